@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, share
@@ -27,8 +28,30 @@ _HURT = 4  # a thread that computes little is named when it waited for such a pa
 _HURT_NS = 50 * _MS
 
 
+class _Saturated:
+    """The findings of a model, found once: those about pools ask for them too."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.findings = tuple(_found(facts))
+
+
 def gil_saturated(facts: Facts) -> Iterator[Finding]:
     """Two or more threads compute at the same time and wait for each other."""
+    known = facts.model.derived.get(_Saturated)
+    if not isinstance(known, _Saturated):
+        known = facts.model.derived[_Saturated] = _Saturated(facts)
+    yield from known.findings
+
+
+class _Thread(NamedTuple):
+    """A row, how long the thread ran, and how long others kept the GIL while it waited."""
+
+    row: ThreadRow
+    ran: int
+    waited: int
+
+
+def _found(facts: Facts) -> Iterator[Finding]:
     # Nobody lost more than all waited.
     if sum(facts.threads.measure(s.GIL_WAIT)) < _LOST_NS * facts.patience:
         return
@@ -37,13 +60,17 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
         by_pid[row.pid].append(row)
     for pid, every in by_pid.items():
         since_ns = _contended_since(facts, every[0].process)
-        rows = [_ran_since(facts, row, since_ns) for row in every]
-        computing = _equals(rows)
+        threads, kept = list[_Thread](), Counter[int]()
+        for row in (_ran_since(facts, row, since_ns) for row in every):
+            times = [(holder.tid, _kept(holder)) for holder in row.held.holders]
+            threads.append(_Thread(row, row.states[s.RUNNING], sum(ns for _, ns in times)))
+            for tid, ns in times:
+                kept[tid] += ns
+        computing = _equals(threads, kept)
         if len(computing) < 2:
             continue
-        tids = {row.tid for row in computing}
-        lost = sum(_kept(holder) for row in rows for holder in row.held.holders
-                   if holder.tid in tids)  # fmt: skip
+        tids = {one.row.tid for one in computing}
+        lost = sum(kept[tid] for tid in tids)
         if lost < _LOST_NS * facts.patience:
             continue
         ran = _ran(computing)
@@ -57,7 +84,7 @@ def gil_saturated(facts: Facts) -> Iterator[Finding]:
         ]
         if sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks):
             continue
-        yield _finding(facts, pid, rows, computing, stacks, lost)
+        yield _finding(facts, pid, threads, computing, stacks, lost)
 
 
 def _contended_since(facts: Facts, process: int) -> int:
@@ -110,69 +137,67 @@ def _kept(holder: Holder) -> int:
     return holder.ns - sum(holder.states.get(state, 0) for state in away)
 
 
-def _waited(row: ThreadRow) -> int:
-    return sum(map(_kept, row.held.holders))
-
-
-def _equals(rows: list[ThreadRow]) -> list[ThreadRow]:
+def _equals(threads: list[_Thread], kept: Counter[int]) -> list[_Thread]:
     """The threads that compute at the same time. Those of one name count as one, the busiest
-    of them or, where each is there for a request only, all."""
-    teams, kept = defaultdict[str, list[ThreadRow]](list), Counter[int]()
-    for row in rows:
-        teams[stem(row.name)].append(row)
-        for holder in row.held.holders:
-            kept[holder.tid] += _kept(holder)
-    found = list[list[ThreadRow]]()
+    of them or, where each is there for a request only, all. `kept` says by tid how long a
+    thread had the GIL while others waited."""
+    teams = defaultdict[str, list[_Thread]](list)
+    for one in threads:
+        teams[stem(one.row.name)].append(one)
+    found = list[list[_Thread]]()
     for team in teams.values():
-        alone = any(_compute([row]) for row in team)
+        alone = any(_compute([one]) for one in team)
         if alone or _compute(team):
-            least = max(_ran([row]) for row in team) // _EQUAL if alone else 0
-            found.append([row for row in team if _ran([row]) >= least])
-    most = max((sum(kept[row.tid] for row in team) for team in found), default=0)
+            least = max(one.ran for one in team) // _EQUAL if alone else 0
+            found.append([one for one in team if one.ran >= least])
+    most = max((sum(kept[one.row.tid] for one in team) for team in found), default=0)
     return [
-        row
+        one
         for team in found
-        if sum(kept[row.tid] for row in team) * _EQUAL >= most
-        for row in team
+        if sum(kept[one.row.tid] for one in team) * _EQUAL >= most
+        for one in team
     ]
 
 
-def _ran(rows: list[ThreadRow]) -> int:
-    return sum(row.states[s.RUNNING] for row in rows)
+def _ran(threads: list[_Thread]) -> int:
+    return sum(one.ran for one in threads)
 
 
-def _compute(rows: list[ThreadRow]) -> bool:
-    ran, waited = _ran(rows), sum(map(_waited, rows))
+def _compute(threads: list[_Thread]) -> bool:
+    ran, waited = _ran(threads), sum(one.waited for one in threads)
     return ran >= _RAN_NS and waited * _SHARED >= ran + waited
 
 
 def _finding(
-    facts: Facts, pid: int, rows: list[ThreadRow], computing: list[ThreadRow],
+    facts: Facts, pid: int, threads: list[_Thread], computing: list[_Thread],
     stacks: list[int], lost: int,
 ) -> Finding:  # fmt: skip
-    ran, waited = _ran(computing), sum(map(_waited, computing))
+    ran, waited = _ran(computing), sum(one.waited for one in computing)
     where = sampled(*hot(facts.hot_places, stacks))
     text = (
-        f"GIL saturated: {names(row.name for row in computing)} compute at the same time"
+        f"GIL saturated: {names(one.row.name for one in computing)} compute at the same time"
         f"{f' in {where}' if where else ''} and share one GIL: they ran for {duration(ran)} "
         f"and waited {duration(waited)} for it, so they do the work of one thread."
     )
-    hurt = [row for row in rows if row not in computing and _is_hurt(row)]
+    known = {id(one) for one in computing}
+    hurt = [one for one in threads if id(one) not in known and _is_hurt(one)]
     if hurt:
         most = max(hurt, key=_waited)
-        wanted = _waited(most) + most.states[s.RUNNING]
         text += (
-            f" {code(most.name)} waited {duration(_waited(most))} for it, "
-            f"{share(_waited(most), wanted)} of the time it wanted to run."
+            f" {code(most.row.name)} waited {duration(most.waited)} for it, "
+            f"{share(most.waited, most.waited + most.ran)} of the time it wanted to run."
         )
     text += " Compute in processes (`ProcessPoolExecutor`), or in fewer threads."
-    worst = max(hurt or computing, key=_waited)
+    worst = max(hurt or computing, key=_waited).row
     at = worst.worst
     start, ns = (at.start_ns, at.ns) if at is not None else (facts.model.start_ns, 0)
     evidence = Evidence(start, ns, worst.name, tid=worst.tid, pid=pid)
     return Finding("GIL saturated", lost, text, evidence)
 
 
-def _is_hurt(row: ThreadRow) -> bool:
-    waited = _waited(row)
-    return waited >= _HURT_NS and waited * _HURT >= waited + row.states[s.RUNNING]
+def _waited(one: _Thread) -> int:
+    return one.waited
+
+
+def _is_hurt(one: _Thread) -> bool:
+    return one.waited >= _HURT_NS and one.waited * _HURT >= one.waited + one.ran

@@ -60,6 +60,7 @@ static int32_t local_put(Local *l, int32_t number, int32_t lane)
 }
 
 enum { KEY, WHO, TOTAL, COUNT, LONGEST, COLUMNS };
+enum { SEVERAL = -1, NOWHERE = -2 };
 
 typedef struct {
     Timeline t;
@@ -72,7 +73,8 @@ typedef struct {
     Column had, snaps, sums;   /* q */
     Column slot, free;         /* i */
     Column out[COLUMNS];
-    Map pairs;
+    int32_t *home; /* by key the lane of all its waits; SEVERAL, NOWHERE */
+    Map pairs;     /* the sums of keys with several lanes */
 } Work;
 
 static int32_t who_at(const Work *w, Py_ssize_t piece, Py_ssize_t low)
@@ -87,14 +89,25 @@ static int64_t *column_room(Column *c, Py_ssize_t bytes)
     return column_reserve(c, bytes + 1) < 0 ? NULL : (int64_t *)c->data;
 }
 
+static int push(Work *w, int32_t key, int32_t who, int64_t total, int64_t count, int64_t longest)
+{
+    return push_i32(&w->out[KEY], key) < 0 || push_i32(&w->out[WHO], who) < 0
+                   || push_i64(&w->out[TOTAL], total) < 0 || push_i64(&w->out[COUNT], count) < 0
+                   || push_i64(&w->out[LONGEST], longest) < 0
+               ? -1
+               : 0;
+}
+
+/* A lane has each pair once: only keys that wait at several lanes have sums to find again. */
 static int put(Work *w, int32_t key, int32_t who, int64_t total, int64_t count, int64_t longest)
 {
+    if (w->home[key] >= 0) {
+        return push(w, key, who, total, count, longest);
+    }
     int fresh;
     Py_ssize_t number = w->out[KEY].used / 4;
     MapEntry *e = map_put(&w->pairs, (uint32_t)key, (uint32_t)who, number, &fresh);
-    if (!e || (fresh && (push_i32(&w->out[KEY], key) < 0 || push_i32(&w->out[WHO], who) < 0
-                         || push_i64(&w->out[TOTAL], 0) < 0 || push_i64(&w->out[COUNT], 0) < 0
-                         || push_i64(&w->out[LONGEST], 0) < 0))) {
+    if (!e || (fresh && push(w, key, who, 0, 0, 0) < 0)) {
         return -1;
     }
     int64_t *sum = &I64(w->out[TOTAL])[e->value], *most = &I64(w->out[LONGEST])[e->value];
@@ -274,9 +287,19 @@ PyObject *charge(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         goto done;
     }
     lane_of = PyMem_RawMalloc(n * sizeof *lane_of + 1);
-    if (!lane_of) {
+    w.home = PyMem_RawMalloc(keys * sizeof *w.home + 1);
+    if (!lane_of || !w.home) {
         PyErr_NoMemory();
         goto done;
+    }
+    for (Py_ssize_t k = 0; k < keys; k++) {
+        w.home[k] = NOWHERE;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (w.key[i] >= 0 && w.end[i] > w.start[i]) {
+            int32_t *home = &w.home[w.key[i]];
+            *home = *home == NOWHERE || *home == lane[i] ? lane[i] : SEVERAL;
+        }
     }
     for (Py_ssize_t i = 0; i < n; i++) {
         int64_t ns = w.end[i] - w.start[i];
@@ -304,6 +327,7 @@ PyObject *charge(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 done:
     lists_free(&waits);
     PyMem_RawFree(lane_of);
+    PyMem_RawFree(w.home);
     local_free(&w.whos);
     local_free(&w.keys);
     map_free(&w.pairs);
