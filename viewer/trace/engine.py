@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from viewer.trace import (
     charges,
+    counts,
     decode,
     descriptors,
     intervals,
@@ -79,6 +80,7 @@ class Engine:
     find_numbers: Callable[[Column, Column, Column, Column, Column, int], Column]
     head_sites: Callable[[Column, Column, Column, Column, Column, Column], Column]
     new_lines: Callable[[list[str]], list[str]]
+    lesser: Callable[[Column, Column, Column, Column], int]
 
 
 PYTHON = Engine(
@@ -113,6 +115,7 @@ PYTHON = Engine(
     sites.find_numbers,
     sites.head_sites,
     texts.new_lines,
+    counts.lesser,
 )
 
 
@@ -159,6 +162,7 @@ def _native() -> Engine:
         _decoder.find_numbers,
         _decoder.head_sites,
         _decoder.new_lines,
+        _decoder.lesser,
     )
 
 

@@ -14,23 +14,30 @@ class Told:
     def __init__(self, trace: Trace, events: Iterable[int], others: Iterable[int]) -> None:
         self._trace = trace
         self.events, self._others = (
-            memoryview(array("i", column)) for column in (events, others)
+            column if isinstance(column, memoryview) else memoryview(array("i", column))
+            for column in (events, others)
         )
 
     def numbers(self, name: str, missing: int) -> list[int]:
         """Of each the whole number of that name."""
-        values = self._trace.events.arg_value
-        places = self._where(self._trace.engine.find_numbers, name)
-        return [values[at] if at >= 0 else missing for at in places]
+        return self._at(self._where(self._trace.engine.find_numbers, name), missing)
 
     def strings(self, name: str) -> list[int]:
         """Of each the string of that name; -1 without."""
-        values = self._trace.events.arg_value
-        places = self._where(self._trace.engine.find_args, name)
-        return [values[at] if at >= 0 else -1 for at in places]
+        return self._at(self._where(self._trace.engine.find_args, name), -1)
 
     def texts(self, name: str) -> list[str]:
-        return [*map(self._trace.text, self.strings(name))]
+        texts, found = self._trace.events.strings, self.strings(name)
+        if -1 not in found:
+            return [*map(texts.__getitem__, found)]
+        return [*map(self._trace.text, found)]
+
+    def _at(self, places: Column, missing: int) -> list[int]:
+        """The values of arguments, `missing` where there is none."""
+        values, found = self._trace.events.arg_value, places.tolist()
+        if -1 not in found:
+            return [*map(values.__getitem__, found)]
+        return [values[at] if at >= 0 else missing for at in found]
 
     def _where(self, find: Callable[..., Column], name: str) -> Column:
         e, symbol = self._trace.events, self._trace.symbol(name)

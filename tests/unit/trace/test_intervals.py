@@ -99,3 +99,26 @@ def test_bad_columns_are_refused():
     ):
         with pytest.raises(ValueError, match="inconsistent columns"):
             call()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lesser_of_two_counts(engine):
+    """Two of one and, from 5 on, one of the other, until 9; a count below nothing is none."""
+    up_a, down_a = column("q", [2, 1]), column("q", [20, 9, 30])
+    up_b, down_b = column("q", [5]), column("q", [40])
+    assert engine.lesser(up_a, down_a, up_b, down_b) == 20 - 5
+    assert engine.lesser(up_b, down_b, up_a, down_a) == 20 - 5
+    none = column("q", [])
+    assert engine.lesser(none, down_a, up_b, down_b) == 0
+    assert engine.lesser(none, none, none, none) == 0
+    both = column("q", [0]), column("q", [1 << 62])
+    assert engine.lesser(*both, *both) == 1 << 62
+    twice = column("q", [0, 0]), column("q", [1 << 62, 1 << 62])
+    assert engine.lesser(*twice, *twice) == (1 << 63) - 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_twins_count_alike(seed):
+    choose = random.Random(seed)
+    times = [column("q", [choose.randrange(50) for _ in range(40)]) for _ in range(4)]
+    assert BEST.lesser(*times) == PYTHON.lesser(*times)

@@ -58,19 +58,7 @@ class Elsewhere:
         self.model, self.ledger = model, ledger
         self.family, self.jobs = Family.of(model), Jobs.of(model).all
         self.child_of_row: dict[int, Child] = {}
-        self.job_of_row: dict[int, int] = {}
         self._ended: dict[int, list[tuple[int, Child]]] = {}  # by thread, in order of time
-        self._received: dict[int, list[tuple[int, int]]] = {}  # by thread: (time, job)
-        for number, job in enumerate(self.jobs):
-            if job.receiver >= 0:
-                self._received.setdefault(job.receiver, []).append((job.received_ns, number))
-        for thread, got in self._received.items():
-            got.sort()
-            before = 0
-            for at_ns, number in got:
-                for row in self._rows_before(thread, at_ns, before, looks=False):
-                    self.job_of_row[row] = number
-                before = at_ns
         self.messages = Messages.of(model).all
         self._find_children()
 
@@ -80,6 +68,29 @@ class Elsewhere:
         found = model.derived.get(cls)
         if not isinstance(found, cls):
             found = model.derived[cls] = cls(model, Ledger.of(model))
+        return found
+
+    @cached_property
+    def _received(self) -> dict[int, list[tuple[int, int]]]:
+        """By thread the (time, job) of the results that it read, in order of time."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for number, job in enumerate(self.jobs):
+            if job.receiver >= 0:
+                found.setdefault(job.receiver, []).append((job.received_ns, number))
+        for got in found.values():
+            got.sort()
+        return found
+
+    @cached_property
+    def job_of_row(self) -> dict[int, int]:
+        """By row the job whose result ended it."""
+        found: dict[int, int] = {}
+        for thread, got in self._received.items():
+            before = 0
+            for at_ns, number in got:
+                for row in self._rows_before(thread, at_ns, before, looks=False):
+                    found[row] = number
+                before = at_ns
         return found
 
     def children_of_calls(self) -> dict[int, tuple[str, ...]]:
@@ -349,8 +360,8 @@ class Elsewhere:
     @cached_property
     def _explains(self) -> bool:
         """Whether any wait was for another process."""
-        found = self.child_of_row, self.job_of_row, self.idle_of_row, self.message_of_row
-        return any(found)
+        children, messages = self.child_of_row, self.message_of_row
+        return bool(children or messages or self.job_of_row or self.idle_of_row)
 
     def phases(self, job: Job, windows: Windows) -> Iterator[tuple[Kind, Windows]]:
         """What became of a job in these times, in order."""

@@ -39,6 +39,11 @@ def batches_of(
 ) -> list[int]:
     """By job the number of its batch. `handed`: its function is a library's."""
     known, batches = dict[_Batch, int](), [0] * len(jobs)
+    alike = {(job.submitter, job.name, job.site) for job in jobs}
+    if len(alike) == 1 and next(iter(alike))[0] not in collectors:
+        when = [job.submitted_ns for job in jobs]
+        if max(when) - min(when) < _NOTICED_NS:
+            return batches  # of one function, submitted at once
     last: dict[tuple[Who, _Kind], tuple[int, int]] = {}  # the batch before, and when
     calls, known_to = _calls(jobs, collectors), _collecting(jobs, collectors)
     collect = {who for who, waits in known_to.items() if {w.name for w in waits} - {*_ENDS}}

@@ -55,9 +55,10 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
     collectors = collectors_of(facts) if long else {}
     for pool, members in long:
+        libraries = {site: is_library(site) for site in {job.site for job in members}}
         found, handed = (
             _named(facts, members),
-            [not job.name or is_library(job.site) for job in members],
+            [not job.name or libraries[job.site] for job in members],
         )
         batches = batches_of(facts, found, handed, collectors)
         finding = _starved(facts, pool, found, batches)
@@ -112,7 +113,8 @@ def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
 
 def _who_submitted(facts: Facts, thread: int, time_ns: int) -> Who | None:
     """The task in whose step a thread submitted a job, else the thread."""
-    step = facts.on_loop_at(thread, time_ns) if thread >= 0 else -1
+    is_loops = thread in facts.ledger.lane_of_thread
+    step = facts.on_loop_at(thread, time_ns) if is_loops else -1
     if step >= 0 and facts.model.owners.kind[step] == LOOP_TASK:
         return "task", facts.model.owners.owner[step]
     return ("thread", thread) if thread >= 0 else None
@@ -122,10 +124,9 @@ def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
     """The jobs, each named after the user's function in which it blocked longest where a
     library's function runs it: a scheduler, a server. That is the one that the library called,
     or the first one below it that not all jobs of the pool are in."""
-    chains = [
-        () if job.site and not is_library(job.site) else _blocked_in(facts, job)
-        for job in jobs
-    ]
+    if not any(_is_of_library(site) for site in {job.site for job in jobs}):
+        return jobs
+    chains = [_blocked_in(facts, job) if _is_of_library(job.site) else () for job in jobs]
     known = [chain for chain in chains if chain]
     level, deepest = 0, min((len(chain) for chain in known), default=0) - 1
     while level < deepest and len({_function(chain[level]) for chain in known}) == 1:
@@ -136,6 +137,11 @@ def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
         for job, chain in zip(jobs, chains, strict=True)
         for site in [sites.setdefault(_function(chain[level]), chain[level]) if chain else ""]
     ]
+
+
+def _is_of_library(site: str) -> bool:
+    """Whether a library's function runs a job, or an unknown one."""
+    return not site or is_library(site)
 
 
 def _function(site: str) -> tuple[str, str]:
@@ -176,6 +182,8 @@ def _starved(
     waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
     if sum(job.queued_ns for job in waits) < _LOST_NS:
         return None
+    if not any(batches):
+        return None  # all of one caller
     ahead = _charge(found, batches)
     lost = sum(ahead.values())
     if lost < _LOST_NS:

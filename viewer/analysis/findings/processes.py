@@ -8,6 +8,7 @@ from tracer import schema as s
 from tracer.units import duration, plural, share, size
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.io import io_rows
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
 from viewer.trace.sweeps import percentile
@@ -203,6 +204,9 @@ def _carried_ns(pool: Pool) -> dict[int, int]:
 
 def _pickling(facts: Facts, pool: Pool) -> Finding | None:
     """What goes through the pipe is large, and takes much of the jobs' time."""
+    most = sum(job.sent_bytes + job.result_bytes + 2 for job in pool.jobs)  # -1 is unknown
+    if most < _LARGE_BYTES:
+        return None  # not even one of them
     carried = _carried_ns(pool)
     jobs = [job for job in pool.jobs if job.number in carried]
     bytes_ = sum(max(job.sent_bytes, 0) + max(job.result_bytes, 0) for job in jobs)
@@ -271,40 +275,22 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
 
 
 def _lost_ns(facts: Facts, pool: Pool) -> int:
-    """One sweep: a piece of time counts for each pair of a waiting job and an idle worker."""
-    members, changes = Family.of(facts.model).members, list[tuple[int, int, int]]()
+    """A piece of time counts for each pair of a waiting job and an idle worker."""
+    members, begun = Family.of(facts.model).members, [j for j in pool.jobs if j.start_ns >= 0]
     last = max((job.end_ns for job in pool.jobs), default=0)
     first = dict[int, int]()
-    for job in pool.jobs:
-        if job.start_ns >= 0:
-            first[job.worker] = min(job.start_ns, first.get(job.worker, job.start_ns))
-    for worker, begun in first.items():
-        member = members.get(worker)
-        end = min(member.end_ns, last) if member is not None else last
-        changes += [(begun, 0, 1), (end, 0, -1)]
-    for job in pool.jobs:
-        if job.start_ns >= 0 <= job.submit_ns:
-            changes += [(job.submit_ns, 1, 1), (job.start_ns, 1, -1)]
-        if job.start_ns >= 0:
-            changes += [(job.start_ns, 0, -1), (job.end_ns, 0, 1)]
-    idle = waiting = lost = before = 0
-    for time_ns, which, change in _in_order(changes):
-        if idle > 0 < waiting:
-            lost += min(idle, waiting) * (time_ns - before)
-        before = time_ns
-        if which:
-            waiting += change
-        else:
-            idle += change
-    return lost
-
-
-def _in_order(changes: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """The sorted changes. One number for each is sorted faster than a tuple."""
-    packed = sorted(
-        time_ns << 2 | which << 1 | (change > 0) for time_ns, which, change in changes
+    for job in begun:
+        first[job.worker] = min(job.start_ns, first.get(job.worker, job.start_ns))
+    ends = [
+        min(members[worker].end_ns, last) if worker in members else last for worker in first
+    ]
+    queued = [job for job in begun if job.submit_ns >= 0]
+    return facts.model.trace.engine.lesser(
+        longs([*first.values(), *(job.end_ns for job in begun)]),
+        longs([*ends, *(job.start_ns for job in begun)]),
+        longs(job.submit_ns for job in queued),
+        longs(job.start_ns for job in queued),
     )
-    return ((each >> 2, each >> 1 & 1, 2 * (each & 1) - 1) for each in packed)
 
 
 def _too_large(facts: Facts, pool: Pool) -> Finding | None:

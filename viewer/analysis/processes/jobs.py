@@ -5,12 +5,17 @@ processes, so no arrow has to be followed.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from itertools import compress, repeat
+from functools import cached_property
+from itertools import compress, count, filterfalse
 from typing import Any, Self
 
 from tracer import schema as s
+from viewer.analysis.rows import in_order
+from viewer.analysis.states import numbers
+from viewer.trace.columns import Column
 from viewer.trace.model import Model
 from viewer.trace.sites import head
 from viewer.trace.told import Told
@@ -82,16 +87,25 @@ class _Found:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._numbers: dict[tuple[int, int], int] = {}
+        self._numbers: dict[tuple[int, int], int] = {}  # by pool and its own number
+        self._keys = list[int](), list[int]()  # the same, as two columns
         self._columns: dict[str, list[Any]] = {}
+
+    @cached_property
+    def thread_of_track(self) -> Column:
+        """By event track its thread, -1 where it is none."""
+        of = self.model.threads.by_uuid
+        return numbers(of.get(uuid, -1) for uuid in self.model.trace.events.uuids)
 
     def read(self, name: str) -> "_Read":
         """The instants of that name; each tells of one job."""
         trace = self.model.trace
-        events = trace.instants(trace.events.name, name)
-        mark = trace.symbol(s.CAT_JOB)
-        of_jobs = [event for event in events if trace.events.category[event] == mark]
-        return _Read(self, of_jobs, repeat(-1, len(of_jobs)))
+        of_jobs, mark = bytearray(len(trace.events.strings)), trace.symbol(s.CAT_JOB)
+        if mark >= 0:
+            of_jobs[mark] = 1
+        named = trace.instants(trace.events.name, name)
+        events = trace.engine.pick(named, trace.events.category, memoryview(of_jobs))
+        return _Read(self, events, memoryview(array("i", [-1]) * len(events)))
 
     def ran(self) -> tuple[list[int], "_Read"]:
         """The slices on the tracks of workers' jobs."""
@@ -108,22 +122,54 @@ class _Found:
         )
         return rows, _Read(self, begins, ends)
 
-    def job(self, pool: int, number: int) -> int:
-        return self._numbers.setdefault((pool, number), len(self._numbers))
+    def numbered(self, pools: list[int], numbers: list[int]) -> Sequence[int]:
+        """Of each event the number of its job, in order of first sight."""
+        keys = pools, numbers
+        if keys == self._keys:  # as most often: the same jobs, in the same order
+            return range(len(numbers))
+        known, pairs = self._numbers, [*zip(pools, numbers, strict=True)]
+        fresh = [*filterfalse(known.__contains__, dict.fromkeys(pairs))]
+        known.update(zip(fresh, count(len(known)), strict=False))
+        if len(known) == len(fresh) == len(pairs):
+            self._keys = keys
+            return range(len(numbers))
+        return [*map(known.__getitem__, pairs)]
 
     def put(self, name: str, jobs: Iterable[int], values: Iterable[Any]) -> None:
         """What events say of a field of these jobs; the last one counts."""
         column = self._columns.setdefault(name, [])
         column += [getattr(_BLANK, name)] * (len(self._numbers) - len(column))
+        if jobs == range(len(column)):
+            column[:] = values
+            return
         for job, value in zip(jobs, values, strict=True):
             column[job] = value
 
+    def name_others(self, jobs: Iterable[int], names: Iterable[int]) -> None:
+        """Gives jobs without a name the text of that string."""
+        self.put("name", (), ())
+        column, text = self._columns["name"], self.model.trace.text
+        for job, name in zip(jobs, names, strict=True):
+            if not column[job]:
+                column[job] = text(name)
+
     def jobs(self) -> list[Job]:
-        self.put("pool", range(len(self._numbers)), (pool for pool, _ in self._numbers))
-        self.put("number", range(len(self._numbers)), (number for _, number in self._numbers))
+        """All of them, by pool in order of submission."""
+        every = range(len(self._numbers))
+        self.put("pool", every, [pool for pool, _ in self._numbers])
+        self.put("number", every, [number for _, number in self._numbers])
         for name in _FIELDS:
             self.put(name, (), ())
-        return [*map(Job, *map(self._columns.__getitem__, _FIELDS))]
+        of = self._columns
+        since = [
+            submitted if submitted >= 0 else sent if sent >= 0 else max(start, 0)
+            for submitted, sent, start in zip(
+                of["submit_ns"], of["sent_ns"], of["start_ns"], strict=True
+            )
+        ]
+        found = [*map(Job, *map(of.__getitem__, _FIELDS))]
+        order = in_order(every, (since, False), (of["number"], False))
+        return [*map(found.__getitem__, order)]
 
 
 class _Read(Told):
@@ -133,7 +179,7 @@ class _Read(Told):
         super().__init__(found.model.trace, events, ends)
         self._found = found
         pools, numbers = self.numbers(s.ARG_POOL, -1), self.numbers(s.ARG_JOB, -1)
-        self.jobs = [*map(found.job, pools, numbers)]
+        self.jobs = found.numbered(pools, numbers)
 
     def put(self, **columns: Iterable[Any]) -> None:
         for name, values in columns.items():
@@ -145,14 +191,13 @@ class _Read(Told):
 
     @property
     def processes(self) -> list[int]:
-        track, of_track = self._trace.events.track, self._trace.track_process
-        return [of_track[track[event]] for event in self.events]
+        events, of = self._trace.events, self._trace.track_process
+        return self._trace.engine.gather(self.events, events.track, of).tolist()
 
     @property
     def threads(self) -> list[int]:
-        events, thread_of = self._trace.events, self._found.model.threads.by_uuid
-        uuids = (events.uuids[events.track[event]] for event in self.events)
-        return [thread_of.get(uuid, -1) for uuid in uuids]
+        trace, by_track = self._trace, self._found.thread_of_track
+        return trace.engine.gather(self.events, trace.events.track, by_track).tolist()
 
 
 class Jobs:
@@ -191,19 +236,14 @@ class Jobs:
             is_over=[not slices.unfinished[row] for row in rows],
             exception=read.texts(s.ARG_EXCEPTION),
         )
-        every = found.jobs()
-        for number, name in zip(read.jobs, names, strict=True):
-            if not every[number].name:
-                every[number].name = trace.text(name)
-        pools: dict[int, Pool] = {}
-        for job in sorted(every, key=_order):
-            pool = pools.get(job.pool)
-            if pool is None:
-                pool = pools[job.pool] = Pool(job.pool)
-            pool.jobs.append(job)
-            if job.process > pool.process:
-                pool.process = job.process
-        self.pools = tuple(pools.values())
+        found.name_others(read.jobs, names)
+        pools: dict[int, list[Job]] = defaultdict(list)
+        for job in found.jobs():
+            pools[job.pool].append(job)
+        self.pools = tuple(
+            Pool(pool, max([NEVER, *(job.process for job in jobs)]), jobs)
+            for pool, jobs in pools.items()
+        )
         self.all = tuple(job for pool in self.pools for job in pool.jobs)
 
     @classmethod
@@ -213,11 +253,3 @@ class Jobs:
         if not isinstance(found, cls):
             found = model.derived[cls] = cls(model)
         return found
-
-
-def _order(job: Job) -> tuple[int, int]:
-    if job.submit_ns >= 0:
-        return job.submit_ns, job.number
-    if job.sent_ns >= 0:
-        return job.sent_ns, job.number
-    return max(job.start_ns, 0), job.number

@@ -1,0 +1,26 @@
+"""Two counts that go up and down over time; Python twin of native/counts.c."""
+
+from itertools import chain, repeat
+
+from viewer.trace.columns import LARGEST, Column
+
+
+def lesser(up_a: Column, down_a: Column, up_b: Column, down_b: Column) -> int:
+    """The lesser of two counts, summed over time: of waiting jobs and idle workers, say.
+
+    Each column has the times, in any order, at which a count goes up or down by one.
+    """
+    changes = sorted(
+        chain(
+            zip(up_a, repeat(0), repeat(1)),
+            zip(down_a, repeat(0), repeat(-1)),
+            zip(up_b, repeat(1), repeat(1)),
+            zip(down_b, repeat(1), repeat(-1)),
+        )
+    )
+    counts, total, before = [0, 0], 0, 0
+    for time_ns, which, change in changes:
+        total += max(min(counts), 0) * (time_ns - before)
+        counts[which] += change
+        before = time_ns
+    return min(total, LARGEST)
