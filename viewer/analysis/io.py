@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 
 from tracer import schema as s
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.causes.writers import Writer, writers_of_calls
-from viewer.analysis.rows import Rows
+from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import keys, marks, numbers
+from viewer.analysis.states import every, having, keys, marks
 from viewer.analysis.why.waits import CHILDREN
 from viewer.trace.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
 from viewer.trace.model import Model
@@ -41,29 +42,27 @@ def io_rows(model: Model) -> Rows[IoRow]:
     Reading and opening files for imports is one row for each process.
     """
     table, engine, rows = model.states, model.trace.engine, len(model.states.call_name)
-    imports = [is_import(model.trace.text(site)) for site in table.call_site]
+    imports = having(model, table.call_site, is_import)
     first: dict[int, int] = {}
-    for row, is_one in enumerate(imports):
-        if is_one:
-            first.setdefault(table.call_process[row], row)
-    everything = numbers(
-        first[table.call_process[row]] if is_one else row for row, is_one in enumerate(imports)
-    )
+    everything = every(rows)
+    for row in compress(range(rows), imports):
+        everything[row] = first.setdefault(table.call_process[row], row)
     calls = keys(model, _is_call, table.row, everything)
     pieces = keys(model, _is_piece, table.row, everything)
     stats = engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows)
     has_gil = marks(model, lambda state: int(bool(state & HOLDING)))
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
     children, writers = Elsewhere.of(model).children_of_calls(), writers_of_calls(model)
-    named = [_named(model, row, is_one) for row, is_one in enumerate(imports)]
-    total = stats.total.tolist()
+    names, sites = _named(model, imports)
+    total, pids = stats.total.tolist(), [*map(model.pid, table.call_process)]
 
     def make(wanted: Iterable[int]) -> Iterator[IoRow]:
         for row in wanted:
             size = table.call_bytes[row]
             yield IoRow(
                 model.pid(table.call_process[row]),
-                *named[row],
+                names[row],
+                sites[row],
                 spread_at(stats, row),
                 size if size >= 0 and not imports[row] else None,
                 held[row * 2 + 1],
@@ -72,27 +71,32 @@ def io_rows(model: Model) -> Rows[IoRow]:
                 writers.get(row, ()),
             )
 
-    def place_in_table(row: int) -> tuple[int, tuple[str, str], int]:
-        return -total[row], named[row], model.pid(table.call_process[row])
-
-    for_children = [
-        int(callable_.startswith(CHILDREN) or row in children)
-        for row, (callable_, _) in enumerate(named)
-    ]
-    for_writers = [sum(one.ns for one in writers.get(row, ())) for row in range(rows)]
+    begun = {name: name.startswith(CHILDREN) for name in {*names}}
+    for_children = bytearray(map(begun.__getitem__, names))
+    for row in children:
+        for_children[row] = 1
+    for_writers = [0] * rows
+    for row, found in writers.items():
+        for_writers[row] = sum(one.ns for one in found)
     measures = {
         **{"total_ns": total, "holding_gil_ns": held[1::2]},
         **{"children": for_children, "writers_ns": for_writers},
     }
-    return Rows(sorted(sorted({*everything}), key=place_in_table), make, measures)
+    order = in_order(
+        sorted({*everything}), (total, True), (names, False), (sites, False), (pids, False)
+    )
+    return Rows(order, make, measures)
 
 
-def _named(model: Model, row: int, is_import: bool) -> tuple[str, str]:
-    """Callable and site of a row of calls."""
-    if is_import:
-        return IMPORTS, ""
-    name = model.trace.text(model.states.call_name[row]).removeprefix(s.IO_PREFIX)
-    return name, model.trace.text(model.states.call_site[row])
+def _named(model: Model, imports: bytes) -> tuple[list[str], list[str]]:
+    """By row of calls its callable and its site."""
+    table, text = model.states, model.trace.text
+    callables = {name: text(name).removeprefix(s.IO_PREFIX) for name in {*table.call_name}}
+    names = [*map(callables.__getitem__, table.call_name)]
+    sites = [*map(text, table.call_site)]
+    for row in compress(range(len(names)), imports):
+        names[row], sites[row] = IMPORTS, ""
+    return names, sites
 
 
 def _is_piece(state: int) -> bool:

@@ -24,6 +24,21 @@ def numbers(values: Iterable[int]) -> Column:
     return memoryview(array("i", values))
 
 
+def every(count: int) -> Column:
+    """The numbers below `count`."""
+    return numbers(range(count))
+
+
+def having(model: Model, column: Column, is_wanted: Callable[[str], bool]) -> bytes:
+    """By row 1 if the text that a column names is wanted, else 0. Each text is asked once."""
+    trace = model.trace
+    texts = trace.engine.distinct(column, len(trace.events.strings))
+    wanted = {number for number in texts if is_wanted(trace.text(number))}
+    if not wanted:
+        return bytes(len(column))
+    return bytes(map(wanted.__contains__, column))
+
+
 def state_of_slice(model: Model, i: int) -> int:
     """The row of States of a slice; -1 when it is no state."""
     slices = model.states.slice

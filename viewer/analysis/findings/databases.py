@@ -20,6 +20,7 @@ from viewer.analysis.findings.waits import name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.states import having
 from viewer.trace.columns import AWAIT, IO, Column
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -226,8 +227,8 @@ def computes(facts: Facts, call: Call) -> bool:
 
 def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
     """By thread, or by the task for which aiosqlite's thread makes the call."""
-    table, text = facts.model.states, facts.model.trace.text
-    wanted = bytes(_SQLITE in text(name) for name in table.call_name)
+    table = facts.model.states
+    wanted = having(facts.model, table.call_name, lambda name: _SQLITE in name)
     found = defaultdict[Who, list[Call]](list)
     if 1 not in wanted:
         return found

@@ -8,6 +8,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.growth import Counts, counts_of, growing
 from viewer.analysis.findings.words import at
+from viewer.analysis.states import having
 from viewer.trace.columns import IO, STATE_MASK
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -76,7 +77,7 @@ def _short_ones(opened: Counter[tuple[str, str]]) -> str:
 def _opened(facts: Facts, process: int, since: int, until: int) -> Counter[tuple[str, str]]:
     """The calls that opened something in a time, and how often: those in the trace."""
     model, table = facts.model, facts.model.states
-    named = bytes(model.trace.text(name).endswith(_OPENS) for name in table.call_name)
+    named = having(model, table.call_name, lambda name: name.endswith(_OPENS))
     found, last = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
     if 1 not in named:
         return found

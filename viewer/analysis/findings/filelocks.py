@@ -15,6 +15,7 @@ from viewer.analysis.findings.waits import LongWaits, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
+from viewer.analysis.states import having
 from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -36,7 +37,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
     table, trace = facts.model.states, facts.model.trace
     has_manager = mentions(facts, _OF_MANAGER)
     names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
-    named = bytes(trace.text(name).endswith(names) for name in table.call_name)
+    named = having(facts.model, table.call_name, lambda name: name.endswith(names))
     if 1 not in named:
         return
     by_site: dict[str, list[int]] = defaultdict(list)

@@ -11,6 +11,7 @@ from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
+from viewer.analysis.states import having
 from viewer.trace.columns import IO
 from viewer.words import code, place
 
@@ -71,7 +72,7 @@ def _gone(facts: Facts, family: Family, wait: Wait, process: int) -> str:
 def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
     """A multiprocessing lock is waited for after a process that may have had it was killed."""
     model, table = facts.model, facts.model.states
-    named = bytes(_SEMAPHORE in model.trace.text(name) for name in table.call_name)
+    named = having(model, table.call_name, lambda name: _SEMAPHORE in name)
     if 1 not in named:
         return
     rows = model.trace.engine.pick(

@@ -11,6 +11,7 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.states import having
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -75,9 +76,7 @@ def _failed(member: Member) -> bool:
 def _gets(facts: Facts, processes: set[int], least_ns: int) -> list[int]:
     """The calls in which threads of these processes wait for a message, in order of begin."""
     model, table = facts.model, facts.model.states
-    named = bytes(
-        int(any(part in model.trace.text(name) for part in _WAITS)) for name in table.call_name
-    )
+    named = having(model, table.call_name, lambda name: any(part in name for part in _WAITS))
     if 1 not in named:
         return []
     return [

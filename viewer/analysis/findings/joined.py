@@ -8,6 +8,7 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family
+from viewer.analysis.states import having
 from viewer.trace.columns import CONTINUES, IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -26,7 +27,7 @@ _NAMES = {"BaseProcess.join": "Process.join"}
 def join_under_lock(facts: Facts) -> Iterator[Finding]:
     """A child gets a lock between processes only when its parent gives up waiting for it."""
     table, trace = facts.model.states, facts.model.trace
-    if not any(trace.text(name).endswith(_LOCKS) for name in table.call_name):
+    if 1 not in having(facts.model, table.call_name, lambda name: name.endswith(_LOCKS)):
         return
     family, process_of = Family.of(facts.model), facts.model.thread_process
     calls = [row for row in facts.rows_of((IO,), _LONG_NS) if not table.state[row] & CONTINUES]

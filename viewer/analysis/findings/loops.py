@@ -25,14 +25,17 @@ from viewer.analysis.findings.steps import (
 from viewer.analysis.findings.together import blocked_together
 from viewer.analysis.findings.words import at, waited
 from viewer.analysis.ledger.ledger import Interval
+from viewer.analysis.states import every, keys
 from viewer.trace.columns import (
     IO,
     LOOP_CALLBACK,
     LOOP_TASK,
     READY,
     SLEEP,
+    STATE_MASK,
     WAKER_GROUP,
     WAKER_SHIFT,
+    Column,
 )
 from viewer.words import code
 
@@ -193,6 +196,18 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         yield Finding(kind, lost, text, evidence_of(facts, worst, site), step)
 
 
+def _that_cost(facts: Facts, rows: Column) -> Column:
+    """Of rows of calls those whose call took long enough in total to be worth a look."""
+    table, engine, calls = facts.model.states, facts.model.trace.engine, facts.model.states.row
+    count = len(table.call_name)
+    key = keys(
+        facts.model, lambda state: state & STATE_MASK in (IO, SLEEP), calls, every(count)
+    )
+    none = memoryview(bytes(len(key)))
+    total = engine.tally(table.start_ns, table.end_ns, key, none, count, 1).total
+    return engine.pick(rows, calls, memoryview(bytes(map(_CALLS_NS.__le__, total))))
+
+
 def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
     """Blocking calls on a loop's thread, in steps that are not reported for their length."""
     model, table = facts.model, facts.model.states
@@ -201,7 +216,8 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         return
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)  # by call: (row, slice)
     told: dict[tuple[int, int, int], bool] = {}  # by loop and what it runs
-    for row in facts.rows_of((IO, SLEEP), _LONG_CALL_NS * facts.patience):
+    long = facts.rows_of((IO, SLEEP), _LONG_CALL_NS * facts.patience)
+    for row in _that_cost(facts, long):
         if table.who[row] not in lanes:
             continue
         i = facts.on_loop_at(table.who[row], table.start_ns[row])

@@ -13,7 +13,7 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family
-from viewer.analysis.states import keys, numbers
+from viewer.analysis.states import having, keys, numbers
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.words import code
@@ -47,7 +47,7 @@ def outside_findings(facts: Facts) -> Iterator[Finding]:
 def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
     """Rows of States of such calls; `wanted` is part of their name."""
     table, trace = facts.model.states, facts.model.trace
-    is_wanted = bytes(wanted in trace.text(name) for name in table.call_name)
+    is_wanted = having(facts.model, table.call_name, lambda name: wanted in name)
     if 1 not in is_wanted:
         return []
     rows = facts.rows_of((IO,), least_ns)

@@ -16,6 +16,7 @@ from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, u
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.states import having
 from viewer.trace.columns import SLEEP
 from viewer.trace.sites import IMPORT, is_library, place_of
 from viewer.words import code
@@ -140,7 +141,7 @@ def _polled(facts: Facts) -> Iterator[Finding]:
 def _pauses(facts: Facts) -> Iterator[tuple[str, _Pause]]:
     """The pauses of threads and tasks in a lock of the program's own, and its users' lines."""
     model, table, trace = facts.model, facts.model.states, facts.model.trace
-    wanted = bytes(_may_acquire(trace.text(site)) for site in table.call_site)
+    wanted = having(model, table.call_site, _may_acquire)
     rows = calls_of(facts, (SLEEP,), memoryview(wanted)) if 1 in wanted else []
     for row in rows[:_MOST]:
         stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)

@@ -12,6 +12,7 @@ from viewer.analysis.findings.facts import COMPUTING, NOT_ITS_FAULT, Facts, Find
 from viewer.analysis.ledger.resource import Windows, within
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
+from viewer.analysis.states import having
 from viewer.trace.columns import IO, STATE_MASK
 from viewer.words import code, stem
 
@@ -88,7 +89,7 @@ def _starved(facts: Facts, elsewhere: Elsewhere, members: list[Member]) -> Itera
 def _behind_the_reader(facts: Facts, elsewhere: Elsewhere, thread: int) -> _Times:
     """The thread's waits for the lock of a queue that another process reads."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
-    names = [_LOCK in facts.model.trace.text(name) for name in table.call_name]
+    names = having(facts.model, table.call_name, lambda name: _LOCK in name)
     return [
         (table.start_ns[row], table.end_ns[row])
         for place in range(rows.offset[thread], rows.offset[thread + 1])
