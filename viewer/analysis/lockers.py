@@ -3,6 +3,7 @@
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
@@ -67,9 +68,46 @@ def is_hold(state: int) -> bool:
     return kind_of(state) == HOLD
 
 
-def holders_by_row(
-    model: Model, holding: Column, owners: list[tuple[str, str]]
-) -> dict[int, list[Holder]]:
+class Owners:
+    """Who held locks, by number: name and site; a task is named by its coroutine. There may be
+    one for each lock: each is named when somebody asks."""
+
+    def __init__(self, model: Model) -> None:
+        self._model, self._made = model, dict[int, tuple[str, str]]()
+
+    def __len__(self) -> int:
+        return len(self._model.states.owner_id)
+
+    def __getitem__(self, owner: int) -> tuple[str, str]:
+        if owner not in self._made:
+            self._made[owner] = self._of(owner)
+        return self._made[owner]
+
+    def _of(self, owner: int) -> tuple[str, str]:
+        model, table = self._model, self._model.states
+        text, key = model.trace.text, (table.owner_process[owner], table.owner_id[owner])
+        who, is_task = text(table.owner_name[owner]), table.owner_is_task[owner]
+        if is_task and key in self._tasks:
+            who = model.coroutine_of(self._tasks[key])
+        elif not who:
+            who = f"task {key[1]}" if is_task else self._names.get(key, f"thread {key[1]}")
+        return who, text(table.owner_site[owner])
+
+    @cached_property
+    def _tasks(self) -> dict[tuple[int, int], int]:
+        owned = self._model.owners
+        own = zip(owned.task_process, owned.task_id, strict=True)
+        return {key: task for task, key in enumerate(own)}
+
+    @cached_property
+    def _names(self) -> dict[tuple[int, int], str]:
+        """By process and tid the threads that have a name."""
+        model, threads = self._model, self._model.threads
+        own = zip(model.thread_process, threads.tids, threads.names, strict=True)
+        return {(process, tid): name for process, tid, name in own if name}
+
+
+def holders_by_row(model: Model, holding: Column, owners: Owners) -> dict[int, list[Holder]]:
     """By row the holders of its locks."""
     table, pairs = model.states, _held_by(model, holding, owners)
     stats = model.trace.engine.grouped_stats(
@@ -84,9 +122,7 @@ def holders_by_row(
     return found
 
 
-def held_longest_at(
-    model: Model, holding: Column, owners: list[tuple[str, str]]
-) -> dict[int, str]:
+def held_longest_at(model: Model, holding: Column, owners: Owners) -> dict[int, str]:
     """By row the site at which its locks were held longest."""
     table, pairs = model.states, _held_by(model, holding, owners)
     none = memoryview(bytes(len(pairs.number)))
@@ -106,11 +142,14 @@ def held_longest_at(
     }
 
 
-def _held_by(model: Model, holding: Column, owners: list[tuple[str, str]]) -> Pairs:
+def _held_by(model: Model, holding: Column, owners: Owners) -> Pairs:
     """The holds by their row and the name and site of their owner."""
     table, number = model.states, dict[tuple[str, str], int]()
-    alike = numbers(number.setdefault(owner, len(number)) for owner in owners)
-    held_by = keys(model, is_hold, table.owner, alike)
+    alike = array("i", [-1]) * len(owners)
+    for at in model.trace.engine.pairs(holding, table.owner).head:
+        if (owner := table.owner[at]) >= 0:
+            alike[owner] = number.setdefault(owners[owner], len(number))
+    held_by = keys(model, is_hold, table.owner, memoryview(alike))
     return model.trace.engine.pairs(holding, held_by)
 
 
@@ -146,7 +185,7 @@ def waiters_by_row(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
 
 
 def causes_by_row(
-    model: Model, swept: Column, others: Column, rows: int, owners: list[tuple[str, str]]
+    model: Model, swept: Column, others: Column, rows: int, owners: Owners
 ) -> dict[int, list[Cause]]:
     """By row whom the waiting time was for. `swept` has by lock the row, if it has holds,
     `others` if not; else -1."""

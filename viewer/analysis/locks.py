@@ -3,11 +3,13 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import or_
 
 from tracer import schema as s
 from viewer.analysis.lockers import (
     Cause,
     Holder,
+    Owners,
     Waiter,
     causes_by_row,
     held_longest_at,
@@ -67,7 +69,7 @@ class _Rows:
     """Which locks make up each row: the first of them, and how many."""
 
     of_lock: Column
-    first: list[int]
+    first: Sequence[int]
     locks: list[int]
     is_idle: list[bool]
 
@@ -85,7 +87,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         )
         for kind in (is_wait, is_hold)
     )
-    owners = _owners(model)
+    owners = Owners(model)
     has_holds = bytes(map(bool, holds.count))
     held = memoryview(bytes(map(has_holds.__getitem__, to_row)))
 
@@ -129,21 +131,19 @@ def lock_rows(model: Model) -> Rows[LockRow]:
                 table.lock_process[first],
             )
 
-    sites = [text(table.lock_site[first]) for first in made.first]
+    sites = [*map(text, map(table.lock_site.__getitem__, made.first))]
     unnamed = [row for row, site in enumerate(sites) if not site]
     if unnamed:
         held_at = keys(model, is_hold, table.row, only(unnamed, every, 1))
         for row, site in held_longest_at(model, held_at, owners).items():
             sites[row] = site
-    known: dict[tuple[int, int], str] = {}  # by kind and name
-    kinds = []
-    for first in made.first:
-        kind = table.lock_kind[first], table.lock_name[first]
-        if kind not in known:
-            known[kind] = _kind_name(model, first)
-        kinds.append(known[kind])
+    columns = table.lock_kind, table.lock_name
+    named = [*zip(*(map(of.__getitem__, made.first) for of in columns), strict=True)]
+    heads = dict(zip(reversed(named), reversed(made.first), strict=True))
+    known = {kind: _kind_name(model, first) for kind, first in heads.items()}
+    kinds = [*map(known.__getitem__, named)]
     total = waits.total.tolist()
-    ids = [table.lock_id[first] for first in made.first]
+    ids = [*map(table.lock_id.__getitem__, made.first)]
     contended = [0 if is_idle else ns for is_idle, ns in zip(made.is_idle, total, strict=True)]
     measures = {
         "total_ns": total,
@@ -185,21 +185,28 @@ def _group(model: Model) -> _Rows:
         for number, name in names.items()
         if name.removeprefix(s.LOCK_WAIT_PREFIX) in ENDS
     }
+    is_used = map(or_, seen[LOCK_WAIT::kinds].tolist(), seen[HOLD::kinds].tolist())
+    is_idle = [
+        not used and name not in exclusive
+        for used, name in zip(is_used, table.lock_name, strict=True)
+    ]
+    is_folded = is_idle
+    if not ends.isdisjoint(names):
+        is_folded = [*map(or_, is_idle, map(ends.__contains__, table.lock_name))]
+    if True not in is_folded:
+        return _Rows(numbers(range(locks)), range(locks), [1] * locks, is_idle)
     index: dict[tuple[int, int, int, int], int] = {}
     row_of = array("i")
     first, count, idle = list[int](), list[int](), list[bool]()
     sites = zip(
         table.lock_process, table.lock_name, table.lock_site, table.lock_kind, strict=True
     )
-    owned = zip(seen[LOCK_WAIT::kinds].tolist(), seen[HOLD::kinds].tolist(), strict=True)
-    for lock, (site, (waits, holds)) in enumerate(zip(sites, owned, strict=True)):
-        name = site[1]
-        is_idle = not (waits or holds) and name not in exclusive
-        row = index.setdefault(site, len(first)) if is_idle or name in ends else len(first)
+    for lock, (site, is_one, folds) in enumerate(zip(sites, is_idle, is_folded, strict=True)):
+        row = index.setdefault(site, len(first)) if folds else len(first)
         if row == len(first):
             first.append(lock)
             count.append(0)
-            idle.append(is_idle)
+            idle.append(is_one)
         count[row] += 1
         row_of.append(row)
     return _Rows(memoryview(row_of), first, count, idle)
@@ -225,27 +232,3 @@ def _site(model: Model, lock: int, holders: list[Holder]) -> str:
     """Where it was first waited for, or where it was held if nobody waited."""
     site = model.trace.text(model.states.lock_site[lock])
     return site or (holders[0].site if holders else "")
-
-
-def _owners(model: Model) -> list[tuple[str, str]]:
-    """By owner, name and site; a task is named by its coroutine."""
-    table, owned = model.states, model.owners
-    tasks: dict[tuple[int, int], int] = {}
-    if any(table.owner_is_task):
-        tasks = {
-            key: i for i, key in enumerate(zip(owned.task_process, owned.task_id, strict=True))
-        }
-    threads = model.threads
-    own = zip(model.thread_process, threads.tids, threads.names, strict=True)
-    names = {(process, tid): name for process, tid, name in own if name}
-    found = []
-    columns = (table.owner_id, table.owner_process, table.owner_is_task)
-    texts = (table.owner_name, table.owner_site)
-    for id_, process, is_task, name, site in zip(*columns, *texts, strict=True):
-        who = model.trace.text(name)
-        if is_task and (process, id_) in tasks:
-            who = model.coroutine_of(tasks[process, id_])
-        elif not who:
-            who = f"task {id_}" if is_task else names.get((process, id_), f"thread {id_}")
-        found.append((who, model.trace.text(site)))
-    return found
