@@ -195,7 +195,7 @@ class _Finder:
         wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
         self.kinds = {symbols[text]: kind for text, kind in wanted.items() if text in symbols}
         tracks = self.trace.tracks
-        self.thread_of = model.threads.by_uuid
+        self.threads = model.threads
         self.parents: dict[int, int] = {}  # user track -> uuid of the track above
         self.lanes: set[int] = set()  # the tracks of operations
         if self.kinds:
@@ -218,7 +218,8 @@ class _Finder:
         has_operations, has_exceptions = self.operation >= 0, self.exception >= 0
         for track in sorted(by_track):
             parent = self.parents.get(track, 0)
-            thread, process = self.thread_of.get(parent, -1), self.trace.track_process[track]
+            thread = self.threads.by_uuid.get(parent, -1)
+            process = self.trace.track_process[track]
             is_tasks = parent and thread < 0
             for first, last in self.whole(by_track[track]):
                 start_ns, begin = slices.start_ns[first], slices.event[first]
@@ -271,7 +272,7 @@ class _Finder:
     def tasks_at(self) -> "_TaskAt":
         """The task on a task's track or lane at a moment."""
         events, slices, owned = self.trace.events, self.trace.slices, self.model.owners
-        parents = set(self.parents.values()) - self.thread_of.keys()
+        parents = set(self.parents.values()) - self.threads.by_uuid.keys()
         tracks = {i for i, uuid in enumerate(events.uuids) if uuid in parents}
         found: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
         if tracks:

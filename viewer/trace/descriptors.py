@@ -46,7 +46,9 @@ def describe(data: bytes, at: Column, size: Column, last: Column, uuids: Column)
 
 def above(parent: Column, wanted: Column) -> Column:
     """By row the nearest of itself and those above it that is wanted; -1 without, also where
-    they are a circle."""
+    they are a circle. Where `wanted` is empty, those that nothing is above are."""
+    if not wanted:
+        wanted = memoryview(array("i", [row < 0 for row in parent]))
     found: dict[int, int] = {}
     for row in range(len(parent)):
         way, at = dict[int, None](), row

@@ -227,10 +227,10 @@ def _symbols(texts: dict[int, str], trace: Trace) -> Column:
 def _thread_names(threads: Threads, processes: Column) -> Iterator[str]:
     """`main`; `worker (1234)` where several share a name; `thread 1234` without a name."""
     owned = [*zip(processes, threads.names, strict=True)]
-    times = Counter(owned)
-    if len(times) == len(owned) and all(threads.names):
+    if len({*owned}) == len(owned) and all(threads.names):
         yield from threads.names
         return
+    times = Counter(owned)
     for of, tid in zip(owned, threads.tids, strict=True):
         name = of[1]
         if not name:
@@ -241,10 +241,7 @@ def _thread_names(threads: Threads, processes: Column) -> Iterator[str]:
 
 def _find_threads(trace: Trace, threads: Threads) -> tuple[Column, Column]:
     """By track its thread, by thread its process; -1 none."""
-    index = array("i", [-1]) * len(trace.tracks)
-    for thread, row in enumerate(threads.rows):
-        index[row] = thread
-    track_thread = trace.tracks.on(memoryview(index))
+    track_thread = threads.of_track
     processes = array("i", [-1]) * len(threads)
     for track in trace.engine.pairs(track_thread, track_thread).head:
         processes[track_thread[track]] = trace.track_process[track]
@@ -308,8 +305,9 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
     The results of a collection are known at its end, so the END may have the arguments.
     """
     slices, track = trace.slices, trace.events.track
-    collectors = {*trace.tracks.named(s.TRACK_GC)}
-    rows = [i for i in _positions(owned.kind, GC) if track[slices.event[i]] in collectors]
+    rows = _positions(owned.kind, GC)
+    collectors = {*trace.tracks.named(s.TRACK_GC)} if rows else set[int]()
+    rows = [i for i in rows if track[slices.event[i]] in collectors]
     begins = [*map(slices.event.__getitem__, rows)]
     ends = map(slices.end_event.__getitem__, rows)
     told = Told(

@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
+from sys import byteorder
 from typing import NamedTuple, overload
 
 from viewer.trace.columns import Column, Described, Events
 from viewer.trace.engine import Engine
 from viewer.trace.shown import shown_name
+
+_FEW = 4
 
 
 class Track(NamedTuple):
@@ -35,6 +38,7 @@ class Tracks(Mapping[int, Track]):
     def __init__(self, described: Described, engine: Engine) -> None:
         self._columns, self._engine = described, engine
         self._made: dict[int, Track] = {}
+        self._asked = 0  # how often for one by uuid
 
     @cached_property
     def _row(self) -> dict[int, int]:
@@ -42,7 +46,18 @@ class Tracks(Mapping[int, Track]):
         return dict(zip(uuids, range(len(uuids)), strict=True))
 
     def __getitem__(self, uuid: int) -> Track:
+        if self._asked < _FEW:  # a search takes less time than a table of all
+            self._asked += 1
+            return self.at(self._search(uuid))
         return self.at(self._row[uuid])
+
+    def _search(self, uuid: int) -> int:
+        of = self._columns.uuid
+        text, wanted, at = bytes(of), uuid.to_bytes(of.itemsize, byteorder), -1
+        while (at := text.find(wanted, at + 1)) >= 0:
+            if at % of.itemsize == 0:
+                return at // of.itemsize
+        raise KeyError(uuid)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._columns.uuid)
@@ -101,13 +116,14 @@ class Tracks(Mapping[int, Track]):
         return (row for row in rows if not self._columns.tid[row])
 
     def above(self, wanted: Column) -> Column:
-        """By row the nearest of itself and those above it that is wanted; -1 without."""
+        """By row the nearest of itself and those above it that is wanted; -1 without. An empty
+        column wants the topmost."""
         return self._engine.above(self._columns.parent_row, wanted)
 
     @cached_property
     def tops(self) -> Column:
         """By row the topmost of itself and those above it; -1 where they are a circle."""
-        return self.above(memoryview(array("i", map((-1).__eq__, self._columns.parent_row))))
+        return self.above(memoryview(array("i")))
 
     @cached_property
     def _texts(self) -> frozenset[str]:
@@ -187,6 +203,14 @@ class Threads(Sequence[Track]):
     def names(self) -> list[str]:
         """What they call themselves; "" unknown."""
         return self._columns[3]
+
+    @cached_property
+    def of_track(self) -> Column:
+        """By event track the thread that it is of; -1 of none."""
+        index = array("i", [-1]) * len(self._tracks)
+        for thread, row in enumerate(self._rows):
+            index[row] = thread
+        return self._tracks.on(memoryview(index))
 
     @cached_property
     def by_uuid(self) -> dict[int, int]:

@@ -30,13 +30,12 @@ type _Found = dict[tuple[int, str, str], list[tuple[int, list[int]]]]
 def killed_child(facts: Facts) -> Iterator[Finding]:
     """A thread waits for a child, or reads its output, until somebody kills the child."""
     model, trace = facts.model, facts.model.trace
-    threads = model.threads.by_uuid
     table = model.states
     found: _Found = {}
     for event in trace.instants(trace.events.name, s.CHILD_ENDED):
         if number_of(trace.args(event), s.ARG_SIGNAL, 0) != signal.SIGKILL:
             continue
-        thread = threads.get(trace.events.uuids[trace.events.track[event]], -1)
+        thread = model.threads.of_track[trace.events.track[event]]
         rows = _waits(facts, thread, trace.events.time_ns[event]) if thread >= 0 else []
         ns = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
         if ns >= _LOST_NS:

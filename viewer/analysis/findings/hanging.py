@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.pools import one_by_one, started_at
 from viewer.analysis.findings.waits import place_in
+from viewer.analysis.states import having
 from viewer.trace.columns import IO, STATE_MASK
 from viewer.words import code
 
@@ -22,6 +23,8 @@ def readers_pile_up(facts: Facts) -> Iterator[Finding]:
     """Threads that are started one after the other, ask a server, and have no answer at the
     end of the program."""
     model, table = facts.model, facts.model.states
+    if 1 not in having(model, table.call_name, lambda name: name.endswith(_CONNECT)):
+        return
     ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
              if process.recording_ended is not None}  # fmt: skip
     for (pid, name), threads in facts.pools.items():

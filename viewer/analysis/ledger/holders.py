@@ -120,9 +120,8 @@ class Holders:
     def _jobs(self) -> dict[int, list[tuple[int, int]]]:
         """By thread (time, event) of each job that it began."""
         trace, found = self.model.trace, dict[int, list[tuple[int, int]]]()
-        by_uuid = self.model.threads.by_uuid
         for event in trace.instants(trace.events.name, s.RUN):
-            thread = by_uuid.get(trace.events.uuids[trace.events.track[event]], -1)
+            thread = self.model.threads.of_track[trace.events.track[event]]
             found.setdefault(thread, []).append((trace.events.time_ns[event], event))
         return found
 

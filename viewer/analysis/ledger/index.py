@@ -75,11 +75,10 @@ class Index:
         lanes = zip(self.thread_of_loop, self.lane_of_loop, strict=True)
         return {thread: lane for thread, lane in lanes if thread >= 0}
 
-    @cached_property
-    def thread_of_track(self) -> list[int]:
+    @property
+    def thread_of_track(self) -> Column:
         """By track the thread that it is of; -1 of none."""
-        by_uuid = self.model.threads.by_uuid
-        return [by_uuid.get(uuid, -1) for uuid in self.model.trace.events.uuids]
+        return self.model.threads.of_track
 
     @cached_property
     def starters(self) -> dict[int, tuple[int, int]]:

@@ -8,6 +8,8 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
+from operator import eq
 from os.path import basename
 from typing import Self
 
@@ -74,13 +76,12 @@ class Family:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.thread_of_track = model.threads.by_uuid
-        starts = _Starts(model, self.thread_of_track)
+        starts = _Starts(model)
         self.members: dict[int, Member] = {}
         recorded = [i for i, p in enumerate(model.trace.processes) if p.recording]
         recorded.sort(key=lambda i: model.trace.processes[i].start_ns)
         names = _names(model, recorded)
-        told = _told(model, self.thread_of_track)
+        told = _told(model)
         main = _main_threads(model)
         for i in recorded:
             process = model.trace.processes[i]
@@ -158,7 +159,7 @@ def _start(member: Member) -> int:
 class _Starts:
     """How each process was started: by the arrow into it, else by what the pids say."""
 
-    def __init__(self, model: Model, thread_of_track: dict[int, int]) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
         trace, events = model.trace, model.trace.events
         flows = Flows(events)
@@ -167,16 +168,16 @@ class _Starts:
         for event in trace.instants(events.name, s.PROCESS_STARTED):
             process = trace.track_process[events.track[event]]
             for cause in flows.causes(event):
-                self.by_arrow.setdefault(process, self._start(cause, thread_of_track))
+                self.by_arrow.setdefault(process, self._start(cause))
         for event in trace.instants(events.name, *_STARTS):
             pid = trace.args(event).get(s.ARG_CHILD)
             if isinstance(pid, int):
-                self.by_pid[pid].append(self._start(event, thread_of_track))
+                self.by_pid[pid].append(self._start(event))
 
-    def _start(self, event: int, thread_of_track: dict[int, int]) -> Start:
+    def _start(self, event: int) -> Start:
         trace, events = self.model.trace, self.model.trace.events
         track, args = events.track[event], trace.args(event)
-        thread = thread_of_track.get(events.uuids[track], -1)
+        thread = self.model.threads.of_track[track]
         site, pid = str(args.get(s.ARG_SITE, "")), args.get(s.ARG_CHILD)
         child = pid if isinstance(pid, int) and pid else -1
         return Start(trace.track_process[track], thread, events.time_ns[event], site, child)
@@ -210,7 +211,7 @@ def _time(start: Start) -> int:
     return start.time_ns
 
 
-def _told(model: Model, thread_of_track: dict[int, int]) -> dict[tuple[int, int], list[Told]]:
+def _told(model: Model) -> dict[tuple[int, int], list[Told]]:
     """By (parent, pid of the child) the ends that the parent was told of, in order of time."""
     trace, events = model.trace, model.trace.events
     found: dict[tuple[int, int], list[Told]] = defaultdict(list)
@@ -219,7 +220,7 @@ def _told(model: Model, thread_of_track: dict[int, int]) -> dict[tuple[int, int]
         pid, track = args.get(s.ARG_CHILD), events.track[event]
         if isinstance(pid, int):
             told = Told(
-                thread_of_track.get(events.uuids[track], -1),
+                model.threads.of_track[track],
                 events.time_ns[event],
                 _whole(args, s.ARG_STATUS),
                 _whole(args, s.ARG_SIGNAL),
@@ -243,13 +244,10 @@ def _whole(args: dict[str, Arg], name: str) -> int | None:
 
 def _main_threads(model: Model) -> dict[int, int]:
     """By process its first thread, as the kernel has it; else the one with the first state."""
-    found: dict[int, int] = {}
-    threads = model.threads
-    columns = zip(model.thread_process, threads.tids, threads.pids, strict=True)
-    for i, (process, tid, pid) in enumerate(columns):
-        if process not in found or tid == pid:
-            found[process] = i
-    return found
+    threads, of = model.threads, model.thread_process
+    found = dict(zip(reversed(of), range(len(of) - 1, -1, -1), strict=True))
+    firsts = map(eq, threads.tids, threads.pids)
+    return found | {of[i]: i for i in compress(range(len(of)), firsts)}
 
 
 def _names(model: Model, recorded: list[int]) -> dict[int, str]:

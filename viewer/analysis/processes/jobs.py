@@ -8,14 +8,11 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from itertools import compress, count, filterfalse
 from typing import Any, Self
 
 from tracer import schema as s
 from viewer.analysis.rows import in_order
-from viewer.analysis.states import numbers
-from viewer.trace.columns import Column
 from viewer.trace.model import Model
 from viewer.trace.sites import head
 from viewer.trace.told import Told
@@ -90,12 +87,6 @@ class _Found:
         self._numbers: dict[tuple[int, int], int] = {}  # by pool and its own number
         self._keys = list[int](), list[int]()  # the same, as two columns
         self._columns: dict[str, list[Any]] = {}
-
-    @cached_property
-    def thread_of_track(self) -> Column:
-        """By event track its thread, -1 where it is none."""
-        of = self.model.threads.by_uuid
-        return numbers(of.get(uuid, -1) for uuid in self.model.trace.events.uuids)
 
     def read(self, name: str) -> "_Read":
         """The instants of that name; each tells of one job."""
@@ -196,7 +187,7 @@ class _Read(Told):
 
     @property
     def threads(self) -> list[int]:
-        trace, by_track = self._trace, self._found.thread_of_track
+        trace, by_track = self._trace, self._found.model.threads.of_track
         return trace.engine.gather(self.events, trace.events.track, by_track).tolist()
 
 

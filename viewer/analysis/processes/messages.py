@@ -40,7 +40,6 @@ class Messages:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._thread_of_track = model.threads.by_uuid
         sent = {key: (event, args) for key, event, args in self._all(s.MESSAGE_SENT)}
         found = [
             self._message(*sent[key], event, args)
@@ -67,8 +66,7 @@ class Messages:
                 yield key, event, args
 
     def _thread(self, event: int) -> int:
-        events = self.model.trace.events
-        return self._thread_of_track.get(events.uuids[events.track[event]], -1)
+        return self.model.threads.of_track[self.model.trace.events.track[event]]
 
     def _message(
         self, sent: int, said: dict[str, Arg], received: int, told: dict[str, Arg]

@@ -254,7 +254,8 @@ PyObject *above(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     const int32_t *parent = in.view[0].buf;
     const int32_t *wanted = in.view[1].buf;
     Py_ssize_t n = in.length[0];
-    if (in.length[1] != n) {
+    int wants_top = in.length[1] == 0;
+    if (in.length[1] != n && !wants_top) {
         bad_columns();
         goto done;
     }
@@ -264,7 +265,7 @@ PyObject *above(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     int32_t *found = (int32_t *)out.data, *way = (int32_t *)path.data;
     for (Py_ssize_t i = 0; i < n; i++) {
-        found[i] = wanted[i] ? (int32_t)i : parent[i] < 0 ? -1 : NOT_YET;
+        found[i] = (wants_top ? parent[i] < 0 : wanted[i]) ? (int32_t)i : parent[i] < 0 ? -1 : NOT_YET;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
         Py_ssize_t steps = 0;
