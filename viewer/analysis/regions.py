@@ -3,10 +3,10 @@
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import compress
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -84,7 +84,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 def regions(model: Model) -> tuple[Region, ...]:
     """All of them, in order of begin; the pieces of a region are joined again."""
-    return tuple(sorted(_Finder(model).find(), key=attrgetter("start_ns")))
+    return tuple(map(Region, *_Finder(model).find()))
 
 
 def intervals(model: Model, name: str) -> tuple[Interval, ...]:
@@ -103,19 +103,17 @@ def intervals(model: Model, name: str) -> tuple[Interval, ...]:
 
 def region_rows(model: Model) -> tuple[RegionRow, ...]:
     """One row per name, the one with the most time first; tasks before regions."""
-    found = regions(model)
-    if not found:
+    found = _Finder(model).find()
+    if not found.start_ns:
         return ()
-    numbered: dict[tuple[str, str], int] = {}
-    key = [numbered.setdefault((each.kind, each.name), len(numbered)) for each in found]
-    of_field = [*zip(*found, strict=True)]
-    start, end = (
-        _column("q", of_field[Region._fields.index(field)]) for field in ("start_ns", "end_ns")
-    )
+    names = [*zip(found.kind, found.name, strict=True)]
+    numbered = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    key = [*map(numbered.__getitem__, names)]
+    start, end = _column("q", found.start_ns), _column("q", found.end_ns)
     spread = model.trace.engine.grouped_stats(start, end, _column("i", key), len(numbered))
     states = _states(model, found, key, len(numbered), start, end)
-    in_tasks = Counter(k for k, each in zip(key, found, strict=True) if each.task >= 0)
-    failed = Counter(k for k, each in zip(key, found, strict=True) if each.exception)
+    in_tasks = Counter(compress(key, map((0).__le__, found.task)))
+    failed = Counter(compress(key, found.exception))
     rows = [
         RegionRow(
             name,
@@ -138,7 +136,7 @@ def _column(form: str, values: Iterable[int]) -> Column:
 
 def _states(
     model: Model,
-    found: tuple[Region, ...],
+    found: "_Columns",
     key: list[int],
     keys: int,
     start: Column,
@@ -148,10 +146,10 @@ def _states(
     ledger = Ledger.of(model)
     names = list(dict.fromkeys((*_TASK_STATES.values(), *STATE_NAMES.values())))
     spent: list[dict[str, int]] = [{} for _ in range(keys)]
-    wanted = [each.kind == REGION for each in found]
+    wanted = [*map(REGION.__eq__, found.kind)]
     for states, lanes, who in (
-        (ledger.tasks, [each.task for each in found], _state_of_slice(model, names)),
-        (ledger.states, [each.thread for each in found], _state_of_row(model, names)),
+        (ledger.tasks, found.task, _state_of_slice(model, names)),
+        (ledger.states, found.thread, _state_of_row(model, names)),
     ):
         mine = [
             k if is_wanted and lane >= 0 else -1
@@ -162,10 +160,10 @@ def _states(
         for k, state, ns in zip(charges.key, charges.who, charges.total, strict=True):
             name = names[state] if state < len(names) else UNKNOWN
             spent[k][name] = spent[k].get(name, 0) + ns
-    for k, each, is_wanted in zip(key, found, wanted, strict=True):
-        if is_wanted and each.task < 0 and each.thread < 0:  # its owner is unknown
-            ns = each.end_ns - each.start_ns
-            spent[k][UNKNOWN] = spent[k].get(UNKNOWN, 0) + ns
+    for n, is_wanted in enumerate(wanted):
+        if is_wanted and found.task[n] < 0 and found.thread[n] < 0:  # its owner is unknown
+            ns = found.end_ns[n] - found.start_ns[n]
+            spent[key[n]][UNKNOWN] = spent[key[n]].get(UNKNOWN, 0) + ns
     return [{name: by[name] for name in (*names, UNKNOWN) if by.get(name)} for by in spent]
 
 
@@ -180,6 +178,20 @@ def _state_of_row(model: Model, names: list[str]) -> Column:
     known = {kind: names.index(name) for kind, name in STATE_NAMES.items()}
     table = [known.get(state & STATE_MASK, 0) for state in range(256)]
     return _column("i", map(table.__getitem__, bytes(model.states.state)))
+
+
+class _Columns(NamedTuple):
+    """The fields of regions. There may be one of each request."""
+
+    name: list[str]
+    kind: list[str]
+    process: list[int]
+    thread: list[int]
+    task: list[int]
+    start_ns: list[int]
+    end_ns: list[int]
+    operation: list[int]
+    exception: list[str]
 
 
 class _Finder:
@@ -202,42 +214,56 @@ class _Finder:
             self.parents = {i: tracks.parent_uuid(i) for i in tracks.named(s.TRACK_USER)}
             self.lanes = {*tracks.below(s.TRACK_OPERATIONS)} - {*self.parents}
 
-    def find(self) -> Iterator[Region]:
+    def find(self) -> _Columns:
+        """All of them, in order of begin; those of one moment by track."""
         if not self.parents and not self.lanes:
-            return
+            return _Columns(*([] for _ in _Columns._fields))
+        events, slices, text = self.trace.events, self.trace.slices, self.trace.text
+        pairs = self.pairs()
+        pairs.sort(key=lambda pair: slices.start_ns[pair[0]])
+        firsts, lasts = ([*map(itemgetter(n), pairs)] for n in (0, 1))
+        begins = [*map(slices.event.__getitem__, firsts)]
+        starts = [*map(slices.start_ns.__getitem__, firsts)]
+        tracks = [*map(events.track.__getitem__, begins)]
+        parents = {track: self.parents.get(track, 0) for track in {*tracks}}
+        by_uuid = self.threads.by_uuid
+        threads = {track: by_uuid.get(parent, -1) for track, parent in parents.items()}
+        of_tasks = {track for track, at in parents.items() if at and threads[track] < 0}
+        tasks, task_at = [-1] * len(pairs), self.tasks_at() if of_tasks else None
+        if task_at is not None:
+            for n in compress(range(len(pairs)), map(of_tasks.__contains__, tracks)):
+                tasks[n] = task_at(parents[tracks[n]], starts[n])
+        numbers, exceptions = [0] * len(pairs), [""] * len(pairs)
+        if self.operation >= 0:
+            numbers = [max(self.argument(begin, self.operation), 0) for begin in begins]
+        if self.exception >= 0:
+            ends = map(slices.end_event.__getitem__, lasts)
+            exceptions = [text(self.argument(end, self.exception)) for end in ends]
+        return _Columns(
+            [*map(text, map(events.name.__getitem__, begins))],
+            [*map(self.kinds.__getitem__, map(events.category.__getitem__, begins))],
+            [*map(self.trace.track_process.__getitem__, tracks)],
+            [*map(threads.__getitem__, tracks)],
+            tasks,
+            starts,
+            [*map(slices.end_ns.__getitem__, lasts)],
+            numbers,
+            exceptions,
+        )
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """The first and the last piece of each region, by track."""
         events, slices = self.trace.events, self.trace.slices
-        task_at = self.tasks_at()
-        by_track: dict[int, list[int]] = defaultdict(list)
         mark = memoryview(array("i", bytes(4 * len(events.strings))))
         for category in self.kinds:
             mark[category] = 1
         marked = self.trace.engine.gather(slices.event, events.category, mark)
-        for i in compress(range(len(marked)), marked):
-            by_track[events.track[slices.event[i]]].append(i)
-        text, name_of, category_of = self.trace.text, events.name, events.category
-        has_operations, has_exceptions = self.operation >= 0, self.exception >= 0
-        for track in sorted(by_track):
-            parent = self.parents.get(track, 0)
-            thread = self.threads.by_uuid.get(parent, -1)
-            process = self.trace.track_process[track]
-            is_tasks = parent and thread < 0
-            for first, last in self.whole(by_track[track]):
-                start_ns, begin = slices.start_ns[first], slices.event[first]
-                number = self.argument(begin, self.operation) if has_operations else 0
-                left_by = -1
-                if has_exceptions:
-                    left_by = self.argument(slices.end_event[last], self.exception)
-                yield Region(
-                    text(name_of[begin]),
-                    self.kinds[category_of[begin]],
-                    process,
-                    thread,
-                    task_at(parent, start_ns) if is_tasks else -1,
-                    start_ns,
-                    slices.end_ns[last],
-                    max(number, 0),
-                    text(left_by),
-                )
+        rows = [*compress(range(len(marked)), marked)]
+        tracks = [*map(events.track.__getitem__, map(slices.event.__getitem__, rows))]
+        by_track: dict[int, list[int]] = defaultdict(list)
+        for track, row in zip(tracks, rows, strict=True):
+            by_track[track].append(row)
+        return [pair for track in sorted(by_track) for pair in self.whole(by_track[track])]
 
     def argument(self, event: int, name: int) -> int:
         """The number or string of an argument; -1 when the event does not have it."""
@@ -273,15 +299,17 @@ class _Finder:
         """The task on a task's track or lane at a moment."""
         events, slices, owned = self.trace.events, self.trace.slices, self.model.owners
         parents = set(self.parents.values()) - self.threads.by_uuid.keys()
-        tracks = {i for i, uuid in enumerate(events.uuids) if uuid in parents}
+        wanted = bytes(map(parents.__contains__, events.uuids))
         found: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-        if tracks:
-            for i, kind in enumerate(owned.kind):
-                track = events.track[slices.event[i]] if kind in _TASK_STATES else -1
-                if track in tracks and owned.owner[i] >= 0:
-                    starts, tasks = found[events.uuids[track]]
-                    starts.append(slices.start_ns[i])
-                    tasks.append(owned.owner[i])
+        is_state = bytes(owned.kind).translate(
+            bytes(kind in _TASK_STATES for kind in range(256))
+        )
+        for i in compress(range(len(is_state)), is_state):
+            track = events.track[slices.event[i]]
+            if wanted[track] and owned.owner[i] >= 0:
+                starts, tasks = found[events.uuids[track]]
+                starts.append(slices.start_ns[i])
+                tasks.append(owned.owner[i])
         return _TaskAt(found)
 
 

@@ -3,7 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import compress, pairwise, repeat
+from operator import eq
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
@@ -28,6 +29,7 @@ from viewer.trace.columns import (
 )
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
+from viewer.trace.told import Told
 from viewer.trace.users import name_args
 from viewer.words import code, place
 
@@ -114,7 +116,9 @@ def _by_creation(
     """The tasks of a coroutine by the line that created them, by its callers, and together:
     those that are answered must not hide those that are not."""
     by_stack: dict[int, list[int]] = defaultdict(list)
-    for task in tasks:
+    if model.trace.symbol(s.ARG_STACK) < 0:
+        by_stack[-1] = tasks
+    for task in tasks if not by_stack else ():
         first = first_state(model, task)
         at = stacks[first] if first >= 0 else -1
         by_stack[model.trace.events.arg_value[at] if at >= 0 else -1].append(task)
@@ -134,7 +138,8 @@ def _is_alone(what: str) -> bool:
 
 def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Finding | None:
     model, slices = facts.model, facts.model.trace.slices
-    births = [slices.start_ns[model.owners.task_head[task]] for task in tasks]
+    heads = map(model.owners.task_head.__getitem__, tasks)
+    births = [*map(slices.start_ns.__getitem__, heads)]
     since, until = min(births), max(births)
     if until - since < _GROWS_NS:
         return None
@@ -159,12 +164,18 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         for task, end in zip(tasks, ends, strict=True)
         if end > until and last[task] >= 0 and slices.start_ns[last[task]] < middle
     ]
-    awaited = {task: facts.awaited(last[task]) for task in stuck}
+    if len(stuck) * _STUCK[1] < alive[-1] * _STUCK[0]:
+        return None
+    rows = [*map(last.__getitem__, stuck)]
+    awaited = dict(zip(stuck, _awaited(facts, rows), strict=True))
+    is_alone = {
+        what: _is_alone(what.removeprefix(s.AWAIT_PREFIX))
+        for what in {what for what, _ in awaited.values()}
+    }
     alone = [
         task
         for task in stuck
-        if _is_alone(awaited[task][0].removeprefix(s.AWAIT_PREFIX))
-        and facts.ledger.how_it_ended(task) != s.DONE
+        if is_alone[awaited[task][0]] and facts.ledger.how_it_ended(task) != s.DONE
     ]
     if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
@@ -190,6 +201,18 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         facts.evidence(("task", oldest), start, whole, where or site),
         "Give what they await a time-out, or cancel them when nobody needs them any more.",
     )
+
+
+def _awaited(facts: Facts, rows: list[int]) -> list[tuple[str, str]]:
+    """What slices await, and where, as `Facts.awaited`."""
+    model, trace = facts.model, facts.model.trace
+    whats = map(trace.text, map(model.owners.code.__getitem__, rows))
+    events = [*map(trace.slices.event.__getitem__, rows)]
+    sites = Told(trace, events, repeat(-1, len(rows))).texts(s.ARG_SITE)
+    heads = map(model.owners.task_head.__getitem__, map(model.owners.owner.__getitem__, rows))
+    for first in compress(range(len(rows)), map(eq, heads, rows)):
+        sites[first] = ""  # the site of a first slice is the task's own
+    return [*zip(whats, sites, strict=True)]
 
 
 def _creator(facts: Facts, *tasks: int) -> str:
