@@ -189,23 +189,32 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
 class _Marks:
     """Windows that are marked, once or often: told by where marks begin and end."""
 
+    __slots__ = ("_count", "_parts")
+
     def __init__(self, count: int) -> None:
-        self._changes = array("i", bytes(4 * (count + 1)))
+        self._count = count
+        self._parts: list[tuple[int, int]] = []  # first, last
 
     def put(self, first: int, last: int) -> None:
         """Marks the windows from first to last, as far as there are such."""
-        last = min(last, len(self._changes) - 2)
+        last = min(last, self._count - 1)
         if first <= last:
-            self._changes[first] += 1
-            self._changes[last + 1] -= 1
+            self._parts.append((first, last))
 
     def all(self) -> list[bool]:
         """By window whether it is marked."""
-        return [count > 0 for count in accumulate(self._changes[:-1])]
+        changes = array("i", bytes(4 * (self._count + 1)))
+        for first, last in self._parts:
+            changes[first] += 1
+            changes[last + 1] -= 1
+        return [count > 0 for count in accumulate(changes[:-1])]
 
     def count(self) -> int:
         """How many windows are marked."""
-        return sum(map(bool, accumulate(self._changes[:-1])))
+        if len(self._parts) == 1:
+            ((first, last),) = self._parts
+            return last - first + 1
+        return sum(self.all())
 
 
 class _Stops:

@@ -47,10 +47,18 @@ def find_loops(trace: Trace, threads: Threads) -> tuple[tuple[Loop, ...], Column
     owned = zip(threads.pids, threads.names, strict=True)
     for key, tid in zip(owned, threads.tids, strict=True) if found.head else ():
         only[key] = tid if only.get(key, tid) == tid else 0
-    loops: list[Loop] = []
-    for number in found.head:
-        name, process = tracks.name_at(rows[number]), trace.track_process[number]
-        kind = next(filter(name.startswith, s.LOOP_PREFIXES))
-        name = name.removeprefix(kind)
-        loops.append(Loop(process, name, only.get((trace.pid(process), name), 0), kind))
-    return tuple(loops), found.number
+    heads = found.head.tolist()
+    called = [*map(tracks.name_at, map(rows.__getitem__, heads))]
+    kinds = [_kind(name) for name in called]
+    names = [name.removeprefix(kind) for name, kind in zip(called, kinds, strict=True)]
+    processes = [*map(trace.track_process.__getitem__, heads)]
+    pids = {process: trace.pid(process) for process in {*processes}}
+    keys = zip(map(pids.__getitem__, processes), names, strict=True)
+    tids = [only.get(key, 0) for key in keys]
+    return tuple(map(Loop, processes, names, tids, kinds)), found.number
+
+
+def _kind(name: str) -> str:
+    if name.startswith(s.TRACK_LOOP_PREFIX):  # nearly always
+        return s.TRACK_LOOP_PREFIX
+    return next(filter(name.startswith, s.LOOP_PREFIXES))
