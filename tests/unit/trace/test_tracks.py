@@ -5,11 +5,13 @@ from array import array
 
 import pytest
 
+from tests.support.builder.trace import TraceBuilder
 from tests.support.engines import ENGINES, plain
 from tests.support.stories.shapes import SHAPES
 from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
+from viewer.trace.tracks import read_tracks
 
 _TWINS = pytest.mark.skipif(
     not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
@@ -27,6 +29,7 @@ def test_the_nearest_above(engine):
     parent = (-1, 0, 1, 2, 5, 4, 4)
     wanted = (1, 0, 1, 0, 0, 0, 0)
     assert engine.above(column(parent), column(wanted)).tolist() == [0, 0, 2, 2, -1, -1, -1]
+    assert engine.above(column(parent), column([])).tolist() == [0, 0, 0, 0, -1, -1, -1]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -45,7 +48,8 @@ def test_above_twins(seed):
         [choose.choice([-1, max(i - 1, 0), choose.randrange(n)]) for i in range(n)]
     )
     wanted = column([choose.random() < 0.05 for _ in range(n)])
-    assert BEST.above(parent, wanted).tolist() == PYTHON.above(parent, wanted).tolist()
+    for of in (wanted, column([])):
+        assert BEST.above(parent, of).tolist() == PYTHON.above(parent, of).tolist()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -79,3 +83,16 @@ def test_tracks_of_tasks_are_not_made(tmp_path):
     build_model(trace)
     assert len(trace.tracks) > 180
     assert len(trace.tracks._made) < 10
+
+
+def test_one_track_is_found_by_uuid():
+    """The first few are searched, later ones are in a table; what is not there is nowhere."""
+    trace = TraceBuilder()
+    for n in range(20):
+        trace.thread(f"worker-{n}")
+    data = trace.data()
+    tracks = read_tracks(data, BEST.decode(data), BEST)
+    for _ in range(3):
+        for row, uuid in enumerate(tracks):
+            assert tracks[uuid] is tracks.at(row)
+        assert tracks.get(7) is None
