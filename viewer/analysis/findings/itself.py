@@ -1,5 +1,6 @@
 """Servers that wait for themselves: the thread that would answer is the one that asks."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tracer import schema as s
@@ -14,6 +15,7 @@ _MS = 1_000_000
 # An answer of the own process takes as long as its work takes; half a second is worth a look.
 _LONG_NS = 500 * _MS
 _IDLE_NS = _MS
+_MOST = 1_000  # calls of a thread that are looked at
 # A thread that serves is in one of these functions when nobody asks, and while it answers.
 _SERVING = ("BaseServer.serve_forever", "BaseServer.handle_request", "SyncWorker.run")
 
@@ -66,10 +68,11 @@ def is_own(facts: Facts, row: int) -> bool:
 def servers(facts: Facts) -> set[int]:
     """The threads that accept connections, or run a loop."""
     table, trace = facts.model.states, facts.model.trace
-    found = set(facts.ledger.lane_of_thread)
+    found, looked_at = set(facts.ledger.lane_of_thread), Counter[int]()
     for row in facts.rows_of((IO,), _IDLE_NS):
-        if table.who[row] in found:
+        if table.who[row] in found or looked_at[table.who[row]] >= _MOST:
             continue
+        looked_at[table.who[row]] += 1
         name = trace.text(table.call_name[table.row[row]])
         stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
         if name.endswith("accept") or any(function in stack for function in _SERVING):

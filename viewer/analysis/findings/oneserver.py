@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
@@ -22,6 +23,7 @@ _MS = 1_000_000
 _LOST_NS = 500 * _MS
 _LONG_NS = 20 * _MS
 _FEWEST = 2  # clients
+_MOST = 2_000  # calls that are looked at, the longest ones
 
 type _Times = list[tuple[int, int]]
 
@@ -30,10 +32,16 @@ def one_server(facts: Facts) -> Iterator[Finding]:
     """The only thread that serves works on one request, and other clients wait for it."""
     model, table = facts.model, facts.model.states
     rows: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for row in facts.rows_of((IO,), _LONG_NS):
+    for row in _long(facts):
         if is_own(facts, row):
             thread = table.who[row]
             rows[model.thread_process[thread], facts.call(table.row[row])[1]].append(row)
+    rows = {
+        where: found
+        for where, found in rows.items()
+        if sum(table.end_ns[row] - table.start_ns[row] for row in found) >= _LOST_NS
+        and len({table.who[row] for row in found}) >= _FEWEST
+    }
     if not rows:
         return
     serving = servers(facts)
@@ -65,6 +73,16 @@ def one_server(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
         yield Finding("pool exhausted", lost, text, evidence, behind=did.behind)
+
+
+def _long(facts: Facts) -> list[int]:
+    """The longest calls, if any is known to be for this process."""
+    if facts.model.trace.symbol(s.ARG_OWN_PEER) < 0:
+        return []
+    least = _LONG_NS
+    while len(found := facts.rows_of((IO,), least)) > _MOST:
+        least *= 2
+    return list(found)
 
 
 def _idle_ns(facts: Facts, thread: int, times: _Times) -> int:
