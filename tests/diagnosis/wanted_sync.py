@@ -377,5 +377,6 @@ SYNC: dict[str, Wanted] = {
         "slots never returned", ("upload", "permit", "Semaphore")
     ),
     "z17_children_never_waited_for": Wanted("workers never exit", ("30 children", "notify")),
+    "z19_join_before_the_message": Wanted("deadlock", ("start", "worker", "Process.join")),
     "z11_pool_of_a_semaphore": Wanted("pool exhausted", ("permits", "backoff", "borrow")),
 }

@@ -17,7 +17,10 @@ RECV = f"{LIBRARY}connection.py:1148 wait\n{LIBRARY}connection.py:395 Connection
 ENTER = f"{LIBRARY}synchronize.py:95 SemLock.__enter__\n{STORE}"
 
 
-def joined(got_ns=1, join_ns=1_200 * MS, stack=JOIN, name="multiprocessing.SemLock.__enter__"):
+def joined(
+    got_ns=1, join_ns=1_200 * MS, stack=JOIN, name="multiprocessing.SemLock.__enter__",
+    within=ENTER,
+):  # fmt: skip
     """`got_ns`: how long after the join the child gets the lock."""
     family = Family("jobs.py")
     main = family.first.thread("MainThread").native(0)
@@ -25,7 +28,7 @@ def joined(got_ns=1, join_ns=1_200 * MS, stack=JOIN, name="multiprocessing.SemLo
     worker = family.main(child).native(2 * MS)
     end = 10 * MS + join_ns
     main.io(10 * MS, "select.poll.poll", site=STOP, stack=stack).native(end)
-    worker.io(20 * MS, name, site=STORE, stack=ENTER).native(end + got_ns)
+    worker.io(20 * MS, name, site=STORE, stack=within).native(end + got_ns)
     last = end + max(got_ns, 0) + 5 * MS
     worker.end(last)
     child.ended(last)
@@ -67,3 +70,32 @@ def test_another_wait_for_the_lock(tmp_path, story):
 
 def test_a_short_join(tmp_path):
     assert told(tmp_path, joined(join_ns=300 * MS)) == ()
+
+
+MESSAGE = f"{LIBRARY}connection.py:395 Connection._recv\n{STORE}"
+
+
+def test_a_join_before_the_message(tmp_path):
+    (found,) = told(tmp_path, joined(name="os.read", within=MESSAGE))
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "In `worker-1`: Deadlock at 20.0 ms, for 1.19 s: `MainThread` in `stop` (jobs.py:22) "
+        "waits in `Process.join` for the end of `worker-1`, which waits in `os.read` in "
+        "`store` (jobs.py:16) for a message. That came only when `MainThread` stopped "
+        "waiting. Send what the child needs before waiting for its end."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"got_ns": 300 * MS}, id="it came later"),
+        pytest.param({"got_ns": -300 * MS}, id="somebody else sent it"),
+        pytest.param({"stack": RECV}, id="no join"),
+        pytest.param({"within": STORE}, id="a file"),
+        pytest.param({"join_ns": 300 * MS}, id="a short join"),
+    ],
+)
+def test_another_wait_for_a_message(tmp_path, story):
+    found = told(tmp_path, joined(**{"name": "os.read", "within": MESSAGE} | story))
+    assert "deadlock" not in [one.finding for one in found]
