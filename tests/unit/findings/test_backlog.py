@@ -44,6 +44,10 @@ def test_items_come_faster_than_they_are_taken(tmp_path):
     assert found.evidence.lock == 7
 
 
+def test_thirty_items_more(tmp_path):
+    assert kinds(tmp_path, bus([16 + 2 * n for n in range(16)])) == ["queue grows"]
+
+
 def test_who_takes_them_may_be_unknown(tmp_path):
     (found,) = find_in(tmp_path, bus([20 + 10 * n for n in range(16)], name="queue 9 "))
     assert " They are taken. " not in found.text
@@ -53,7 +57,7 @@ def test_who_takes_them_may_be_unknown(tmp_path):
 @pytest.mark.parametrize(
     "counts",
     [
-        pytest.param([20 + 3 * n for n in range(16)], id="few"),
+        pytest.param([16 + 29 * n // 15 for n in range(16)], id="few"),
         pytest.param(
             [20, *[300 - 18 * n for n in range(15)]], id="a burst that is worked off"
         ),

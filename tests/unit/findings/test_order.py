@@ -72,3 +72,25 @@ def test_a_cause_of_two_is_told_once():
 def test_a_deadlock_is_before_all():
     found = [finding("pool exhausted", 1_000, ROW), finding("deadlock", 1, behind=ROW)]
     assert order(*found) == ["deadlock", "pool exhausted"]
+
+
+def on(kind, cost, track, behind=SLEEP):
+    return Finding(kind, cost * MS, kind, Evidence(0, MS, track, site=ROW), behind=behind)
+
+
+def test_workers_that_all_wait_for_another_pool():
+    found = [on("thread-pool starvation", 900, "job_0"), on("pool exhausted", 800, "job_3")]
+    assert order(*found) == ["pool exhausted", "thread-pool starvation"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(on("pool exhausted", 800, "web_3"), id="others wait for it"),
+        pytest.param(on("pool exhausted", 800, "job_3", "/app/a.py:3 f"), id="another line"),
+        pytest.param(on("GIL hog", 800, "job_3"), id="no pool"),
+    ],
+)
+def test_workers_that_wait_for_something_else(other):
+    found = [on("thread-pool starvation", 900, "job_0"), other]
+    assert order(*found) == ["thread-pool starvation", other.finding]

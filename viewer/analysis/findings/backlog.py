@@ -17,15 +17,17 @@ from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
 from viewer.words import code
 
-# Fifty items, which must have come evenly: a burst that waits for its turn is no fault. Its
-# cost is the time for which the consumers did not keep up.
+# Fifty jobs, which must have come evenly: a burst that waits for its turn is no fault. Its
+# cost is the time for which the consumers did not keep up. Of a queue thirty items: its length
+# is recorded from the sixteenth on.
 _MANY = 50
+_ITEMS = 30
 
 
 def queue_grows(facts: Facts) -> Iterator[Finding]:
     """The length of a queue grows to the end of the recording."""
     for (process, lock, site), every in counts_of(facts, _queues(facts)).items():
-        if counts := growing(every, _MANY):
+        if counts := growing(every, _ITEMS):
             yield _finding(facts, process, lock, site, counts)
 
 

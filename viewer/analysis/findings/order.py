@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from viewer.analysis.findings.facts import Finding
 from viewer.analysis.findings.moment import SLOW_MOMENT
+from viewer.words import stem
 
 # After all faults: it may be as it must be.
 _ADVICE = ("awaits in turn", "slow answer", "slow consumer", "slow end", "slow start")
@@ -14,6 +15,9 @@ _FIRST = (SLOW_MOMENT, "deadlock")
 _LESS = 8
 # Advice that may be a cause: a full queue into which the holder of a lock puts something.
 _IS_CAUSE = "slow consumer"
+# A pool whose workers all wait for a slot of another one.
+_ALL_TAKEN = "thread-pool starvation"
+_TAKE_THEM = ("pool exhausted", "lock convoy")
 
 
 def in_order(found: Iterable[Finding]) -> list[Finding]:
@@ -41,8 +45,19 @@ def in_order(found: Iterable[Finding]) -> list[Finding]:
 def _led_to(cause: Finding, finding: Finding) -> bool:
     """Whether those who made others wait mostly waited at the line of the cause."""
     return (
-        cause.evidence.site == finding.behind != ""
+        (cause.evidence.site == finding.behind != "" or _have_its_workers(cause, finding))
         and finding.finding not in _FIRST
         and (cause.finding not in _ADVICE or cause.finding == _IS_CAUSE)
         and cause.severity_ns * _LESS >= finding.severity_ns
+    )
+
+
+def _have_its_workers(cause: Finding, finding: Finding) -> bool:
+    """Whether the workers of a pool that are all taken are those who wait for the cause, and
+    both end at the same line: what these wait for keeps the pool's jobs from going on."""
+    return (
+        finding.finding == _ALL_TAKEN
+        and cause.finding in _TAKE_THEM
+        and cause.behind == finding.behind != ""
+        and stem(cause.evidence.track) == stem(finding.evidence.track)
     )
