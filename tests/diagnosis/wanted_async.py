@@ -317,4 +317,7 @@ ASYNC: dict[str, Wanted] = {
     "x07_gevent_pool_of_two": Wanted(
         "pool exhausted", ("2 workers of gevent's pool", "upload", "web"), ("gevent",)
     ),
+    "x10_events_given_in_turn": Wanted(
+        "queue grows", ("dispatcher", "post_webhook", "emit"), ("aiohttp",)
+    ),
 }

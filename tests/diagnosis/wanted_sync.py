@@ -379,4 +379,8 @@ SYNC: dict[str, Wanted] = {
     "z17_children_never_waited_for": Wanted("workers never exit", ("30 children", "notify")),
     "z19_join_before_the_message": Wanted("deadlock", ("start", "worker", "Process.join")),
     "z11_pool_of_a_semaphore": Wanted("pool exhausted", ("permits", "backoff", "borrow")),
+    "x08_redis_lock_of_a_dead_thread": Wanted(
+        "slots never returned", ("first", "worker-N", "rebuild"), ("redis",), "REDIS_URL"
+    ),
+    "ok_g4_waitress_has_threads_enough": Wanted("", (), ("waitress", "flask")),
 }

@@ -13,8 +13,9 @@ def sleeps(thread, at, stack):
     return thread.enter(at, "sleep", "sleep", {"site": REBUILD, "stack": stack})
 
 
-def redis(pauses=8, path="redis/lock.py", answers=True):
-    """`owner` has the lock, asleep; two workers ask for it every 100 ms."""
+def redis(pauses=8, path="redis/lock.py", answers=True, ends=0, gives_up=False):
+    """`owner` has the lock, asleep; two workers ask for it every 100 ms. `ends`: the owner
+    does then, without a release. `gives_up`: somebody else asks once, and ends."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     owner, end = trace.thread("owner"), 10 * MS + pauses * 100 * MS
     lock = f"{PACKAGES}/{path}"
@@ -22,7 +23,15 @@ def redis(pauses=8, path="redis/lock.py", answers=True):
     given = f"{lock}:300 Lock.do_release\n{lock}:290 Lock.release\n{REBUILD}"
     owner.io(0, "socket.recv", site=REBUILD, stack=taken).native(MS)
     owner.sleep(2 * MS, site="/app/jobs.py:10 rebuild")
-    owner.io(end - 5 * MS, "socket.recv", site=REBUILD, stack=given).native(end).end(end + MS)
+    if ends:
+        owner.native(ends).end(ends + MS)
+    else:
+        owner.io(end - 5 * MS, "socket.recv", site=REBUILD, stack=given).native(end)
+        owner.end(end + MS)
+    if gives_up:
+        other = trace.thread("other").native(0)
+        other.io(20 * MS, "socket.recv", site=REBUILD, stack=taken).native(21 * MS)
+        other.end(22 * MS)
     for n in range(2):
         thread = trace.thread(f"worker-{n}").native(0)
         for at in range(10 * MS, end, 100 * MS):
@@ -58,3 +67,25 @@ def test_a_polled_lock(tmp_path, path, name):
 )
 def test_no_polled_lock(tmp_path, story):
     assert kinds(tmp_path, redis(**story)) == []
+
+
+def test_a_polled_lock_whose_owner_has_ended(tmp_path):
+    (found,) = find_in(tmp_path, redis(ends=100 * MS))
+    assert found.finding == "slots never returned"
+    assert found.text == (
+        "Slots never returned: `owner` took a redis lock in `rebuild` (jobs.py:9) (at 0), and "
+        "ended without giving it back. 2 threads `worker-N` polled it for 708 ms after that, "
+        "1.57 s in total, until its own time was over or they gave up. Use `with`, or release "
+        "it in a `finally`."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ends": 600 * MS}, id="it ends late"),
+        pytest.param({"gives_up": True}, id="another one asked once and gave up"),
+    ],
+)
+def test_a_polled_lock_that_is_given_back(tmp_path, story):
+    assert kinds(tmp_path, redis(**story)) == ["lock convoy"]

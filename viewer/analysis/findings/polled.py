@@ -10,11 +10,12 @@ from viewer.analysis.findings.databases import Call, awaits_of, calls_of, eviden
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.mentions import mentions
-from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import is_library, place_of
+from viewer.words import code
 
 _MS = 1_000_000
 # The pauses between two questions cost half a second in all.
@@ -35,9 +36,12 @@ def polled_lock(facts: Facts) -> Iterator[Finding]:
     """Somebody asks for a lock again and again, since another one has it for long."""
     by_lock = defaultdict[tuple[str, str], list[Call]](list)
     holds = defaultdict[str, list[Call]](list)
+    kept: list[Call] = []  # by whoever took a lock and did not give it back
     for calls in _calls(facts).values():
         since: dict[str, int] = {}
+        last: Call | None = None
         for call in sorted(calls, key=lambda call: call.start_ns):
+            last = call
             if call.is_opening:  # between two questions
                 by_lock[call.name, call.site].append(call)
             elif call.ends:
@@ -46,10 +50,13 @@ def polled_lock(facts: Facts) -> Iterator[Finding]:
                     holds[call.name].append(Call(call.who, start_ns, call.start_ns, "", ""))
             else:
                 since[call.name] = call.end_ns
+        if last is not None and not last.is_opening and not last.ends:
+            kept.append(last)
     for (lock, site), polls in by_lock.items():
         lost = sum(poll.ns for poll in polls)
         if lost >= _LOST_NS:
-            yield _finding(facts, lock, site, polls, holds[lock], lost)
+            left = _left(facts, polls, kept, holds[lock])
+            yield left or _finding(facts, lock, site, polls, holds[lock], lost)
 
 
 def _finding(
@@ -71,6 +78,37 @@ def _finding(
         )
     text += ". Do the slow part outside of the lock, or lock less with each key."
     return Finding("lock convoy", lost, text, evidence(facts, first))
+
+
+def _left(
+    facts: Facts, polls: list[Call], kept: list[Call], holds: list[Call]
+) -> Finding | None:
+    """Others ask in vain, after somebody had taken the lock at the same line and ended without
+    giving it back: until its own time is over."""
+    ends_ns = LongWaits.of(facts).ends_ns
+    for took in sorted(kept, key=lambda call: call.end_ns):
+        if any(hold.start_ns <= took.end_ns <= hold.end_ns for hold in holds):
+            continue  # another one had it: this one gave up
+        end_ns = ends_ns(took.who)
+        after = [poll for poll in polls if poll.start_ns >= took.end_ns]
+        until = min((hold.start_ns for hold in holds if hold.start_ns > end_ns), default=0)
+        vain = [poll for poll in after if not until or poll.start_ns < until]
+        is_its = took.site == polls[0].site and took.name == polls[0].name
+        lost = sum(poll.ns for poll in vain if poll.end_ns > end_ns)
+        order = sorted(vain, key=lambda poll: poll.start_ns)
+        first, last = (order[0], order[-1]) if order else (took, took)
+        if not is_its or lost < _LOST_NS or last.end_ns - end_ns < _LOST_NS:
+            continue
+        who = users(facts.model, (poll.who for poll in vain))
+        text = (
+            f"Slots never returned: {code(name_of(facts.model, took.who))} took a "
+            f"{took.name}{place_in(took.site)} ({at(facts, took.start_ns)}), and ended "
+            f"without giving it back. {who} polled it for {duration(last.end_ns - end_ns)} "
+            f"after that, {duration(lost)} in total, until its own time was over or they "
+            f"gave up. Use `with`, or release it in a `finally`."
+        )
+        return Finding("slots never returned", lost, text, evidence(facts, first))
+    return None
 
 
 def _calls(facts: Facts) -> dict[Who, list[Call]]:
