@@ -23,6 +23,7 @@ _THEN_NS = 100 * _MS
 _COVERED = 8, 10
 _FAMILY = 2  # processes
 _AGAIN = 3
+_MOST = 1_000  # calls that are looked at, the longest ones
 _LOCKS = ("fcntl.flock", "fcntl.lockf", "os.lockf", "SemLock.__enter__", "SemLock.acquire")
 _READ, _MESSAGE = "os.read", "/multiprocessing/connection.py:"
 _JOINS = (" BaseProcess.join", " Popen.wait", " Popen.communicate")
@@ -40,6 +41,8 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
         return
     family, process_of = Family.of(facts.model), facts.model.thread_process
     calls = [row for row in facts.rows_of((IO,), _LONG_NS) if not table.state[row] & CONTINUES]
+    if len(calls) > _MOST:
+        calls = sorted(calls, key=lambda row: table.start_ns[row] - table.end_ns[row])[:_MOST]
     locks = [row for row in calls if _is_lock(facts, row) or _is_message(facts, row)]
     joins = [(row, how) for row in calls if (how := _join(facts, row))[0]]
     times = Counter((table.who[row], how[1]) for row, how in joins)
