@@ -11,7 +11,8 @@
 
 #include "ring/intern.h"
 
-enum { MOST_KEPT = 1000, MOST_LOOKS = 4, CALLS = 16, AHEAD_NS = 200 * 1000 * 1000 /* longer than it is until the next look */ };
+enum { MOST_KEPT = 1000, MOST_LOOKS = 4, CALLS = 16 };
+enum { AHEAD_NS = 200 * 1000 * 1000 }; /* longer than it is until the next look */
 
 typedef struct {
     const track *on; /* of the states of its thread */

@@ -27,8 +27,8 @@
 /* A pass leaves what is younger than this: a record may have been begun, and not be there yet, since its thread has lost the
  * processor in between, for as long as a busy machine likes. A killed program loses that and one period, which is CALM_NS
  * where little happens; the documented limit is 250 ms. */
-enum { YOUNG_NS = 50 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, CALM_NS = 150 * 1000 * 1000, CALM_EVENTS = 2000, FLUSH_BYTES = 1 << 20, PREFETCHED = 32,
-       COPYING_NS = 1000 * 1000 };
+enum { YOUNG_NS = 50 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, CALM_NS = 150 * 1000 * 1000, MUCH = 2000,
+       FLUSH_BYTES = 1 << 20, PREFETCHED = 32, COPYING_NS = 1000 * 1000 };
 
 /* What a pass handles: what is not young, what was there at the pass before, or all. */
 enum upto { THE_OLD, THE_LAST_PASS, THE_END };
@@ -56,6 +56,7 @@ static struct {
     uint64_t overhead_ns, dropped_by_gone;
     uint64_t kernel_ns; /* time of the kernel source's next state; 0 = ask it again */
     uint64_t period_ns; /* from the pass before to the next one */
+    uint64_t switches;  /* that the kernel has told of, or lost */
     source *heap;
     size_t heap_capacity;
 } w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = {.fd = -1}}, .statm = {.fd = -1},
@@ -86,7 +87,7 @@ static uint64_t convert(uint64_t tick)
 /* Which of a record's fields are ticks. */
 static const struct {
     uint8_t b, c;
-} tick_fields[REC_KINDS] = {
+} tick_fields[UINT8_MAX + 1] = {
     [REC_GAP] = {0, 1},
     [REC_TAKE] = {1, 1},
     [REC_HELD_CALL] = {1, 0},
@@ -104,6 +105,7 @@ static void flush_long(void)
 static void on_kernel(void *unused, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost)
 {
     (void)unused;
+    w.switches += lost + 1;
     timeline_kernel(&w.line, tid, ns, state, lost);
     flush_long();
 }
@@ -115,7 +117,7 @@ static void handle(thread_buffer *buffer, const record *r)
         w.kernel_ns = w.sources->kernel->feed(ns, on_kernel, NULL);
     if (!buffer->timeline)
         buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid, buffer->pthread);
-    if (!buffer->timeline || r->kind >= REC_KINDS)
+    if (!buffer->timeline)
         return;
     if (!tick_fields[r->kind].b && !tick_fields[r->kind].c) {
         timeline_record(&w.line, buffer->timeline, r, ns, (const char *)(r + 1));
@@ -255,19 +257,19 @@ static uint64_t dropped_in_all(void)
     return dropped;
 }
 
-/* Where little happens, and nobody waits for what the writer says, it comes less often. A trigger that may fire by then is
- * not kept waiting. */
-static uint64_t period_after(uint64_t events, int is_asked)
+/* Where little happens (`done`: events and the kernel's switches in a pass), and nobody waits for what the writer says, it
+ * comes less often. A trigger that may fire by then is not kept waiting. */
+static uint64_t period_after(uint64_t done, int is_asked)
 {
     uint64_t due_ns = triggers_due_ns(), looked_ns = w.ticks.from.ns + PERIOD_NS;
-    if (events >= CALM_EVENTS || is_asked || debug_is_on() || snapshots_are_asked() || due_ns <= looked_ns)
+    if (done >= MUCH || is_asked || debug_is_on() || snapshots_are_asked() || due_ns <= looked_ns)
         return PERIOD_NS;
     return due_ns < looked_ns + CALM_NS - PERIOD_NS ? due_ns - looked_ns + PERIOD_NS : CALM_NS;
 }
 
 static void pass(enum upto upto)
 {
-    uint64_t events_before = w.line.out.events;
+    uint64_t done_before = w.line.out.events + w.switches;
     int last = upto == THE_END;
     clock_pair now = clock_take_pair();
     if (upto == THE_OLD)
@@ -305,7 +307,7 @@ static void pass(enum upto upto)
                            w.sources->ask_stacks, w.sources->keeper};
     debug_tell(&facts);
     int is_asked = control_serve(&facts);
-    w.period_ns = period_after(w.line.out.events - events_before, is_asked);
+    w.period_ns = period_after(w.line.out.events + w.switches - done_before, is_asked);
 }
 
 static void conclude(uint64_t dropped)

@@ -4,8 +4,8 @@
 
 #include "packets/encoder.h"
 
-/* Writes the begin of a slice whose shape is known; `own` is its own number, if that says one. `at` is set to where it lies: a copy of what has just been written in
- * parts would make the processor wait. */
+/* Writes the begin of a slice whose shape is known; `own` is its own number, if that says one. `at` is set to where it
+ * lies: a copy of what has just been written in parts would make the processor wait. */
 void encoder_shaped(encoder *e, const shape *as, uint32_t own, track *on, uint64_t ns, uint64_t flow_in, packet_ref *at);
 /* The same for an event that has nothing else; `category` and `name` may be 0. */
 packet_ref encoder_plain(encoder *e, track *on, uint64_t ns, uint8_t type, uint8_t category, uint8_t name);

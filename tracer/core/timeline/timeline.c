@@ -414,7 +414,7 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_NOTE] = note,
 };
 
-static record_handler handler_of[REC_KINDS];
+record_handler timeline_handlers[UINT8_MAX + 1];
 
 static void gather_handlers(void)
 {
@@ -425,14 +425,7 @@ static void gather_handlers(void)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (int kind = 0; kind < REC_KINDS; kind++)
             if (tables[i][kind])
-                handler_of[kind] = tables[i][kind];
-}
-
-void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
-{
-    record_handler handler = r->kind < REC_KINDS ? handler_of[r->kind] : NULL;
-    if (handler)
-        handler(t, thread, r, ns, text);
+                timeline_handlers[kind] = tables[i][kind];
 }
 
 void timeline_settle(timeline *t)

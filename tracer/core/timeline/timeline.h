@@ -13,8 +13,16 @@ void timeline_free(timeline *t);
 thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread);
 void timeline_thread_gone(timeline *t, thread_line *thread);
 
+extern record_handler timeline_handlers[UINT8_MAX + 1]; /* by the record's kind; NULL: none */
+
 /* One record, already on the trace clock. `text` is its payload. */
-void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
+static inline void timeline_record(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+{
+    record_handler handler = timeline_handlers[r->kind];
+    if (handler)
+        handler(t, thread, r, ns, text);
+}
+
 /* How many records have been reported as lost. */
 static inline uint64_t timeline_lost(const thread_line *thread)
 {
