@@ -216,6 +216,7 @@ def look(
     answer: tuple[int, str] | None,
     /,
 ) -> list[tuple[int, str, int, int, int]]: ...
+def look_due() -> int: ...
 def encode(
     records: list[tuple[int, int, int, int, int, int, int, bytes]],
     seed: int,

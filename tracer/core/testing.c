@@ -208,6 +208,14 @@ static PyObject *look(PyObject *module, PyObject *args)
     return found;
 }
 
+PyDoc_STRVAR(look_due_doc, "look_due() -> int\n\nFor tests: until when, as of the last look, no trigger can fire, in ns.");
+
+static PyObject *look_due(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromUnsignedLongLong(triggers_due_ns());
+}
+
 PyDoc_STRVAR(emit_doc, "emit(count, kind, a)\n\nFor tests: writes `count` records on the calling thread.");
 
 static PyObject *emit(PyObject *module, PyObject *args)
@@ -391,6 +399,7 @@ PyMethodDef testing_methods[] = {
     {"encode", encode, METH_VARARGS, encode_doc},
     {"status", status, METH_VARARGS, status_doc},
     {"look", look, METH_VARARGS, look_doc},
+    {"look_due", look_due, METH_NOARGS, look_due_doc},
     {"emit", emit, METH_VARARGS, emit_doc},
     {"intern", intern, METH_VARARGS, intern_doc},
     {"fake_clock", fake_clock, METH_O, fake_doc},

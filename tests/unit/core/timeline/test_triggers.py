@@ -12,6 +12,7 @@ from tracer.flight_recorder.triggers import parse
 
 MS = 1_000_000
 S = 1_000 * MS
+NEVER = 2**64 - 1
 REGION = _core.intern("load page", "")[0]
 LOCK_WAIT = _core.intern(s.LOCK_WAIT_PREFIX + "Lock", "")[0]
 QUEUE_WAIT = _core.intern(s.LOCK_WAIT_PREFIX + "Queue.get", "")[0]
@@ -49,6 +50,27 @@ def test_a_loop_that_is_blocked_now() -> None:
     assert look(script, "loop>100ms", at_ms=(150, 199, 200, 250, 450, 20_000)) == [
         (200, "loop>100ms (handler, 100.0 ms so far)", 100, 0, 0)
     ]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "at_ms", "due_ms"),
+    [
+        (("loop>100ms",), 150, 200),  # the step may block it for as long by then
+        (("loop>250ms", "loop>100ms"), 150, 200),  # … which is the first of two
+        (("loop>3s",), 150, None),  # it looks again before that anyway
+        (("lock>50ms",), 150, None),  # nothing that is open waits for a lock
+        (("loop>100ms",), 450, None),  # the step is over
+    ],
+)
+def test_when_to_look_again(
+    conditions: tuple[str, ...], at_ms: int, due_ms: int | None
+) -> None:
+    """The writer, which comes less often where little happens, is there in time."""
+    script = Script([])
+    a_task(script)
+    a_step(script, 100, 400)
+    look(script, *conditions, at_ms=(at_ms,))
+    assert _core.look_due() == (NEVER if due_ms is None else due_ms * MS)
 
 
 def test_a_step_between_two_looks() -> None:
