@@ -103,7 +103,13 @@ def query(site, function="Connection.execute"):
     }
 
 
-def server(sleeps_ns=600 * MS, end="Connection.commit", late_ns=2 * MS, waiters=2):
+def server(
+    sleeps_ns=600 * MS,
+    end="Connection.commit",
+    late_ns=2 * MS,
+    waiters=2,
+    does="Connection.execute",
+):
     """`export` locks a row, sleeps, and commits; others wait in pieces of 100 ms."""
     trace = TraceBuilder(argv="db.py", signals=SIGNALS)
     export = trace.thread("export")
@@ -116,7 +122,7 @@ def server(sleeps_ns=600 * MS, end="Connection.commit", late_ns=2 * MS, waiters=
     for n in range(waiters):
         thread = trace.thread(f"submit-{n}").native(0)
         for at in range(10 * MS, done, 100 * MS):
-            known = query(SUBMIT) if at + 100 * MS >= done else {}
+            known = query(SUBMIT, does) if at + 100 * MS >= done else {}
             thread.io(at, "poll", **known).native(min(at + 99 * MS, done - MS))
         thread.native(done).end(done + 10 * MS)
     return trace.ended(done + 20 * MS)
@@ -142,6 +148,7 @@ def test_a_row_that_is_kept_locked(tmp_path):
         pytest.param({"waiters": 1, "sleeps_ns": 480 * MS}, id="little"),
         pytest.param({"end": "Connection.execute"}, id="each statement commits"),
         pytest.param({"late_ns": 90 * MS}, id="the answer comes when it likes"),
+        pytest.param({"does": "Connection.notifies"}, id="they listen"),
     ],
 )
 def test_a_slow_query(tmp_path, story):

@@ -41,6 +41,8 @@ _BETWEEN_NS = 5 * _MS
 # The lock of a row is given to the next one at once. A call in one of these functions ends the
 # transaction; who never calls one makes each statement a transaction of its own.
 _ENDS = re.compile(r" \S*\.?_*(commit|rollback|close|exit|aexit)_*$", re.MULTILINE)
+# Who waits there asks for nothing.
+_LISTENS = re.compile(r"-packages/\S+ \S*\bnotif\w*$", re.MULTILINE)
 _SOON_NS = 50 * _MS
 _CLIENTS = (
     "psycopg",
@@ -299,7 +301,10 @@ def _queries(facts: Facts) -> dict[Who, list[Call]]:
         who: Who = ("task", model.owners.owner[i])
         what, site = facts.awaited(i)
         name = what.removeprefix(s.AWAIT_PREFIX)
-        ends = _ends(model.trace.text_of_slice(i, s.ARG_STACK))
+        stack = model.trace.text_of_slice(i, s.ARG_STACK)
+        if _listens(stack):
+            continue
+        ends = _ends(stack)
         found[who].append(
             Call(who, slices.start_ns[i], slices.end_ns[i], name, site, ends=ends)
         )
@@ -364,7 +369,15 @@ def _package(facts: Facts, row: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _client(stack: str) -> str:
+    if _listens(stack):
+        return ""
     return next((name for name in _CLIENTS if f"-packages/{name}/" in stack), "")
+
+
+@lru_cache(maxsize=4096)
+def _listens(stack: str) -> bool:
+    """Whether a call waits for notifications."""
+    return _LISTENS.search(stack) is not None
 
 
 @lru_cache(maxsize=4096)

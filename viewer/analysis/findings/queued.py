@@ -26,6 +26,7 @@ _MS = 1_000_000
 _FULL_NS = 1_000 * _MS
 _COVERED = 8, 10
 _TELLING_NS = _MS
+_PARTS = 5_000  # of a time: shorter waits are not looked at
 _MOMENT_NS = _MS // 5
 # Jobs came meanwhile: whoever put some before went on with something else, again and again,
 # for half a second. Whoever waits for the workers has given them a batch.
@@ -107,11 +108,12 @@ def _rows(
     facts: Facts, threads: tuple[int, ...], start_ns: int, end_ns: int
 ) -> Iterator[tuple[int, int]]:
     table, rows = facts.model.states, facts.ledger.rows_of_threads
+    least = max(_TELLING_NS, (end_ns - start_ns) // _PARTS)
     for thread in threads:
         low, high = rows.offset[thread], rows.offset[thread + 1]
         first = bisect_left(rows.end_ns, start_ns, low, high)
         for n in range(first, bisect_left(rows.start_ns, end_ns, first, high)):
-            is_long = rows.end_ns[n] - rows.start_ns[n] >= _TELLING_NS
+            is_long = rows.end_ns[n] - rows.start_ns[n] >= least
             if is_long and table.state[rows.row[n]] & STATE_MASK in BLOCKED:
                 yield thread, rows.row[n]
 

@@ -24,6 +24,7 @@ _MS = 1_000_000
 _LOST_NS = 500 * _MS
 _PART = 2
 _TELLING_NS = 5 * _MS
+_MOST = 10_000  # waits that are looked at, the longest ones
 _SOON_NS = 20 * _MS  # from the end of the work for a request until its client has the answer
 # The function that a thread which serves stays in.
 _SERVES = {
@@ -73,9 +74,11 @@ def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
     """By process and pool of threads; a server with one thread is a pool of its own."""
     model, table = facts.model, facts.model.states
     found = defaultdict[tuple[int, str], list[_Work]](list)
-    if not any(file in text for text in model.trace.stacks for file in _SERVES.values()):
+    if model.trace.symbol(s.ARG_OWN_PEER) < 0 or not any(
+        file in text for text in model.trace.stacks for file in _SERVES.values()
+    ):
         return found
-    for row in facts.rows_of(BLOCKED, _TELLING_NS):
+    for row in _long(facts, BLOCKED):
         function, job = _job(model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
         if not job:
             continue
@@ -85,6 +88,14 @@ def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
         found[model.thread_process[thread], pool].append(
             _Work(table.start_ns[row], table.end_ns[row], thread, job)
         )
+    return found
+
+
+def _long(facts: Facts, states: tuple[int, ...]) -> memoryview:
+    """The longest waits, as many as can be looked at."""
+    least = _TELLING_NS
+    while len(found := facts.rows_of(states, least)) > _MOST:
+        least *= 2
     return found
 
 
@@ -109,7 +120,7 @@ def _clients(facts: Facts, serving: set[int]) -> list[_Asked]:
             table.who[row],
             facts.call(table.row[row])[1],
         )
-        for row in facts.rows_of((IO,), _TELLING_NS)
+        for row in _long(facts, (IO,))
         if table.who[row] not in serving and is_own(facts, row)
     )
 
