@@ -302,6 +302,7 @@ ASYNC: dict[str, Wanted] = {
     ),
     "ok_e5_anyio_mixed": Wanted("", (), ("anyio",)),
     "z18_heartbeat_outlives_its_client": Wanted("task leak", ("heartbeat", "150", "handle")),
+    "z20_one_output_is_read": Wanted("full pipe", ("convert", "child", "write")),
     "z09_from_thread_needs_a_token": Wanted(
         "deadlock", ("load_user", "sync_view", "anyio"), ("anyio",)
     ),

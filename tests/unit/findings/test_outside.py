@@ -168,6 +168,53 @@ def test_who_does_not_block_the_other(tmp_path, story):
     assert [one.finding for one in found_in(tmp_path, both_write(**story))] == []
 
 
+def reads_one(ns=800 * MS, child_writes=True, in_vain=True, stands_ns=800 * MS):
+    """A task reads a child's output until a time-out, while the child stands in a write."""
+    family = Family("/app/convert.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    loop = family.first.loop(main)
+    child = family.fork(main, MS, 101, name="ffmpeg")
+    thread, end = family.main(child).native(2 * MS), 10 * MS + ns
+    task = loop.task("convert", site="/app/convert.py:15 convert").ready(0).running(3 * MS)
+    read = "/app/convert.py:19 convert"
+    task.awaits(4 * MS, "socket", site=read, acquired=not in_vain)
+    loop.step(task, 3 * MS, 4 * MS)
+    thread.io(9 * MS, "os.write" if child_writes else "os.read", site="/app/ff.py:3 warn")
+    thread.native(9 * MS + stands_ns).end(end + 2 * MS)
+    child.ended(end + 2 * MS)
+    if not in_vain:
+        task.ready(end, waker="io").running(end).done(end + 1)
+        loop.step(task, end, end + 1)
+    main.end(end + 3 * MS)
+    family.first.ended(end + 4 * MS)
+    return family
+
+
+def test_one_output_is_read_and_the_other_is_full(tmp_path):
+    (found,) = found_in(tmp_path, reads_one())
+    assert found.finding == "full pipe"
+    assert found.text == (
+        "In `convert.py`: Full pipe: `convert` in `convert` (convert.py:19) read one output "
+        "of a child in vain for 810 ms (at 4.00 ms), while its child `ffmpeg` stood in "
+        "`os.write` for 800 ms: it writes to a pipe that is full and that nobody reads, as "
+        "that of its other output. Call `communicate`, or read both at the same time."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS, "stands_ns": 400 * MS}, id="not for long"),
+        pytest.param({"child_writes": False}, id="the child reads"),
+        pytest.param({"in_vain": False}, id="its output came"),
+        pytest.param({"ns": 1800 * MS}, id="it wrote for a part of that"),
+    ],
+)
+def test_a_child_that_does_something_else(tmp_path, story):
+    found = found_in(tmp_path, reads_one(**story))
+    assert "full pipe" not in [one.finding for one in found]
+
+
 READS = (
     "/usr/lib/python3.13/socket.py:719 SocketIO.readinto\n"
     "/usr/lib/python3.13/http/server.py:404 BaseHTTPRequestHandler.handle_one_request\n"

@@ -42,6 +42,7 @@ def outside_findings(facts: Facts) -> Iterator[Finding]:
     yield from _full_pipes(facts)
     yield from _unread_streams(facts)
     yield from _both_write(facts)
+    yield from _other_stream(facts)
 
 
 def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
@@ -278,3 +279,43 @@ def _both_write(facts: Facts) -> Iterator[Finding]:
                 )
                 yield Finding("full pipe", ns, text, _evidence(facts, row, ns))
                 return
+
+
+def _other_stream(facts: Facts) -> Iterator[Finding]:
+    """A task reads one output of a child in vain, while the child stands in a write: to its
+    other output, which nobody reads."""
+    model, table, family = facts.model, facts.model.states, Family.of(facts.model)
+    if len(family.members) < 2:
+        return
+    writes = defaultdict[int, list[int]](list)  # by parent
+    for row in _calls(facts, _CHILD_NS, "write"):
+        member = family.members.get(model.thread_process[table.who[row]])
+        if member is not None:
+            writes[member.parent].append(row)
+    slices, told = model.trace.slices, set[str]()
+    for i in awaits_of(facts, _READING) if writes else ():
+        start, end, task = slices.start_ns[i], slices.end_ns[i], model.owners.owner[i]
+        process, site = model.owners.task_process[task], facts.awaited(i)[1]
+        if end - start < _CHILD_NS or site in told or process not in writes:
+            continue
+        stuck = [
+            row for row in writes[process]
+            if (min(end, table.end_ns[row]) - max(start, table.start_ns[row])) * 2 >= end - start
+        ]  # fmt: skip
+        if not stuck or not _is_in_vain(facts, task, i):
+            continue
+        told.add(site)
+        child = family.name(model.thread_process[table.who[stuck[0]]])
+        ns = table.end_ns[stuck[0]] - table.start_ns[stuck[0]]
+        text = (
+            f"Full pipe: {code(name_of(model, ('task', task)))}{place_in(site)} read one "
+            f"output of a child in vain for {duration(end - start)} ({at(facts, start)}), "
+            f"while its child {code(child)} stood in "
+            f"`{facts.call(table.row[stuck[0]])[0]}` for {duration(ns)}: it writes to a "
+            f"pipe that is full and that nobody reads, as that of its other output. Call `communicate`, or read both at the same time."
+        )
+        evidence = Evidence(
+            start, end - start, model.task_name(task), model.owners.task_id[task],
+            site=site, pid=model.pid(process),
+        )  # fmt: skip
+        yield Finding("full pipe", end - start, text, evidence)
