@@ -299,9 +299,11 @@ def _other_stream(facts: Facts) -> Iterator[Finding]:
         if end - start < _CHILD_NS or site in told or process not in writes:
             continue
         stuck = [
-            row for row in writes[process]
-            if (min(end, table.end_ns[row]) - max(start, table.start_ns[row])) * 2 >= end - start
-        ]  # fmt: skip
+            row
+            for row in writes[process]
+            if 2 * (min(end, table.end_ns[row]) - max(start, table.start_ns[row]))
+            >= end - start
+        ]
         if not stuck or not _is_in_vain(facts, task, i):
             continue
         told.add(site)
@@ -312,7 +314,8 @@ def _other_stream(facts: Facts) -> Iterator[Finding]:
             f"output of a child in vain for {duration(end - start)} ({at(facts, start)}), "
             f"while its child {code(child)} stood in "
             f"`{facts.call(table.row[stuck[0]])[0]}` for {duration(ns)}: it writes to a "
-            f"pipe that is full and that nobody reads, as that of its other output. Call `communicate`, or read both at the same time."
+            f"pipe that is full and that nobody reads, as that of its other output. Call "
+            f"`communicate`, or read both at the same time."
         )
         evidence = Evidence(
             start, end - start, model.task_name(task), model.owners.task_id[task],
