@@ -128,7 +128,10 @@ KNOWN: "dict[str, dict[str, str]]" = {
         "billiard_tasks": "TaskHandler.body",
         "billiard_worker": "Worker.workloop",
     },
-    "billiard.einfo": {"billiard_failure": "ExceptionInfo"},
+    "billiard.einfo": {
+        "billiard_failure": "ExceptionInfo",
+        "billiard_traced": "ExceptionWithTraceback",
+    },
     "billiard.process": {"billiard_process": "current_process"},
     "celery.app.trace": {
         "celery_task": "trace_task_ret",

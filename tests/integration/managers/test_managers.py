@@ -161,7 +161,8 @@ def test_a_worker_that_hangs(tmp_path: Path) -> None:
 CELERY_CLIENT = """\
 import tasks
 jobs = [tasks.add.delay(n, n) for n in range(6)] + [tasks.visit.delay(n) for n in range(24)]
-print([job.get(timeout=100) for job in jobs])
+jobs.append(tasks.fails.delay())
+print([job.get(timeout=100, propagate=False) for job in jobs])
 """
 
 
@@ -188,7 +189,9 @@ def test_celery(pool: str, tmp_path: Path) -> None:
 def check_jobs(trace: Path) -> None:
     """Each task is there from the main process to a child and back, with what it pickled."""
     (jobs,) = jobs_of(trace)
-    assert Counter(job.name for job in jobs) == {"tasks.add": 6, "tasks.visit": 24}
+    named = Counter((job.name, job.exception) for job in jobs)
+    done = {("tasks.add", ""): 6, ("tasks.visit", ""): 24}
+    assert named == done | {("tasks.fails", "KeyError"): 1}
     main = next(each.pid for each in read_trace(trace).processes if each.recording)
     assert len({job.worker for job in jobs} - {main, 0}) > 1
     for job in jobs:
@@ -196,7 +199,6 @@ def check_jobs(trace: Path) -> None:
         assert all(b - a >= -CLOCK_NS for a, b in pairwise(times)), job
         assert job.sent_bytes == job.read_bytes > 0
         assert job.result_bytes == job.received_bytes > 0
-        assert job.exception == ""
     # Received by Celery is queued, although it submits a job when a worker is free.
     assert any(
         a.worker == b.worker and b.submit < a.end <= b.start for a in jobs for b in jobs

@@ -202,6 +202,22 @@ def test_jobs_table(tmp_path):
     )
 
 
+def test_how_many_lived_at_once(tmp_path):
+    """Two at a time, of which one is replaced twice."""
+    family = Family("/app/batch.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    for n, (start, end) in enumerate([(1, 90), (2, 30), (31, 60), (61, 90)]):
+        child = family.fork(main, start * MS, 101 + n, name=f"Worker-{n}")
+        family.main(child).running((start + 1) * MS).end((end - 1) * MS)
+        child.ended(end * MS)
+    main.end(95 * MS)
+    family.first.ended(96 * MS)
+    found = Read.of(model_of(tmp_path, family))
+    assert found.at_once(range(1, 5)) == 2
+    assert found.at_once([2, 3]) == 1
+    assert found.at_once([]) == 0
+
+
 def test_jobs_of_which_none_began(tmp_path):
     """A pool whose workers are not seen, or that has lost them."""
     family = Family("/app/batch.py")

@@ -188,6 +188,35 @@ def test_pool_too_large(tmp_path):
     )
 
 
+def replaced(ends_ms: int = 0) -> Family:
+    """One worker at a time, which ends after five jobs; the next one begins 100 ms later. Jobs
+    wait for it, or the last of each worker's is over only then."""
+    family = Family("/app/batch.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    at = MS
+    for n in range(8):
+        child = family.fork(main, at, 101 + n, name=f"Worker-{n + 1}")
+        thread = family.main(child)
+        for k in range(5):
+            asked = at - 100 * MS if n and not k else at + k * 50 * MS
+            job = family.job(77, "resize", main, asked, "/app/batch.py:8 main")
+            job.sent(main, asked, 100)
+            job.run(child, at + (k * 50 + 1) * MS, at + (k * 50 + 50) * MS)
+        at += 250 * MS
+        thread.native(at - 240 * MS).end(at + ends_ms * MS)
+        child.ended(at + (ends_ms + 1) * MS)
+        at += 100 * MS
+    main.end(at + MS)
+    family.first.ended(at + 2 * MS)
+    return family
+
+
+@pytest.mark.parametrize("ends_ms", [0, 60])
+def test_workers_that_are_replaced(tmp_path, ends_ms):
+    """Eight of them are no pool of eight, and one that leaves is not idle."""
+    assert find_in(tmp_path, replaced(ends_ms)) == ()
+
+
 @pytest.mark.parametrize(
     "change",
     [

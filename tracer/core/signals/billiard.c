@@ -21,7 +21,7 @@ enum { ACCEPTED_SIZE = 5, READY_SIZE = 4, TASK_SIZE = 5 };
 
 /* What is known once billiard and Celery are imported: functions (their code), and objects. */
 #define CODES(X) X(billiard_apply) X(billiard_tasks) X(billiard_worker) X(celery_task) X(celery_fast_task)
-#define OBJECTS(X) X(billiard_failure) X(billiard_process) X(celery_size)
+#define OBJECTS(X) X(billiard_failure) X(billiard_traced) X(billiard_process) X(celery_size)
 #define NAMES(X) X(_job) X(_payload) X(_parent_pid) X(_current_process) X(synq) X(exception) X(exc)
 
 #define POINTER(name) *name,
@@ -336,7 +336,8 @@ static PyObject *failure_in(PyObject *outcome)
     PyObject *found = item(outcome, 1);
     if (is_tuple_of(found, 3))
         found = item(found, 1);
-    return is_a(found, known.billiard_failure) ? attribute(attribute(found, names.exception), names.exc) : NULL;
+    PyObject *raised = is_a(found, known.billiard_failure) ? attribute(found, names.exception) : NULL;
+    return is_a(raised, known.billiard_traced) ? attribute(raised, names.exc) : raised; /* Celery takes it out itself */
 }
 
 void billiard_on_put(thread_buffer *b, uint64_t tick, PyObject *value)

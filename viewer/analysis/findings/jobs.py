@@ -292,7 +292,9 @@ def _finding(
 ) -> Finding:
     model, threads = facts.model, pool.threads
     worst = max(victims, key=lambda job: job.queued_ns)
-    of = f"all {len(threads)} workers of {code(pool.name)} are" if len(threads) > 1 else (
+    processes = {model.thread_process[thread] for thread in threads}
+    workers = Family.of(model).at_once(processes) if len(processes) > 1 else len(threads)
+    of = f"all {workers} workers of {code(pool.name)} are" if workers > 1 else (
         f"the only worker of {code(pool.name)} is"
     )  # fmt: skip
     by = f", submitted by {code(name_of(model, worst.submitter))}," if worst.submitter else ""

@@ -255,13 +255,14 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
     worst = max(begun, key=lambda job: job.queued_ns)
     usual = percentile(sorted(job.ran_ns for job in begun), 50)
     parent = Family.of(facts.model).name(pool.process)
+    workers = Family.of(facts.model).at_once(pool.workers)
     text = (
-        f"Idle workers: {plural(len(pool.workers), 'worker')} of a pool of processes waited "
+        f"Idle workers: {plural(workers, 'worker')} of a pool of processes waited "
         f"for {code(parent or 'its process')} to send them jobs; {duration(lost)} were lost "
         f"while jobs of {code(worst.name, worst.site)} waited there. "
     )
     pickled = sum(job.pickled_ns for job in pool.jobs)
-    if pickled * len(pool.workers) * 2 >= lost:  # half of what was lost, or more
+    if pickled * workers * 2 >= lost:  # half of what was lost, or more
         text += (
             f"Pickling the jobs took {duration(pickled)}: give them less, or what is simpler."
         )
@@ -278,11 +279,13 @@ def _lost_ns(facts: Facts, pool: Pool) -> int:
     """A piece of time counts for each pair of a waiting job and an idle worker."""
     members, begun = Family.of(facts.model).members, [j for j in pool.jobs if j.start_ns >= 0]
     last = max((job.end_ns for job in pool.jobs), default=0)
-    first = dict[int, int]()
+    first, final = dict[int, int](), dict[int, int]()
     for job in begun:
         first[job.worker] = min(job.start_ns, first.get(job.worker, job.start_ns))
-    ends = [
-        min(members[worker].end_ns, last) if worker in members else last for worker in first
+        final[job.worker] = max(job.end_ns, final.get(job.worker, job.end_ns))
+    ends = [  # whoever ends before the last job takes no more after its own last one
+        final[worker] if worker in members and members[worker].end_ns < last else last
+        for worker in first
     ]
     queued = [job for job in begun if job.submit_ns >= 0]
     return facts.model.trace.engine.lesser(
@@ -295,7 +298,8 @@ def _lost_ns(facts: Facts, pool: Pool) -> int:
 
 def _too_large(facts: Facts, pool: Pool) -> Finding | None:
     """Most workers have nothing to do most of the time. No time is lost, but memory is."""
-    begun, workers = [job for job in pool.jobs if job.start_ns >= 0], len(pool.workers)
+    begun = [job for job in pool.jobs if job.start_ns >= 0]
+    workers = Family.of(facts.model).at_once(pool.workers)
     if workers < _FEWEST or len(begun) < _BATCH * workers:
         return None
     first, last = min(job.start_ns for job in begun), max(job.end_ns for job in begun)

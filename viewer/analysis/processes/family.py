@@ -6,9 +6,10 @@ again, and a process that becomes another program keeps its own.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
+from itertools import accumulate, compress
 from operator import eq
 from os.path import basename
 from typing import Self
@@ -136,6 +137,13 @@ class Family:
         mine = self._by_pid.get(pid, [])
         began = bisect_right(mine, time_ns, key=_start)
         return mine[max(began - 1, 0)].process if mine else -1
+
+    def at_once(self, processes: Iterable[int]) -> int:
+        """The most of these that lived at the same time: workers are replaced."""
+        known = [self.members[process] for process in processes if process in self.members]
+        changes = [(member.start_ns, 1) for member in known]
+        changes += [(member.end_ns, -1) for member in known]
+        return max(accumulate(change for _, change in sorted(changes)), default=0)
 
     def became(self, process: int) -> int:
         """The program that it became by exec; -1 none, or none that is recorded."""

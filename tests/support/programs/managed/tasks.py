@@ -14,6 +14,11 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+@app.task(throws=(KeyError,))
+def fails() -> None:
+    raise KeyError("planted")
+
+
 @app.task
 def visit(n: int) -> int:
     database = sqlite3.connect(os.environ["DATABASE"], timeout=60, isolation_level=None)
