@@ -4,6 +4,8 @@ from bisect import bisect_left, bisect_right
 
 from viewer.analysis.findings.facts import Facts
 
+_TASKS = 50_000  # more are not searched
+
 
 class Births:
     """The tasks of a model in order of their begin."""
@@ -11,7 +13,8 @@ class Births:
     def __init__(self, facts: Facts) -> None:
         self.facts, owned = facts, facts.model.owners
         starts = facts.model.trace.slices.start_ns
-        self._born = sorted((starts[head], task) for task, head in enumerate(owned.task_head))
+        heads = owned.task_head if len(owned.task_head) <= _TASKS else ()
+        self._born = sorted((starts[head], task) for task, head in enumerate(heads))
 
     def of(self, wake: int, until_ns: int) -> int:
         """The one task that began in the callback which a thread handed to a loop with this
