@@ -93,6 +93,7 @@ class Recording:
         order.give(_core, options, family if follows else None, self._argv)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
+        _core.hide_descriptors()
         if _core.kept.get("on demand") is not self:
             _tell_listening(_core, options.path)
 
@@ -122,6 +123,7 @@ class Recording:
         self._start_as_member(core, family, flow, child_processes.thread_name())
         order.give_again(core)
         self._arm_again(core)
+        core.hide_descriptors()
 
     def start_in_family(self, core: "ModuleType", family: Family, flow: int) -> None:
         """In a child that is a new Python, before its first line. Raises what start() raises,
@@ -130,6 +132,7 @@ class Recording:
         order.give(core, self.options, family, self._argv)
         child_processes.register(core)
         self._arm(core)
+        core.hide_descriptors()
 
     def _start_as_member(
         self, core: "ModuleType", family: Family, flow: int, thread: str

@@ -16,6 +16,7 @@
 #include "python/stacks.h"
 #include "ring/family.h"
 #include "ring/intern.h"
+#include "ring/own_table.h"
 #include "ring/ring.h"
 #include "sampler/drain.h"
 #include "sampler/sampler.h"
@@ -39,6 +40,7 @@ static unsigned long recordings; /* number of recordings started */
 static void after_fork_in_child(void)
 {
     pthread_mutex_init(&control, NULL);
+    own_table_forget();
     kernel_forget();
     ring_forget();
     sampler_forget();
@@ -435,6 +437,20 @@ static PyObject *note(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(hide_doc, "hide_descriptors()\n\n"
+"When all is open: where the program could have their numbers, they get a table of their own.");
+
+static PyObject *hide_descriptors(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&control);
+    writer_hide();
+    pthread_mutex_unlock(&control);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(control_doc, "control_open(folder, name, mode, file, argv, python)\n\n"
 "From now on the recording answers at a socket in the folder, a descriptor that the core owns from now on.\n"
 "Raises OSError.");
@@ -519,6 +535,7 @@ PyMethodDef recording_methods[] = {
     {"snapshot", take_snapshot, METH_VARARGS, snapshot_doc},
     {"replace_file", replace_file, METH_NOARGS, "Ends the hold on the file of an earlier recording."},
     {"note", note, METH_VARARGS, note_doc},
+    {"hide_descriptors", hide_descriptors, METH_NOARGS, hide_doc},
     {"control_open", open_control, METH_VARARGS, control_doc},
     {"debug_lines", debug_lines, METH_VARARGS, debug_doc},
     {"lock_file", lock_file, METH_O, lock_doc},

@@ -17,6 +17,7 @@
 
 #include "ring/clock.h"
 #include "output/snapshots.h"
+#include "ring/own_table.h"
 #include "ring/private_fd.h"
 #include "timeline/json.h"
 #include "timeline/status.h"
@@ -114,8 +115,12 @@ int control_open(int folder, const char *name, const control_about *about)
     if (!error)
         error = listen_at(folder, name, fd);
     if (!error) {
-        for (int i = 0; i < CONNECTIONS && !c.is_ready; i++)
+        for (int i = 0; i < CONNECTIONS && !c.is_ready; i++) {
             c.connections[i].fd.fd = -1;
+            own_table_keep(&c.connections[i].fd);
+        }
+        own_table_keep(&c.folder);
+        own_table_keep(&c.listening);
         c.is_ready = 1; /* from now on each that is free is -1 */
         snprintf(c.name, sizeof c.name, "%s", name);
         c.mode = copy_of(about->mode);

@@ -65,7 +65,7 @@ void debug_start(debug_wishes wishes)
     struct stat about;
     pthread_mutex_lock(&d.mutex);
     d.wishes = wishes;
-    d.out = fstat(STDERR_FILENO, &about) == 0 ? (private_fd){STDERR_FILENO, about.st_dev, about.st_ino} : PRIVATE_FD_NONE;
+    d.out = fstat(STDERR_FILENO, &about) == 0 ? (private_fd){STDERR_FILENO, about.st_dev, about.st_ino, 0} : PRIVATE_FD_NONE;
     d.told_ns = d.collections = 0;
     d.threads = (tally_thread){0};
     pthread_mutex_unlock(&d.mutex);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ring/own_table.h"
 #include "ring/private_fd.h"
 
 enum { STEP_BYTES = 8 << 20, BUFFER_BYTES = 256 << 10, NAMES = 1000 };
@@ -43,6 +44,8 @@ void snapshots_begin(const char *folder)
 {
     pthread_mutex_lock(&s.guard);
     snprintf(s.folder, sizeof s.folder, "%s", folder);
+    own_table_keep(&s.from);
+    own_table_keep(&s.to);
     s.runs = 1;
     s.count = 0;
     s.last[0] = 0;
@@ -189,7 +192,7 @@ void snapshots_copy_file(int fd, uint64_t bytes)
         finish(ENOMEM);
         return;
     }
-    snprintf(s.pieces[0].path, sizeof s.pieces[0].path, "/proc/self/fd/%d", fd);
+    snprintf(s.pieces[0].path, sizeof s.pieces[0].path, "/proc/thread-self/fd/%d", fd);
     s.pieces[0].bytes = bytes;
     begin();
 }

@@ -3,21 +3,20 @@
 #include "output/writer.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "output/control.h"
 #include "output/debug.h"
 #include "output/file.h"
 #include "output/flight.h"
-#include "output/killed.h"
 #include "output/present.h"
+#include "output/thread.h"
 #include "output/ticks.h"
 #include "packets/samples.h"
+#include "ring/own_table.h"
 #include "ring/private_fd.h"
 #include "ring/ring.h"
 #include "timeline/counters.h"
@@ -39,11 +38,13 @@ typedef struct {
 } source;
 
 static struct {
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    int running, paused;
-    int leave; /* the thread shall end */
+    int running;
+    uint64_t next_ns; /* when the next pass begins */
+    struct {
+        writer_totals *totals;
+        snapshot *last;
+        int keeps_ring;
+    } ending;
     trace_file file;   /* of a flight recording, the newest body */
     flight flight;     /* its other files */
     private_fd statm, descriptors; /* /proc/self/statm, /proc/self/fd */
@@ -53,13 +54,14 @@ static struct {
     sample_writer samples;
     tick_line ticks;
     uint64_t start_ns, realtime_offset, boottime_offset;
-    uint64_t overhead_ns, dropped_by_gone;
+    uint64_t overhead_ns, overhead_before_ns; /* … of the threads before the fork */
+    uint64_t dropped_by_gone;
     uint64_t kernel_ns; /* time of the kernel source's next state; 0 = ask it again */
     uint64_t period_ns; /* from the pass before to the next one */
     uint64_t switches;  /* that the kernel has told of, or lost */
     source *heap;
     size_t heap_capacity;
-} w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = {.fd = -1}}, .statm = {.fd = -1},
+} w = {.file = {.fd = {.fd = -1}}, .statm = {.fd = -1},
      .descriptors = {.fd = -1}};
 
 static void flush(void)
@@ -317,74 +319,40 @@ static void conclude(uint64_t dropped)
     trace_file_finish(&w.file, &w.line.out, &w.line.tracer, now_written());
 }
 
-static void *run(void *unused)
+/* --- its thread --- */
+
+static void begin_turns(void)
 {
-    (void)unused;
-    uint64_t before_ns = w.overhead_ns; /* of the threads before the fork */
-    uint64_t next_ns = 0;
-    pthread_setname_np(pthread_self(), "tracer-writer");
-    trace_file_is_deaf();
-    w.sources->kernel->ignore((uint32_t)syscall(SYS_gettid));
-    pthread_mutex_lock(&w.mutex);
-    while (!w.leave) {
-        if (killed_is_asked()) {
-            pass(THE_OLD);
-            pass(THE_END);
-            begin_batch();
-            remarks_ends(1, SIGTERM);
-            conclude(dropped_in_all());
-            killed_end();
-        }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += w.flight.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : (long)w.period_ns;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
-        if (pthread_cond_timedwait(&w.wake, &w.mutex, &until) != ETIMEDOUT)
-            continue;
-        pthread_mutex_unlock(&w.mutex);
-        if (snapshots_are_copying())
-            w.flight.ring.is_pinned = snapshots_go_on();
-        if (clock_ns_of(CLOCK_MONOTONIC) >= next_ns) {
-            pass(THE_OLD);
-            next_ns = clock_ns_of(CLOCK_MONOTONIC) + w.period_ns;
-        }
-        w.overhead_ns = before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
-        pthread_mutex_lock(&w.mutex);
+    w.overhead_before_ns = w.overhead_ns;
+    w.next_ns = 0;
+}
+
+static uint64_t pause_ns(void)
+{
+    return w.flight.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : w.period_ns;
+}
+
+static void turn(void)
+{
+    if (snapshots_are_copying())
+        w.flight.ring.is_pinned = snapshots_go_on();
+    if (clock_ns_of(CLOCK_MONOTONIC) >= w.next_ns) {
+        pass(THE_OLD);
+        w.next_ns = clock_ns_of(CLOCK_MONOTONIC) + w.period_ns;
     }
-    killed_serve(NULL, NULL);
-    pthread_mutex_unlock(&w.mutex);
-    return NULL;
+    w.overhead_ns = w.overhead_before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* All signals stay with the program's own threads. The new thread may not run for long, but must not be taken for one of
- * them meanwhile: Linux makes the number of a thread's clock from its id. */
-static int spawn(void)
+static void finish_killed(void)
 {
-    sigset_t all, before;
-    clockid_t clock;
-    sigfillset(&all);
-    w.leave = 0;
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&w.thread, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!error && !pthread_getcpuclockid(w.thread, &clock))
-        w.sources->kernel->ignore(~(uint32_t)(clock >> 3));
-    if (!error)
-        killed_serve(&w.mutex, &w.wake);
-    return error;
+    pass(THE_OLD);
+    pass(THE_END);
+    begin_batch();
+    remarks_ends(1, SIGTERM);
+    conclude(dropped_in_all());
 }
 
-static void join(void)
-{
-    pthread_mutex_lock(&w.mutex);
-    w.leave = 1;
-    pthread_cond_signal(&w.wake);
-    pthread_mutex_unlock(&w.mutex);
-    pthread_join(w.thread, NULL);
-}
+static const thread_work work = {begin_turns, pause_ns, turn, finish_killed};
 
 static void close_files(void)
 {
@@ -397,11 +365,6 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
                  const char **what)
 {
     *what = NULL;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&w.wake, &attributes);
-    pthread_condattr_destroy(&attributes);
     w.flight = (flight){.line = &w.line, .file = &w.file, .ask_place = sources->ask_place, .on_moment = sources->on_moment};
     int error = about->ring ? segments_open(&w.flight.ring, about->ring, about->window_ns, about->ring_bytes)
                             : trace_file_take(&w.file, fd, 0, clock_ns_of(CLOCK_MONOTONIC));
@@ -411,6 +374,9 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     }
     remarks_keep(about);
     w.sources = sources;
+    own_table_keep(&w.file.fd);
+    own_table_keep(&w.statm);
+    own_table_keep(&w.descriptors);
     w.overhead_ns = w.dropped_by_gone = 0;
     w.period_ns = PERIOD_NS;
     w.generation = atomic_load(&ring_generation);
@@ -436,7 +402,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     }
     if (!error) {
         *what = "cannot start the writer's thread";
-        error = spawn();
+        error = thread_start(&work, sources->kernel);
     }
     w.running = !error;
     if (!error)
@@ -491,11 +457,8 @@ static void take_last_snapshots(snapshot *last, uint64_t dropped)
     snapshots_end();
 }
 
-void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
+static void finish(void)
 {
-    if (!w.paused)
-        join();
-    w.paused = 0;
     control_close();
     pass(THE_OLD);
     pass(THE_END);
@@ -509,10 +472,10 @@ void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
                      "the program closed the recorder's descriptors: context switches are missing for threads older than "
                      "the recording and for those that they started");
     debug_stop();
-    take_last_snapshots(last, dropped);
+    take_last_snapshots(w.ending.last, dropped);
     triggers_end();
-    *totals = totals_now(dropped);
-    if (!keeps_ring)
+    *w.ending.totals = totals_now(dropped);
+    if (!w.ending.keeps_ring)
         segments_remove(&w.flight.ring);
     w.flight.ring.folder[0] = 0;
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next))
@@ -531,26 +494,43 @@ void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
     w.running = 0;
 }
 
-void writer_checkpoint(writer_totals *totals)
+void writer_stop(writer_totals *totals, snapshot *last, int keeps_ring)
 {
-    writer_pause();
+    w.ending.totals = totals;
+    w.ending.last = last;
+    w.ending.keeps_ring = keeps_ring;
+    thread_end(finish, 1);
+}
+
+static void write_all(void)
+{
     pass(THE_OLD);
     pass(THE_LAST_PASS);
-    *totals = totals_now(dropped_in_all());
+    *w.ending.totals = totals_now(dropped_in_all());
+}
+
+void writer_checkpoint(writer_totals *totals)
+{
+    w.ending.totals = totals;
+    thread_end(write_all, 0);
 }
 
 void writer_pause(void)
 {
-    if (!w.running || w.paused)
-        return;
-    join();
-    w.paused = 1;
+    if (w.running)
+        thread_pause();
 }
 
 void writer_resume(void)
 {
-    if (w.running && w.paused)
-        w.paused = spawn() != 0; /* no thread could be started: stop() writes what is left */
+    if (w.running)
+        thread_resume();
+}
+
+void writer_hide(void)
+{
+    if (w.running && !debug_is_on())
+        thread_hide();
 }
 
 void writer_forget(void)
@@ -562,8 +542,8 @@ void writer_forget(void)
     close_files();
     snapshots_forget();
     w.flight.ring.folder[0] = 0;
-    w.running = w.paused = 0;
-    pthread_mutex_init(&w.mutex, NULL);
+    w.running = 0;
+    thread_forget();
 }
 
 int writer_running(void)

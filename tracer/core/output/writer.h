@@ -47,6 +47,9 @@ void writer_checkpoint(writer_totals *totals);
 /* Called around a fork, so that the recorder has no native thread meanwhile. Resuming twice does no harm. */
 void writer_pause(void);
 void writer_resume(void);
+/* From now on the thread's descriptors are in a table of its own, where the program would see them else and the kernel allows
+ * it. Files that others open for the writer must be open by now. */
+void writer_hide(void);
 /* Called in a forked child: forgets the file without touching it. */
 void writer_forget(void);
 int writer_running(void);

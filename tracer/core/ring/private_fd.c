@@ -2,6 +2,7 @@
 #include "ring/private_fd.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -9,6 +10,14 @@
 
 /* Above the numbers that programs expect or loop over; room for a few descriptors plus one for each CPU. */
 enum { PREFERRED = 900, LOWEST = 64, ROOM = 40, MOST = 1 << 16 };
+
+static pthread_t owner; /* of the other table, … */
+static atomic_int has_owner; /* … if there is one */
+
+static int is_owner(void)
+{
+    return atomic_load(&has_owner) && pthread_equal(owner, pthread_self());
+}
 
 static long room(void)
 {
@@ -28,6 +37,25 @@ static int lowest(const struct rlimit *limit)
     return above > 0 ? (int)above : 0;
 }
 
+static rlim_t first_beyond(const struct rlimit *limit)
+{
+    return limit->rlim_cur > PREFERRED ? limit->rlim_cur : PREFERRED;
+}
+
+static int fits(const struct rlimit *limit, const struct rlimit *higher)
+{
+    return limit->rlim_cur <= MOST && higher->rlim_cur <= limit->rlim_max;
+}
+
+int private_fd_has_room(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1;
+    struct rlimit higher = {first_beyond(&limit) + (rlim_t)room() * 8, limit.rlim_max};
+    return fits(&limit, &higher);
+}
+
 /* A copy of a number that the program cannot have itself, and does not find when it goes through all that it can have: what
  * is open stays open when the limit returns. -1: the limit cannot be higher. */
 static int raise_and_move(int fd)
@@ -35,9 +63,9 @@ static int raise_and_move(int fd)
     struct rlimit limit, higher, now;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return -1;
-    rlim_t first = limit.rlim_cur > PREFERRED ? limit.rlim_cur : PREFERRED;
+    rlim_t first = first_beyond(&limit);
     higher = (struct rlimit){first + (rlim_t)room() * 8, limit.rlim_max};
-    if (limit.rlim_cur > MOST || higher.rlim_cur > limit.rlim_max || setrlimit(RLIMIT_NOFILE, &higher) < 0)
+    if (!fits(&limit, &higher) || setrlimit(RLIMIT_NOFILE, &higher) < 0)
         return -1;
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, (int)first);
     if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == higher.rlim_cur)
@@ -70,23 +98,24 @@ static private_fd taken(int fd, int moved)
     struct stat about;
     if (moved < 0)
         return (private_fd){.fd = -1};
-    close(fd);
+    if (moved != fd)
+        close(fd);
     if (fstat(moved, &about) < 0) {
         close(moved);
         return (private_fd){.fd = -1};
     }
-    return (private_fd){moved, about.st_dev, about.st_ino};
+    return (private_fd){moved, about.st_dev, about.st_ino, is_owner()};
 }
 
 private_fd private_fd_take(int fd)
 {
-    int moved = move_out(fd);
+    int moved = is_owner() ? fd : move_out(fd);
     return taken(fd, moved < 0 ? move_up(fd) : moved);
 }
 
 private_fd private_fd_borrow(int fd)
 {
-    return taken(fd, move_up(fd));
+    return taken(fd, is_owner() ? fd : move_up(fd));
 }
 
 private_fd private_fd_open(const char *path)
@@ -100,7 +129,7 @@ private_fd private_fd_open(const char *path)
 
 int private_fd_look(const private_fd *file, struct stat *about)
 {
-    return file->fd >= 0 && fstat(file->fd, about) == 0 && about->st_dev == file->device && about->st_ino == file->inode;
+    return file->fd >= 0 && file->is_in_own_table == is_owner() && fstat(file->fd, about) == 0 && about->st_dev == file->device && about->st_ino == file->inode;
 }
 
 int private_fd_is_ours(const private_fd *file)
@@ -111,7 +140,29 @@ int private_fd_is_ours(const private_fd *file)
 
 void private_fd_close(private_fd *file)
 {
+    if (file->is_in_own_table && !is_owner() && atomic_load(&has_owner))
+        return; /* it ends with its thread */
     if (private_fd_is_ours(file))
         close(file->fd);
     file->fd = -1;
+}
+
+int private_fd_live_in_thread(int yes)
+{
+    if (yes)
+        owner = pthread_self();
+    return atomic_exchange(&has_owner, yes);
+}
+
+void private_fd_lives_here(private_fd *file)
+{
+    file->is_in_own_table = is_owner();
+}
+
+int private_fd_lift(int fd)
+{
+    int moved = is_owner() ? -1 : move_up(fd);
+    if (moved >= 0)
+        close(fd);
+    return moved < 0 ? fd : moved;
 }

@@ -12,6 +12,7 @@ typedef struct {
     int fd; /* -1 = none */
     dev_t device;
     ino_t inode;
+    int is_in_own_table; /* of the writer's thread (own_table.h): for the others it is not open */
 } private_fd;
 
 #define PRIVATE_FD_NONE ((private_fd){.fd = -1})
@@ -26,5 +27,14 @@ int private_fd_is_ours(const private_fd *file);
 /* The same, and what the kernel says of it. */
 int private_fd_look(const private_fd *file, struct stat *about);
 void private_fd_close(private_fd *file);
+
+/* --- for own_table.c --- */
+
+int private_fd_has_room(void); /* above the numbers that the program can have */
+/* The calling thread has a table of its own from now on, or nobody has. Returns whether one had. */
+int private_fd_live_in_thread(int yes);
+/* `file` has come into the calling thread's table. */
+void private_fd_lives_here(private_fd *file);
+int private_fd_lift(int fd); /* the number that `fd` has then */
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef TRACER_SOURCES_H
 #define TRACER_SOURCES_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -46,6 +47,8 @@ typedef struct {
     /* Reads a thread's counters. Returns 1 if it is the first thread without (some of) them. */
     int (*count)(struct thread_buffer *thread, cpu_times *now);
     void (*forget)(struct thread_buffer *thread); /* it is about to end */
+    /* Where the numbers of its open descriptors are; at most so many. Not only on the writer's thread. */
+    size_t (*descriptors)(int **numbers, size_t most);
     void (*ignore)(uint32_t tid); /* one of the recorder's own threads, not to be reported */
     void (*stop)(void); /* when no writer runs any more: frees and closes everything */
 } kernel_source_table;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ring/clock.h"
+#include "ring/own_table.h"
 #include "sampler/symbols.h"
 
 #ifndef sigev_notify_thread_id
@@ -364,6 +365,7 @@ const char *sampler_start(uint32_t hz)
     atomic_store(&sampler.ousted, 0);
     sampler.start_tick = clock_tick();
     sampler.tasks = private_fd_open("/proc/self/task");
+    own_table_keep(&sampler.tasks);
     sampler.task_links = 0;
     symbols_lock();
     symbols_forget();
@@ -440,5 +442,6 @@ uint32_t sampler_refused(void)
 
 void sampler_close(void)
 {
+    private_fd_close(&sampler.tasks); /* if the writer has had it in a table of its own */
     sampler.hz = 0;
 }

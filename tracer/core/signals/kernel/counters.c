@@ -18,6 +18,13 @@ typedef struct thread_counters {
 static thread_counters table[MOST_THREADS];
 static uint8_t limit_told;
 
+static private_fd open_schedstat(pid_t tid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", (int)tid);
+    return private_fd_open(path);
+}
+
 static thread_counters *begin(const thread_buffer *thread)
 {
     thread_counters *c = table;
@@ -26,9 +33,7 @@ static thread_counters *begin(const thread_buffer *thread)
     if (c == table + MOST_THREADS)
         return NULL;
     *c = (thread_counters){.used = 1};
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", (int)thread->tid);
-    c->schedstat = private_fd_open(path);
+    c->schedstat = open_schedstat(thread->tid);
     return c;
 }
 
@@ -49,6 +54,8 @@ static void read_all(thread_counters *c, pid_t tid)
     if (clock_gettime(clock, &cpu) == 0)
         take(&c->last.cpu_ns, &c->last.has_cpu, (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec);
     char line[96];
+    if (c->schedstat.is_in_own_table && !private_fd_is_ours(&c->schedstat))
+        c->schedstat = open_schedstat(tid); /* that table has ended */
     ssize_t n = private_fd_is_ours(&c->schedstat) ? pread(c->schedstat.fd, line, sizeof line - 1, 0) : 0;
     unsigned long long run_ns, delay_ns;
     if (n > 0) {

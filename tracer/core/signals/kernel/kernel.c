@@ -37,7 +37,7 @@ static struct {
     kernel_rings rings;
     perf_event *events;
     size_t event_count, capacity;
-    int leaders[KERNEL_CPUS]; /* descriptor of the event whose ring it is */
+    size_t leaders[KERNEL_CPUS]; /* the event whose ring it is */
     size_t lengths[KERNEL_CPUS];
     size_t pages;     /* of the next ring */
     unsigned request; /* index into `requests` */
@@ -111,8 +111,9 @@ static int is_ours(const perf_event *event)
 }
 
 /* The mapping keeps its event alive, also when the program closes the descriptor. */
-static int map_ring(int cpu, int fd)
+static int map_ring(int cpu, size_t leader)
 {
+    int fd = k.events[leader].fd;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     void *memory = MAP_FAILED;
     for (; k.pages; k.pages /= 2) {
@@ -123,7 +124,7 @@ static int map_ring(int cpu, int fd)
     }
     if (memory == MAP_FAILED)
         return k.pages ? errno : ENOMEM;
-    k.leaders[cpu] = fd;
+    k.leaders[cpu] = leader;
     k.rings.rings[cpu] = (kernel_ring){.page = memory, .data = (uint8_t *)memory + page,
                                        .size = k.pages * page, .last_ns = k.start_ns};
     return 0;
@@ -153,8 +154,8 @@ static int open_event(pid_t tid, int cpu)
     int failed = ioctl(event.fd, PERF_EVENT_IOC_ID, &event.id) < 0 ? errno : 0;
     k.events[k.event_count++] = event;
     if (failed || !k.rings.rings[cpu].page)
-        return failed ? failed : map_ring(cpu, event.fd);
-    return ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, k.leaders[cpu]) < 0 ? errno : 0;
+        return failed ? failed : map_ring(cpu, k.event_count - 1);
+    return ioctl(event.fd, PERF_EVENT_IOC_SET_OUTPUT, k.events[k.leaders[cpu]].fd) < 0 ? errno : 0;
 }
 
 static int open_thread(pid_t tid)
@@ -294,7 +295,7 @@ static int finish(kernel_handler *handler, void *context)
         const perf_event *event = &k.events[i];
         uint64_t values[2]; /* a meaningless count, and the number of lost records */
         if (!is_ours(event))
-            closed += event->fd != k.leaders[event->cpu];
+            closed += i != k.leaders[event->cpu];
         else if (requests[k.request].read_format && read(event->fd, values, sizeof values) == sizeof values)
             lost[event->cpu] += values[1];
     }
@@ -303,6 +304,15 @@ static int finish(kernel_handler *handler, void *context)
             kernel_rings_tell(&k.rings, 0, k.rings.rings[i].last_ns, KERNEL_LOST,
                               lost[i] - k.rings.rings[i].lost, handler, context);
     return closed;
+}
+
+static size_t descriptors(int **numbers, size_t most)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < k.event_count && found < most; i++)
+        if (is_ours(&k.events[i]))
+            numbers[found++] = &k.events[i].fd;
+    return found;
 }
 
 static int counts(void)
@@ -316,6 +326,7 @@ const kernel_source_table kernel_source = {
     .counts = counts,
     .count = kernel_count,
     .forget = kernel_count_gone,
+    .descriptors = descriptors,
     .ignore = ignore,
     .stop = stop,
 };

@@ -1,0 +1,236 @@
+/* Starting, pausing and ending the writer's thread. */
+#define _GNU_SOURCE
+#include "output/thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "output/file.h"
+#include "output/killed.h"
+#include "ring/clock.h"
+#include "ring/own_table.h"
+
+enum { OTHERS = 256, LOOKS = 10000, LOOK_NS = 50 * 1000 }; /* half a second at most */
+enum ending {
+    ENDS,
+    HANDS_OVER, /* with what is open */
+    STAYS,
+};
+
+static struct {
+    pthread_t thread;
+    pid_t tid;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake, changed;
+    const thread_work *work;
+    const kernel_source_table *kernel;
+    int is_paused;
+    int leave;          /* it shall end, … */
+    void (*last)(void); /* … after this … */
+    enum ending ending; /* … in this way */
+    int has_begun, has_ended; /* the latter -1: it stays */
+    int hides;                /* its descriptors are in a table of its own */
+} t = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static int move(int (*how)(int *const *more, size_t count))
+{
+    int *others[OTHERS];
+    return how(others, t.kernel->descriptors(others, OTHERS));
+}
+
+static void tell(int *what, int value)
+{
+    pthread_mutex_lock(&t.mutex);
+    *what = value;
+    pthread_cond_signal(&t.changed);
+    pthread_mutex_unlock(&t.mutex);
+}
+
+static void await(const int *what)
+{
+    while (!*what)
+        pthread_cond_wait(&t.changed, &t.mutex);
+}
+
+/* --- on the thread --- */
+
+/* Until it shall end. */
+static void go_on(void)
+{
+    pthread_mutex_lock(&t.mutex);
+    while (!t.leave) {
+        if (killed_is_asked()) {
+            t.work->finish_killed();
+            killed_end();
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += (long)t.work->pause_ns();
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
+        if (pthread_cond_timedwait(&t.wake, &t.mutex, &until) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&t.mutex);
+        t.work->turn();
+        pthread_mutex_lock(&t.mutex);
+    }
+    killed_serve(NULL, NULL);
+    pthread_mutex_unlock(&t.mutex);
+}
+
+/* A table ends with its thread. */
+static int is_over(void)
+{
+    if (t.last)
+        t.last();
+    int stays = t.ending == STAYS || (t.ending == HANDS_OVER && move(own_table_hand_over) < 0);
+    if (stays) {
+        t.leave = 0;
+        killed_serve(&t.mutex, &t.wake);
+    }
+    tell(&t.has_ended, stays ? -1 : 1);
+    return !stays;
+}
+
+/* Who waits for `has_begun` may hold the GIL: up to there nothing may need the loader's lock. */
+static void *run(void *unused)
+{
+    (void)unused;
+    if (t.hides) {
+        t.hides = own_table_enter();
+        tell(&t.has_begun, 1);
+    }
+    pthread_setname_np(pthread_self(), "tracer-writer");
+    trace_file_is_deaf();
+    t.tid = (pid_t)syscall(SYS_gettid);
+    t.kernel->ignore((uint32_t)t.tid);
+    t.work->begin();
+    do
+        go_on();
+    while (!is_over());
+    return NULL;
+}
+
+/* --- on the program's --- */
+
+/* All signals stay with the program's own threads. The new thread may not run for long, but must not be taken for one of
+ * them meanwhile: Linux makes the number of a thread's clock from its id. */
+static int spawn(void)
+{
+    sigset_t all, before;
+    clockid_t clock;
+    sigfillset(&all);
+    t.leave = t.has_begun = 0;
+    if (t.hides && !own_table_is_packed())
+        t.hides = move(own_table_pack) == 0;
+    int enters = t.hides;
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&t.thread, NULL, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    t.is_paused = error != 0;
+    if (error)
+        return error;
+    if (!pthread_getcpuclockid(t.thread, &clock))
+        t.kernel->ignore(~(uint32_t)(clock >> 3));
+    killed_serve(&t.mutex, &t.wake);
+    if (enters) {
+        pthread_mutex_lock(&t.mutex);
+        await(&t.has_begun);
+        pthread_mutex_unlock(&t.mutex);
+        own_table_drop();
+    }
+    return 0;
+}
+
+/* A thread that is joined may still be in the list of threads, where os.fork() would find it and warn. */
+static void await_release(void)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_NS};
+    for (int i = 0; i < LOOKS && syscall(SYS_tgkill, getpid(), t.tid, 0) == 0; i++)
+        nanosleep(&pause, NULL);
+}
+
+static void join(void (*last)(void), int for_good)
+{
+    t.last = last;
+    t.ending = for_good || !t.hides ? ENDS : own_table_offer() < 0 ? STAYS : HANDS_OVER;
+    pthread_mutex_lock(&t.mutex);
+    t.leave = 1;
+    t.has_ended = 0;
+    pthread_cond_signal(&t.wake);
+    await(&t.has_ended);
+    pthread_mutex_unlock(&t.mutex);
+    t.is_paused = t.has_ended > 0;
+    if (t.is_paused) {
+        pthread_join(t.thread, NULL);
+        await_release();
+    }
+    if (t.ending == HANDS_OVER && t.is_paused)
+        own_table_receive();
+    else if (t.ending == HANDS_OVER)
+        own_table_withdraw();
+}
+
+int thread_start(const thread_work *work, const kernel_source_table *kernel)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&t.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&t.changed, NULL);
+    t.work = work;
+    t.kernel = kernel;
+    t.hides = 0;
+    return spawn();
+}
+
+void thread_end(void (*last)(void), int for_good)
+{
+    if (!t.is_paused && t.hides) {
+        join(last, for_good);
+    } else {
+        if (!t.is_paused)
+            join(NULL, for_good);
+        if (own_table_is_packed())
+            own_table_unpack();
+        last();
+    }
+    if (!for_good)
+        return;
+    own_table_end();
+    t.is_paused = t.hides = 0;
+}
+
+void thread_pause(void)
+{
+    if (!t.is_paused)
+        join(NULL, 0);
+}
+
+void thread_resume(void)
+{
+    if (t.is_paused)
+        spawn(); /* no thread could be started: thread_end() does without */
+}
+
+void thread_hide(void)
+{
+    if (t.is_paused || t.hides || !own_table_is_needed())
+        return;
+    join(NULL, 1);
+    t.hides = 1;
+    spawn();
+}
+
+void thread_forget(void)
+{
+    pthread_mutex_init(&t.mutex, NULL);
+    t.is_paused = t.hides = 0;
+}
