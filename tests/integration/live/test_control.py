@@ -37,6 +37,17 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 @pytest.fixture
+def room() -> Iterator[None]:
+    """There are numbers of descriptors above those that a program can have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < 4000:
+        pytest.skip("there are too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
 def own(tmp_path: Path) -> Iterator[Program]:
     with Program(tmp_path) as running:
         yield running
@@ -71,12 +82,11 @@ def sockets(program: Program) -> set[int]:
     return found
 
 
+@pytest.mark.usefixtures("room")
 def test_who_asks_changes_no_limit(own: Program) -> None:
     """A child that another thread starts at that moment would keep it: so the descriptor of a
     connection is one that the program can have, unlike those that stay."""
     _, hard = resource.prlimit(own.pid, resource.RLIMIT_NOFILE)
-    if hard < 4000:
-        pytest.skip("there are too few descriptors")
     # When this is answered, what stays open has been opened, and the limit is the program's.
     with connect(own) as connection:
         connection.sendall(b"recording\n")

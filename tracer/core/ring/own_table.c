@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -14,7 +13,7 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* on every processor */
 #endif
-enum { UNSHARE = 1 << 1 /* CLOSE_RANGE_UNSHARE */, KEPT = 32, MOST = 512, AT_ONCE = 200, STANDARD = 3, ROOM = 16 };
+enum { UNSHARE = 1 << 1 /* CLOSE_RANGE_UNSHARE */, KEPT = 32, MOST = 512, AT_ONCE = 200, STANDARD = 3 };
 
 
 typedef struct {
@@ -211,11 +210,8 @@ static void close_door(void)
 
 int own_table_offer(void)
 {
-    struct rlimit limit;
     struct sockaddr_un any = {.sun_family = AF_UNIX};
     const int yes = 1;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < o.count + ROOM)
-        return -1; /* what is packed would not find numbers again */
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     o.address_bytes = sizeof o.address;
     o.spare = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
