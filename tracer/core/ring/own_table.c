@@ -272,9 +272,12 @@ void own_table_withdraw(void)
 
 void own_table_forget(void)
 {
-    if (private_fd_live_in_thread(0))
+    if (private_fd_live_in_thread(0)) {
         for (size_t i = 0; i < o.count; i++)
             *o.list[i].number = -1;
+        for (size_t i = 0; i < o.kept_count; i++) /* those that it has opened since */
+            o.kept[i]->fd = o.kept[i]->is_in_own_table ? -1 : o.kept[i]->fd;
+    }
     o.count = 0;
     own_table_drop();
     close_door();
