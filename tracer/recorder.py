@@ -93,7 +93,6 @@ class Recording:
         order.give(_core, options, family if follows else None, self._argv)
         _core.name_thread(os.getpid(), "MainThread")
         self._arm(_core)
-        _core.hide_descriptors()
         if _core.kept.get("on demand") is not self:
             _tell_listening(_core, options.path)
 
@@ -132,7 +131,6 @@ class Recording:
         order.give(core, self.options, family, self._argv)
         child_processes.register(core)
         self._arm(core)
-        core.hide_descriptors()
 
     def _start_as_member(
         self, core: "ModuleType", family: Family, flow: int, thread: str
@@ -244,6 +242,7 @@ class Recording:
                 self._disarms[name] = arm(core, tool)
             except Exception as error:  # the program goes on without this signal
                 tool.problem(name, str(error) or repr(error))
+        core.hide_descriptors()
 
     def _arm_again(self, core: "ModuleType") -> None:
         """In a forked child: it has the parent's hooks. What the kernel does not pass on to it

@@ -1,6 +1,8 @@
-"""What the integration tests share: a function recorded through the program's own API."""
+"""What the integration tests share: a function recorded through the program's own API, and
+room for descriptors."""
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,14 @@ def recorded(tmp_path: Path) -> Callable[..., Summary]:
         return validate(path.read_bytes())
 
     return record
+
+
+@pytest.fixture
+def room() -> Iterator[None]:
+    """There are numbers of descriptors above those that a program can have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < 4000:
+        pytest.skip("there are too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

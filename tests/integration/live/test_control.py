@@ -37,17 +37,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 @pytest.fixture
-def room() -> Iterator[None]:
-    """There are numbers of descriptors above those that a program can have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= hard < 4000:
-        pytest.skip("there are too few descriptors")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.fixture
 def own(tmp_path: Path) -> Iterator[Program]:
     with Program(tmp_path) as running:
         yield running
