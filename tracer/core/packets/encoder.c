@@ -381,7 +381,6 @@ packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
     uint8_t *p = encoder_reserve(e);
     if (!p)
         return (packet_ref){0};
-    packet_ref ref = encoder_here(e);
     event_packet made = {.large = ev->arg_count || ev->text_length};
     uint8_t *said = encoder_begin_event(e, &made, p, ev->on, ev->ns, ev->type), *end = said;
     if (ev->category)
@@ -407,6 +406,7 @@ packet_ref encoder_event_as(encoder *e, const event *ev, shape *as)
         keep(e, as, said, all - number, slice, is_own ? last + ARG_AT : NULL);
     if (ev->flow_in)
         end = put_fixed64(end, SCHEMA_EVENT_TERMINATING_FLOW_IDS, ev->flow_in);
+    packet_ref ref = encoder_here(e, p, made.body);
     encoder_end_event(e, &made, end);
     return ref;
 }
@@ -490,17 +490,6 @@ static int follow(const encoder *e, packet_ref *at)
     return e->length - at->offset > FAR ? -1 : 0;
 }
 
-/* The event in a packet, behind its length. Mostly the packet's time is followed by the head that is known. */
-static uint8_t *find_event(const encoder *e, uint8_t *packet, const uint8_t *end, int small)
-{
-    uint8_t *head = packet + 1;
-    while (*head++ & 0x80)
-        ;
-    if (packet[0] == VARINT(SCHEMA_PACKET_TIMESTAMP) && head[0] == VARINT(SCHEMA_PACKET_SEQUENCE_ID))
-        return head + e->body_at + !small;
-    return (uint8_t *)find_field(packet, end, BYTES(SCHEMA_PACKET_TRACK_EVENT)) + (small ? 2 : 3);
-}
-
 /* The track event is its packet's last field, so the flow goes to the packet's end and only the
  * two lengths change. What follows in the buffer, usually a few packets, moves up. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
@@ -513,7 +502,7 @@ int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
     uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
     if (small ? length + FLOW_BYTES > 127 : length + FLOW_BYTES > 16383)
         return -1;
-    uint8_t *body = find_event(e, packet, end, small);
+    uint8_t *body = start + at->body;
     size_t behind = (size_t)(e->bytes + e->length - end);
     if (behind)
         memmove(end + FLOW_BYTES, end, behind);

@@ -14,7 +14,7 @@
 
 /* Where an event's packet lies, so that flows can still be added to it before it is flushed. */
 typedef struct {
-    size_t offset;
+    uint32_t offset, body; /* of the packet; from there, of its event */
     uint64_t serial;   /* of the flush it belongs to */
     uint64_t inserted; /* flows added to any packet so far; `offset` includes them */
 } packet_ref;
@@ -112,10 +112,10 @@ static inline uint8_t *encoder_reserve_on(encoder *e, track *on)
     return encoder_reserve(e);
 }
 
-/* Where the next packet will lie. */
-static inline packet_ref encoder_here(const encoder *e)
+/* Where a packet lies that is not part of the length yet. */
+static inline packet_ref encoder_here(const encoder *e, const uint8_t *packet, const uint8_t *body)
 {
-    return (packet_ref){e->length, e->serial, e->inserted};
+    return (packet_ref){(uint32_t)(packet - e->bytes), (uint32_t)(body - packet), e->serial, e->inserted};
 }
 
 /* Its track is not named where it is the chunk's default. */
