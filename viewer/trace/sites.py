@@ -20,6 +20,9 @@ _MADE = re.compile(r"[A-Za-z_]\w*:-?\d+(?: |$)|<\w+ generated ")
 _IMPORTLIB = ("<frozen importlib", "<frozen zipimport>")
 IMPORT = "import"  # what was called where the user's code imported something
 _SITE = re.compile(r"(.+):(-?\d+) (.+)")
+# What a loop's own code is called by: outside of it is only who started the loop.
+_RUN = (" Handle._run", " Runner.run", " unrolled_run")
+_LOOPS = re.compile(r".*/(?:asyncio/(?:events|runners)|trio/_core/_run)\.py:\d+ ")
 
 
 class Names(StrEnum):
@@ -81,9 +84,12 @@ def head(stack: str) -> str:
 
     `stack` has a frame per line, innermost first. The answer is a `Site` where the user called
     a package or imported something; a call to the standard library already names its wait.
+    What a loop runs (a package's callback that sends) was not called by who started the loop.
     """
     inside, imports = "", False
     for frame in _frames(stack):
+        if frame.endswith(_RUN) and not imports and _LOOPS.match(frame):
+            return ""
         if _SITE.fullmatch(frame) and not is_library(frame):
             called = place_of(inside).function if _PACKAGE.match(inside) else ""
             called = IMPORT if imports else called

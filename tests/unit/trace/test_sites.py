@@ -16,6 +16,11 @@ STANDARD = "/usr/lib/python3.13/queue.py:180 Queue.get"
 MINE = "/srv/shop/orders.py:31 report"
 ABOVE = "/srv/shop/main.py:7 main"
 
+HANDLE = "/usr/lib/python3.13/asyncio/events.py:89 Handle._run"
+LOADS = "<frozen importlib._bootstrap>:488 _call"
+UVLOOP = "/usr/lib/python3.13/asyncio/runners.py:118 Runner.run"
+TRIO = "/srv/venv/lib/python3.13/site-packages/trio/_core/_run.py:2758 unrolled_run"
+
 
 def column(code, values):
     return memoryview(array(code, values))
@@ -64,6 +69,11 @@ def test_place_of():
         ([MINE, PACKAGE, ABOVE], "", ""),
         ([INNER, PACKAGE], "", ""),
         ([INNER, "[truncated]"], "", ""),
+        ([STANDARD, PACKAGE, HANDLE, MINE], "", ""),
+        ([PACKAGE, UVLOOP, MINE], "", ""),
+        ([STANDARD, PACKAGE, TRIO, MINE], "", ""),
+        ([STANDARD, MINE, HANDLE, ABOVE], MINE, ""),
+        ([LOADS, PACKAGE, HANDLE, MINE], MINE, "import"),
     ],
 )
 def test_head(stack, site, called):
