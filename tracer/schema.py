@@ -63,7 +63,7 @@ AWAIT_GREENLET_PREFIX = "await greenlet "  # … of a greenlet
 # What is waited for inside installed packages, "await query (asyncpg)": a slot of a pool; what
 # others of this program do; somebody outside; whoever calls a service, when he likes.
 LIBRARY_POOL = "connection pool"
-LIBRARY_INSIDE = ("executor", "lock")
+LIBRARY_INSIDE = ("executor", "lock", "rate limit")
 LIBRARY_OUTSIDE = ("body", "close", "command", "connect", "DNS", "query", "response", "send")
 LIBRARY_CALLERS = ("message", "request")
 DONE = "done"  # instant at a task's end …
