@@ -15,13 +15,14 @@
 
 enum { RECENT = 256, SITE_BYTES = 768, SITE_FILE_BYTES = 500, NEARBY = 32, SCHEDULERS = 8 };
 
-static map by_code;     /* code -> code_facts* */
+static HOT_DATA map by_code;     /* code -> code_facts* */
 static struct {
-    PyCodeObject *code;
+    _Alignas(32) PyCodeObject *code;
     code_facts *facts;
+    uint32_t func; /* of these, which would be one more place to read */
 } recent[RECENT]; /* the same by a few bits of the address, for the codes that wait again and again */
 static map by_position; /* func << 32 | offset -> site string */
-static map by_method;   /* PyMethodDef* -> function id */
+static HOT_DATA map by_method;   /* PyMethodDef* -> function id */
 static compat_mutex guard;
 /* Folders whose code is not the user's. */
 typedef struct {
@@ -30,8 +31,8 @@ typedef struct {
 } folder;
 static folder schedulers[SCHEDULERS], library;
 static int watcher = -1;
-uint32_t codes_deaths;
-uint32_t codes_changes;
+HOT_DATA uint32_t codes_deaths;
+HOT_DATA uint32_t codes_changes;
 static code_dies *const *listeners; /* NULL ends it */
 
 static inline unsigned place_of(PyCodeObject *code)
@@ -225,9 +226,19 @@ HOT const code_facts *codes_of(PyCodeObject *code)
     if (facts) {
         recent[place].code = code;
         recent[place].facts = facts;
+        recent[place].func = facts->func;
     }
     compat_unlock(&guard);
     return facts ? facts : &nothing;
+}
+
+HOT uint32_t codes_func(PyCodeObject *code)
+{
+    unsigned place = place_of(code);
+    compat_lock(&guard);
+    uint32_t known = recent[place].code == code ? recent[place].func : 0;
+    compat_unlock(&guard);
+    return known ? known : codes_of(code)->func;
 }
 
 code_facts *codes_change(PyCodeObject *code)
@@ -373,7 +384,7 @@ HOT uint32_t codes_callable(PyObject *callable)
     PyObject *called = inmost(callable);
     uint32_t func;
     if (PyFunction_Check(called))
-        func = codes_of((PyCodeObject *)PyFunction_GET_CODE(called))->func;
+        func = codes_func((PyCodeObject *)PyFunction_GET_CODE(called));
     else if (PyCFunction_Check(called))
         func = method_function(called);
     else

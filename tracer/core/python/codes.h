@@ -56,6 +56,7 @@ extern uint32_t codes_deaths; /* how many have died since */
 extern uint32_t codes_changes; /* how often more was learned of one */
 
 const code_facts *codes_of(PyCodeObject *code);
+uint32_t codes_func(PyCodeObject *code); /* … and only the function id of these */
 code_facts *codes_change(PyCodeObject *code); /* the same, for who knows more of it: `func` is 0 if memory is short */
 uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /* "file:line function" */
 /* Without a GIL another thread's code may die meanwhile: only codes remembered before that have a line. */

@@ -68,16 +68,23 @@ static inline PyObject *compat_frame_executable(const compat_frame *frame)
 #endif
 }
 
-/* The code a frame executes, borrowed; NULL for the frames that the interpreter and calls from C leave between. */
-static inline PyCodeObject *compat_frame_code(const compat_frame *frame)
+/* What a frame executes, borrowed, without a look at it: it may be a shim. NULL for the frames that the interpreter
+ * and calls from C leave between. */
+static inline PyCodeObject *compat_frame_code_unread(const compat_frame *frame)
 {
 #if PY_VERSION_HEX >= 0x030e0000
     int is_functions = frame->owner < FRAME_OWNED_BY_INTERPRETER;
 #else
     int is_functions = frame->owner < FRAME_OWNED_BY_CSTACK;
 #endif
-    PyObject *code = is_functions ? compat_frame_executable(frame) : NULL;
-    return code && PyCode_Check(code) && !compat_is_shim((PyCodeObject *)code) ? (PyCodeObject *)code : NULL;
+    return is_functions ? (PyCodeObject *)compat_frame_executable(frame) : NULL;
+}
+
+/* The code a frame executes, borrowed; NULL for the frames that are nobody's. */
+static inline PyCodeObject *compat_frame_code(const compat_frame *frame)
+{
+    PyCodeObject *code = compat_frame_code_unread(frame);
+    return code && PyCode_Check(code) && !compat_is_shim(code) ? code : NULL;
 }
 
 /* The instruction that a frame is at. */

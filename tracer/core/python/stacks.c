@@ -33,7 +33,7 @@ typedef struct {
 } stack_entry;
 
 /* One mapping; only the part in use is touched. */
-static struct {
+static HOT_DATA struct {
     stack_entry entries[STACKS_MOST];
     uint32_t index[INDEX]; /* entry + 1 … */
     stack_frame frames[FRAMES];
@@ -46,11 +46,12 @@ static struct {
     uint32_t id; /* 0: none */
 } recent[RECENT];
 static uint32_t entry_count = 1, frame_count, first_unresolved = 1, indexed_from = 1;
-static int depth_limit = 32;
-static PyInterpreterState *interpreter;
+static HOT_DATA int depth_limit = 32;
+static HOT_DATA PyInterpreterState *interpreter;
 static uint8_t busy;        /* `frames`, `index` and `entry_count` change */
 static compat_mutex naming; /* `first_unresolved` and `indexed_from` change: before `busy`, if both */
-_Atomic int stacks_pending;
+HOT_DATA _Atomic int stacks_pending;
+static HOT_DATA const PyCodeObject *shim; /* NULL: none was met yet */
 
 static int start(int depth)
 {
@@ -172,24 +173,52 @@ static inline int is_one_of(const void *code, const void *const *codes)
     return *codes != NULL;
 }
 
-HOT uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame)
+static inline stack_frame position_of(compat_frame *at, PyCodeObject *code)
 {
-    if (!table || !tstate || tstate->interp != interpreter)
-        return 0;
+    return (stack_frame){code, (int)((const char *)compat_frame_at(at) - code->co_code_adaptive)};
+}
+
+/* As stacks_capture_within(), which knows no such stack; a frame that is nobody's does not count. */
+static ALONE uint32_t capture_new(PyThreadState *tstate, const void *const *codes, const void *frame)
+{
     stack_frame frames[STACK_DEPTH_MOST + 1];
     uint64_t hash = 0;
     int depth = 0;
     for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
-        PyCodeObject *code = compat_frame_code(at);
+        PyCodeObject *code = compat_frame_code_unread(at);
+        if (code && PyCode_Check(code) && compat_is_shim(code))
+            shim = code;
+        code = compat_frame_code(at);
         if (!code)
-            continue; /* an entry from C */
+            continue;
         if (at == frame || is_one_of(code, codes))
             break;
-        frames[depth] = depth == depth_limit ? (stack_frame){NULL, 0}
-            : (stack_frame){code, (int)((const char *)compat_frame_at(at) - code->co_code_adaptive)};
+        frames[depth] = depth == depth_limit ? (stack_frame){NULL, 0} : position_of(at, code);
         hash = mix(hash, frames[depth++]);
     }
     return depth ? put_guarded(frames, depth, hash) : 0;
+}
+
+/* Mostly the stack is a known one. So its frames are looked at, and not their codes, which nobody may have read lately:
+ * the interpreter has one shim, whose address is known as soon as it was met. */
+HOT uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame)
+{
+    if (!table || !tstate || tstate->interp != interpreter)
+        return 0;
+    uint64_t hash = 0;
+    int depth = 0;
+    for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
+        PyCodeObject *code = compat_frame_code_unread(at);
+        if (!code || code == shim)
+            continue;
+        if (at == frame || is_one_of(code, codes))
+            break;
+        hash = mix(hash, depth++ == depth_limit ? (stack_frame){NULL, 0} : position_of(at, code));
+    }
+    uint8_t before = enter_busy();
+    uint32_t id = recent[hash % RECENT].hash == hash ? recent[hash % RECENT].id : 0;
+    leave_busy(before);
+    return id || !depth ? id : capture_new(tstate, codes, frame);
 }
 
 HOT uint32_t stacks_capture(PyThreadState *tstate)

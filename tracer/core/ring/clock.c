@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int clock_source_now = CLOCK_SOURCE_MONOTONIC;
-uint64_t clock_fake_tick;
+#include "ring/hot.h"
+
+HOT_DATA int clock_source_now = CLOCK_SOURCE_MONOTONIC;
+HOT_DATA uint64_t clock_fake_tick;
 
 enum { PAIR_TRIES = 5, RATE_NS = 200 * 1000 };
 static double ticks_per_ns = 1.0;

@@ -7,6 +7,8 @@
 #define HOT __attribute__((hot))
 #define ALONE __attribute__((noinline)) /* not copied to where it is called */
 #define HOT_ALONE __attribute__((hot, noinline))
+/* What nearly every hook reads and hardly anything changes: side by side in memory, for the same reason. */
+#define HOT_DATA __attribute__((section("tracer_hot_data")))
 #define COLD __attribute__((cold, noinline))
 
 #endif

@@ -9,15 +9,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ring/hot.h"
 #include "ring/memory.h"
 #include "ring/text.h"
 
-_Atomic uint32_t ring_generation = 1;
+HOT_DATA _Atomic uint32_t ring_generation = 1;
 _Atomic int ring_active;
-uint64_t gil_threshold_ticks = 20000;
+HOT_DATA uint64_t gil_threshold_ticks = 20000;
 _Atomic(thread_buffer *) ring_threads;
 void (*_Atomic ring_on_refill)(void);
-int ring_free_threaded;
+HOT_DATA int ring_free_threaded;
 #if defined(__GLIBC__)
 _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec")));
 #else

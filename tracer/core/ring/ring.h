@@ -83,50 +83,53 @@ typedef struct {
     uint64_t before_ns;                  /* when the thread had written before */
 } traffic_state;
 
+/* The first four lines of the processor's cache are what the hooks of a program with little to do want. */
 typedef struct thread_buffer {
-    /* producer's own */
+    /* producer's own, but for what is atomic, which the consumer reads */
     chunk *write_chunk; /* NULL until it got one */
     uint32_t write_at;
     uint32_t generation;
-    uint64_t gap_records, gap_tick;
-    step steps[STEP_DEPTH];
-    uint32_t depth;      /* may exceed STEP_DEPTH; only the first ones are remembered */
+    uint64_t gap_records;
+    _Atomic uint64_t written, dropped;
+    uint32_t depth;      /* of `steps`; may exceed STEP_DEPTH; only the first ones are remembered */
     uint32_t loop;       /* id of the loop running on this thread, 0 = none */
     uint32_t poll_depth; /* depth at which this loop polls */
+    uint32_t contexts;   /* how many libuv's loop has entered … */
+    uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
     uint8_t in_libuv;    /* libuv runs this loop: its contexts and polls are watched */
-    uint32_t contexts;   /* how many it has entered … */
-    context_entry entered[CONTEXT_DEPTH]; /* … the first of them */
-    const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
-    greenlet_state greenlets;
-    uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     /* for gil.c and libc.c: changed only by this thread, while it takes or releases the GIL */
     uint8_t has_gil;
     uint8_t queued;          /* it had to wait for it */
     uint8_t forced;          /* releases it because another thread asked: waits until that one has it */
     uint8_t call_blocks;     /* enum call_class of … */
-    uint32_t call;           /* … the known blocking call it is in (what string), 0 = none */
+    uint8_t libc_class;      /* … and of `libc` … */
+    _Atomic uint64_t released_tick;  /* 0 while it holds the GIL */
+    uint64_t takes_before;   /* number of takes of the GIL by all threads, as of this thread's release */
+    uint64_t asked_tick;     /* when it asked for the GIL */
+    uint64_t out_tick;       /* when it could run again after releasing it, 0 = at the release */
+    uint32_t libc, libc_longest;           /* what strings: current libc call of this release; its longest */
+    int32_t libc_fd, libc_longest_fd;
+    uint64_t libc_tick, libc_longest_ticks;
+    uint32_t call;           /* the known blocking call it is in (what string), 0 = none */
     uint32_t call_serial;    /* number of the call: tells whether two pieces belong to one call */
     const void *call_frame;  /* the Python frame that made it: calls from that frame are part of it */
     uint32_t learned;        /* what string: the unknown C function that … */
+    int32_t waited_fd;       /* of the last long call + 1, until its peer has been looked at; 0: none */
     const void *learned_frame; /* … this frame calls */
-    uint64_t asked_tick;     /* when it asked for the GIL */
-    uint64_t out_tick;       /* when it could run again after releasing it, 0 = at the release */
-    uint64_t takes_before;   /* number of takes of the GIL by all threads, as of this thread's release */
-    uint64_t attached_tick;  /* without a GIL: when it attached; 0: its lane has not begun */
     uint64_t switches;       /* number of recorded releases: a call compares it before and after */
-    uint32_t libc, libc_longest;           /* what strings: current libc call of this release; its longest */
-    int32_t libc_fd, libc_longest_fd;
-    int32_t waited_fd; /* of the last long call + 1, until its peer has been looked at; 0: none */
-    uint8_t libc_class, libc_longest_class;
-    uint64_t libc_tick, libc_longest_ticks;
-    traffic_state traffic;
-    /* shared */
-    _Atomic uint64_t written, dropped;
-    _Atomic uint64_t released_tick;  /* 0 while it holds the GIL */
     _Atomic uint64_t held_call_tick; /* begin of a libc call made with the GIL held */
     _Atomic uint64_t lane_records;   /* REC_TAKE and REC_HELD_CALL written; after the record, before
-                                        the two above are cleared */
+                                        released_tick and held_call_tick are cleared */
+    const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
+    step steps[STEP_DEPTH];
+    traffic_state traffic;
+    uint64_t gap_tick;
+    uint64_t attached_tick;  /* without a GIL: when it attached; 0: its lane has not begun */
+    uint8_t libc_longest_class;
+    context_entry entered[CONTEXT_DEPTH]; /* the first of `contexts` */
+    greenlet_state greenlets;
+    /* shared */
     _Atomic int finished;
     _Atomic(chunk *) first_chunk;
     pid_t tid;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ring/hot.h"
 #include "ring/map.h"
 
 enum { STREAMS = 512, TRIED = 8, MEMBERS = 1000 };
@@ -23,7 +24,7 @@ typedef struct {
 static_assert(offsetof(stream_table, streams) % 128 == 0, "no two streams share a line of the cache");
 
 static stream_table *_Atomic table; /* each function looks once: it may go meanwhile */
-int streams_on;
+HOT_DATA int streams_on;
 
 size_t streams_bytes(void)
 {

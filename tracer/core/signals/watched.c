@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "ring/hot.h"
+
 enum { RUNNERS = 8 };
 
 watched_code watched[WATCHED];
-const void *watched_runners[RUNNERS + 1];
+HOT_DATA const void *watched_runners[RUNNERS + 1];
 static int count, runner_count;
 
 static int is_runner(const watched_role *role)

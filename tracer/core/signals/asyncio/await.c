@@ -12,29 +12,30 @@
 
 enum { CHAIN_LIMIT = 256, CHAINS_KNOWN = 256 };
 
-int await_names_locks;
+HOT_DATA int await_names_locks;
 
 static getter next_of_coroutine, next_of_generator, next_of_async_generator;
-static PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
-static PyTypeObject *future_iterator;  /* what `await future` awaits: most chains end in it */
+static HOT_DATA PyTypeObject *gathering_type;   /* asyncio.tasks._GatheringFuture */
+static HOT_DATA PyTypeObject *future_iterator;  /* what `await future` awaits: most chains end in it */
 /* A callback with which one future stands for another: its code, and which variable that it closes over has that. */
 typedef struct {
     PyObject *code;
     Py_ssize_t variable;
 } chaining;
-static chaining executor_chain, shield_chain; /* of a concurrent future; of shield() */
-static PyObject *str_callbacks, *str_qualname, *str_cr_await, *str_gr_frame, *path_to_callbacks;
+static HOT_DATA chaining executor_chain, shield_chain; /* of a concurrent future; of shield() */
+static HOT_DATA PyObject *str_callbacks, *str_qualname, *str_cr_await, *str_gr_frame, *path_to_callbacks;
 static PyObject *cython_waits;   /* name of a Cython coroutine -> "await socket" … */
 static PyObject *cython_lookups; /* … -> "await getaddrinfo": where it awaits a coroutine of asyncio's */
-static uint32_t text_future, text_gather, text_executor;
+static HOT_DATA uint32_t text_future, text_gather, text_executor;
 
 /* What the code of a chain says of it: most chains are the same again and again. Equal hashes are taken for equal
  * chains. */
 typedef struct {
-    uint64_t hash;
+    _Alignas(64) uint64_t hash;
     uint32_t deaths, changes; /* as of these, of codes */
     uint32_t what, stack, site;
-    int link; /* that gave the name; -1: none did */
+    int link;      /* that gave the name; -1: none did */
+    code_facts by; /* a copy of what is known of its code, in the same line of the cache as far as it is needed */
 } chain_facts;
 
 static chain_facts known_chains[CHAINS_KNOWN];
@@ -422,8 +423,7 @@ static HOT naming recall(const chain_facts *known, const await_chain *chain, awa
     found->site = known->site;
     if (known->link < 0)
         return (naming){0};
-    PyObject *named = chain->links[known->link];
-    return (naming){known->what, codes_of(compat_gen_code(named)), compat_gen_frame(named), known->link};
+    return (naming){known->what, &known->by, compat_gen_frame(chain->links[known->link]), known->link};
 }
 
 static ALONE naming look(const await_chain *chain, await_facts *found)
@@ -451,7 +451,7 @@ static ALONE naming look(const await_chain *chain, await_facts *found)
     chain_facts *known = w.looks_at_objects ? NULL : known_chain(chain->hash);
     if (known)
         *known = (chain_facts){chain->hash, codes_deaths, codes_changes, w.name.what, found->stack, found->site,
-                               w.name.by ? w.name.link : -1};
+                               w.name.by ? w.name.link : -1, w.name.by ? *w.name.by : (code_facts){0}};
     return w.name;
 }
 

@@ -43,7 +43,7 @@ void contexts_see(thread_buffer *b, PyThreadState *tstate)
 /* `otherwise`: its name where no Python function is known. */
 static HOT void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise)
 {
-    uint32_t func = code ? codes_of(code)->func
+    uint32_t func = code ? codes_func(code)
                          : intern_function(intern_string(otherwise, strlen(otherwise)), intern_string("?:0", 3));
     uint64_t since = entry->tick;
     entry->tick = 0;

@@ -1,11 +1,12 @@
 /* The first step of an eager task, which no loop runs: it happens while the task is being created. */
 #include "signals/asyncio/eager.h"
 
+#include "ring/hot.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
 
 static PyTypeObject *watched; /* a reference; NULL: no type is watched */
-static initproc original;     /* stays set: threads may be inside, and subclasses have copies of our function */
+static HOT_DATA initproc original;     /* stays set: threads may be inside, and subclasses have copies of our function */
 static PyObject *str_eager_start, *str_loop, *str_coro, *str_name;
 
 void eager_begins(thread_buffer *b, PyObject *task)

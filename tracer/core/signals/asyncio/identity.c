@@ -15,7 +15,7 @@
 
 static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
 
-struct identity identity;
+HOT_DATA struct identity identity;
 compat_mutex identity_guard;
 
 /* --- identity --- */

@@ -29,23 +29,27 @@ typedef struct {
 /* What is read from a task. C tasks provide it through getters, pure-Python ones as attributes. */
 enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP, FIELDS };
 
+/* What each step needs comes first. */
 struct identity {
-    PyTypeObject *trio_task;
-    Py_ssize_t trio_coro; /* where its coroutine is */
-    PyTypeObject *c_task, *py_task, *handle, *timer_handle, *step_wrapper, *uv_loop;
-    PyTypeObject *threadsafe_handle; /* NULL before 3.14 */
-    PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */
-    PyObject *field_strings[FIELDS], *str_name;
-    getter fields[FIELDS];
-    Py_ssize_t step_task_offset; /* in an object of the type step_wrapper */
-    Py_ssize_t name_offset;      /* in a task of the C module: its name, or the number for it; -1: not known */
-    PyMethodDef *wakeup, *get_name, *set_name;
-    PyCFunction original_set_name;
+    PyTypeObject *handle, *threadsafe_handle; /* the latter NULL before 3.14 */
+    PyTypeObject *step_wrapper, *c_task, *py_task, *trio_task, *timer_handle;
+    PyMethodDef *wakeup;
     Py_ssize_t callback_offset, args_offset, when_offset;
-    PyObject *pending, *cancelled, *on_gone, *current_task;
-    PyObject *wrapping, *wrapper; /* codes: of a function, whose first argument is a coroutine, and of that around it */
-    map by_task, by_ref, by_stand_in, loops;
+    Py_ssize_t step_task_offset; /* in an object of the type step_wrapper */
+    map by_task;
+    PyObject *pending, *cancelled;
+    getter fields[FIELDS];
+    PyObject *field_strings[FIELDS], *str_name;
+    PyMethodDef *get_name, *set_name;
+    Py_ssize_t name_offset; /* in a task of the C module: its name, or the number for it; -1: not known */
+    map by_ref, by_stand_in, loops;
     _Atomic uint32_t next_task, next_loop;
+    PyObject *on_gone, *current_task;
+    Py_ssize_t trio_coro; /* where its coroutine is */
+    PyTypeObject *uv_loop;
+    PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */
+    PyCFunction original_set_name;
+    PyObject *wrapping, *wrapper; /* codes: of a function, whose first argument is a coroutine, and of that around it */
 };
 
 extern struct identity identity;

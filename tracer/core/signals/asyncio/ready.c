@@ -13,7 +13,7 @@
 #include "signals/watched.h"
 
 static PyMethodDef *append; /* NULL: not watched */
-static PyCFunction original_append;
+static HOT_DATA PyCFunction original_append;
 
 /* A loop also queues handles of timers that are due and of files that are ready. A program's own kind of deque may
  * have a method of its own between. */

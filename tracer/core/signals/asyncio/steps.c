@@ -17,10 +17,10 @@ typedef PyObject *(*fast_keywords)(PyObject *, PyObject *const *, Py_ssize_t, Py
 
 /* The originals stay set: threads may be inside. */
 static PyTypeObject *wrapper_type; /* a reference; NULL: not watched */
-static ternaryfunc original_step;
+static HOT_DATA ternaryfunc original_step;
 static PyMethodDef *wakeup, *run;
-static PyCFunction original_wakeup;
-static PyCFunction original_run;
+static HOT_DATA PyCFunction original_wakeup;
+static HOT_DATA PyCFunction original_run;
 
 /* The types of another interpreter are not ours. */
 static thread_buffer *buffer_for(PyObject *task)

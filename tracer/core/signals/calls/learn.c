@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "python/codes.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/ring.h"
@@ -38,7 +39,7 @@ static struct {
 static int pending_count;
 static PyObject *set_events, *tool, *mask, *disable, *zero;
 static map names; /* PyMethodDef* -> string */
-_Atomic int learn_pending;
+HOT_DATA _Atomic int learn_pending;
 
 static site *find_site(const PyCodeObject *code, int offset)
 {

@@ -2,8 +2,9 @@
 #include "signals/gil/attached.h"
 
 #include "python/stacks.h"
+#include "ring/hot.h"
 
-enum gil_mode gil_mode;
+HOT_DATA enum gil_mode gil_mode;
 
 void attached_begin(thread_buffer *b)
 {

@@ -19,14 +19,14 @@
 
 enum { GIL_HOOKS = 4, SEEN = 8, QUICK_NS = 2000, LONG_NS = 100 * 1000 * 1000, FORK_PATIENCE_S = 1, CALIBRATIONS = 50 };
 
-static pthread_cond_t *gil_cond, *switch_cond;
-static pthread_mutex_t *gil_mutex;
+static HOT_DATA pthread_cond_t *gil_cond, *switch_cond;
+static HOT_DATA pthread_mutex_t *gil_mutex;
 static uint64_t takes; /* by any thread; guarded by the GIL's mutex */
-static uint64_t quick_ticks, long_ticks;
+static HOT_DATA uint64_t quick_ticks, long_ticks;
 
 /* What one thread passes while it releases and retakes the GIL for the calibration; none of the three is known then. */
+static HOT_DATA int calibrating;
 static struct {
-    int on;
     pthread_t thread;
     const void *conds[SEEN], *mutexes[SEEN];
     int cond_count, mutex_count;
@@ -124,7 +124,7 @@ static HOT int hook_cond_signal(pthread_cond_t *cond)
         on_drop();
     else if (cond == switch_cond)
         on_take();
-    else if (__builtin_expect(calibration.on, 0))
+    else if (__builtin_expect(calibrating, 0))
         calibrate(cond, calibration.conds, &calibration.cond_count);
     return pthread_cond_signal(cond);
 }
@@ -179,7 +179,7 @@ static HOT int hook_mutex_lock(pthread_mutex_t *mutex)
                 return 0; /* if it has to wait nevertheless, it asks in hook_cond_timedwait() */
             ask(b);
         }
-    } else if (__builtin_expect(calibration.on, 0)) {
+    } else if (__builtin_expect(calibrating, 0)) {
         calibrate(mutex, calibration.mutexes, &calibration.mutex_count);
     }
     return pthread_mutex_lock(mutex);
@@ -253,11 +253,11 @@ static const char *look_for_gil(void)
 {
     memset(&calibration, 0, sizeof calibration);
     calibration.thread = pthread_self();
-    calibration.on = 1;
+    calibrating = 1;
     PyThreadState *tstate = PyEval_SaveThread();
     int released = calibration.cond_count;
     PyEval_RestoreThread(tstate);
-    calibration.on = 0;
+    calibrating = 0;
     if (!calibration.cond_count)
         return "this interpreter has no GIL, or does not call pthread functions through an address table";
     if (released != 1 || calibration.cond_count != 2 || calibration.mutex_count < 2 ||
