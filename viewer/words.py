@@ -93,6 +93,11 @@ def code(name: str, site: str = "") -> str:
 
 def stems(names: Sequence[str]) -> list[str]:
     """`stem` of each of very many: all in one go."""
+    return [*_stems(tuple(names))]
+
+
+@lru_cache(maxsize=2)  # several findings ask for those of all threads
+def _stems(names: tuple[str, ...]) -> list[str]:
     text = "\n".join(names)
     if text.count("\n") != len(names) - 1:
         return [*map(stem, names)]

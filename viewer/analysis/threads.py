@@ -231,7 +231,8 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
                 process=model.thread_process[i],
             )
 
-    pids = [*map(model.pid, model.thread_process)]
+    pid_of = {process: model.pid(process) for process in {*model.thread_process}}
+    pids = [*map(pid_of.__getitem__, model.thread_process)]
     order = in_order(
         compress(everyone, table.last_ns),
         (contended, True),

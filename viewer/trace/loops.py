@@ -1,5 +1,6 @@
 """The event loops of a trace, and which of them each track is under."""
 
+from array import array
 from operator import methodcaller
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ def nouns_of(loops: tuple[Loop, ...]) -> Nouns:
 def find_loops(trace: Trace, threads: Threads) -> tuple[tuple[Loop, ...], Column]:
     """The loops, and by track the loop that it is, or is under (-1 none)."""
     tracks = trace.tracks
+    if not tracks.any_begins_with(s.LOOP_PREFIXES):
+        return (), memoryview(array("i", [-1]) * len(trace.events.uuids))
     rows = tracks.on(tracks.above(tracks.called(methodcaller("startswith", s.LOOP_PREFIXES))))
     found = trace.engine.pairs(rows, rows)
     only = dict[tuple[int, str], int]()  # the one thread of a name; 0 of several

@@ -243,8 +243,10 @@ def _find_threads(trace: Trace, threads: Threads) -> tuple[Column, Column]:
     """By track its thread, by thread its process; -1 none."""
     track_thread = threads.of_track
     processes = array("i", [-1]) * len(threads)
-    for track in trace.engine.pairs(track_thread, track_thread).head:
-        processes[track_thread[track]] = trace.track_process[track]
+    heads = trace.engine.pairs(track_thread, track_thread).head.tolist()
+    columns = (map(of.__getitem__, heads) for of in (track_thread, trace.track_process))
+    for thread, process in zip(*columns, strict=True):
+        processes[thread] = process
     return track_thread, memoryview(processes)
 
 

@@ -135,6 +135,11 @@ class Tracks(Mapping[int, Track]):
         every = memoryview(b"\1" * len(self))
         return self._engine.group_keys(every, self._columns.name, texts, 1)
 
+    def any_begins_with(self, prefixes: Iterable[str]) -> bool:
+        """Whether the name of any track, or of a thread, begins with one of these."""
+        texts = "\n".join(("", *self._columns.texts))
+        return any(f"\n{prefix}" in texts for prefix in prefixes)
+
     def named(self, *names: str) -> list[int]:
         """The event tracks of these names."""
         if self._texts.isdisjoint(names):

@@ -11,6 +11,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.itself import is_own, servers
+from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -74,9 +75,7 @@ def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
     """By process and pool of threads; a server with one thread is a pool of its own."""
     model, table = facts.model, facts.model.states
     found = defaultdict[tuple[int, str], list[_Work]](list)
-    if model.trace.symbol(s.ARG_OWN_PEER) < 0 or not any(
-        file in text for text in model.trace.stacks for file in _SERVES.values()
-    ):
+    if model.trace.symbol(s.ARG_OWN_PEER) < 0 or not mentions(facts, *_SERVES.values()):
         return found
     for row in _long(facts, BLOCKED):
         function, job = _job(model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
