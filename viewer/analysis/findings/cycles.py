@@ -7,7 +7,7 @@ from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
-from viewer.analysis.ledger.circles import Circle, Link, Who, circles
+from viewer.analysis.ledger.circles import Circle, CircleKey, Link, Who, circles
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.holders import Holders
 from viewer.trace.columns import FAILED
@@ -26,12 +26,10 @@ _NOT_TWICE = (
 
 def deadlock(facts: Facts) -> Iterator[Finding]:
     """Waits that form a circle: each for a lock that the next one holds all the time."""
-    told: set[frozenset[tuple[Who, int]]] = set()
-    for circle in circles(facts.ledger, _LONG_NS):
-        locks = facts.model.states.row
-        key = frozenset((link.who, locks[link.wait]) for link in circle.links)
-        if key not in told and _is_deadlock(facts, circle):
-            told.add(key)
+    told = set[CircleKey]()
+    for circle in circles(facts.ledger, _LONG_NS, told):
+        if _is_deadlock(facts, circle):
+            told.add(circle.key)
             slices = facts.model.states.slice
             LongWaits.of(facts).told.update(slices[link.wait] for link in circle.links)
             yield _finding(facts, circle)

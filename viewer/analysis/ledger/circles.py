@@ -1,6 +1,6 @@
 """Circles: threads or tasks each of which waits for what the next one holds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from viewer.trace.columns import FAILED, STATE_MASK, TASK_WAIT
 _DEEPEST = 64  # members of a circle; longer ways are not followed
 
 type Who = tuple[str, int]  # "thread" or "task", and its index
+type CircleKey = frozenset[tuple[int, int]]  # who waits, and for which lock
 
 
 class Link(NamedTuple):
@@ -29,6 +30,7 @@ class Circle:
     links: tuple[Link, ...]
     start_ns: int
     end_ns: int
+    key: CircleKey
 
 
 class _Whos:
@@ -62,9 +64,11 @@ class _Whos:
         return thread if thread >= 0 else self.UNKNOWN
 
 
-def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
+def circles(
+    ledger: Ledger, at_least_ns: int, told: Container[CircleKey] = ()
+) -> Iterator[Circle]:
     """The circles that last this long, in order of begin; each starts with its first wait.
-    None where all waits got what they waited for.
+    None where all waits got what they waited for, and none whose key was told already.
 
     A circle closes when its last wait or hold begins; the search starts there.
     """
@@ -83,17 +87,10 @@ def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
     both = {lock_of[row] for row in long_holds} & {lock_of[row] for row in long_waits}
     waiter = {row: whos.waits(row) for row in long_waits if lock_of[row] in both}
     holder = {row: whos.holds(row) for row in long_holds if lock_of[row] in both}
-    rows = sorted([*waiter, *holder])
-    over, done = sorted(rows, key=ends.__getitem__), 0
-    wait_of: dict[int, int] = {}  # by who waits now
-    hold_of: dict[int, int] = {}  # by lock that is held now
-    for row in rows:
+    wait_of: dict[int, int] = {}  # by who waits the last wait that began
+    hold_of: dict[int, int] = {}  # by lock that is held the last hold
+    for row in sorted([*waiter, *holder]):
         start = starts[row]
-        while ends[old := over[done]] <= start:
-            now, key = (wait_of, waiter[old]) if old in waiter else (hold_of, lock_of[old])
-            if now.get(key) == old:
-                del now[key]
-            done += 1
         if row in waiter:
             first = waiter[row]
             wait_of[first] = row
@@ -104,20 +101,24 @@ def circles(ledger: Ledger, at_least_ns: int) -> Iterator[Circle]:
         while (wait := wait_of.get(who, -1)) >= 0 and len(way) < _DEEPEST:
             hold = hold_of.get(lock_of[wait], -1)
             if hold < 0 or ends[wait] < until or ends[hold] < until:
-                break  # open, or not for long enough
+                break  # open, over, or not for long enough
             way.append((wait, hold, who))
             who = holder[hold]
             if who == first:
-                yield _circle(way, start, ends)
+                key = frozenset([(one, lock_of[wait]) for wait, _, one in way])
+                if key not in told:
+                    yield _circle(way, start, ends, key)
                 break
 
 
-def _circle(way: list[tuple[int, int, int]], start_ns: int, ends: Sequence[int]) -> Circle:
+def _circle(
+    way: list[tuple[int, int, int]], start_ns: int, ends: Sequence[int], key: CircleKey
+) -> Circle:
     """The circle of these waits and holds, from the first wait on."""
     until = min([min(ends[wait], ends[hold]) for wait, hold, _ in way])
     at = way.index(min(way))
     links = [Link(_named(who), wait, hold) for wait, hold, who in (*way[at:], *way[:at])]
-    return Circle(tuple(links), start_ns, until)
+    return Circle(tuple(links), start_ns, until, key)
 
 
 def _named(who: int) -> Who:
