@@ -80,16 +80,19 @@ def pool(
     back_ms: float = 0.01,
     size_bytes: int = 100,
     submit_all: bool = False,
+    preempted: bool = False,
 ) -> Family:
     """Jobs in turn, one begun every so often; carried for `sent_ms` there, `back_ms` back.
 
-    Each is submitted when it is sent, or all at once.
+    Each is submitted when it is sent, or all at once. `preempted`: the workers have no CPU.
     """
     family = Family("/app/batch.py")
     main = family.first.thread("MainThread", 100).running(0).native(MS)
     children = [family.fork(main, n * 1_000, 101 + n) for n in range(workers)]
     for child in children:
         family.main(child).running(n_ns := MS)
+        if preempted:
+            family.main(child).preempted(n_ns + 1)
     begin = 10 * MS
     last = 0
     for n in range(jobs):
@@ -159,6 +162,11 @@ def test_workers_idle_while_jobs_wait(tmp_path):
         "jobs; "
     )
     assert found.text.endswith("they may wait for the GIL.")
+
+
+def test_workers_that_have_no_cpu(tmp_path):
+    family = pool(workers=4, jobs=20, ran_ms=60, every_ms=50, submit_all=True, preempted=True)
+    assert "idle workers" not in [one.finding for one in find_in(tmp_path, family)]
 
 
 def test_jobs_that_are_too_small(tmp_path):

@@ -8,9 +8,11 @@ from tracer import schema as s
 from tracer.units import duration, plural, share, size
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.io import io_rows
+from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
+from viewer.trace.columns import OFF_CPU, PREEMPTED
 from viewer.trace.sweeps import percentile
 from viewer.words import code, stem
 
@@ -249,6 +251,8 @@ def _one_job_each(facts: Facts, pool: Pool) -> Finding | None:
 def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
     """Jobs wait in the process that submitted them, while workers are idle."""
     lost, ran = _lost_ns(facts, pool), sum(job.ran_ns for job in pool.jobs)
+    if lost >= _IDLE_NS:
+        lost = round(lost * (1 - _kernels_part(facts, pool)))
     if lost < _IDLE_NS or lost * 100 < ran * _IDLE:
         return None
     begun = [job for job in pool.jobs if job.start_ns >= 0]
@@ -273,6 +277,26 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
     else:
         text += "See what the threads there do that send jobs: they may wait for the GIL."
     return Finding("idle workers", lost, text, _evidence(facts, pool, worst))
+
+
+def _kernels_part(facts: Facts, pool: Pool) -> float:
+    """The part of the time in which jobs waited for which a worker had no processor: the one
+    that lacked it most."""
+    members, waiting = Family.of(facts.model).members, list[tuple[int, int]]()
+    for job in sorted(pool.jobs, key=lambda job: job.submit_ns):
+        if job.submit_ns < 0 or job.start_ns < 0:
+            continue
+        if waiting and job.submit_ns <= waiting[-1][1]:
+            waiting[-1] = waiting[-1][0], max(waiting[-1][1], job.start_ns)
+        else:
+            waiting.append((job.submit_ns, job.start_ns))
+    windows = Windows(longs(since for since, _ in waiting), longs(end for _, end in waiting))
+    away = [
+        facts.split(members[worker].main, windows).of((PREEMPTED, OFF_CPU))
+        for worker in pool.workers
+        if worker in members and members[worker].main >= 0
+    ]
+    return max(away, default=0) / windows.ns if windows.ns else 0.0
 
 
 def _lost_ns(facts: Facts, pool: Pool) -> int:
