@@ -171,9 +171,11 @@ def test_ends(new_kit: NewKit, tmp_path: Path) -> None:
 def test_thread(new_kit: NewKit, tmp_path: Path) -> None:
     at: list[int] = []
 
+    is_awaited = threading.Event()
+
     def work() -> None:
         at.extend((own_tid(), now()))
-        time.sleep(0.01)
+        is_awaited.wait()
         at.append(now())
 
     async def main(kit: Kit) -> None:
@@ -181,7 +183,13 @@ def test_thread(new_kit: NewKit, tmp_path: Path) -> None:
             await kit.in_thread(work)
             at.append(now())
 
-        await kit.together(asks=asks)
+        async def sees() -> None:
+            """Runs only while `asks` waits; else its own step could find the work done."""
+            while not at:
+                await kit.step()
+            is_awaited.set()
+
+        await kit.together(asks=asks, sees=sees)
 
     kit = new_kit()
     summary = kit.record(main, tmp_path)
