@@ -202,6 +202,24 @@ def test_jobs_table(tmp_path):
     )
 
 
+@pytest.mark.parametrize(("origin", "ended"), [("fork", 3), ("spawn", None)])
+def test_the_pid_that_the_parent_knows(tmp_path, origin, ended):
+    """Of a forked child another one where it has a namespace of its own. What a shell started
+    is not who the parent waits for: the shell's end is not its own."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    child = family.fork(main, 10, 1, origin=origin)
+    (start,) = (event for event in main.trace.events if event.name == origin)
+    start.args["child"] = 200
+    family.main(child).running(10).end(50)
+    child.ended(51)
+    family.instant(main, 55, "child ended", "thread", child=200, status=3)
+    main.end(60)
+    family.first.ended(61)
+    _, found = Read.of(model_of(tmp_path, family)).members.values()
+    assert (found.told.status if found.told else None) == ended
+
+
 def test_how_many_lived_at_once(tmp_path):
     """Two at a time, of which one is replaced twice."""
     family = Family("/app/batch.py")

@@ -26,7 +26,8 @@ _OPTIONS_WITH_MODULE = ("-m",)
 @dataclass(frozen=True, slots=True)
 class Start:
     """How a process began, as its parent saw it; `thread` is -1 and `site` "" if unknown. Its
-    pid there is another one than its own in another namespace of pids; -1 if unknown."""
+    pid there is another one than its own in another namespace of pids; -1 if not forked.
+    """
 
     parent: int
     thread: int
@@ -187,7 +188,8 @@ class _Starts:
         track, args = events.track[event], trace.args(event)
         thread = self.model.threads.of_track[track]
         site, pid = str(args.get(s.ARG_SITE, "")), args.get(s.ARG_CHILD)
-        child = pid if isinstance(pid, int) and pid else -1
+        is_fork = trace.text(events.name[event]) == s.FORK  # else it may be a shell's
+        child = pid if is_fork and isinstance(pid, int) and pid else -1
         return Start(trace.track_process[track], thread, events.time_ns[event], site, child)
 
     def of(self, process: int) -> Start | None:
