@@ -367,6 +367,11 @@ void triggers_begin(timeline *line)
     watch_signals(1);
 }
 
+int triggers_are_set(void)
+{
+    return g.count > 0;
+}
+
 void triggers_end(void)
 {
     watch_signals(0);

@@ -48,6 +48,7 @@ typedef struct {
 void triggers_set(const trigger *list, uint32_t count, uint32_t keep, uint64_t cooldown_ns);
 void triggers_begin(timeline *line);
 void triggers_end(void);
+int triggers_are_set(void); /* until they end */
 /* Looks at what is open at `ns`. Returns what has fired and is to be told, or NULL. */
 /* The moment stays as it is until its snapshot is written. */
 moment *triggers_look(timeline *line, uint64_t ns, uint64_t rss_bytes);

@@ -527,9 +527,10 @@ void writer_resume(void)
         thread_resume();
 }
 
+/* Threads that the writer starts have its table: those that tell of what a trigger has seen run the program's own code. */
 void writer_hide(void)
 {
-    if (w.running && !debug_is_on())
+    if (w.running && !debug_is_on() && !triggers_are_set())
         thread_hide();
 }
 
