@@ -43,3 +43,27 @@ def test_an_inlined_init_has_its_callers(record: Recorder) -> None:
     inside = [names for names in sampled if any("Opened.wait" in name for name in names)]
     assert inside
     assert all(len(names) == 4 for names in inside), inside
+
+
+CALLERS = """\
+def one():
+    open_one()
+
+def other():
+    open_one()
+
+for _ in range(30):
+    one()
+    other()
+"""
+
+
+def test_callers_below_an_inlined_init_count_to_the_depth(record: Recorder) -> None:
+    """As many of the program's frames as were asked for, and not one fewer for the shim."""
+    program = INLINED + CALLERS
+    texts = build_model(
+        read_trace(record(program, options=("--stack-depth", "4")))
+    ).trace.events.strings
+    stacks = {text for text in texts if "Opened.wait\n" in text}
+    callers = {stack.split("\n")[3].rpartition(" ")[2] for stack in stacks}
+    assert callers == {"<module>", "one", "other"}
