@@ -445,7 +445,8 @@ static PyObject *hide_descriptors(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
-    writer_hide();
+    if (!asked_may_come()) /* it runs Python code, and so perhaps the program's finalizers */
+        writer_hide();
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;

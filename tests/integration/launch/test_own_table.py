@@ -126,6 +126,13 @@ def test_where_the_kernel_refuses_it(tmp_path: Path) -> None:
     assert len(validate((tmp_path / "a.pftrace").read_bytes()).processes) == 7
 
 
+def test_where_the_recorder_runs_python(tmp_path: Path) -> None:
+    """Its thread, which the writer starts, has the program's table: so has the writer."""
+    options = "-m", "tracer", "run", "--no-profile", "--heap", "-o", "a.pftrace"
+    shown, _ = run(tmp_path, LISTED + 'listed("first")\n', *options)
+    assert max(numbers(shown)) >= 900
+
+
 # The program closes each end that is written to while the recorder's thread begins anew.
 PIPES = """\
 import os, socket, warnings

@@ -132,6 +132,11 @@ void asked_forget(void)
     atomic_store(&a.state, NOBODY_ASKS);
 }
 
+int asked_may_come(void)
+{
+    return atomic_load(&is_armed);
+}
+
 PyDoc_STRVAR(set_doc, "set_keeper(function)\n\n"
 "Another process may ask who keeps memory: function(site, seconds) answers, bytes both. None: it may no longer, and a\n"
 "search that goes on ends.");
