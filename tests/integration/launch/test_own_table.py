@@ -202,3 +202,38 @@ def test_no_descriptor_is_free(tmp_path: Path, spare: int) -> None:
     assert has_ended(validate(trace.read_bytes()))
     begun = [event for event in events(trace, s.SLEEP) if event.type == s.TYPE_SLICE_BEGIN]
     assert len(begun) == 2
+
+
+# The program closes all while the recorder's thread is paused, and then has sockets of its
+# own, with something to read.
+TAKEN = f"""\
+import os, socket, warnings
+warnings.simplefilter("error")
+sockets = []
+
+def take_all():
+    os.closerange(3, {LIMIT})
+    try:
+        while True:
+            sockets.extend(socket.socketpair(type=socket.SOCK_DGRAM))
+    except OSError:
+        pass
+    for one in sockets:
+        one.send(b"mine")
+        one.setblocking(False)
+
+os.register_at_fork(before=take_all)  # the recorder comes later, and so pauses earlier
+import tracer
+tracer.start("a.pftrace")
+if not (pid := os.fork()):
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+tracer.stop()
+assert len(sockets) > {LIMIT} - 20
+assert all(one.recv(9) == b"mine" for one in sockets)
+"""
+
+
+def test_queues_of_the_program(tmp_path: Path) -> None:
+    """Where the recorder's are no longer there, it takes nothing from what is instead."""
+    run(tmp_path, TAKEN)

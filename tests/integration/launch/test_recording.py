@@ -33,7 +33,7 @@ class Recording:
         {start}
     def problems(self): return []
     is_discarded = False
-    family = Options(problem="", running=["77-5.pftrace"])
+    family = Options(problem="", running=["77-5.pftrace"], renamed="")
     def stop(self, *, discards):
         assert not discards
         {stop}

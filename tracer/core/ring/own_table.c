@@ -142,10 +142,12 @@ int own_table_pack(int *const *more, size_t count)
     return 0;
 }
 
+/* For who has made sure that the parcel is still there: another thread of the program may have closed it, and what has
+ * its number then has a queue of its own. */
 static void take_out(void)
 {
     int numbers[AT_ONCE];
-    for (size_t at = 0; at < o.count && o.parcel.fd >= 0; at += AT_ONCE) {
+    for (size_t at = 0; at < o.count; at += AT_ONCE) {
         ssize_t found = receive_numbers(o.parcel.fd, numbers, 0);
         for (ssize_t i = 0; i < found; i++) {
             packed *one = &o.list[at + (size_t)i];
@@ -163,7 +165,8 @@ void own_table_drop(void)
 
 void own_table_unpack(void)
 {
-    take_out();
+    if (private_fd_is_ours(&o.parcel))
+        take_out();
     own_table_drop();
     o.count = 0;
 }
@@ -187,25 +190,35 @@ int own_table_enter(void)
 {
     int number = o.parcel.fd;
     if (number < STANDARD || !private_fd_is_ours(&o.parcel) || close_numbers(0, (unsigned)number - 1, UNSHARE) < 0) {
-        take_out();
+        if (private_fd_is_ours(&o.parcel))
+            take_out();
         return 0;
     }
     close_numbers((unsigned)number + 1, UINT_MAX, 0);
+    int is_there = private_fd_is_ours(&o.parcel); /* from now on nobody else can close it */
     private_fd_live_in_thread(1);
-    for (int i = 0; i < STANDARD; i++)
+    for (int i = 0; is_there && i < STANDARD; i++)
         if (dup(number) < 0)
             break;
-    take_out();
+    if (is_there)
+        take_out();
     close(number);
     return 1;
 }
 
+/* The same open file as the door, if the program has not closed it and opened another one. */
+static void close_spare(void)
+{
+    private_fd same = o.door;
+    same.fd = o.spare;
+    private_fd_close(&same);
+    o.spare = -1;
+}
+
 static void close_door(void)
 {
+    close_spare();
     private_fd_close(&o.door);
-    if (o.spare >= 0)
-        close(o.spare);
-    o.spare = -1;
 }
 
 int own_table_offer(void)
@@ -220,14 +233,17 @@ int own_table_offer(void)
         getsockname(fd, (struct sockaddr *)&o.address, &o.address_bytes) < 0) {
         if (fd >= 0)
             close(fd);
-        close_door();
+        if (o.spare >= 0)
+            close(o.spare);
+        o.spare = -1;
         return -1;
     }
     o.door = private_fd_borrow(fd);
     if (o.door.fd >= 0)
         return 0;
     close(fd);
-    close_door();
+    close(o.spare);
+    o.spare = -1;
     return -1;
 }
 
@@ -252,9 +268,8 @@ int own_table_hand_over(int *const *more, size_t count)
 void own_table_receive(void)
 {
     int number;
-    close(o.spare);
-    o.spare = -1;
-    for (ssize_t found = 0; found >= 0 && o.parcel.fd < 0;) {
+    close_spare();
+    for (ssize_t found = 0; found >= 0 && o.parcel.fd < 0 && private_fd_is_ours(&o.door);) {
         found = receive_numbers(o.door.fd, &number, getpid());
         if (found == 1) {
             o.parcel = private_fd_borrow(number);
