@@ -137,7 +137,10 @@ KNOWN: "dict[str, dict[str, str]]" = {
         "celery_task": "trace_task_ret",
         "celery_fast_task": "fast_trace_task",
     },
-    "celery.concurrency.asynpool": {"celery_size": "ResultHandler._recv_message"},
+    "celery.concurrency.asynpool": {
+        "celery_receive": "ResultHandler._recv_message",
+        "celery_size": "ResultHandler._recv_message",
+    },
 }
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Recorder
+from tests.support.family import events
 from tests.support.jobs import CLOCK_NS, jobs_of
+from tracer import schema as s
 
 PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
 
@@ -36,3 +38,26 @@ def test_known_answers(record: Recorder, package: str) -> None:
         assert 1000 * n < job.sent_bytes == job.read_bytes < 1000 * n + 3000
         assert 2000 * n < job.result_bytes == job.received_bytes < 2000 * n + 500
     assert (bad.name, bad.exception) == ("failing", "KeyError")
+
+
+# A result comes to Celery's process in another function than the one that knows its size.
+ELSEWHERE = """\
+from billiard.pool import ResultHandler
+from celery.concurrency.asynpool import ResultHandler as Receiver
+
+handler = ResultHandler(None, None, {}, *[None] * 6)
+names = Receiver._recv_message.__code__.co_varnames
+names = names[: names.index("body_size") + 1]
+values = {"tell": handler.on_state_change}
+exec(f"def flush({', '.join(names)}): tell((1, (5, None, None, None)))", values)
+values["flush"](*[777] * len(names))
+"""
+
+
+def test_size_of_another_variable(record: Recorder) -> None:
+    """Only Celery's own variable says how large a result is."""
+    if find_spec("celery") is None:
+        pytest.skip("needs celery")
+    trace = record(ELSEWHERE, options=("--no-cpu",))
+    (received,) = events(trace, s.RESULT_RECEIVED)
+    assert (received.args[s.ARG_JOB], received.args[s.ARG_BYTES]) == (5, 0)

@@ -22,10 +22,11 @@ static inline int runs(const compat_frame *frame, const PyObject *code)
     return frame && code && (const PyObject *)compat_frame_code(frame) == code;
 }
 
-/* Borrowed; NULL: there is none yet. */
+/* Borrowed; NULL: there is none yet, or the function has fewer: another version of a library has other ones. */
 static inline PyObject *local(const compat_frame *frame, int index)
 {
-    PyObject *found = frame ? compat_frame_local(frame, index) : NULL;
+    const PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
+    PyObject *found = code && index < code->co_nlocalsplus ? compat_frame_local(frame, index) : NULL;
     return found && PyCell_Check(found) ? PyCell_GET(found) : found;
 }
 

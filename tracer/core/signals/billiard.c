@@ -20,7 +20,8 @@ enum message { ACCEPTED, READY, TASK };
 enum { ACCEPTED_SIZE = 5, READY_SIZE = 4, TASK_SIZE = 5 };
 
 /* What is known once billiard and Celery are imported: functions (their code), and objects. */
-#define CODES(X) X(billiard_apply) X(billiard_tasks) X(billiard_worker) X(celery_task) X(celery_fast_task)
+#define CODES(X) X(billiard_apply) X(billiard_tasks) X(billiard_worker) X(celery_task) X(celery_fast_task) \
+    X(celery_receive)
 #define OBJECTS(X) X(billiard_failure) X(billiard_traced) X(billiard_process) X(celery_size)
 #define NAMES(X) X(_job) X(_payload) X(_parent_pid) X(_current_process) X(synq) X(exception) X(exc)
 
@@ -381,7 +382,9 @@ void billiard_on_state(thread_buffer *b, uint64_t tick, PyObject *value)
     if (!result || number_in(result) == UINT64_MAX)
         return;
     if (!details.bytes) { /* Celery has read it, and calls this right away */
-        uint64_t at = number_of(known.celery_size), bytes = at < INT32_MAX ? number_of(local(calling(frame), (int)at)) : 0;
+        const compat_frame *by = calling(frame);
+        uint64_t at = runs(by, known.celery_receive) ? number_of(known.celery_size) : UINT64_MAX;
+        uint64_t bytes = at < INT32_MAX ? number_of(local(by, (int)at)) : 0;
         details.bytes = bytes == UINT64_MAX ? 0 : bytes;
         details.pickling_ns = JOBS_UNKNOWN_NS;
     }
