@@ -256,7 +256,7 @@ WANTED: dict[str, Wanted] = {
     ),
     "j03_event_loop_per_call": Wanted("lock convoy", ("web-N", "Future.result|call_async")),
     "j04_httpx_pool_too_small": Wanted(
-        "pool exhausted", ("2 connections", "download", "httpx"), ("httpx",)
+        "pool exhausted", ("(2|the) connections", "download", "httpx"), ("httpx",)
     ),
     "j05_pg_query_on_the_loop": Wanted(
         "loop blocked", ("totals", r"j05\w+.py:10"), ("psycopg",), "PG_URL"

@@ -147,7 +147,7 @@ SYNC: dict[str, Wanted] = {
     "q15_gevent_pool_full": Wanted("pool exhausted", ("crawl", "fetch"), ("gevent",)),
     "q16_httpx_stream_kept_open": Wanted(
         "pool exhausted",
-        ("2 connections", "translate", "complete"),
+        ("(2|the) connections", "translate", "complete"),
         ("httpx",),
     ),
     "q17_celery_waits_for_subtask": Wanted(
