@@ -73,7 +73,7 @@ listed("closed")
 
 def can_have_its_own() -> bool:
     """Whether the kernel knows close_range(), which here closes nothing, and allows it."""
-    return ctypes.CDLL(None).syscall(436, 2**31 - 1, 2**31 - 1, 0) == 0
+    return bool(ctypes.CDLL(None).syscall(436, 2**31 - 1, 2**31 - 1, 0) == 0)
 
 
 def run(directory: Path, source: str, *tracer: str, before: str = EQUAL) -> tuple[str, str]:
