@@ -227,7 +227,7 @@ int own_table_offer(void)
     const int yes = 1;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     o.address_bytes = sizeof o.address;
-    o.spare = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    o.spare = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STANDARD); /* who closes 0 opens the next 0 */
     if (o.spare < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0 ||
         bind(fd, (struct sockaddr *)&any, sizeof any.sun_family) < 0 ||
         getsockname(fd, (struct sockaddr *)&o.address, &o.address_bytes) < 0) {
