@@ -445,7 +445,9 @@ static PyObject *hide_descriptors(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
-    if (!asked_may_come()) /* it runs Python code, and so perhaps the program's finalizers */
+    if (asked_may_come()) /* it runs Python code, and so perhaps the program's finalizers */
+        writer_resume();
+    else
         writer_hide();
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS

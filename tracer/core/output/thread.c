@@ -34,6 +34,7 @@ static struct {
     enum ending ending; /* … in this way */
     int has_begun, has_ended; /* the latter -1: it stays */
     int hides;                /* its descriptors are in a table of its own */
+    int hid_in_parent;        /* they were, in the process that forked this one */
 } t = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static int move(int (*how)(int *const *more, size_t count))
@@ -102,11 +103,11 @@ static int is_over(void)
 static void *run(void *unused)
 {
     (void)unused;
+    pthread_setname_np(pthread_self(), "tracer-writer");
     if (t.hides) {
         t.hides = own_table_enter();
         tell(&t.has_begun, 1);
     }
-    pthread_setname_np(pthread_self(), "tracer-writer");
     trace_file_is_deaf();
     t.tid = (pid_t)syscall(SYS_gettid);
     t.kernel->ignore((uint32_t)t.tid);
@@ -188,7 +189,9 @@ int thread_start(const thread_work *work, const kernel_source_table *kernel)
     t.work = work;
     t.kernel = kernel;
     t.hides = 0;
-    return spawn();
+    t.is_paused = t.hid_in_parent; /* thread_hide() follows soon: it need not end a thread first */
+    t.hid_in_parent = 0;
+    return t.is_paused ? 0 : spawn();
 }
 
 void thread_end(void (*last)(void), int for_good)
@@ -222,15 +225,17 @@ void thread_resume(void)
 
 void thread_hide(void)
 {
-    if (t.is_paused || t.hides || !own_table_is_needed())
-        return;
-    join(NULL, 1);
-    t.hides = 1;
-    spawn();
+    if (!t.hides && own_table_is_needed()) {
+        if (!t.is_paused)
+            join(NULL, 1);
+        t.hides = 1;
+    }
+    thread_resume();
 }
 
 void thread_forget(void)
 {
     pthread_mutex_init(&t.mutex, NULL);
+    t.hid_in_parent = t.hides;
     t.is_paused = t.hides = 0;
 }

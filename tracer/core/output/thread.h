@@ -16,7 +16,8 @@ typedef struct {
 
 /* For the control thread only, one call at a time. */
 
-/* Returns 0 or an errno. */
+/* Returns 0 or an errno. In a forked child whose parent's thread had a table of its own it begins with thread_hide(), or
+ * thread_resume(). */
 int thread_start(const thread_work *work, const kernel_source_table *kernel);
 /* Does `last`, on the thread if only that one has the descriptors, and ends the thread. `for_good`: what is open is closed by
  * then; else thread_resume() follows, or exec. */

@@ -532,6 +532,8 @@ void writer_hide(void)
 {
     if (w.running && !debug_is_on() && !triggers_are_set())
         thread_hide();
+    else
+        writer_resume();
 }
 
 void writer_forget(void)
