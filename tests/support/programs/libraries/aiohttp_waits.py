@@ -1,6 +1,8 @@
 """A service of aiohttp and its client: names, connections, answers, messages."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -56,6 +58,15 @@ async def talk(session: aiohttp.ClientSession, url: str) -> None:
         await socket.receive()  #: await message (aiohttp)
 
 
+def answering_after(event):
+    def getaddrinfo(*args, **options):
+        event.wait()
+        return original(*args, **options)
+
+    original = socket.getaddrinfo
+    return getaddrinfo
+
+
 async def main() -> None:
     app = web.Application()
     app.add_routes([web.get("/slow", slow), web.get("/echo", echo), web.post("/up", upload)])
@@ -68,6 +79,9 @@ async def main() -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
         await first(session, f"{url}/slow")
     async with aiohttp.ClientSession() as session:
+        suspended = threading.Event()
+        asyncio.get_running_loop().call_soon(suspended.set)
+        socket.getaddrinfo = answering_after(suspended)  # nor may it answer before the await
         answer = await session.get(f"http://localhost:{port}/none")  #: await DNS (aiohttp)
         answer.release()
         await asyncio.sleep(0.01)  # the server waits for the next request meanwhile
