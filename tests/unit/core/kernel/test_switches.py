@@ -292,7 +292,8 @@ def test_closed_descriptors_of_older_threads_are_told_of(tmp_path: Path) -> None
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Else the program could not close them: they would be in a table of the writer's own.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard // 2) if hard > 0 else 4096, hard))
+    below = 4096 if hard < 0 else min(4096, hard // 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (below, hard))
     summary, _ = record_here(run, tmp_path / "t.pftrace", signals=("sched",))
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     go.set()
