@@ -64,7 +64,9 @@ def pool(context):
             ways[name] = [row(job, (before, after)) for job in got]
         with contextlib.suppress(KeyError):
             workers.map(failing, [9])
-    return ways  # the end of the `with` sends SIGTERM to the workers
+        workers.close()  # the end of the `with` would send SIGTERM, in whatever they do then
+        workers.join()
+    return ways
 
 
 if __name__ == "__main__":
