@@ -9,7 +9,6 @@
 
 #include "python/codes.h"
 #include "python/looking.h"
-#include "python/stacks.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/memory.h"
@@ -66,11 +65,6 @@ static thread_jobs *jobs_of(const thread_buffer *b)
     return &mine;
 }
 
-static uint64_t now_ns(void)
-{
-    return clock_ns_of(CLOCK_MONOTONIC);
-}
-
 /* --- what a job is --- */
 
 static uint64_t pool_of(uint64_t pid)
@@ -116,11 +110,6 @@ static uint32_t function_of(PyObject *called, PyObject *args)
     int is_task = is_function(called, known.celery_task) || is_function(called, known.celery_fast_task);
     uint32_t text = is_task && name ? codes_text(name) : 0;
     return text ? intern_function(text, 0) : codes_callable(called);
-}
-
-static uint32_t own_stack(void)
-{
-    return stacks_named(stacks_capture(PyThreadState_Get()));
 }
 
 /* --- what is kept for later, by job or by request --- */
@@ -170,7 +159,7 @@ static void keep(map *kept, uint64_t key, pending made)
 void billiard_on_request(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    pending made = {.since_ns = now_ns(), .generation = b->generation, .stack = own_stack()};
+    pending made = {.since_ns = jobs_now_ns(), .generation = b->generation, .stack = jobs_own_stack()};
     keep(&requests, (uint64_t)(uintptr_t)local(current(), 1), made);
 }
 
@@ -196,8 +185,8 @@ void billiard_on_submitted(thread_buffer *b, uint64_t tick, PyObject *value)
     j->request.since_ns = 0;
     if (job.number != UINT64_MAX)
         jobs_emit(b, POOL_SUBMITTED, function_of(local(by, 1), local(by, 2)), job,
-                  (pool_job_details){.since_ns = since_ns ? since_ns : now_ns(),
-                                     .stack = since_ns ? j->request.stack : own_stack()});
+                  (pool_job_details){.since_ns = since_ns ? since_ns : jobs_now_ns(),
+                                     .stack = since_ns ? j->request.stack : jobs_own_stack()});
 }
 
 /* --- pickled and sent by Celery, whose loop writes when a worker's pipe has room --- */
@@ -207,14 +196,14 @@ void billiard_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value)
     (void)tick, (void)value;
     thread_jobs *j = jobs_of(b);
     j->out.job.pool = 0;
-    j->out.since_ns = now_ns();
+    j->out.since_ns = jobs_now_ns();
 }
 
 void billiard_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     PyObject *task = content(local(current(), 0), TASK, TASK_SIZE);
-    uint64_t pickling_ns = now_ns() - jobs_of(b)->out.since_ns;
+    uint64_t pickling_ns = jobs_now_ns() - jobs_of(b)->out.since_ns;
     if (task)
         keep(&unsent, number_of(item(task, 0)) + 1, (pending){.pickling_ns = pickling_ns, .generation = b->generation});
 }
@@ -226,7 +215,7 @@ void billiard_on_write(thread_buffer *b, uint64_t tick, PyObject *value)
     uint64_t key = number_of(attribute(result, names._job)) + 1;
     pending made = take(&unsent, key);
     made.bytes = number_of(item(attribute(result, names._payload), 2));
-    made.since_ns = now_ns();
+    made.since_ns = jobs_now_ns();
     if (made.generation == b->generation && made.bytes != UINT64_MAX)
         keep(&unsent, key, made);
 }
@@ -248,7 +237,7 @@ static void begin_to_send(thread_jobs *j, enum pool_step step, job_id job)
     j->out.job = job;
     j->out.step = step;
     j->out.is_pickled = 0;
-    j->out.since_ns = now_ns();
+    j->out.since_ns = jobs_now_ns();
 }
 
 void billiard_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -273,7 +262,7 @@ void billiard_on_bytes(thread_buffer *b, uint64_t tick, PyObject *value)
     thread_jobs *j = jobs_of(b);
     if (!j->out.job.pool)
         return;
-    uint64_t now = now_ns();
+    uint64_t now = jobs_now_ns();
     j->out.pickling_ns = now - j->out.since_ns;
     j->out.since_ns = now;
     j->out.bytes = size_of(local(current(), 1));
@@ -302,7 +291,7 @@ void billiard_on_read(thread_buffer *b, uint64_t tick, PyObject *value)
     PyObject *view = name && value && value != Py_None ? PyObject_CallMethodNoArgs(value, name) : NULL; /* of io.BytesIO */
     PyErr_Clear();
     j->in.bytes = size_of(view);
-    j->in.at_ns = now_ns();
+    j->in.at_ns = jobs_now_ns();
     Py_XDECREF(view);
 }
 
@@ -311,7 +300,7 @@ static void begin(thread_buffer *b, thread_jobs *j)
     j->own.begins = 0;
     j->own.runs = 1;
     jobs_emit(b, POOL_BEGUN, j->own.func, j->own.job,
-              (pool_job_details){.bytes = j->own.bytes, .pickling_ns = j->own.pickling_ns, .stack = own_stack()});
+              (pool_job_details){.bytes = j->own.bytes, .pickling_ns = j->own.pickling_ns, .stack = jobs_own_stack()});
 }
 
 void billiard_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -323,7 +312,7 @@ void billiard_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
         j->own.job = (job_id){own_pool(), number_in(task)};
         j->own.func = function_of(item(task, 2), item(task, 3));
         j->own.bytes = j->in.bytes;
-        j->own.pickling_ns = now_ns() - j->in.at_ns;
+        j->own.pickling_ns = jobs_now_ns() - j->in.at_ns;
         j->own.begins = j->own.job.number != UINT64_MAX;
         j->own.runs = 0;
     } else if (j->own.begins && is_tuple_of(value, 2) && number_of(item(value, 0)) == ACCEPTED) {
@@ -376,7 +365,7 @@ void billiard_on_state(thread_buffer *b, uint64_t tick, PyObject *value)
     (void)tick, (void)value;
     const compat_frame *frame = current();
     thread_jobs *j = jobs_of(b);
-    pool_job_details details = {.bytes = j->in.bytes, .pickling_ns = now_ns() - j->in.at_ns};
+    pool_job_details details = {.bytes = j->in.bytes, .pickling_ns = jobs_now_ns() - j->in.at_ns};
     PyObject *result = content(local(frame, 0), READY, READY_SIZE);
     j->in.bytes = 0;
     if (!result || number_in(result) == UINT64_MAX)
@@ -393,34 +382,15 @@ void billiard_on_state(thread_buffer *b, uint64_t tick, PyObject *value)
 
 /* --- set-up --- */
 
-#define ROW(name) {#name, &known.name, 1},
-#define OBJECT_ROW(name) {#name, &known.name, 0},
-#define NAME_ROW(name) {#name, &names.name},
-
 PyDoc_STRVAR(setup_doc, "setup_billiard(found)\n\nWhat of billiard and Celery jobs are recognised by, as billiard.c lists it.");
 
 static PyObject *setup_billiard(PyObject *module, PyObject *found)
 {
     (void)module;
-    static const struct {
-        const char *name;
-        PyObject **place;
-        int is_code;
-    } rows[] = {CODES(ROW) OBJECTS(OBJECT_ROW)};
-    static const struct {
-        const char *text;
-        PyObject **place;
-    } texts[] = {NAMES(NAME_ROW)};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (!*texts[i].place && !(*texts[i].place = PyUnicode_InternFromString(texts[i].text)))
-            return NULL;
-    for (size_t i = 0; PyDict_Check(found) && i < sizeof rows / sizeof *rows; i++) {
-        PyObject *object = PyDict_GetItemString(found, rows[i].name);
-        if (object && rows[i].is_code && PyFunction_Check(object))
-            object = PyFunction_GET_CODE(object);
-        if (object)
-            Py_XSETREF(*rows[i].place, Py_NewRef(object));
-    }
+    static const known_row rows[] = {CODES(JOBS_CODE_ROW) OBJECTS(JOBS_OBJECT_ROW)};
+    static const known_name texts[] = {NAMES(JOBS_NAME_ROW)};
+    if (jobs_know(found, rows, sizeof rows / sizeof *rows, texts, sizeof texts / sizeof *texts) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 

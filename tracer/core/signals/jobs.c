@@ -72,7 +72,7 @@ static thread_jobs *jobs_of(const thread_buffer *b)
     return &mine;
 }
 
-static uint64_t now_ns(void)
+uint64_t jobs_now_ns(void)
 {
     return clock_ns_of(CLOCK_MONOTONIC);
 }
@@ -88,7 +88,7 @@ void jobs_emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, po
     ring_commit(b, 2);
 }
 
-static uint32_t own_stack(void)
+uint32_t jobs_own_stack(void)
 {
     return stacks_named(stacks_capture(PyThreadState_Get()));
 }
@@ -175,7 +175,7 @@ void jobs_on_work_item(thread_buffer *b, uint64_t tick, PyObject *value)
                   number_of(attribute(executor, names._queue_count))};
     if (job.number != UINT64_MAX)
         jobs_emit(b, POOL_SUBMITTED, function_of(local(frame, 2), NULL), job,
-             (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
+             (pool_job_details){.since_ns = jobs_now_ns(), .stack = jobs_own_stack()});
 }
 
 /* A call of map() or imap(), whose chunks are told when they are drawn: there may be any number. */
@@ -225,12 +225,12 @@ void jobs_on_pool_result(thread_buffer *b, uint64_t tick, PyObject *value)
     uint32_t func = is_map || is_lazy || runs(by, known.apply_async) ? function_of(local(by, 1), NULL) : 0;
     if (is_map || is_lazy) {
         uint64_t chunks = is_map ? number_of(attribute(result, names._number_left)) : 0;
-        batch made = {is_map ? now_ns() : 0, chunks - 1, b->generation, func, own_stack(), (uint32_t)b->tid};
+        batch made = {is_map ? jobs_now_ns() : 0, chunks - 1, b->generation, func, jobs_own_stack(), (uint32_t)b->tid};
         if (!is_map || (chunks && chunks != UINT64_MAX))
             put_batch(job, made);
     } else if (func) {
         job_id id = {jobs_pool_of_queue(attribute(local(frame, 1), names._inqueue)), jobs_chunk_number(job, 0)};
-        jobs_emit(b, POOL_SUBMITTED, func, id, (pool_job_details){.since_ns = now_ns(), .stack = own_stack()});
+        jobs_emit(b, POOL_SUBMITTED, func, id, (pool_job_details){.since_ns = jobs_now_ns(), .stack = jobs_own_stack()});
     }
 }
 
@@ -258,7 +258,7 @@ static void tell_chunk(thread_buffer *b, PyObject *task, PyObject *connection)
         return;
     job_id id = {pipe_of(connection), task_number(task)};
     jobs_emit(b, POOL_SUBMITTED, found.func, id,
-         (pool_job_details){.since_ns = found.since_ns ? found.since_ns : now_ns(),
+         (pool_job_details){.since_ns = found.since_ns ? found.since_ns : jobs_now_ns(),
                             .tid = found.since_ns ? found.tid : 0, .stack = found.stack});
 }
 
@@ -312,7 +312,7 @@ void jobs_on_pickle(thread_buffer *b, uint64_t tick, PyObject *value)
         j->out.kind = NO_JOB;
     j->out.is_pickled = 0;
     j->out.frame = frame;
-    j->out.since_ns = now_ns();
+    j->out.since_ns = jobs_now_ns();
 }
 
 void jobs_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -322,7 +322,7 @@ void jobs_on_pickled(thread_buffer *b, uint64_t tick, PyObject *value)
     if (!j->out.kind || j->out.is_pickled || j->out.frame != current())
         return;
     j->out.is_pickled = 1;
-    j->out.pickling_ns = now_ns() - j->out.since_ns;
+    j->out.pickling_ns = jobs_now_ns() - j->out.since_ns;
 }
 
 static uint64_t size_of(PyObject *buffer)
@@ -342,7 +342,7 @@ void jobs_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
     if (j->out.kind == CALL)
         j->out.job.pool = pipe_of(local(frame, 0));
     j->out.bytes = size_of(local(frame, 1));
-    j->out.since_ns = now_ns();
+    j->out.since_ns = jobs_now_ns();
 }
 
 int jobs_is_sending(const thread_buffer *b)
@@ -368,7 +368,7 @@ void jobs_on_read(thread_buffer *b, uint64_t bytes)
 {
     thread_jobs *j = jobs_of(b);
     j->in.bytes = bytes;
-    j->in.at_ns = now_ns();
+    j->in.at_ns = jobs_now_ns();
 }
 
 void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -388,7 +388,7 @@ void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
         return;
     uint32_t func = is_call ? function_of(attribute(value, names.fn), NULL) : function_of(item(value, 2), item(value, 3));
     jobs_emit(b, POOL_BEGUN, func, j->own.job,
-         (pool_job_details){.bytes = j->in.bytes, .pickling_ns = now_ns() - j->in.at_ns, .stack = own_stack()});
+         (pool_job_details){.bytes = j->in.bytes, .pickling_ns = jobs_now_ns() - j->in.at_ns, .stack = jobs_own_stack()});
 }
 
 void jobs_on_end(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -425,7 +425,7 @@ void jobs_on_received(thread_buffer *b, uint64_t tick, PyObject *value)
     thread_jobs *j = jobs_of(b);
     j->result.number = number;
     j->result.bytes = j->in.bytes;
-    j->result.pickling_ns = now_ns() - j->in.at_ns;
+    j->result.pickling_ns = jobs_now_ns() - j->in.at_ns;
 }
 
 static void take_result(thread_buffer *b, uint64_t pool)
@@ -457,34 +457,30 @@ void jobs_on_pool_set(thread_buffer *b, uint64_t tick, PyObject *value)
 
 /* --- set-up --- */
 
-#define ROW(name) {#name, &known.name, 1},
-#define OBJECT_ROW(name) {#name, &known.name, 0},
-#define NAME_ROW(name) {#name, &names.name},
+int jobs_know(PyObject *found, const known_row *rows, size_t row_count, const known_name *texts, size_t text_count)
+{
+    for (size_t i = 0; i < text_count; i++)
+        if (!*texts[i].place && !(*texts[i].place = PyUnicode_InternFromString(texts[i].text)))
+            return -1;
+    for (size_t i = 0; PyDict_Check(found) && i < row_count; i++) {
+        PyObject *object = PyDict_GetItemString(found, rows[i].name);
+        if (object && rows[i].is_code)
+            object = PyFunction_Check(object) ? PyFunction_GET_CODE(object) : PyCode_Check(object) ? object : NULL;
+        if (object)
+            Py_XSETREF(*rows[i].place, Py_NewRef(object));
+    }
+    return 0;
+}
 
 PyDoc_STRVAR(setup_doc, "setup_jobs(found)\n\nWhat of the standard library jobs are recognised by, as jobs.c lists it.");
 
 static PyObject *setup_jobs(PyObject *module, PyObject *found)
 {
     (void)module;
-    static const struct {
-        const char *name;
-        PyObject **place;
-        int is_code;
-    } rows[] = {CODES(ROW) OBJECTS(OBJECT_ROW)};
-    static const struct {
-        const char *text;
-        PyObject **place;
-    } texts[] = {NAMES(NAME_ROW)};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (!*texts[i].place && !(*texts[i].place = PyUnicode_InternFromString(texts[i].text)))
-            return NULL;
-    for (size_t i = 0; PyDict_Check(found) && i < sizeof rows / sizeof *rows; i++) {
-        PyObject *object = PyDict_GetItemString(found, rows[i].name);
-        if (object && rows[i].is_code)
-            object = PyFunction_Check(object) ? PyFunction_GET_CODE(object) : NULL;
-        if (object)
-            Py_XSETREF(*rows[i].place, Py_NewRef(object));
-    }
+    static const known_row rows[] = {CODES(JOBS_CODE_ROW) OBJECTS(JOBS_OBJECT_ROW)};
+    static const known_name texts[] = {NAMES(JOBS_NAME_ROW)};
+    if (jobs_know(found, rows, sizeof rows / sizeof *rows, texts, sizeof texts / sizeof *texts) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 

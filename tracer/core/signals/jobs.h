@@ -34,6 +34,29 @@ typedef struct {
 void jobs_emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, pool_job_details details);
 uint64_t jobs_pool_of_queue(PyObject *queue);                 /* its pipe; 0: it has none */
 uint64_t jobs_chunk_number(uint64_t job, uint64_t chunk);     /* UINT64_MAX: one of them is unknown */
+uint64_t jobs_now_ns(void);
+uint32_t jobs_own_stack(void); /* of this thread, with its names */
+
+/* What is found for a name, and kept for good: an object, or the code of a function. */
+typedef struct {
+    const char *name;
+    PyObject **place;
+    int is_code;
+} known_row;
+
+/* A name of an attribute, as a string that is made once. */
+typedef struct {
+    const char *text;
+    PyObject **place;
+} known_name;
+
+/* For tables `known` and `names` with a member of each name. */
+#define JOBS_CODE_ROW(name) {#name, &known.name, 1},
+#define JOBS_OBJECT_ROW(name) {#name, &known.name, 0},
+#define JOBS_NAME_ROW(name) {#name, &names.name},
+
+/* Returns -1 with an exception set when memory is short. Of the rows those in `found`, a dict, are kept. */
+int jobs_know(PyObject *found, const known_row *rows, size_t row_count, const known_name *texts, size_t text_count);
 
 extern PyMethodDef jobs_methods[];
 
