@@ -316,7 +316,6 @@ static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t un
         g.is_open = !until_ns;
         atomic_store(&place_now, 0);
         describe(m, g.line, on, slice);
-        m->taken.site = m->site[0] ? intern_string(m->site, strlen(m->site)) : 0;
     }
     if (!slice->is_told && !may_last_longer)
         slice->is_told = 1; /* whatever comes: thousands of tasks that wait are not looked at in each pass */
