@@ -8,11 +8,12 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.itself import is_own, servers
-from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.waits import longest_rows, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
+from viewer.analysis.regions import merged
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -32,7 +33,9 @@ def one_server(facts: Facts) -> Iterator[Finding]:
     """The only thread that serves works on one request, and other clients wait for it."""
     model, table = facts.model, facts.model.states
     rows: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for row in _long(facts):
+    if model.trace.symbol(s.ARG_OWN_PEER) < 0:
+        return  # no call is known to be for this process
+    for row in longest_rows(facts, (IO,), _LONG_NS, _MOST):
         if is_own(facts, row):
             thread = table.who[row]
             rows[model.thread_process[thread], facts.call(table.row[row])[1]].append(row)
@@ -51,14 +54,16 @@ def one_server(facts: Facts) -> Iterator[Finding]:
             continue
         found = [row for row in found if table.who[row] != here[0]]
         times = sorted((table.start_ns[row], table.end_ns[row]) for row in found)
-        lost = sum(end - start for start, end in times) - _covered(times)
+        waited = merged(times)
+        covered = sum(end - start for start, end in waited)
+        lost = sum(end - start for start, end in times) - covered
         clients: set[Who] = {("thread", table.who[row]) for row in found}
         if lost < _LOST_NS or len(clients) < _FEWEST:
             continue
-        if _idle_ns(facts, here[0], _joined(times)) * 2 > _covered(times):
+        if _idle_ns(facts, here[0], waited) * 2 > covered:
             continue  # others answer
         server: Who = ("thread", here[0])
-        did = mostly(facts, [(server, start, end) for start, end in _joined(times)])
+        did = mostly(facts, [(server, start, end) for start, end in waited])
         if not did.behind or is_library(did.behind):
             continue  # it only hands connections to others
         worst = max(found, key=lambda row: table.end_ns[row] - table.start_ns[row])
@@ -75,16 +80,6 @@ def one_server(facts: Facts) -> Iterator[Finding]:
         yield Finding("pool exhausted", lost, text, evidence, behind=did.behind)
 
 
-def _long(facts: Facts) -> list[int]:
-    """The longest calls, if any is known to be for this process."""
-    if facts.model.trace.symbol(s.ARG_OWN_PEER) < 0:
-        return []
-    least = _LONG_NS
-    while len(found := facts.rows_of((IO,), least)) > _MOST:
-        least *= 2
-    return list(found)
-
-
 def _idle_ns(facts: Facts, thread: int, times: _Times) -> int:
     """How long the server itself waited for connections meanwhile."""
     windows = Windows(longs(start for start, _ in times), longs(end for _, end in times))
@@ -94,18 +89,3 @@ def _idle_ns(facts: Facts, thread: int, times: _Times) -> int:
         for call, ns in calls.items()
         if (name := facts.call(call)[0]).endswith("accept") or name.startswith("select.")
     )
-
-
-def _joined(times: _Times) -> _Times:
-    """The times, which are in order of begin, as such that do not overlap."""
-    found: _Times = []
-    for start, end in times:
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((start, end))
-    return found
-
-
-def _covered(times: _Times) -> int:
-    return sum(end - start for start, end in _joined(times))

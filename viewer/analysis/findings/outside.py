@@ -227,10 +227,7 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
             f"the child stood in a write to its full pipe. Call `communicate` instead of "
             f"`wait`, or read the stream in a task."
         )
-        evidence = Evidence(
-            start, end - start, model.task_name(task), model.owners.task_id[task],
-            site=site, pid=model.pid(process),
-        )  # fmt: skip
+        evidence = facts.evidence(("task", task), start, end - start, site)
         yield Finding("full pipe", end - last, text, evidence)
 
 
@@ -317,8 +314,5 @@ def _other_stream(facts: Facts) -> Iterator[Finding]:
             f"pipe that is full and that nobody reads, as that of its other output. Call "
             f"`communicate`, or read both at the same time."
         )
-        evidence = Evidence(
-            start, end - start, model.task_name(task), model.owners.task_id[task],
-            site=site, pid=model.pid(process),
-        )  # fmt: skip
+        evidence = facts.evidence(("task", task), start, end - start, site)
         yield Finding("full pipe", end - start, text, evidence)

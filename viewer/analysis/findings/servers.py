@@ -12,7 +12,7 @@ from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.itself import is_own, servers
 from viewer.analysis.findings.mentions import mentions
-from viewer.analysis.findings.waits import place_in, users
+from viewer.analysis.findings.waits import longest_rows, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.trace.columns import IO
@@ -77,7 +77,7 @@ def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
     found = defaultdict[tuple[int, str], list[_Work]](list)
     if model.trace.symbol(s.ARG_OWN_PEER) < 0 or not mentions(facts, *_SERVES.values()):
         return found
-    for row in _long(facts, BLOCKED):
+    for row in longest_rows(facts, BLOCKED, _TELLING_NS, _MOST):
         function, job = _job(model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
         if not job:
             continue
@@ -87,14 +87,6 @@ def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
         found[model.thread_process[thread], pool].append(
             _Work(table.start_ns[row], table.end_ns[row], thread, job)
         )
-    return found
-
-
-def _long(facts: Facts, states: tuple[int, ...]) -> memoryview:
-    """The longest waits, as many as can be looked at."""
-    least = _TELLING_NS
-    while len(found := facts.rows_of(states, least)) > _MOST:
-        least *= 2
     return found
 
 
@@ -119,7 +111,7 @@ def _clients(facts: Facts, serving: set[int]) -> list[_Asked]:
             table.who[row],
             facts.call(table.row[row])[1],
         )
-        for row in _long(facts, (IO,))
+        for row in longest_rows(facts, (IO,), _TELLING_NS, _MOST)
         if table.who[row] not in serving and is_own(facts, row)
     )
 

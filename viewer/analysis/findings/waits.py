@@ -64,6 +64,15 @@ class Wait(NamedTuple):
         return self.end_ns - self.start_ns
 
 
+def longest_rows(
+    facts: Facts, states: tuple[int, ...], least_ns: int, most: int
+) -> memoryview:
+    """Rows of the states table that last so long; of too many, the longest ones."""
+    while len(found := facts.rows_of(states, least_ns)) > most:
+        least_ns *= 2
+    return found
+
+
 class LongWaits:
     """The long waits of a model, in order of begin."""
 
@@ -109,12 +118,8 @@ class LongWaits:
         return offset[wait.lock + 1] - offset[wait.lock] == 1
 
     def _of_threads(self) -> Iterator[Wait]:
-        table, trace, least = self.model.states, self.model.trace, _LONG_NS
-        rows = self.facts.rows_of((LOCK_WAIT, IDLE_WAIT), least)
-        while len(rows) > _MOST:
-            least *= 2
-            rows = self.facts.rows_of((LOCK_WAIT, IDLE_WAIT), least)
-        for row in rows:
+        table, trace = self.model.states, self.model.trace
+        for row in longest_rows(self.facts, (LOCK_WAIT, IDLE_WAIT), _LONG_NS, _MOST):
             i = table.slice[row]
             is_open = bool(trace.slices.unfinished[i])
             name, site = self.facts.wait(row)
