@@ -57,6 +57,40 @@ def test_threads(tmp_path: Path) -> None:
     assert str(start.args[s.ARG_STACK]).split("\n")[1] == start.args[s.ARG_SITE]
 
 
+@pytest.mark.parametrize("depth", [0, 200])
+@pytest.mark.parametrize("error", [KeyError, SystemExit])
+def test_a_thread_that_fails(tmp_path: Path, monkeypatch, error: type, depth: int) -> None:
+    """It says so where it ends, with the line that raised; SystemExit is just an end."""
+    path, seen = tmp_path / "t.pftrace", list[type]()
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))
+
+    def fail(left: int) -> None:
+        if left:
+            fail(left - 1)
+        raise error("row")
+
+    def run() -> None:
+        thread = threading.Thread(target=fail, args=(depth,))
+        thread.start()
+        join_to_the_end(thread)
+
+    record_here(run, path)
+    assert seen == [error]
+    events = read_strict(path.read_bytes()).events
+    found = [event for event in events if event.name.startswith(s.FAILED_PREFIX)]
+    if error is SystemExit:
+        assert not found
+        return
+    (failed,) = found
+    (exited,) = (e for e in events if e.name == s.THREAD_EXIT and e.track == failed.track)
+    assert (failed.name, failed.category) == ("failed: KeyError", s.CAT_THREAD)
+    assert failed.time_ns <= exited.time_ns
+    line = fail.__code__.co_firstlineno + 3
+    assert failed.args[s.ARG_SITE] == f"{__file__}:{line} {fail.__qualname__}"
+    stack = str(failed.args[s.ARG_STACK]).split("\n")
+    assert (stack[0], stack[-1] == s.FRAME_TRUNCATED) == (failed.args[s.ARG_SITE], depth > 0)
+
+
 def test_threads_without_threading(tmp_path: Path) -> None:
     """A thread started by _thread gets a track once it records something."""
     done = _thread.allocate_lock()

@@ -51,6 +51,7 @@ enum record_kind {
     REC_THREAD_BEGIN,   /* b = same address, on the new thread */
     REC_THREAD_NAME,    /* a = tid, b = text length; payload */
     REC_THREAD_EXIT,    /* b = tick at which it released the GIL for good, or 0 */
+    REC_THREAD_FAILED,  /* a = stack of where an exception was raised that ends it, b = that class string */
     REC_THREAD_ENDS,    /* its Python code has finished */
     REC_STACK,          /* a = stack of the thread b at this moment */
     REC_STACKS,         /* that were all of them: b = how many */

@@ -37,6 +37,7 @@ static void thread_start(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_bootstrap(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value);
+static void thread_fails(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -76,6 +77,7 @@ static watched_role roles[] = {
     {"thread bootstrap", thread_bootstrap, NULL, LOOP_NO_PART},
     {"thread name", thread_rename, NULL, LOOP_NO_PART},
     {"thread end", thread_end, NULL, LOOP_NO_PART},
+    {"thread fails", thread_fails, NULL, LOOP_NO_PART},
     {"job submit", job_submit, NULL, LOOP_NO_PART},
     {"job run", job_run, NULL, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
@@ -250,6 +252,12 @@ static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     threads_on_end(b);
+}
+
+static void thread_fails(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    threads_on_failure(b);
 }
 
 static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value)

@@ -51,6 +51,35 @@ void threads_on_end(thread_buffer *b)
     ring_emit(b, clock_tick(), REC_THREAD_ENDS, 0, 0, 0, 0);
 }
 
+/* Where an exception was raised: the calls that it left, the innermost ones where there are too many. */
+static uint32_t raised_at(PyObject *error)
+{
+    stack_frame frames[STACK_DEPTH_MOST + 1]; /* one more than fits: that says that there are more */
+    PyObject *entries = PyException_GetTraceback(error);
+    int count = 0, depth = 0;
+    for (PyTracebackObject *entry = (PyTracebackObject *)entries; entry; entry = entry->tb_next)
+        count++;
+    for (PyTracebackObject *entry = (PyTracebackObject *)entries; entry; entry = entry->tb_next) {
+        if (count-- > STACK_DEPTH_MOST + 1)
+            continue;
+        PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
+        frames[count] = (stack_frame){code, entry->tb_lasti};
+        depth++;
+        Py_DECREF(code); /* the frame has it, and the traceback the frame */
+    }
+    uint32_t stack = depth ? stacks_named(stacks_put(frames, depth)) : 0;
+    Py_XDECREF(entries);
+    return stack;
+}
+
+void threads_on_failure(thread_buffer *b)
+{
+    PyObject *error = PyErr_GetHandledException();
+    if (error && !PyErr_GivenExceptionMatches(error, PyExc_SystemExit)) /* with that one a thread just ends */
+        ring_emit(b, clock_tick(), REC_THREAD_FAILED, 0, raised_at(error), codes_type_name(error), 0);
+    Py_XDECREF(error);
+}
+
 void threads_on_submit(thread_buffer *b, PyObject *job)
 {
     ring_emit(b, clock_tick(), REC_JOB_SUBMIT, 0, 0, (uint64_t)(uintptr_t)job, 0);

@@ -7,6 +7,7 @@
 
 void threads_on_start(thread_buffer *b, PyObject *thread);
 void threads_on_bootstrap(thread_buffer *b, PyObject *thread);
+void threads_on_failure(thread_buffer *b); /* it handles an exception that ends it */
 void threads_on_end(thread_buffer *b);
 /* `job`: a work item of concurrent.futures.thread. */
 void threads_on_submit(thread_buffer *b, PyObject *job);

@@ -424,6 +424,14 @@ HANDLER(greenlet_switch)
     step_begin(t, thread, &begin, ns, text);
 }
 
+size_t tasks_failed_name(char name[NAME_BYTES], uint32_t exception)
+{
+    size_t length;
+    const char *class = intern_text(exception, &length);
+    int written = snprintf(name, NAME_BYTES, "%s%.*s", SCHEMA_TEXT_FAILED_PREFIX, (int)length, class);
+    return text_fit(name, (size_t)written, NAME_BYTES - 1);
+}
+
 HANDLER(step_done)
 {
     UNUSED(text);
@@ -436,10 +444,8 @@ HANDLER(step_done)
         return;
     }
     char name[NAME_BYTES];
-    size_t length;
-    const char *exception = intern_text((uint32_t)r->b, &length);
-    int written = snprintf(name, sizeof name, "%s%.*s", SCHEMA_TEXT_FAILED_PREFIX, (int)length, exception);
-    finish(t, task, ns, 0, name, text_fit(name, (size_t)written, sizeof name - 1));
+    size_t length = tasks_failed_name(name, (uint32_t)r->b);
+    finish(t, task, ns, 0, name, length);
 }
 
 void tasks_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)

@@ -234,6 +234,19 @@ HANDLER(thread_name)
     *slot = (uint64_t)(uintptr_t)strndup(text, r->b);
 }
 
+HANDLER(thread_failed)
+{
+    UNUSED(text);
+    char name[NAME_BYTES];
+    size_t length = tasks_failed_name(name, (uint32_t)r->b);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .text = name,
+                .text_length = (uint32_t)length};
+    add_stack(&ev, r->a);
+    encoder_event(&t->out, &ev);
+}
+
 HANDLER(thread_ends)
 {
     UNUSED(t), UNUSED(r), UNUSED(text);
@@ -400,6 +413,7 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_THREAD_SPAWN] = thread_spawn,
     [REC_THREAD_BEGIN] = thread_begin,
     [REC_THREAD_NAME] = thread_name,
+    [REC_THREAD_FAILED] = thread_failed,
     [REC_THREAD_ENDS] = thread_ends,
     [REC_STACK] = stack_of_thread,
     [REC_STACKS] = stacks_marked,

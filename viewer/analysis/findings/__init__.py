@@ -20,6 +20,7 @@ from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.descriptors import descriptors_pile_up
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.failed import failed_server
+from viewer.analysis.findings.failedthreads import failed_thread
 from viewer.analysis.findings.filelocks import file_lock
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.fullqueues import full_queues
@@ -93,6 +94,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pool_starvation,  # thread-pool starvation
     runner_findings,  # thread-pool starvation
     failed_server,  # wait in vain
+    failed_thread,  # wait in vain
     jobs_in_queue,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
     slot_findings,  # pool exhausted, slots never returned

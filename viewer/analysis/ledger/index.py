@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.rows import is_own, waits_for_lock
@@ -11,6 +12,14 @@ from viewer.trace.columns import AWAIT, GIL_WAIT, READY, STATE_MASK, Column
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
 from viewer.trace.tiles import Lanes
+
+
+class Failure(NamedTuple):
+    """The end of a thread by an exception: its class, and the line that raised it."""
+
+    at_ns: int
+    exception: str
+    site: str
 
 
 class Index:
@@ -155,6 +164,22 @@ class Index:
                 return self.model.trace.text(events.name[slices.instants[at]])
             at += 1
         return ""
+
+    @cached_property
+    def failures(self) -> dict[int, Failure]:
+        """By thread, for those that ended with an exception."""
+        trace, found = self.model.trace, dict[int, Failure]()
+        names = [name for name in trace.symbols if name.startswith(s.FAILED_PREFIX)]
+        for event in trace.instants(trace.events.name, *names):
+            thread = self.thread_of_track[trace.events.track[event]]
+            if thread >= 0:
+                name = trace.text(trace.events.name[event])
+                found[thread] = Failure(
+                    trace.events.time_ns[event],
+                    name.removeprefix(s.FAILED_PREFIX),
+                    trace.text_of_event(event, s.ARG_SITE),
+                )
+        return found
 
     def site_of_await(self, i: int) -> str:
         """Where a task's slice i awaits; "" for the first, whose site is the task's own."""

@@ -1,0 +1,24 @@
+"""What the first finding of each case must say: cases of the standard library alone."""
+
+from tests.diagnosis.wanted import Wanted
+
+STDLIB: dict[str, Wanted] = {
+    "m01_enqueuer_thread_died": Wanted(
+        "wait in vain", ("MainThread", "collect", "enqueuer", "KeyError", r"read_tiles.*py:17")
+    ),
+    "m04_permit_lost_on_early_return": Wanted("slots never returned", ("img-N", "resize")),
+    "m06_done_callback_keeps_worker": Wanted(
+        "thread-pool starvation", ("2 workers", "asleep in `store`", "download")
+    ),
+    "m07_loader_thread_failed_under_asyncio": Wanted(
+        "wait in vain", ("handle", "get_model", "loader", "FileNotFoundError", "read_weights")
+    ),
+    "m11_download_under_condition": Wanted("lock convoy", ("reader-N", r"sleep|download")),
+    "m12_fetchers_die_one_by_one": Wanted(
+        "wait in vain", ("MainThread", "feed", "3 threads `fetcher-N`", "ValueError", "parse")
+    ),
+    "m13_sqlite_report_under_lock": Wanted("lock convoy", ("asyncio_N", "execute", "py:25")),
+    "m15_server_thread_cannot_bind": Wanted(
+        "wait in vain", ("start_server", "`server` had failed", "OSError", r"serve.*py:14")
+    ),
+}

@@ -1,0 +1,112 @@
+"""Waits that nobody ends any more since a thread failed."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in
+from tracer import schema as s
+
+COLLECT, RENDER = "/app/tiles.py:31 collect", "/app/tiles.py:20 render"
+
+
+def tiles(fails=True, ns=1_000 * MS, other=False, name="Queue.get", feeds=True, again=False):
+    """`feeder` puts jobs for `render`, which puts results for `MainThread`; `feeder` ends at
+    50 ms. `other`: another thread puts a job, too; `again`: it does so after that."""
+    trace = TraceBuilder(argv="tiles.py", signals=SIGNALS)
+    main, render, feeder, extra = (
+        trace.thread(name) for name in ("MainThread", "render", "feeder", "extra")
+    )
+    jobs, results = trace.lock(name, "tiles.py:5"), trace.lock(name, "tiles.py:6")
+    feeder.native(0)
+    extra.native(0)
+    main.lock_wait(0, name, lock=results, site=COLLECT)
+    render.lock_wait(0, name, lock=jobs, site=RENDER)
+    if feeds:
+        (extra if other else feeder).release(20 * MS, jobs, to=render)
+    render.native(20 * MS)
+    render.release(30 * MS, results, to=main)
+    main.native(30 * MS).lock_wait(31 * MS, name, lock=results, site=COLLECT, acquired=False)
+    render.lock_wait(32 * MS, name, lock=jobs, site=RENDER)
+    if fails:
+        where = {s.ARG_SITE: "/app/tiles.py:11 read"}
+        trace.instant(feeder.track, 50 * MS, "failed: KeyError", s.CAT_THREAD, **where)
+    feeder.end(50 * MS)
+    end = 31 * MS + ns
+    if again:
+        extra.release(60 * MS, jobs, to=render)
+        render.native(60 * MS)
+    main.native(end)
+    main.release(end + MS, jobs, to=render if not again else None)
+    render.native(end + MS).end(end + 2 * MS)
+    extra.end(end + 2 * MS)
+    main.end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+def test_who_fed_the_others_failed(tmp_path):
+    found = find_in(tmp_path, tiles())[0]
+    assert (found.finding, found.evidence.site) == ("wait in vain", COLLECT)
+    assert found.text == (
+        "Waited in vain: `MainThread` in `collect` (tiles.py:31) gave up 1 wait in "
+        "`Queue.get`, 981 ms in total, the longest 1.00 s (at 31.0 ms): `feeder` had failed "
+        "(KeyError) in `read` (tiles.py:11) at 50.0 ms, and `render` in `render` "
+        "(tiles.py:20) waited for it since. Mend that exception, and let those who wait know "
+        "when such a thread ends."
+    )
+    assert found.severity_ns == 981 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"fails": False}, id="it ended without an exception"),
+        pytest.param({"ns": 450 * MS}, id="little was lost"),
+        pytest.param({"other": True}, id="another thread had put the jobs"),
+        pytest.param({"again": True}, id="somebody else puts jobs, too"),
+    ],
+)
+def test_no_failure_that_others_waited_for(tmp_path, story):
+    assert "failed" not in " ".join(one.text for one in find_in(tmp_path, tiles(**story)))
+
+
+def server(fails_ns=10 * MS, wait_ns=2_000 * MS, times=1, name="Event.wait"):
+    """`MainThread` waits for an event that `server` should have set."""
+    trace = TraceBuilder(argv="server.py", signals=SIGNALS)
+    main, thread = trace.thread("MainThread"), trace.thread("server")
+    ready, site = trace.lock(name, "server.py:3"), "/app/server.py:22 start"
+    thread.native(0)
+    main.native(0)
+    where = {s.ARG_SITE: "/app/server.py:9 serve"}
+    trace.instant(thread.track, fails_ns, "failed: OSError", s.CAT_THREAD, **where)
+    thread.end(fails_ns)
+    begin = 20 * MS
+    for _ in range(times):
+        main.lock_wait(begin, name, lock=ready, site=site, acquired=False)
+        begin += wait_ns
+        main.native(begin)
+        begin += 20 * MS
+    main.end(begin)
+    return trace.ended(begin + MS)
+
+
+def test_who_should_have_set_the_event_failed(tmp_path):
+    (found,) = find_in(tmp_path, server())
+    assert found.text == (
+        "Waited in vain: `MainThread` in `start` (server.py:22) gave up 1 wait in "
+        "`Event.wait`, 2.00 s in total, the longest 2.00 s (at 20.0 ms): `server` had failed "
+        "(OSError) in `serve` (server.py:9) at 10.0 ms. Mend that exception, and let those "
+        "who wait know when such a thread ends."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"wait_ns": 400 * MS}, id="a short wait"),
+        pytest.param({"times": 4}, id="it looks again and again"),
+        pytest.param({"name": "Lock"}, id="for a lock, which has an owner"),
+        pytest.param({"fails_ns": 1_900 * MS}, id="it failed shortly before the end"),
+    ],
+)
+def test_no_failure_that_an_event_waited_for(tmp_path, story):
+    assert "failed" not in " ".join(one.text for one in find_in(tmp_path, server(**story)))
