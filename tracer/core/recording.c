@@ -368,13 +368,17 @@ int recording_checkpoint(const char *program)
 {
     writer_totals t;
     recording_program_begins(); /* code of it that runs before __main__ may end it */
+    sigset_t before;
     int runs;
     stacks_resolve();
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&control);
     runs = writer_running();
-    if (runs)
+    if (runs) {
+        killed_hold(&before);
         writer_checkpoint(&t);
+        killed_let_go(&before);
+    }
     pthread_mutex_unlock(&control);
     Py_END_ALLOW_THREADS
     PyObject *raised = PyErr_GetRaisedException(), *totals = runs && program ? dict_of(&t) : NULL;

@@ -1,13 +1,17 @@
 /* What only tests call: the core's parts driven by hand, and its constants. */
 #include "testing.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "output/killed.h"
 #include "output/triggers.h"
 #include "output/writer.h"
 #include "ring/intern.h"
 #include "ring/ring.h"
+#include "sampler/rings.h"
 #include "schema.h"
 #include "signals/kernel/kernel.h"
 #include "signals/kernel/rings.h"
@@ -348,6 +352,40 @@ done:
     return list;
 }
 
+/* --- a signal at the worst moment --- */
+
+PyDoc_STRVAR(await_doc, "await_signal(fd)\n\n"
+"For tests: waits for a signal with a lock that the writer needs, having written a byte to the descriptor.");
+PyDoc_STRVAR(limit_doc, "killed_limit(seconds)\n\nFor tests: how long SIGTERM waits for the writer at most.");
+
+static PyObject *await_signal(PyObject *module, PyObject *descriptor)
+{
+    (void)module;
+    int fd = PyObject_AsFileDescriptor(descriptor);
+    sigset_t all, before;
+    if (fd < 0)
+        return NULL;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&sampler.guard);
+    int told = write(fd, "x", 1) == 1;
+    if (told)
+        sigsuspend(&before);
+    pthread_mutex_unlock(&sampler.guard);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return told ? Py_NewRef(Py_None) : PyErr_SetFromErrno(PyExc_OSError);
+}
+
+static PyObject *set_killed_limit(PyObject *module, PyObject *seconds)
+{
+    (void)module;
+    long limit = PyLong_AsLong(seconds);
+    if (limit == -1 && PyErr_Occurred())
+        return NULL;
+    atomic_store(&killed_limit_ns, (uint64_t)limit * 1000000000u);
+    Py_RETURN_NONE;
+}
+
 /* --- constants: tests compare them with schema.py --- */
 
 static int put_owned(PyObject *dict, const char *key, PyObject *value)
@@ -396,6 +434,8 @@ int testing_exec(PyObject *module)
 }
 
 PyMethodDef testing_methods[] = {
+    {"await_signal", await_signal, METH_O, await_doc},
+    {"killed_limit", set_killed_limit, METH_O, limit_doc},
     {"encode", encode, METH_VARARGS, encode_doc},
     {"status", status, METH_VARARGS, status_doc},
     {"look", look, METH_VARARGS, look_doc},

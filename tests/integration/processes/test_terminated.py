@@ -1,17 +1,24 @@
 """A child that its parent terminates has written everything before."""
 
+import os
+
+import pytest
+
 from tests.conftest import Recorder
 from tests.support.validator.strict import read_strict
 from tracer import schema as s
 
 PROGRAM = """\
-import multiprocessing, os, signal, tracer
+import multiprocessing, os, signal, tracer, tracer._core
 
 def child(ready, release):
+    tracer._core.killed_limit(60)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     with tracer.region("last"):
         pass
-    os.write(ready, b"x")
+    WAIT
+    with tracer.region("afterwards"):
+        pass
     os.read(release, 1)
 
 ready, release = os.pipe(), os.pipe()
@@ -25,13 +32,53 @@ print(process.exitcode)
 """
 
 
-def test_terminated_in_the_midst(record: Recorder) -> None:
+IN_A_CALL = "os.write(ready, b'x'); os.read(release, 1)"
+HOLDING_A_LOCK = "tracer._core.await_signal(ready)"  # that the writer needs for CPU samples
+
+
+@pytest.mark.parametrize("wait", [IN_A_CALL, HOLDING_A_LOCK])
+def test_terminated_in_the_midst(record: Recorder, wait: str) -> None:
     """The signal ends it, as it would have; what it did right before is in the trace."""
-    trace = read_strict(record(PROGRAM, options=("--no-cpu",)).read_bytes())
-    assert record.stdout == "-15\n"
+    program, path = record.directory / "program.py", record.directory / "recorded.pftrace"
+    program.write_text(PROGRAM.replace("WAIT", wait))
+    ended = record.tracer("run", "-o", str(path), str(program))
+    assert ended.stdout == "-15\n"
+    trace = read_strict(path.read_bytes())
     _, child = trace.processes
     names = [event.name for event in child.events]
     assert "last" in names
+    assert "afterwards" not in names
     assert names[-1] == s.RECORDING_ENDED
     (told,) = [event for event in trace.events if event.name == s.CHILD_ENDED]
     assert told.args == {s.ARG_CHILD: child.pid, s.ARG_SIGNAL: 15}
+
+
+FIRST_OF_A_CONTAINER = """\
+import os, signal, sys
+try:
+    os.unshare(os.CLONE_NEWPID)
+except OSError as error:
+    sys.exit(print(f"no: {error}"))
+ready, release = os.pipe(), os.pipe()
+pid = os.fork()
+if pid == 0:
+    assert os.getpid() == 1
+    os.write(ready[1], b"x")
+    os.read(release[0], 1)
+    os._exit(7)
+os.read(ready[0], 1)
+os.kill(pid, signal.SIGTERM)
+os.write(release[1], b"x")
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "unshare"), reason="needs Python 3.12")
+def test_survives(record: Recorder) -> None:
+    """The kernel spares process 1 of a container that sets no handler; so it goes on."""
+    trace = record(FIRST_OF_A_CONTAINER)
+    if record.stdout.startswith("no"):
+        pytest.skip(record.stdout)
+    assert record.stdout == "7\n"
+    _, child = read_strict(trace.read_bytes()).processes
+    assert child.events[-1].name == s.RECORDING_ENDED

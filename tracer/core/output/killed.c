@@ -10,12 +10,24 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOKS = 1000, LOOK_NS = 1000 * 1000 }; /* at most a second, on a machine that has no time for the writer */
+#include "ring/clock.h"
+#include "ring/ring.h"
 
-static _Atomic int asked, is_held;
-static pthread_mutex_t *_Atomic writers_mutex; /* NULL: it does not run */
+/* At most a second, on a machine that has no time for the writer. The thread that has the signal may hold what the writer
+ * needs, a mutex of ours or of malloc(): it goes on for some moments meanwhile, as if the signal came later. */
+enum { LOOKS = 10, LOOK_NS = 1000 * 1000, GOES_ON_NS = 5 * 1000 * 1000 };
+
+_Atomic uint64_t killed_limit_ns = 1000 * 1000 * 1000;
+
+enum writer { IS_OVER, SERVES, COMES_BACK };
+
+static _Atomic uint64_t asked_ns; /* 0: nobody has */
+static _Atomic int writer_is, is_held;
+static pthread_mutex_t *_Atomic writers_mutex;
 static pthread_cond_t *writers_wake;
-static pid_t writers_pid; /* a child that C code forks has no writer */
+static pid_t writers_pid; /* a child that C code forks has no writer … */
+static pid_t timers_pid;  /* … and no timer */
+static timer_t again;     /* sends the signal once more */
 
 static void end_by_default(int number)
 {
@@ -26,39 +38,80 @@ static void end_by_default(int number)
 /* Makes the writer look; returns whether it will. Where somebody has the mutex, the writer looks soon anyway. */
 static int wake_writer(void)
 {
-    pthread_mutex_t *mutex = getpid() == writers_pid ? atomic_load(&writers_mutex) : NULL;
-    if (mutex && pthread_mutex_trylock(mutex) == 0) {
+    if (getpid() != writers_pid)
+        return 0;
+    int is = atomic_load(&writer_is);
+    pthread_mutex_t *mutex = atomic_load(&writers_mutex);
+    if (is == SERVES && pthread_mutex_trylock(mutex) == 0) {
         pthread_cond_signal(writers_wake);
         pthread_mutex_unlock(mutex);
     }
-    return mutex != NULL || (getpid() == writers_pid && atomic_load(&is_held));
+    return is != IS_OVER || atomic_load(&is_held);
 }
 
-static void on_signal(int number)
+static int come_again(void)
 {
-    int error = errno;
-    struct timespec pause = {.tv_nsec = LOOK_NS};
-    atomic_store(&asked, 1);
-    for (int i = 0; wake_writer() && i < LOOKS; i++)
+    const struct itimerspec soon = {.it_value.tv_nsec = GOES_ON_NS};
+    return timers_pid == getpid() && timer_settime(again, 0, &soon, NULL) == 0;
+}
+
+/* Sent by this process, it ends before the call that sends it returns. */
+static void on_signal(int number, siginfo_t *about, void *context)
+{
+    (void)context;
+    int error = errno, may_go_on = about->si_code == SI_TIMER || about->si_pid != getpid();
+    const struct timespec pause = {.tv_nsec = LOOK_NS};
+    uint64_t now_ns = clock_ns_of(CLOCK_MONOTONIC), first_ns = 0;
+    if (atomic_compare_exchange_strong(&asked_ns, &first_ns, now_ns))
+        first_ns = now_ns;
+    ring_refuse();
+    for (int looks = 1; wake_writer() && now_ns - first_ns < atomic_load(&killed_limit_ns); looks++) {
         nanosleep(&pause, NULL);
+        if (looks == LOOKS && may_go_on && come_again()) {
+            errno = error;
+            return;
+        }
+        now_ns = clock_ns_of(CLOCK_MONOTONIC);
+    }
     end_by_default(number);
     errno = error;
 }
 
 void killed_serve(pthread_mutex_t *mutex, pthread_cond_t *wake)
 {
-    writers_wake = wake ? wake : writers_wake;
+    writers_wake = wake;
     writers_pid = getpid();
     atomic_store(&writers_mutex, mutex);
+    atomic_store(&writer_is, SERVES);
 }
 
+void killed_leave(int comes_back)
+{
+    atomic_store(&writer_is, comes_back ? COMES_BACK : IS_OVER);
+}
+
+void killed_forget(void)
+{
+    atomic_store(&asked_ns, 0);
+    atomic_store(&writer_is, IS_OVER);
+    atomic_store(&is_held, 0);
+}
+
+/* Process 1 of a container survives the signal. */
 void killed_heed(void)
 {
-    struct sigaction now, ours = {.sa_handler = on_signal, .sa_flags = SA_NODEFER | SA_RESTART};
-    atomic_store(&asked, 0);
+    struct sigaction now, ours = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART};
+    struct sigevent wish = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM};
     sigemptyset(&ours.sa_mask);
-    if (sigaction(SIGTERM, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
-        sigaction(SIGTERM, &ours, NULL);
+    if (sigaction(SIGTERM, NULL, &now) < 0 || (now.sa_sigaction != on_signal && now.sa_handler != SIG_DFL))
+        return;
+    if (getpid() == 1) {
+        signal(SIGTERM, SIG_DFL);
+        return;
+    }
+    if (timers_pid != getpid() && timer_create(CLOCK_MONOTONIC, &wish, &again) == 0)
+        timers_pid = getpid();
+    sigaction(SIGTERM, &ours, NULL);
 }
 
 void killed_hold(sigset_t *before)
@@ -78,11 +131,15 @@ void killed_let_go(const sigset_t *before)
 
 int killed_is_asked(void)
 {
-    return atomic_load_explicit(&asked, memory_order_relaxed);
+    return atomic_load_explicit(&asked_ns, memory_order_relaxed) != 0;
 }
 
 void killed_end(void)
 {
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
     end_by_default(SIGTERM);
     for (;;)
         pause();

@@ -31,6 +31,7 @@ static struct {
     const kernel_source_table *kernel;
     int is_paused;
     int leave;          /* it shall end, … */
+    int comes_back;     /* … for a while or for good, … */
     void (*last)(void); /* … after this … */
     enum ending ending; /* … in this way */
     int has_begun, has_ended; /* the latter -1: it stays */
@@ -82,7 +83,7 @@ static void go_on(void)
         t.work->turn();
         pthread_mutex_lock(&t.mutex);
     }
-    killed_serve(NULL, NULL);
+    killed_leave(t.comes_back);
     pthread_mutex_unlock(&t.mutex);
 }
 
@@ -136,8 +137,10 @@ static int spawn(void)
     int error = pthread_create(&t.thread, NULL, run, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     t.is_paused = error != 0;
-    if (error)
+    if (error) {
+        killed_leave(0);
         return error;
+    }
     if (!pthread_getcpuclockid(t.thread, &clock))
         t.kernel->ignore(~(uint32_t)(clock >> 3));
     killed_serve(&t.mutex, &t.wake);
@@ -161,9 +164,10 @@ static void await_release(void)
             nanosleep(&pause, NULL);
 }
 
-static void join(void (*last)(void), int for_good)
+static void join(void (*last)(void), int for_good, int comes_back)
 {
     t.last = last;
+    t.comes_back = comes_back;
     t.ending = for_good || !t.hides ? ENDS : own_table_offer() < 0 ? STAYS : HANDS_OVER;
     pthread_mutex_lock(&t.mutex);
     t.leave = 1;
@@ -201,10 +205,10 @@ int thread_start(const thread_work *work, const kernel_source_table *kernel)
 void thread_end(void (*last)(void), int for_good)
 {
     if (!t.is_paused && t.hides) {
-        join(last, for_good);
+        join(last, for_good, 0);
     } else {
         if (!t.is_paused)
-            join(NULL, for_good);
+            join(NULL, for_good, 0);
         if (own_table_is_packed())
             own_table_unpack();
         last();
@@ -218,7 +222,7 @@ void thread_end(void (*last)(void), int for_good)
 void thread_pause(void)
 {
     if (!t.is_paused)
-        join(NULL, 0);
+        join(NULL, 0, 1);
 }
 
 void thread_resume(void)
@@ -231,7 +235,7 @@ void thread_hide(void)
 {
     if (!t.hides && own_table_is_needed()) {
         if (!t.is_paused)
-            join(NULL, 1);
+            join(NULL, 1, 1);
         t.hides = 1;
     }
     thread_resume();
@@ -240,6 +244,7 @@ void thread_hide(void)
 void thread_forget(void)
 {
     pthread_mutex_init(&t.mutex, NULL);
+    killed_forget();
     t.hid_in_parent = t.hides;
     t.is_paused = t.hides = 0;
 }

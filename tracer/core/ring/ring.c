@@ -142,7 +142,7 @@ int ring_start(size_t total_bytes)
     return 0;
 }
 
-static void end_generation(void)
+void ring_refuse(void)
 {
     atomic_store(&ring_active, 0);
     atomic_fetch_add(&ring_generation, 1);
@@ -160,7 +160,7 @@ int ring_is_open(thread_buffer *buffer)
 
 void ring_close(void)
 {
-    end_generation();
+    ring_refuse();
     atomic_thread_fence(memory_order_seq_cst);
     for (thread_buffer *at = atomic_load(&ring_threads); at; at = atomic_load(&at->next))
         while (at != ring_mine && __atomic_load_n(&at->writing, __ATOMIC_ACQUIRE))
@@ -189,7 +189,7 @@ void ring_zero(void *table, size_t size)
 
 void ring_forget(void)
 {
-    end_generation(); /* no other thread is left to wait for */
+    ring_refuse(); /* no other thread is left to wait for */
     atomic_store(&ring_threads, NULL);
     ring_mine = NULL;
     if (pool && !is_wiped) /* the parent's data: release the copied pages */

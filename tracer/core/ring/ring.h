@@ -153,6 +153,7 @@ extern void (*_Atomic ring_on_refill)(void);
 
 /* Control thread only. Returns 0, or -1 if memory is short. */
 int ring_start(size_t total_bytes);
+void ring_refuse(void);        /* any thread: from now on hooks find no buffer; one may still be writing into its own */
 void ring_close(void);         /* afterwards hooks find no buffer, and none is writing into one */
 void ring_stop(void);          /* after the consumer has ended; frees what no thread owns */
 void ring_forget(void);        /* in a forked child: drops everything without touching it */
