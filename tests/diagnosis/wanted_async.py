@@ -321,4 +321,15 @@ ASYNC: dict[str, Wanted] = {
     "x10_events_given_in_turn": Wanted(
         "queue grows", ("dispatcher", "post_webhook", "emit"), ("aiohttp",)
     ),
+    "m01_connections_in_a_channel": Wanted("pool exhausted", ("2 slots", "upload"), ("trio",)),
+    "m07_put_on_the_loops_thread": Wanted(
+        "deadlock|loop blocked", ("on_event", "own event loop")
+    ),
+    "m12_event_behind_the_pool": Wanted(
+        "deadlock", ("release_all", "wait_for_go", "SQLAlchemy"), ("sqlalchemy", "aiosqlite")
+    ),
+    "m13_gevent_queue_as_pool": Wanted("pool exhausted", ("2 slots", "fetch"), ("gevent",)),
+    "m14_gevent_pool_in_itself": Wanted("deadlock", ("2 greenlets `crawl`",), ("gevent",)),
+    "m15_two_full_channels": Wanted("deadlock", ("feed", "worker"), ("trio",)),
+    "ok_m6_gevent_urlopen": Wanted("", (), ("gevent",)),
 }

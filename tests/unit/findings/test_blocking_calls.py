@@ -131,3 +131,17 @@ def test_a_single_call_while_the_program_begins(tmp_path, victims, found):
     SampleBuilder(service.trace).add(service.thread, 10 * MS, top, *stack, times=9)
     service.step(160 * MS)
     assert kinds(tmp_path, service.end()) == found
+
+
+@pytest.mark.parametrize(("times", "found"), [(1, []), (3, ["loop blocked"])])
+def test_certificates_that_are_loaded_once(tmp_path, times, found):
+    """A client that stays loads them once; one for each request is a fault."""
+    service = Service(victims=10)
+    for n in range(times):
+        if n:
+            service.rest(n * 500 * MS)
+        start = service.now
+        service.thread.io(start + MS, "ssl.SSLContext.set_default_verify_paths", site=CALL)
+        service.thread.running(start + 81 * MS)
+        service.step(82 * MS)
+    assert kinds(tmp_path, service.end()) == found

@@ -134,3 +134,56 @@ def test_a_pool_of_a_queue_that_ran_dry(tmp_path):
 )
 def test_workers_that_find_no_more_work(tmp_path, story):
     assert "slots never returned" not in kinds(tmp_path, dry(**story))
+
+
+BORROW = "/app/pool.py:14 acquire"
+
+
+def channel(what="MemoryChannel.receive", own=True, handed_on=False):
+    """Two connections in a channel: ten tasks borrow one each, for 200 ms, and put it back.
+
+    `handed_on`: of two that are put back at once, the second is handed on by whoever gets the
+    first. `own`: else another task puts them.
+    """
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, lock = trace.loop(thread), trace.lock(what, BORROW)
+    other = loop.task("feed", site="/app/pool.py:40 feed").ready(0).running(1)
+    tasks = [loop.task("export", site="/app/pool.py:18 export") for _ in range(10)]
+    for task in tasks:
+        task.ready(1).running(2)
+    for task in tasks[2:]:
+        task.awaits(3, what, lock=lock.id, site=BORROW)
+    for task in tasks[:2]:
+        task.awaits(4, "sleep", site="/app/pool.py:20 export")
+    for n in range(0, 10, 2):
+        at = (200 + 100 * n) * MS
+        one, two = tasks[n : n + 2]
+        if at > 200 * MS:
+            for task in (one, two):
+                task.awaits(at - 200 * MS + 2000, "sleep", site="/app/pool.py:20 export")
+        one.ready(at, waker="timer").running(at)
+        two.ready(at, waker="timer").running(at)
+        if n < 8:
+            first, second = tasks[n + 2 : n + 4]
+            first.ready(at + 10, by=one if own else other).running(at + 500)
+            giver = first if handed_on else two if own else other
+            second.ready(at + 600, by=giver).running(at + 700)
+        one.done(at + 1000)
+        two.done(at + 1000)
+    other.done(1200 * MS)
+    thread.end(1200 * MS)
+    return trace.ended(1201 * MS)
+
+
+@pytest.mark.parametrize("what", ["MemoryChannel.receive", "MemoryObjectStream.receive"])
+@pytest.mark.parametrize("handed_on", [False, True])
+def test_a_pool_in_a_channel(tmp_path, what, handed_on):
+    (found,) = find_in(tmp_path, channel(what, handed_on=handed_on))
+    assert found.finding == "pool exhausted"
+    assert f"share 2 slots of a pool made of a `{what.partition('.')[0]}`" in found.text
+    assert "Each slot is kept for 200 ms on average" in found.text
+
+
+def test_a_channel_that_another_task_fills(tmp_path):
+    assert "pool exhausted" not in kinds(tmp_path, channel(own=False))

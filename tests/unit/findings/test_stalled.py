@@ -121,3 +121,52 @@ def test_who_has_a_slot_waits_for_who_needs_one(tmp_path):
 )
 def test_slots_that_are_given_back(tmp_path, story):
     assert "deadlock" not in kinds(tmp_path, slots(**story))
+
+
+def engine(starts=100 * MS, by_it=True, ns=1_200 * MS):
+    """`worker` has the only connection and awaits an event, in vain; `admin` comes later."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), 10 * MS + ns
+    worker, admin, other = (
+        loop.task(name, name=name, site=f"/app/db.py:3 {name}")
+        for name in ("worker", "admin", "other")
+    )
+    go, pool = trace.lock("Event", WAIT), trace.lock("connection pool (sqlalchemy)", GATE)
+    worker.ready(0).running(1).awaits(
+        10 * MS, "Event", acquired=False, lock=go.id, site="/app/db.py:9 wait_for_go"
+    )
+    other.ready(0).running(2).awaits(3, "sleep", site="/app/db.py:30 other")
+    admin.ready(4).running(starts).awaits(
+        starts, "connection pool (sqlalchemy)", lock=pool.id, site="/app/db.py:20 release"
+    )
+    other.ready(end, waker="timer").running(end)
+    worker.ready(end, waker="timer").running(end)
+    admin.ready(end + MS, by=worker if by_it else other).running(end + MS).done(end + 2 * MS)
+    for task in (worker, other):
+        task.done(end + 2 * MS)
+    thread.end(end + 3 * MS)
+    return trace.ended(end + 4 * MS)
+
+
+def test_whoever_needs_a_connection_comes_later(tmp_path):
+    found, *_ = find_in(tmp_path, engine())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 10.0 ms, for 1.20 s: nobody got a connection of SQLAlchemy's pool in "
+        "`release` (db.py:20) (1 wait, 1.11 s) until a wait in `Event` in `wait_for_go` "
+        "(db.py:9) was given up, 1 time, the longest 1.20 s. Whoever waits there has a "
+        "connection: if it waits for what those do who need one, these need other connections."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"starts": 900 * MS}, id="nobody needed one for most of it"),
+        pytest.param({"by_it": False}, id="another one gave it back"),
+        pytest.param({"ns": 400 * MS}, id="not for long"),
+    ],
+)
+def test_connections_of_others(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, engine(**story))

@@ -235,3 +235,39 @@ def test_who_made_the_pool_has_no_connection(tmp_path):
 def test_who_connects_for_a_request_may_have_the_connection(tmp_path):
     (found,) = find_in(tmp_path, listeners(asks="connect (aiohttp)", package="aiohttp"))
     assert "; `listen` had one last, " in found.text
+
+
+CRAWL = "/app/crawl.py:13 crawl"
+
+
+def greenlets(other="", what="pool slot", ns=900 * MS):
+    """Two greenlets of a pool want to start others in it; `other` is what one more does."""
+    trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread, s.TRACK_GREENLETS_PREFIX)
+    lock = trace.lock(what, CRAWL)
+    main = loop.task("<module>", site="/app/crawl.py:18 <module>")
+    main.ready(0).running(0).awaits(MS, "wait", site="/app/crawl.py:18 <module>")
+    stack = f"{CRAWL}\n/x/site-packages/gevent/pool.py:390 Pool.start"
+    stack = "/x/site-packages/gevent/pool.py:390 Pool.start\n" + CRAWL
+    for _ in range(2):
+        crawl = loop.task("crawl", site="/app/crawl.py:10 crawl").ready(1).running(2)
+        crawl.awaits(10 * MS, what, acquired=False, lock=lock.id, site=CRAWL, stack=stack)
+    if other:
+        more = loop.task("fetch", site="/app/crawl.py:7 fetch").ready(1).running(2)
+        more.awaits(3, other, site="/app/crawl.py:8 fetch")
+    thread.end(10 * MS + ns)
+    return trace.ended(10 * MS + ns)
+
+
+def test_greenlets_have_all_the_places_that_they_wait_for(tmp_path):
+    found, *_ = find_in(tmp_path, greenlets())
+    assert found.finding == "deadlock"
+    assert "2 greenlets `crawl` wait for a worker of gevent's pool" in found.text
+    assert "and they have them all" in found.text
+
+
+@pytest.mark.parametrize("other", ["sleep", "socket"])
+def test_another_greenlet_may_have_one(tmp_path, other):
+    found, *_ = find_in(tmp_path, greenlets(other))
+    assert found.finding == "slots never returned"

@@ -60,6 +60,7 @@ from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
 from viewer.analysis.findings.stalls import slow_answer
+from viewer.analysis.findings.standstill import standstill
 from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.starved import starved_workers
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
@@ -84,6 +85,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     knots,  # deadlocks that are not of locks alone
     waits_for_itself,  # deadlock
     full_queues,  # deadlock
+    standstill,  # deadlock
     orphaned_task,
     task_leak,
     busy_loop,

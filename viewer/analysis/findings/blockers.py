@@ -1,6 +1,6 @@
 """Who can end a wait: the owner of a lock, a thread's end, workers of a pool, a loop …"""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
 from functools import cached_property
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.given import Births
+from viewer.analysis.findings.ownloop import OwnLoop
 from viewer.analysis.findings.takers import have
 from viewer.analysis.findings.waits import (
     FOR_TASKS,
@@ -23,7 +24,7 @@ from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
-from viewer.trace.columns import LOOP_TASK, RUNNING, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import LOOP_TASK, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
 from viewer.words import code, place
 
@@ -71,6 +72,12 @@ class Blockers:
             return self._tasks(wait)
         if wait.name == IMPORT:
             return self._import(wait)
+        if self._own_loop.is_blocked_by(wait, self._stepping(wait)):
+            why = (
+                f"in `{wait.name}` and blocks its own event loop meanwhile: what it had given "
+                f"to that loop could only run when it gave up"
+            )
+            return Blocked(LOOP, (wait.who,), why)
         if wait.name in _QUEUES:
             return self._queue(wait)
         if wait.name in _RECEIVED and self._receives(wait):
@@ -234,6 +241,10 @@ class Blockers:
                 found.add(("thread", table.waker[row]))
         return frozenset(found)
 
+    @cached_property
+    def _own_loop(self) -> OwnLoop:
+        return OwnLoop(self.facts)
+
     # Jobs and loops -------------------------------------------------------------------------
 
     @cached_property
@@ -303,7 +314,8 @@ class Blockers:
         step = self.facts.on_loop_at(which, wait.start_ns) if which in lanes else -1
         if step >= 0:
             why = "for a coroutine on its own event loop, which it blocks meanwhile"
-            return Blocked(LOOP, (wait.who,), why) if self._owes(step, wait) else None
+            owes = self._own_loop.owes(step, self._stepping(wait), wait)
+            return Blocked(LOOP, (wait.who,), why) if owes else None
         if (task := self._given(which, wait)) >= 0:
             name = self._name(("task", task))
             return Blocked(GIVEN, (("task", task),), f"for {name}, which it gave to the loop")
@@ -314,44 +326,6 @@ class Blockers:
             return None
         name = self._name(("thread", thread))
         return Blocked(LOOP, (("thread", thread),), f"for a coroutine on the loop of {name}")
-
-    def _owes(self, step: int, wait: Wait) -> bool:
-        """Whether a step gave its loop a callback that ran only when the wait was over."""
-        trace, flows, task = self.model.trace, self.ledger.flows, self._stepping(wait)
-        start_ns = trace.slices.start_ns[step]
-        sources = [trace.slices.event[step]]
-        running = self.waits.tree.lanes.begins(task, start_ns, RUNNING) if task >= 0 else -1
-        sources += [trace.slices.event[running]] if running >= 0 else []
-        times = trace.events.time_ns
-        low, high = (
-            bisect_left(self._loop_wakes, at, key=times.__getitem__)
-            for at in (start_ns, wait.end_ns)
-        )
-        for source in (*sources, *self._loop_wakes[low:high]):
-            for flow, is_end in flows.at(source):
-                target = -1 if is_end else flows.other_end(flow, is_end)
-                loop = self.model.track_lane[trace.events.track[target]] if target >= 0 else -1
-                is_callback = loop >= 0 and trace.events.category[target] == self._of_loops
-                if (
-                    is_callback
-                    and loop == self.model.lane[step]
-                    and times[target] >= wait.end_ns
-                ):
-                    return True
-        return False
-
-    @cached_property
-    def _of_loops(self) -> int:
-        return self.model.trace.symbol(s.CAT_LOOP)
-
-    @cached_property
-    def _loop_wakes(self) -> list[int]:
-        """The `wake` instants within long steps, in order of time."""
-        trace = self.model.trace
-        found = trace.instants(trace.events.name, s.WAKE)
-        return [
-            event for event in found if self.model.track_lane[trace.events.track[event]] >= 0
-        ]
 
     @cached_property
     def _wakes(self) -> dict[int, list[int]]:

@@ -2,10 +2,15 @@
 
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
+from viewer.trace.columns import IO
 from viewer.trace.sites import imports, place_of
 
 _QUICK_NS = 1_000_000
 _FILES = ("os.", "io.", "open", "mmap")
+_CERTIFICATES = (
+    "ssl.SSLContext.set_default_verify_paths",
+    "ssl.SSLContext.load_verify_locations",
+)
 _OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
 
 
@@ -31,6 +36,14 @@ def is_quick(facts: Facts, call: int) -> bool:
     if facts.call(call)[0].startswith(_OF_PEERS):
         return False
     return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
+
+
+def is_set_up(facts: Facts, call: int) -> bool:
+    """Whether it loads the certificates, and was made once, for a client that stays."""
+    if facts.call(call)[0] not in _CERTIFICATES:
+        return False
+    calls = facts.model.states.row
+    return sum(calls[row] == call for row in facts.rows_of((IO,), _QUICK_NS)) == 1
 
 
 def is_of_import(facts: Facts, call: int, row: int) -> bool:

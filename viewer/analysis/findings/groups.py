@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from viewer.analysis.findings.facts import Facts
-from viewer.analysis.findings.waits import LongWaits, Wait
+from viewer.analysis.findings.waits import GETS, LongWaits, Wait
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
 from viewer.analysis.waited import For, waited_for
@@ -18,7 +18,8 @@ _MS = 1_000_000
 _AGAIN_NS = 5 * _MS
 # What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
 # also make two sides wait for each other, or threads take turns: one function waits in a pool.
-_HOME_MADE = ("Queue.get", "SimpleQueue.get", "Condition.wait", "Condition")
+_HOME_MADE = (*GETS, "Condition.wait", "Condition")
+_HANDED_ON_NS = _MS  # whoever got a slot just now hands on what was there already
 _GIVES = 2
 OWN_SLOT = "slot"  # of a home-made pool
 _WORKER = "worker"  # of gevent's pools: it is made by whoever waited, and ends with its slot
@@ -178,7 +179,8 @@ def holds_of(waits: list[Wait], life: LongWaits, slot: str = "") -> Held:
             continue
         waiting -= 1
         ender = wait.ender
-        if ender is not None and ender != wait.who and (ender in got or ender not in known):
+        is_own = ender in got and time_ns - got[ender] >= _HANDED_ON_NS
+        if ender is not None and ender != wait.who and (is_own or ender not in known):
             hold = Hold(ender, got.pop(ender, wait.start_ns), time_ns)
             if slot == _WORKER:
                 hold.start_ns = life.begins_ns(ender)

@@ -39,6 +39,7 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     if (stuck := tokens_of_threads(facts, waits, group, vain)) is not None:
         return stuck
     circle = takers.said(facts, vain) | takers.parents(facts, vain)
+    circle = circle or takers.nobody_else(waits, vain)
     if circle and circle <= _all_wait(waits, vain, circle):
         return _nested(facts, waits, group, vain, circle)
     if not served and (around := takers.nested(facts, vain)):

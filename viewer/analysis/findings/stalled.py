@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import Group, sites
-from viewer.analysis.findings.waits import LongWaits, Wait, place_in
+from viewer.analysis.findings.waits import GETS, LongWaits, Wait, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.jobs import Job
 from viewer.words import code
@@ -19,7 +19,7 @@ _MS = 1_000_000
 _STILL_NS = 500 * _MS
 _AT_ONCE_NS = 50 * _MS
 _BARRIER = "Barrier.wait"
-_FOR_OTHERS = ("Event.wait", "Condition.wait", "Queue.get", "SimpleQueue.get", _BARRIER)
+_FOR_OTHERS = ("Event.wait", "Condition.wait", "Event", "Condition", "future", *GETS, _BARRIER)
 
 
 def stalled_pool(facts: Facts) -> Iterator[Finding]:
@@ -99,6 +99,11 @@ def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | Non
             by_place[wait.name, wait.site].append(wait)
     for (name, site), gave_up in by_place.items():
         still = [wait for wait in gave_up if _stood_still(group, served, wait)]
+        still = [
+            w
+            for w in gave_up
+            if any(abs(w.end_ns - one.end_ns) <= _AT_ONCE_NS for one in still)
+        ]
         lost = sum(
             max(min(one.end_ns, wait.end_ns) - max(one.start_ns, wait.start_ns), 0)
             for one in group.waits
@@ -122,11 +127,16 @@ def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | Non
 
 
 def _stood_still(group: Group, served: list[int], wait: Wait) -> bool:
-    """Whether others waited for a slot all the while, and got one only when it gave up."""
+    """Whether others waited for a slot all the while, or for half of it where it was he who
+    then gave one, and got one only when it gave up."""
     since, until = wait.start_ns + _AT_ONCE_NS, wait.end_ns - _AT_ONCE_NS
     first = bisect_left(served, since)
     is_first = first < len(served) and until <= served[first] <= wait.end_ns + _AT_ONCE_NS
-    return is_first and any(w.start_ns <= since and w.end_ns >= until for w in group.waits)
+    middle = (wait.start_ns + wait.end_ns) // 2
+    return is_first and any(
+        w.start_ns <= (middle if w.ender == wait.who else since) and w.end_ns >= until
+        for w in group.waits
+    )
 
 
 def _apart(waits: list[Wait]) -> list[Wait]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tracer import schema as s
-from viewer.analysis.findings.calls import is_import, is_of_file, is_quick
+from viewer.analysis.findings.calls import is_import, is_of_file, is_quick, is_set_up
 from viewer.analysis.findings.facts import COMPUTING, NOT_ITS_FAULT, Evidence, Facts, Split
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import did, sampled
@@ -61,7 +61,11 @@ def long_steps(facts: Facts) -> list[Step]:
         if thread >= 0:
             split = facts.split(thread, window(start, end))
             own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, window(start, end))
-            own -= sum(ns for row, ns in split.calls.items() if is_quick(facts, row))
+            own -= sum(
+                ns
+                for row, ns in split.calls.items()
+                if is_quick(facts, row) or is_set_up(facts, row)
+            )
             # A new thread says at once that it runs, unless others have the CPU or the GIL.
             own -= sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
         # What runs inside (an eager task's first step) is a step of its own.

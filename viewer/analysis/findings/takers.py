@@ -19,6 +19,7 @@ _NOT_YET = ("connect (asyncpg)",)  # its pool connects before anybody asks for o
 _ANY_DRIVER = "sqlalchemy"  # its pool has the connections of another package
 _OF_DRIVERS = ("query ", "executor (aiosqlite)")
 _JUST_NS = 50_000_000
+_OF_GREENLETS = "pool slot"  # in gevent's `Pool`, each of which is a greenlet
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
 _IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
@@ -125,6 +126,17 @@ def is_talk(what: str, package: str) -> bool:
     if not what.startswith(_WITH_ONE):
         return False
     return package_of(what) == family(package)
+
+
+def nobody_else(waits: LongWaits, vain: list[Wait]) -> set[Who]:
+    """Greenlets that wait in vain for a place in a pool of greenlets, where all others only
+    wait for the end of some: nobody else can have the places."""
+    worst = max(vain, key=lambda wait: wait.ns)
+    if any(wait.name != _OF_GREENLETS for wait in vain):
+        return set()
+    waiting = {wait.who for wait in vain}
+    others = waits.living(worst) - waiting - waits.waiting_for_ends(worst)
+    return waiting if not others else set()
 
 
 def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:

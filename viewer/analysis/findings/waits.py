@@ -190,6 +190,26 @@ class LongWaits:
         event = self.model.trace.slices.event[after] if after >= 0 else -1
         return event >= 0 and self.model.trace.args(event).get(s.ARG_VIA) == _ON_TIMEOUT
 
+    def living(self, wait: Wait) -> set[Who]:
+        """The tasks of the same process that are there during four fifths of a wait."""
+        process, fifth = self.process(wait.who), wait.ns // 5
+        owned, found = self.model.owners, set[Who]()
+        for task, of in enumerate(owned.task_process):
+            who: Who = ("task", task)
+            is_there = of == process and self.begins_ns(who) <= wait.start_ns + fifth
+            if is_there and self.ends_ns(who) >= wait.end_ns - fifth:
+                found.add(who)
+        return found
+
+    def waiting_for_ends(self, wait: Wait) -> set[Who]:
+        """The tasks that await the end of others during four fifths of a wait."""
+        fifth = wait.ns // 5
+        return {
+            other.who
+            for other in self.for_tasks
+            if other.start_ns <= wait.start_ns + fifth and other.end_ns >= wait.end_ns - fifth
+        }
+
     def process(self, who: Who) -> int:
         kind, which = who
         of = self.model.thread_process if kind == "thread" else self.model.owners.task_process
