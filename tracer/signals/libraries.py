@@ -60,7 +60,7 @@ WAITS: "dict[str, dict[str, str]]" = {
     "asyncpg.connection": {
         "close": "Connection.close",
         "query": "Connection.execute Connection._execute Connection._executemany"
-        " Connection._prepare Connection._copy_in Connection._copy_in_records"
+        " Connection._prepare Connection._copy_in Connection.copy_records_to_table"
         " Connection._copy_out Connection._introspect_types Connection._introspect_type"
         " Connection.reset Connection.add_listener Connection.remove_listener",
     },

@@ -18,6 +18,8 @@ async def work(pool: asyncpg.Pool) -> None:
             rows = [(1,)]
             await connection.execute("create temp table if not exists t (i int)")
             await connection.copy_records_to_table("t", records=rows)  #: await query (asyncpg)
+            # The table is known by now; what is left to wait for is the copying.
+            await connection.copy_records_to_table("t", records=rows)  #: await query (asyncpg)
             insert = "insert into t values ($1)"
             await connection.executemany(insert, rows)  #: await query (asyncpg)
 
