@@ -101,7 +101,7 @@ class Recording:
         options = self.options
         if options.flight is not None:
             flight = options.flight
-            core.set_triggers(flight.triggers, flight.keep, flight.cooldown_ns)
+            flight.set_triggers(core)
             options.path = options.flight.make_ring(core)
             return False, -1
         self._is_new = not os.path.lexists(options.path)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "output/places.h"
 #include "recording.h"
 #include "ring/clock.h"
 #include "ring/intern.h"
@@ -120,8 +121,9 @@ void moments_ask_place(uint64_t pthread)
     start_thread(ask_place, (void *)(uintptr_t)pthread);
 }
 
-PyDoc_STRVAR(set_doc, "set_triggers([(kind, limit, name, text)], keep, cooldown_ns)\n\n"
-"What the next flight recording looks for, how many snapshots of it are kept, and the least time from one to the next.");
+PyDoc_STRVAR(set_doc, "set_triggers([(kind, limit, name, text)], keep, cooldown_ns, library)\n\n"
+"What the next flight recording looks for, how many snapshots of it are kept, and the least time from one to the next;\n"
+"the folder of the standard library, whose lines count last.");
 
 static PyObject *set(PyObject *module, PyObject *args)
 {
@@ -129,8 +131,9 @@ static PyObject *set(PyObject *module, PyObject *args)
     PyObject *list;
     unsigned int keep;
     unsigned long long cooldown_ns;
+    const char *library;
     trigger found[TRIGGERS];
-    if (!PyArg_ParseTuple(args, "O!IK", &PyList_Type, &list, &keep, &cooldown_ns))
+    if (!PyArg_ParseTuple(args, "O!IKs", &PyList_Type, &list, &keep, &cooldown_ns, &library))
         return NULL;
     Py_ssize_t count = PyList_GET_SIZE(list) < TRIGGERS ? PyList_GET_SIZE(list) : TRIGGERS;
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -143,6 +146,7 @@ static PyObject *set(PyObject *module, PyObject *args)
         PyOS_snprintf(found[i].name, sizeof found[i].name, "%s", name);
         PyOS_snprintf(found[i].text, sizeof found[i].text, "%s", text);
     }
+    places_library(library);
     triggers_set(found, (uint32_t)count, keep, cooldown_ns);
     Py_RETURN_NONE;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "output/killed.h"
+#include "output/places.h"
 #include "output/triggers.h"
 #include "output/writer.h"
 #include "ring/intern.h"
@@ -157,16 +158,39 @@ static int tell_place(PyObject *answer)
     return 0;
 }
 
-PyDoc_STRVAR(look_doc, "look(records, looks, rss_bytes, answer) -> [(ns, reason, since_ns, until_ns, suppressed)]\n\n"
+/* (ns, tid, [(path, line, function)]): a thread computed there, called by the later ones. */
+static void take_samples(PyObject *list)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        unsigned long long ns;
+        unsigned int tid, line;
+        PyObject *frames;
+        const char *path, *function;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "KIO!", &ns, &tid, &PyList_Type, &frames))
+            return;
+        sample one = {.tid = (pid_t)tid, .periods = 1, .count = (uint32_t)PyList_GET_SIZE(frames)};
+        for (uint32_t at = 0; at < one.count; at++) {
+            if (!PyArg_ParseTuple(PyList_GET_ITEM(frames, (Py_ssize_t)at), "sIs", &path, &line, &function))
+                return;
+            one.places[at] =
+                (sample_place){intern_string(function, strlen(function)), intern_string(path, strlen(path)), line};
+        }
+        places_sampled(NULL, &one, ns);
+    }
+}
+
+PyDoc_STRVAR(look_doc, "look(records, looks, rss_bytes, answer, samples) -> [(ns, reason, since_ns, until_ns, suppressed)]\n\n"
 "For tests: what the triggers that are set find in the records, when they look at these times. `answer`: (ns, site), where\n"
-"the thread of a moment was when somebody asked; None: nobody can be asked.");
+"the thread of a moment was when somebody asked; None: nobody can be asked. `samples`: (ns, tid,\n"
+"[(path, line, function)]), the innermost first.");
 
 static PyObject *look(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *records, *looks, *answer, *found = PyList_New(0);
+    PyObject *records, *looks, *answer, *samples, *found = PyList_New(0);
     unsigned long long rss_bytes;
-    if (!found || !PyArg_ParseTuple(args, "O!O!KO", &PyList_Type, &records, &PyList_Type, &looks, &rss_bytes, &answer))
+    if (!found || !PyArg_ParseTuple(args, "O!O!KOO!", &PyList_Type, &records, &PyList_Type, &looks, &rss_bytes, &answer,
+                                    &PyList_Type, &samples))
         return NULL;
     timeline *t = calloc(1, sizeof *t);
     thread_line *threads[TEST_THREADS] = {NULL};
@@ -175,6 +199,7 @@ static PyObject *look(PyObject *module, PyObject *args)
     timeline_init(t, 1, 1, 0, "test", 4);
     t->out.kept.is_on = 1;
     triggers_begin(t);
+    take_samples(samples);
     encoder_begin_batch(&t->out, 1000, 2000, 3000);
     Py_ssize_t i = 0;
     for (Py_ssize_t at = 0; at < PyList_GET_SIZE(looks) && !PyErr_Occurred(); at++) {
@@ -183,8 +208,10 @@ static PyObject *look(PyObject *module, PyObject *args)
             if (feed(t, threads, PyList_GET_ITEM(records, i)) < 0)
                 break;
         for (int n = 0; n < TEST_THREADS; n++)
-            if (threads[n])
+            if (threads[n]) {
                 threads[n]->pthread = answer != Py_None;
+                lane_reach(t, threads[n], ns);
+            }
         timeline_settle(t);
         moment *m = triggers_look(t, ns, rss_bytes);
         if (m && !triggers_are_sure(m)) {

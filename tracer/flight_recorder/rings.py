@@ -119,22 +119,26 @@ class Flight:
         except OSError:
             pass
 
+    def set_triggers(self, core: "ModuleType") -> None:
+        core.set_triggers(self.triggers, self.keep, self.cooldown_ns, _library())
+
     @staticmethod
     def place_of(core: "ModuleType", thread: int, depth: int) -> tuple[str, str]:
-        """Where the thread of that ident is now: the innermost line outside the standard
-        library, and its frames, a line each, the innermost first."""
-        library = os.__file__.rpartition("/")[0] + "/"
+        """Where the thread of that ident is now: the innermost line of the program, else of an
+        installed package (as core/output/places.c), and its frames, the innermost first."""
         lines: list[str] = []
-        frame, site = sys._current_frames().get(thread), ""
+        sites: dict[bool, str] = {}  # whether it is a package's -> the innermost
+        frame, is_step = sys._current_frames().get(thread), True
         while frame is not None and len(lines) < depth:
             code = frame.f_code
             path = core.shown_text(code.co_filename)
             lines.append(f"{path}:{frame.f_lineno} {core.shown_text(code.co_qualname)}")
-            is_library = path.startswith(library) and "-packages/" not in path
-            if not site and not is_library and not path.startswith("<frozen"):
-                site = lines[-1]
+            is_package = "-packages/" in path
+            if is_step and (is_package or not path.startswith((_library(), "<frozen"))):
+                sites.setdefault(is_package, lines[-1])
+            is_step = is_step and code.co_qualname not in _RUNNERS
             frame = frame.f_back
-        return site or "".join(lines[:1]), "\n".join(lines)
+        return sites.get(False) or sites.get(True) or "".join(lines[:1]), "\n".join(lines)
 
     def _clear(self, core: "ModuleType") -> None:
         """Leaves the newest rings of dead processes, and removes snapshots that these did
@@ -149,6 +153,14 @@ class Flight:
             for name in names:
                 if name.endswith(PARTIAL):
                     discard(f"{self.folder}/{name}")
+
+
+# What calls the steps of a loop: its callers are no part of a step.
+_RUNNERS = ("Handle._run", "BaseEventLoop.run_forever", "Runner.run", "unrolled_run")
+
+
+def _library() -> str:
+    return os.__file__.rpartition("/")[0] + "/"
 
 
 def line_of(moment: "dict[str, Any]") -> str:

@@ -9,16 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "output/places.h"
 #include "ring/intern.h"
 
-enum { MOST_KEPT = 1000, MOST_LOOKS = 4, CALLS = 16 };
+enum { MOST_KEPT = 1000, MOST_LOOKS = 4 };
 enum { AHEAD_NS = 200 * 1000 * 1000 }; /* longer than it is until the next look */
-
-typedef struct {
-    const track *on; /* of the states of its thread */
-    uint64_t ns, end_ns;
-    char site[SNAPSHOT_TEXT];
-} long_call;
 
 static struct {
     trigger list[TRIGGERS];
@@ -30,9 +25,12 @@ static struct {
     uint64_t suppressed, untold; /* in all; since the last one that was told */
     moment found;
     int has_found, is_open; /* … and lasts */
-    long_call calls[CALLS]; /* on threads of loops, that ended: a ring */
-    uint32_t call_count;
+    long_spans calls; /* on the states of threads of loops: lines */
+    long_spans steps; /* on loops: names */
+    long_spans gil_waits; /* on the states of those threads: who had it */
     const track *lane; /* the states of the thread that the moment's step is on; NULL: it is no step */
+    const track *loop; /* of a task that is ready, what runs there; else NULL */
+    uint32_t at_tid, behind_tid; /* of whose thread the samples say where it was: the moment's; who is in its way */
     uint8_t serial;         /* `is_told` of its slice */
     char (*kept)[SEGMENT_PATH]; /* the snapshots on the disk, a ring of `keep` */
     uint64_t written;
@@ -108,11 +106,16 @@ static int is_named(const open_slice *slice, const char *name)
     return own && length == strlen(name) && !memcmp(own, name, length);
 }
 
+static int is_step(const open_slice *slice)
+{
+    return slice->category == SCHEMA_CAT_LOOP && slice->name != SCHEMA_SELECT;
+}
+
 static int is_about(const trigger *t, const track *on, const open_slice *slice)
 {
     int is_await = slice->category == SCHEMA_CAT_TASK && !slice->name;
     switch (t->kind) {
-    case TRIGGER_LOOP: return slice->category == SCHEMA_CAT_LOOP && slice->name != SCHEMA_SELECT;
+    case TRIGGER_LOOP: return is_step(slice);
     case TRIGGER_LOCK: return (slice->category == SCHEMA_CAT_LOCK || is_await) && waits_for_holder(slice);
     case TRIGGER_GIL: return slice->category == SCHEMA_CAT_GIL;
     case TRIGGER_GC: return slice->category == SCHEMA_CAT_GC && on->kind == TRACK_KIND_PLAIN;
@@ -135,7 +138,7 @@ static void set_text(char *to, size_t size, const char *text, size_t length)
     snprintf(to, size, "%.*s", (int)(length < size ? length : size - 1), text ? text : "");
 }
 
-/* The text of an argument, of a stack its first line; "" without. */
+/* The text of an argument, of a stack the line that counts; "" without. */
 static void text_among(char *to, size_t size, const arg *args, uint32_t count, enum schema_arg name)
 {
     to[0] = 0;
@@ -145,8 +148,10 @@ static void text_among(char *to, size_t size, const arg *args, uint32_t count, e
         if (a->name != name)
             continue;
         const char *text = a->type == ARG_INTERNED ? intern_text((uint32_t)a->value, &length) : a->text;
-        const char *end = a->type == ARG_INTERNED || a->type == ARG_TEXT ? memchr(text, '\n', length) : NULL;
-        set_text(to, size, text, end ? (size_t)(end - text) : length);
+        if (a->type == ARG_INTERNED || a->type == ARG_TEXT)
+            places_in_stack(text, length, to, size);
+        else
+            set_text(to, size, text, length);
     }
 }
 
@@ -220,7 +225,7 @@ static void place_region(moment *m, const timeline *line, const thread_line *thr
         m->pthread = runs->pthread;
 }
 
-static void name_slice(moment *m, const open_slice *slice)
+static void name_of(char *to, size_t size, const open_slice *slice)
 {
     static const char *const names[] = {NULL,
 #define NAME(name, text) text,
@@ -231,17 +236,36 @@ static void name_slice(moment *m, const open_slice *slice)
     const char *name = slice->name ? NULL : slice->name_id ? intern_text(slice->name_id, &length) : slice->text;
     if (slice->name && slice->name < sizeof names / sizeof *names)
         name = names[slice->name], length = strlen(name);
-    set_text(m->what, sizeof m->what, name, length);
+    set_text(to, size, name, length);
+}
+
+/* Of a task that is ready: where it waits, and what its loop does meanwhile. */
+static void blame_loop(moment *m, const timeline *line, const task_line *task, const open_slice *ready)
+{
+    size_t length;
+    const track *running = &task->loop->running;
+    const char *site = intern_text(task->await_site, &length);
+    if (task->await_site)
+        set_text(m->site, sizeof m->site, site, length);
+    else
+        place(m->site, sizeof m->site, ready);
+    const thread_line *thread = thread_at(line, running);
+    g.loop = running;
+    g.behind_tid = thread ? thread->tid : 0;
+    const open_slice *runs = running->kept && running->kept->depth ? &running->kept->open[0] : NULL;
+    if (runs && is_step(runs) && number_of(runs, SCHEMA_ARG_TASK) != task->id) /* its own step ends the wait */
+        name_of(m->behind, sizeof m->behind, runs);
 }
 
 static void describe(moment *m, const timeline *line, const track *on, const open_slice *slice)
 {
     int is_region = slice->category == SCHEMA_CAT_USER;
-    g.lane = NULL;
+    g.lane = g.loop = NULL;
+    g.at_tid = g.behind_tid = 0;
     const track *owner = is_region ? on->parent : on;
     thread_line *thread = thread_at(line, owner);
     task_line *task = thread ? NULL : task_at(line, owner);
-    name_slice(m, slice);
+    name_of(m->what, sizeof m->what, slice);
     m->taken.tid = thread ? thread->tid : number_of(slice, SCHEMA_ARG_TID);
     m->taken.task = task ? task->id : number_of(slice, SCHEMA_ARG_TASK);
     if (task) {
@@ -251,10 +275,19 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
                  task->name, what);
     }
     /* Where the thread of a loop is right now says more than which function the loop has called. */
+    if (is_region && thread)
+        g.at_tid = thread->tid;
     if (is_region && !m->taken.moment_end_ns) {
         place_region(m, line, thread, task);
         return;
     }
+    if (slice->name == SCHEMA_READY && task && task->loop) {
+        blame_loop(m, line, task, slice);
+        return;
+    }
+    if (slice->category == SCHEMA_CAT_LOOP || slice->category == SCHEMA_CAT_GC)
+        g.at_tid = m->taken.tid;
+    g.behind_tid = slice->category == SCHEMA_CAT_GIL ? number_of(slice, SCHEMA_ARG_HOLDER) : 0;
     kept_track *lane = thread && on != &thread->on ? thread->on.kept : NULL;
     if (lane && lane->depth && !m->taken.moment_end_ns)
         place(m->site, sizeof m->site, &lane->open[0]);
@@ -267,13 +300,6 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
     text_of(m->behind, sizeof m->behind, slice, SCHEMA_ARG_OWNER_NAME);
     if (!m->behind[0])
         text_of(m->behind, sizeof m->behind, slice, SCHEMA_ARG_HOLDER_NAME);
-    if (!m->behind[0] && slice->name == SCHEMA_READY && task && task->loop && task->loop->running.kept &&
-        task->loop->running.kept->depth) {
-        const open_slice *runs = &task->loop->running.kept->open[0];
-        size_t length = 0;
-        const char *name = runs->name_id ? intern_text(runs->name_id, &length) : "";
-        set_text(m->behind, sizeof m->behind, name, length);
-    }
 }
 
 /* --- firing --- */
@@ -321,18 +347,30 @@ static void look_at(const track *on, open_slice *slice, uint64_t ns, uint64_t un
         slice->is_told = 1; /* whatever comes: thousands of tasks that wait are not looked at in each pass */
 }
 
-static void remember_call(const track *on, const open_slice *slice, uint64_t end_ns, const arg *args, uint32_t count)
+/* What keeps a loop: its long steps, and the long calls of its thread. */
+static void remember(const track *on, const open_slice *slice, uint64_t end_ns, const arg *args, uint32_t count)
 {
-    if (slice->category != SCHEMA_CAT_IO && slice->category != SCHEMA_CAT_SLEEP && slice->category != SCHEMA_CAT_LOCK)
+    if (is_step(slice)) {
+        long_span *step = spans_add(&g.steps, on, slice->ns, end_ns);
+        step->of = number_of(slice, SCHEMA_ARG_TASK);
+        name_of(step->text, sizeof step->text, slice);
         return;
-    const thread_line *thread = thread_at(g.line, on);
+    }
+    int is_gil = slice->category == SCHEMA_CAT_GIL;
+    int is_call = slice->category == SCHEMA_CAT_IO || slice->category == SCHEMA_CAT_SLEEP || slice->category == SCHEMA_CAT_LOCK;
+    const thread_line *thread = is_gil || is_call ? thread_at(g.line, on) : NULL;
     if (!thread || (!thread->loop && !thread->named))
         return;
-    long_call *call = &g.calls[g.call_count++ % CALLS];
-    call->on = on, call->ns = slice->ns, call->end_ns = end_ns;
-    place(call->site, sizeof call->site, slice);
-    if (!call->site[0]) /* the stack's names came after the call */
-        text_among(call->site, sizeof call->site, args, count, SCHEMA_ARG_SITE);
+    if (is_gil) {
+        long_span *wait = spans_add(&g.gil_waits, on, slice->ns, end_ns);
+        wait->of = number_of(slice, SCHEMA_ARG_HOLDER);
+        text_of(wait->text, sizeof wait->text, slice, SCHEMA_ARG_HOLDER_NAME);
+        return;
+    }
+    long_span *call = spans_add(&g.calls, on, slice->ns, end_ns);
+    place(call->text, sizeof call->text, slice);
+    if (!call->text[0]) /* the stack's names came after the call */
+        text_among(call->text, sizeof call->text, args, count, SCHEMA_ARG_SITE);
 }
 
 static void ended(void *unused, const track *on, open_slice *slice, uint64_t end_ns, const arg *args, uint32_t count)
@@ -344,7 +382,7 @@ static void ended(void *unused, const track *on, open_slice *slice, uint64_t end
         g.is_open = 0;
     }
     look_at(on, slice, end_ns, end_ns);
-    remember_call(on, slice, end_ns, args, count);
+    remember(on, slice, end_ns, args, count);
 }
 
 void triggers_begin(timeline *line)
@@ -355,8 +393,9 @@ void triggers_begin(timeline *line)
     g.told_ns = g.suppressed = g.untold = g.now_ns = g.written = 0;
     g.has_found = g.is_open = 0;
     g.serial = 1;
-    g.lane = NULL;
-    memset(g.calls, 0, sizeof g.calls);
+    g.lane = g.loop = NULL;
+    g.calls = g.steps = g.gil_waits = (long_spans){0};
+    places_begin();
     g.kept = g.count ? calloc(g.keep, sizeof *g.kept) : NULL;
     kept->notable_ns = UINT64_MAX;
     for (uint32_t i = 0; i < g.count; i++)
@@ -386,17 +425,39 @@ static uint64_t place_of(const moment *m, uint64_t upto_ns)
     return m->pthread && ns >= m->taken.moment_ns && ns <= (end_ns ? end_ns : g.is_open ? upto_ns : 0) ? place : 0;
 }
 
-/* Of a step that has ended, and was mostly one call, the line of that. */
-static void place_in_call(moment *m)
+/* Of a step that has ended, and was mostly one call, the line of that; else where its thread computed. */
+static void place_late(moment *m, uint64_t until_ns)
 {
-    uint64_t since_ns = m->taken.moment_ns, until_ns = m->taken.moment_end_ns;
-    for (uint32_t i = 0; i < CALLS && g.lane && !m->site[0]; i++) {
-        const long_call *call = &g.calls[i];
-        if (call->on == g.lane && call->ns >= since_ns && call->end_ns <= until_ns &&
-            (call->end_ns - call->ns) * 2 > until_ns - since_ns)
-            memcpy(m->site, call->site, sizeof m->site);
-    }
+    const long_span *call = m->taken.moment_end_ns ? spans_most_of(&g.calls, g.lane, m->taken.moment_ns, until_ns) : NULL;
+    if (call && !m->site[0])
+        memcpy(m->site, call->text, sizeof m->site);
+    if (!m->site[0] && g.at_tid)
+        places_of(g.at_tid, m->taken.moment_ns, until_ns, m->site, sizeof m->site);
     m->taken.site = m->site[0] ? intern_string(m->site, strlen(m->site)) : 0;
+}
+
+/* Who was in the way, and where that was: `name (line)`. */
+static void place_behind(moment *m, uint64_t until_ns)
+{
+    char at[SNAPSHOT_TEXT] = "";
+    const long_span *step = spans_most_of(&g.steps, g.loop, m->taken.moment_ns, until_ns);
+    if (step && step->of != m->taken.task)
+        memcpy(m->behind, step->text, sizeof m->behind);
+    const thread_line *thread = g.loop ? thread_at(g.line, g.loop) : NULL;
+    const track *lane = thread ? &thread->on : NULL;
+    const long_span *wait = spans_most_of(&g.gil_waits, lane, m->taken.moment_ns, until_ns);
+    const long_span *call = spans_most_of(&g.calls, lane, m->taken.moment_ns, until_ns);
+    if (wait) {
+        memcpy(m->behind, wait->text, sizeof m->behind);
+        g.behind_tid = wait->of;
+    }
+    if (call)
+        memcpy(at, call->text, sizeof at);
+    else if (g.behind_tid)
+        places_of(g.behind_tid, m->taken.moment_ns, until_ns, at, sizeof at);
+    size_t length = strlen(m->behind);
+    if (at[0])
+        snprintf(m->behind + length, sizeof m->behind - length, length ? " (%s)" : "%s", at);
 }
 
 /* In one line; of bytes, signals and counts, only what was counted. */
@@ -410,8 +471,9 @@ static void say(moment *m, uint64_t ns)
         const char *site = intern_text(m->taken.site, &length);
         set_text(m->site, sizeof m->site, site, length);
     } else {
-        place_in_call(m);
+        place_late(m, m->taken.moment_end_ns ? m->taken.moment_end_ns : ns);
     }
+    place_behind(m, m->taken.moment_end_ns ? m->taken.moment_end_ns : ns);
     char *to = m->taken.reason;
     size_t size = sizeof m->taken.reason;
     if (m->kind > TRIGGER_REGION) {
@@ -420,7 +482,7 @@ static void say(moment *m, uint64_t ns)
     }
     m->ns = (m->taken.moment_end_ns ? m->taken.moment_end_ns : ns) - m->taken.moment_ns;
     double ms = (double)m->ns / 1e6;
-    snprintf(to, size, "%s (%.80s, %.1f ms%s%s%.120s%s%.80s)", m->trigger, m->what, ms, m->taken.moment_end_ns ? "" : " so far",
+    snprintf(to, size, "%s (%.80s, %.1f ms%s%s%.120s%s%.160s)", m->trigger, m->what, ms, m->taken.moment_end_ns ? "" : " so far",
              m->site[0] ? ", at " : "", m->site, m->behind[0] ? ", behind " : "", m->behind);
 }
 

@@ -12,6 +12,7 @@
 #include "output/debug.h"
 #include "output/file.h"
 #include "output/flight.h"
+#include "output/places.h"
 #include "output/present.h"
 #include "output/thread.h"
 #include "output/ticks.h"
@@ -393,6 +394,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     if (about->ring) {
         w.line.out.kept.is_on = 1;
         triggers_begin(&w.line);
+        w.samples.seen = triggers_are_set() ? places_sampled : NULL;
         error = rotate();
     } else {
         begin_batch();

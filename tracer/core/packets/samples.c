@@ -237,7 +237,10 @@ void samples_put(sample_writer *w, const sample *s, uint64_t ns)
 static void put_sample(void *writer, const sample *s)
 {
     sample_writer *w = writer;
-    samples_put(w, s, w->to_ns(s->tick));
+    uint64_t ns = w->to_ns(s->tick);
+    samples_put(w, s, ns);
+    if (w->seen)
+        w->seen(NULL, s, ns);
 }
 
 void samples_write(sample_writer *w, uint64_t horizon_tick, uint64_t ns)

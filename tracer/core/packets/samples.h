@@ -21,6 +21,7 @@ typedef struct {
     map functions, paths; /* string ids interned in this chunk */
     map frame_iids;       /* hash of a place -> iid */
     map stack_iids;       /* hash of the frames -> iid */
+    void (*seen)(void *context, const sample *s, uint64_t ns); /* NULL: nobody else is told of each */
     uint64_t look_ns; /* when it looks for threads again */
     uint64_t count;       /* packets in total */
 } sample_writer;
