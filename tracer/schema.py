@@ -104,6 +104,9 @@ RESULT_RECEIVED = "result received"  # … the instant in the process that asked
 # Messages between processes that somebody waited for:
 MESSAGE_SENT = "message sent"  # instant on the thread that wrote it, flow to …
 MESSAGE_RECEIVED = "message received"  # … the instant on the thread that had waited
+# Instant on the thread that accepted a connection: its first request, or it itself, had come
+# at `since_ns`, to a tick of the kernel, and nobody had been there.
+ACCEPTED_LATE = "accepted late"
 GC_PREFIX = "GC gen"  # + generation
 # Instants on the track `heap`:
 SAMPLING = "sampling"  # from here on, allocations are sampled
@@ -167,6 +170,7 @@ ARG_FD = "fd"
 ARG_PATH = "path"
 ARG_PEER = "peer"
 ARG_OWN_PEER = "own_peer"  # bool, at the end: the peer is a server in this very process
+ARG_PORT = "port"  # uint on `accepted late`: the server's
 ARG_HOLDING_GIL = "holding_gil"  # bool: the thread holds the GIL meanwhile
 ARG_CONTINUES = "continues"  # bool: another piece of the previous call or region
 ARG_OPERATION = "operation"  # uint: id of the tracer.task that a region or log is part of

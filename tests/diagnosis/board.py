@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.diagnosis.wanted import WANTED, Wanted
 from tests.diagnosis.wanted_async import ASYNC
+from tests.diagnosis.wanted_services import SERVICES
 from tests.diagnosis.wanted_stdlib import STDLIB
 from tests.diagnosis.wanted_sync import SYNC
 from tests.support.servers import postgres, redis
@@ -43,7 +44,7 @@ def missing(name: str) -> str:
 
 
 def wanted(name: str) -> Wanted:
-    known = WANTED | SYNC | ASYNC | STDLIB
+    known = WANTED | SYNC | ASYNC | STDLIB | SERVICES
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]
 
 

@@ -197,6 +197,7 @@
     X(RESULT_RECEIVED, "result received")       \
     X(MESSAGE_SENT, "message sent")             \
     X(MESSAGE_RECEIVED, "message received")     \
+    X(ACCEPTED_LATE, "accepted late")           \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
     X(RECORDING_CUT, "recording cut")           \
@@ -233,6 +234,7 @@
     X(ARG_PATH, "path")                       \
     X(ARG_PEER, "peer")                       \
     X(ARG_OWN_PEER, "own_peer")               \
+    X(ARG_PORT, "port")                       \
     X(ARG_HOLDING_GIL, "holding_gil")         \
     X(ARG_CONTINUES, "continues")             \
     X(ARG_OPERATION, "operation")             \

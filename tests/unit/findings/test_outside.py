@@ -253,3 +253,37 @@ def test_a_client_that_says_nothing(tmp_path):
 )
 def test_clients_that_disturb_nobody(tmp_path, story):
     assert kinds(tmp_path, silent(**story)) == []
+
+
+def pieces(count=20, piece_ns=60 * MS, pause_ns=5 * MS):
+    """Clients send their requests bit by bit."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    server, at = trace.thread("server").native(0), MS
+    for _ in range(count):
+        server.io(at, "socket.recv", site="/app/web.py:9 upload", stack=READS)
+        server.native(at + piece_ns)
+        at += piece_ns + pause_ns
+    server.end(at)
+    return trace.ended(at + MS)
+
+
+def test_requests_that_come_bit_by_bit(tmp_path):
+    (found,) = find_in(tmp_path, pieces())
+    assert found.finding == "slow client"
+    assert found.text.startswith(
+        "Slow client: `server` in `upload` (web.py:9), the only thread of a server, waited "
+        "1.20 s in `socket.recv` for the rest of requests that their clients send bit by bit, "
+        "20 times, the longest 60.0 ms (at 1.00 ms)."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 8}, id="not for long"),
+        pytest.param({"pause_ns": 300 * MS}, id="a small part of the time"),
+        pytest.param({"piece_ns": 15 * MS, "count": 60}, id="each soon there"),
+    ],
+)
+def test_requests_that_are_soon_there(tmp_path, story):
+    assert kinds(tmp_path, pieces(**story)) == []

@@ -239,11 +239,11 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
 }
 
 /* The same on a thread that has released the GIL: the recording may end meanwhile. */
-static inline void ring_emit_detached(thread_buffer *buffer, uint64_t tick, uint8_t kind)
+static inline void ring_emit_detached(thread_buffer *buffer, uint64_t tick, uint8_t kind, uint32_t a, uint64_t b)
 {
     buffer->writing = 1;
     if (ring_is_open(buffer))
-        ring_emit(buffer, tick, kind, 0, 0, 0, 0);
+        ring_emit(buffer, tick, kind, 0, a, b, 0);
 }
 
 /* The last of the records just committed is one about the GIL. */

@@ -1,5 +1,5 @@
 /* Turns records into flows and slices: the jobs of executors and of pools of processes, from where each is submitted
- * to where it runs and, from another process, back; messages between processes. */
+ * to where it runs and, from another process, back; messages between processes; connections that had to wait. */
 #include "timeline/jobs.h"
 
 #include <string.h>
@@ -197,9 +197,24 @@ HANDLER(message)
     (r->flag == MESSAGE_SENT ? message_sent : message_received)(t, thread, r, ns, &details);
 }
 
+/* --- connections --- */
+
+HANDLER(accepted)
+{
+    UNUSED(text);
+    uint64_t waited_ns = r->b * 1000 * 1000;
+    arg args[EVENT_ARGS];
+    event ev = {.args = args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_ACCEPTED_LATE};
+    event_uint(&ev, SCHEMA_ARG_SINCE, ns > waited_ns ? ns - waited_ns : 0);
+    event_uint(&ev, SCHEMA_ARG_PORT, r->a);
+    encoder_event(&t->out, &ev);
+}
+
 const record_handler timeline_job_handlers[REC_KINDS] = {
     [REC_JOB_SUBMIT] = job_submit,
     [REC_JOB_RUN] = job_run,
     [REC_POOL_JOB] = pool_job,
     [REC_MESSAGE] = message,
+    [REC_ACCEPTED] = accepted,
 };

@@ -7,6 +7,7 @@ did is never counted as this program's fault.
 from collections.abc import Callable, Iterator
 
 from viewer.analysis.findings.abandoned import no_producer, swallowed_cancel
+from viewer.analysis.findings.accepted import too_busy_to_accept
 from viewer.analysis.findings.actors import serves_in_turn
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
@@ -103,6 +104,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     serves_in_turn,  # pool exhausted
     one_server,  # pool exhausted
     servers_busy,  # pool exhausted
+    too_busy_to_accept,  # pool exhausted
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,

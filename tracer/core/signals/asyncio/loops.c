@@ -61,13 +61,13 @@ HOT int loops_uv_poll(thread_buffer *b, int timeout_ms)
         return 0;
     b->poll_waits = timeout_ms != 0;
     if (b->poll_waits)
-        ring_emit_detached(b, clock_tick(), REC_POLL_BEGIN);
+        ring_emit_detached(b, clock_tick(), REC_POLL_BEGIN, 0, 0);
     return 1;
 }
 
 HOT void loops_uv_polled(thread_buffer *b)
 {
-    ring_emit_detached(b, clock_tick(), b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT);
+    ring_emit_detached(b, clock_tick(), b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0);
     b->poll_waits = 0;
 }
 

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "signals/calls/accepted.h"
 #include "signals/calls/traffic.h"
 #include "signals/gil/attached.h"
 #include "ring/intern.h"
@@ -272,6 +273,24 @@ static int hook_join(pthread_t thread, void **result)
     return hook_pthread_join(thread, result);
 }
 
+static int hook_accepting(int fd, struct sockaddr *address, socklen_t *length)
+{
+    int made = hook_accept(fd, address, length);
+    thread_buffer *b = made >= 0 ? own_buffer() : NULL;
+    if (b)
+        accepted_look(b, made);
+    return made;
+}
+
+static int hook_accepting4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    int made = hook_accept4(fd, address, length, flags);
+    thread_buffer *b = made >= 0 ? own_buffer() : NULL;
+    if (b)
+        accepted_look(b, made);
+    return made;
+}
+
 /* --- calls that do not block --- */
 
 static int hook_close(int fd)
@@ -345,6 +364,8 @@ int libc_hooks(got_hook *hooks)
     }
     hooks[F_sem_wait].ours = (void *)hook_semaphore;
     hooks[F_pthread_join].ours = (void *)hook_join;
+    hooks[F_accept].ours = (void *)hook_accepting;
+    hooks[F_accept4].ours = (void *)hook_accepting4;
     wait_names[LIBC_COND_WAIT] = shown_name("pthread_cond_wait", CLASS_LOCK);
     wait_names[LIBC_COND_TIMEDWAIT] = shown_name("pthread_cond_timedwait", CLASS_LOCK);
     memcpy(hooks + F_COUNT, quick, sizeof quick);

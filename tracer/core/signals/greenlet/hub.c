@@ -179,7 +179,7 @@ static thread_buffer *poll_begins(int timeout_ms)
         return NULL;
     b->greenlets.is_polling = timeout_ms != 0;
     if (b->greenlets.is_polling)
-        ring_emit_detached(b, clock_tick(), REC_POLL_BEGIN);
+        ring_emit_detached(b, clock_tick(), REC_POLL_BEGIN, 0, 0);
     return b;
 }
 
@@ -188,7 +188,7 @@ static void poll_ends(step_entry entry)
     int error = errno;
     thread_buffer *b = steps_same_recording(entry);
     if (b)
-        ring_emit_detached(b, clock_tick(), b->greenlets.is_polling ? REC_POLL_END : REC_POLL_INSTANT);
+        ring_emit_detached(b, clock_tick(), b->greenlets.is_polling ? REC_POLL_END : REC_POLL_INSTANT, 0, 0);
     errno = error;
 }
 

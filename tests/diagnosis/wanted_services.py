@@ -1,0 +1,12 @@
+"""What must be said first of services whose load comes from other processes."""
+
+from tests.diagnosis.wanted import Wanted
+
+SERVICES: dict[str, Wanted] = {
+    "n01_gunicorn_slow_upstream": Wanted(
+        "pool exhausted", ("port 18701", "2 workers", "report"), ("gunicorn",)
+    ),
+    "n02_uploads_bit_by_bit": Wanted(
+        "slow client", ("upload", "bit by bit", "1 other process"), ("gunicorn",)
+    ),
+}

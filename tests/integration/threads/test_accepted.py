@@ -1,0 +1,68 @@
+"""Connections that stood in the queue of a listening socket: since when, and at which port."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.recordings import record_here
+from tests.support.validator.strict import Event, read_strict
+from tracer import schema as s
+
+MS = 1_000_000
+# The kernel's ticks last up to 10 ms: what it tells is that much too short or too long.
+TICK_NS = 10 * MS
+
+
+def late(run: object, path: Path) -> list[Event]:
+    record_here(run, path, signals=("gil", "io"))  # type: ignore[arg-type]
+    return [event for event in read_strict(path.read_bytes()).events
+            if event.name == s.ACCEPTED_LATE]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+@pytest.mark.parametrize("says", [b"", b"GET / HTTP/1.1\r\n"])
+def test_a_server_that_was_busy(
+    tmp_path: Path, family: socket.AddressFamily, host: str, says: bytes
+) -> None:
+    try:
+        server = socket.create_server((host, 0), family=family)
+    except OSError as error:
+        pytest.skip(f"no {host}: {error}")
+    times = []
+
+    def serve() -> None:
+        with socket.create_connection(server.getsockname()[:2]) as client:
+            times.append(time.monotonic_ns())
+            client.sendall(says)
+            time.sleep(0.1)  # the work
+            times.append(time.monotonic_ns())
+            server.accept()[0].close()
+            times.append(time.monotonic_ns())
+
+    with server:
+        (found,) = late(serve, tmp_path / "x.pftrace")
+        assert found.args[s.ARG_PORT] == server.getsockname()[1]
+    assert times[1] <= found.time_ns + TICK_NS
+    since = found.args[s.ARG_SINCE]
+    assert isinstance(since, int)
+    waited = found.time_ns - since
+    assert times[1] - times[0] - TICK_NS <= waited <= times[2] - times[0] + TICK_NS
+
+
+def test_a_unix_socket_has_no_such_times(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.fspath(tmp_path / "s"))
+        server.listen()
+
+        def serve() -> None:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(os.fspath(tmp_path / "s"))
+                time.sleep(0.05)
+                server.accept()[0].close()
+
+        assert late(serve, tmp_path / "x.pftrace") == []

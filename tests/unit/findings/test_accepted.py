@@ -1,0 +1,81 @@
+"""Servers too busy to accept: connections from outside stood in the socket's queue."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+REPORT = "/app/web.py:9 report"
+LIBRARY = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
+
+
+def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", count=6):
+    """Workers that serve one request after the other; each request had waited for `waits`
+    jobs. `idle`: they had waited for connections before."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    made = [trace.thread(f"worker-{n}") for n in range(threads)]
+    begins = 1_000 * MS
+    for thread in made:
+        if idle:
+            thread.native(0).io(MS, "select.select", site=LIBRARY, stack=LIBRARY)
+        else:
+            thread.native(0)
+        for n in range(count):
+            at = begins + n * job_ns
+            if works == "sleep":
+                thread.native(at)
+                thread.enter(at + 1000, "sleep", "sleep", {"site": REPORT, "stack": REPORT})
+            elif works == "poll":
+                thread.io(at, "select.select", site=LIBRARY, stack=LIBRARY)
+            else:
+                thread.enter(at, "preempted", "thread", {})
+            thread.native(at + job_ns - 1000)
+            since = trace.start_ns + max(at + job_ns - waits * job_ns, 0)
+            trace.instant(
+                thread.track, at + job_ns, s.ACCEPTED_LATE, s.CAT_THREAD,
+                since_ns=since, port=8000,
+            )  # fmt: skip
+        thread.native(begins + count * job_ns).end(begins + count * job_ns + MS)
+    return trace.ended(begins + count * job_ns + 2 * MS)
+
+
+def test_the_only_worker(tmp_path):
+    (found,) = find_in(tmp_path, service())
+    assert found.finding == "pool exhausted"
+    assert found.severity_ns == 6 * 400 * MS
+    assert found.text == (
+        "Pool exhausted: connections to port 8000 waited until somebody accepted them: 6 "
+        "connections, 2.40 s in total, the longest 400 ms (at 800 ms). Meanwhile `worker-0`, "
+        "the only thread that accepts there, was busy: 92 % of that time asleep in `report` "
+        "(web.py:9). Serve with more workers or threads, or make `report` shorter."
+    )
+    assert found.evidence.site == found.behind == REPORT
+
+
+def test_several_workers(tmp_path):
+    (found,) = find_in(tmp_path, service(threads=3))
+    assert "18 connections, 7.20 s in total" in found.text
+    assert (
+        "the 3 workers that accept there, one request at a time each, were busy" in found.text
+    )
+
+
+def test_what_came_while_the_server_started_does_not_count(tmp_path):
+    """It never waited for connections before: the first ones tell when it began to serve."""
+    (found,) = find_in(tmp_path, service(idle=False))
+    assert "4 connections, 1.60 s in total" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"job_ns": 40 * MS}, id="they waited for less than a tenth of a second"),
+        pytest.param({"job_ns": 50 * MS, "waits": 3, "count": 3}, id="little is lost"),
+        pytest.param({"job_ns": 20 * MS, "waits": 8, "threads": 3}, id="a burst"),
+        pytest.param({"works": "poll"}, id="the server was idle"),
+        pytest.param({"works": "preempted"}, id="it had no processor"),
+    ],
+)
+def test_servers_that_are_not_to_blame(tmp_path, story):
+    assert "pool exhausted" not in kinds(tmp_path, service(**story))

@@ -1,0 +1,132 @@
+"""Servers that are too busy to accept: connections from outside wait in the socket's queue."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.doing import mostly
+from viewer.analysis.findings.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.rows import longs
+from viewer.analysis.regions import merged
+from viewer.trace.columns import IO
+from viewer.trace.reader import number_of
+from viewer.trace.sites import place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# As with other pools, half a second must be lost; connections must have stood in the queue for
+# that long, too: those that come all at once wait for each other, and are soon served. A tenth
+# of a second is worth asking why.
+_LOST_NS = 500 * _MS
+_LONG_NS = 100 * _MS
+_FEWEST = 3  # connections
+_IDLE_NS = _MS
+_ASKS = ("accept", "select", "poll", "epoll_wait")  # calls in which a server waits for clients
+
+
+class Late(NamedTuple):
+    """A connection that nobody accepted for a while."""
+
+    since_ns: int
+    at_ns: int
+    thread: int
+
+
+def accepted_late(facts: Facts) -> dict[int, list[Late]]:
+    """By port the connections that had to wait, of all processes, in order of the moments at
+    which they were accepted. Those that came while a server was still starting are left out:
+    it had not asked for any."""
+    trace, threads = facts.model.trace, facts.model.threads
+    found = defaultdict[int, list[Late]](list)
+    for event in trace.instants(trace.events.name, s.ACCEPTED_LATE):
+        args, thread = trace.args(event), threads.of_track[trace.events.track[event]]
+        if thread >= 0:
+            late = Late(number_of(args, s.ARG_SINCE), trace.events.time_ns[event], thread)
+            found[number_of(args, s.ARG_PORT)].append(late)
+    if not found:
+        return {}
+    serves = _serves_since(facts, {one.thread for all_of in found.values() for one in all_of})
+    for all_of in found.values():
+        for one in all_of:
+            serves[one.thread] = min(serves.get(one.thread, one.at_ns), one.at_ns)
+    return {
+        port: sorted(
+            (one for one in all_of if one.since_ns >= serves[one.thread]),
+            key=lambda one: one.at_ns,
+        )
+        for port, all_of in found.items()
+    }
+
+
+def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
+    """All threads that accept connections at a port do something else meanwhile."""
+    for port, late in accepted_late(facts).items():
+        # What blocks a loop is a finding of its own.
+        late = [one for one in late if one.thread not in facts.ledger.lane_of_thread]
+        lost = sum(one.at_ns - one.since_ns for one in late)
+        if lost < _LOST_NS or len(late) < _FEWEST:
+            continue
+        worst = max(late, key=lambda one: one.at_ns - one.since_ns)
+        ns = worst.at_ns - worst.since_ns
+        if ns < _LONG_NS or _queued_ns(late) < _LOST_NS or not _is_busy(facts, late):
+            continue
+        times: list[tuple[Who, int, int]] = [
+            (("thread", one.thread), one.since_ns, one.at_ns) for one in late
+        ]
+        did = mostly(facts, times)
+        if not did.site:
+            continue
+        function = code(place_of(did.site).function)
+        threads = len({one.thread for one in late})
+        who = (
+            f"the {threads} workers that accept there, one request at a time each, were"
+            if threads > 1
+            else f"{code(facts.model.thread_names[worst.thread])}, the only thread that "
+            f"accepts there, was"
+        )
+        text = (
+            f"Pool exhausted: connections to port {port} waited until somebody accepted them: "
+            f"{plural(len(late), 'connection')}, {duration(lost)} in total, the longest "
+            f"{duration(ns)} ({at(facts, worst.since_ns)}). Meanwhile {who} busy: {did.text}. "
+            f"Serve with more workers or threads, or make {function} shorter."
+        )
+        evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, did.site)
+        yield Finding("pool exhausted", lost, text, evidence, behind=did.behind)
+
+
+def _queued_ns(late: list[Late]) -> int:
+    return sum(end - start for start, end in merged((one.since_ns, one.at_ns) for one in late))
+
+
+def _serves_since(facts: Facts, threads: set[int]) -> dict[int, int]:
+    """By thread when it first waited for connections."""
+    table, found = facts.model.states, dict[int, int]()
+    for row in facts.rows_of((IO,), _IDLE_NS):
+        if table.who[row] not in threads or not facts.call(table.row[row])[0].endswith(_ASKS):
+            continue
+        start = table.start_ns[row]
+        found[table.who[row]] = min(found.get(table.who[row], start), start)
+    return found
+
+
+def _is_busy(facts: Facts, late: list[Late]) -> bool:
+    """Whether the threads did something of their own for most of that time."""
+    by_thread = defaultdict[int, list[tuple[int, int]]](list)
+    for one in late:
+        by_thread[one.thread].append((one.since_ns, one.at_ns))
+    whole = other = 0
+    for thread, times in by_thread.items():
+        waited = merged(sorted(times))
+        windows = Windows(longs(start for start, _ in waited), longs(end for _, end in waited))
+        split = facts.split(thread, windows)
+        whole += sum(split.states.values())
+        other += split.of(NOT_ITS_FAULT)
+        other += sum(
+            ns for call, ns in split.calls.items() if facts.call(call)[0].endswith(_ASKS)
+        )
+    return other * 2 < whole
