@@ -6,6 +6,19 @@ STDLIB: dict[str, Wanted] = {
     "m01_enqueuer_thread_died": Wanted(
         "wait in vain", ("MainThread", "collect", "enqueuer", "KeyError", r"read_tiles.*py:17")
     ),
+    "m02_sched_slow_job": Wanted(
+        "pool exhausted", ("`scheduler`", "`backup`", "asleep in `copy_files`", "late")
+    ),
+    "m05_child_failed_before_send": Wanted(
+        "wait in vain", ("MainThread", "`ask`", "`model` had ended with exit code 1")
+    ),
+    "m08_hosts_checked_in_turn": Wanted("awaits in turn", ("check", "refresh", "28 times")),
+    "m09_one_slow_host_of_eight": Wanted(
+        "slow answer", ("MainThread", "status_page", "`probe`", "socket.recv", "others took")
+    ),
+    "m10_time_out_waits_for_cleanup": Wanted(
+        "wait in vain", ("`call`", "wait_for", "`sleep` in `close_session`", "clean-up")
+    ),
     "m04_permit_lost_on_early_return": Wanted("slots never returned", ("img-N", "resize")),
     "m06_done_callback_keeps_worker": Wanted(
         "thread-pool starvation", ("2 workers", "asleep in `store`", "download")

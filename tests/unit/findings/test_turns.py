@@ -60,6 +60,51 @@ def test_no_advice(tmp_path, story):
     assert kinds(tmp_path, turns(**story)) == []
 
 
+def asks(times=20, ns=60 * MS, first=True, pause_ns=0, what="socket"):
+    """One task calls `check` for each host, which connects and then waits for the answer."""
+    trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    task = trace.loop(thread).task("main", site="/app/turns.py:40 main").ready(0).running(0)
+    at, calls = 10, "/app/turns.py:31 refresh\n/app/turns.py:40 main"
+    for _ in range(times):
+        if first:
+            line = "/app/turns.py:21 check"
+            task.awaits(at, what, site=line, stack=f"{line}\n{calls}")
+            task.ready(at + 1000, waker="io").running(at + 2000)
+        line = "/app/turns.py:23 check"
+        task.awaits(at + 3000, what, site=line, stack=f"{line}\n{calls}")
+        at += ns
+        task.ready(at, waker="io").running(at)
+        if pause_ns:
+            task.awaits(at, "sleep", site="/app/turns.py:33 refresh", stack=calls)
+            at += pause_ns
+            task.ready(at, waker="timer").running(at)
+    task.awaits(at, "sleep", site="/app/turns.py:41 main")
+    task.ready(at + 2_000 * MS, waker="timer").running(at + 2_000 * MS)
+    task.done(at + 2_000 * MS + 1)
+    thread.end(at + 2_001 * MS)
+    return trace.ended(at + 2_002 * MS)
+
+
+@pytest.mark.parametrize("story", [{}, {"first": False, "what": "executor"}])
+def test_one_task_asks_many_in_turn(tmp_path, story):
+    (found,) = find_in(tmp_path, asks(**story))
+    assert "`main` (turns.py:40) calls `check` (turns.py:23) 20 times, one after" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"first": False}, id="it may listen"),
+        pytest.param({"ns": 40 * MS}, id="little to save"),
+        pytest.param({"times": 9, "ns": 150 * MS}, id="few"),
+        pytest.param({"pause_ns": 30 * MS}, id="it paces itself"),
+    ],
+)
+def test_one_task_that_may_await_in_turn(tmp_path, story):
+    assert kinds(tmp_path, asks(**story)) == []
+
+
 def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyncpg)"):
     trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)

@@ -14,6 +14,7 @@ from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.backlog import jobs_pile_up, queue_grows
 from viewer.analysis.findings.busytimeouts import busy_time_out
 from viewer.analysis.findings.children import killed_child
+from viewer.analysis.findings.cleanups import late_time_out
 from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
@@ -56,6 +57,7 @@ from viewer.analysis.findings.pools import (
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.queued import jobs_in_queue
 from viewer.analysis.findings.runners import runner_findings
+from viewer.analysis.findings.schedulers import late_jobs
 from viewer.analysis.findings.servers import servers_busy
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
@@ -64,6 +66,7 @@ from viewer.analysis.findings.stalls import slow_answer
 from viewer.analysis.findings.standstill import standstill
 from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.starved import starved_workers
+from viewer.analysis.findings.stragglers import straggler
 from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
 from viewer.analysis.findings.turns import awaits_in_turn
@@ -110,6 +113,8 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_start,
     slow_end,
     outlived_time_out,  # wait in vain
+    late_time_out,  # wait in vain
+    late_jobs,  # pool exhausted
     woke_one_of_many,  # missed wake-up
     vain_findings,  # missed wake-up, wait in vain
     no_producer,  # wait in vain
@@ -120,6 +125,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     database_locked,
     busy_time_out,  # database locked
     slow_answer,
+    straggler,  # slow answer
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
     workers_never_exit,

@@ -21,10 +21,7 @@ _MS = 1_000_000
 _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
 _MOST = 20_000  # calls that are looked at, the last ones
-_GETS = (
-    "/multiprocessing/queues.py",
-    "/multiprocessing/connection.py",
-)
+_QUEUE, _PIPE = "/multiprocessing/queues.py", "/multiprocessing/connection.py"
 _WAITS = ("poll", "read", "recv", "select")
 _ORDERLY = (signal.SIGTERM, signal.SIGINT)
 
@@ -42,6 +39,8 @@ def writer_gone(facts: Facts) -> Iterator[Finding]:
     lost: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
     for row in _gets(facts, set(dead), _LONG_NS):
         thread, site = table.who[row], facts.call(table.row[row])[1]
+        if _QUEUE not in _stack(facts, row) and _is_of_another(facts, family, row):
+            continue
         since = min(member.end_ns for member in dead[model.thread_process[thread]])
         after = table.end_ns[row] - max(table.start_ns[row], since)
         if after >= _LONG_NS and not is_library(site):
@@ -82,9 +81,21 @@ def _gets(facts: Facts, processes: set[int], least_ns: int) -> list[int]:
     return [
         row
         for row in calls_of(facts, (IO,), memoryview(named), least_ns)[-_MOST:]
-        if model.thread_process[table.who[row]] in processes
-        and all(part in _stack(facts, row) for part in _GETS)
+        if model.thread_process[table.who[row]] in processes and _PIPE in _stack(facts, row)
     ]
+
+
+def _is_of_another(facts: Facts, family: Family, row: int) -> bool:
+    """Whether a pipe may be of a child that is still there: any of them may put into a queue,
+    but a pipe has one other end."""
+    process, table = (
+        facts.model.thread_process[facts.model.states.who[row]],
+        facts.model.states,
+    )
+    return any(
+        member.parent == process and member.end_ns >= table.end_ns[row]
+        for member in family.members.values()
+    )
 
 
 def _stack(facts: Facts, row: int) -> str:

@@ -1,8 +1,10 @@
 """Awaits of one task that come one after the other, though none needs the one before."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration
@@ -27,6 +29,10 @@ _TOGETHER = {
     "greenlet": "`gevent.joinall(...)`",
 }
 _MOSTLY = 8, 10
+# Of one task alone, ten calls one after the other, a second in all; and each call must await
+# twice, or hand its work to a thread: whoever awaits once and again at one line may listen.
+_ALONE, _ALONE_NS = 10, 1_000 * _MS
+_ASKS = "executor"
 _LONG_NS = _MS
 _MOST = 2_000
 # A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
@@ -54,10 +60,12 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
     yield from _queries(facts, rows)
     for (task, helper, caller), found in by_place.items():
         ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
-        if len(found) < _TIMES or not _is_its_life(facts, task, sum(ns)):
+        is_row = _is_row(facts, found, sum(ns))
+        is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
+        if not is_row and not is_life:
             continue
         saved[helper, caller] += sum(ns) - max(ns)
-        times[helper, caller] += 1
+        times[helper, caller] += 2 if is_row else 1
         example.setdefault((helper, caller), (task, found, sum(ns)))
     for at_place, lost in saved.items():
         if lost >= _SAVED_NS and times[at_place] > 1:
@@ -116,6 +124,34 @@ def _of_user(stack: str) -> tuple[str, str] | None:
         frame for frame in stack.split("\n") if place_of(frame).path and not is_library(frame)
     ]
     return (frames[0], frames[1]) if len(frames) >= 3 else None
+
+
+def _is_row(facts: Facts, found: list[int], ns: int) -> bool:
+    """Whether one task calls a helper so often, in rows, that this is a fault of its own."""
+    slices, owned, what = facts.model.trace.slices, facts.model.owners, facts.awaited(found[0])
+    if len(found) < _ALONE or ns < _ALONE_NS:
+        return False
+    pairs = [*pairwise(found)]
+    usual = ns // len(found)
+    in_row = [(a, b) for a, b in pairs if slices.start_ns[b] - slices.end_ns[a] <= usual // 4]
+    if len(in_row) * _MOSTLY[1] < len(pairs) * _MOSTLY[0]:
+        return False
+    if what[0].removeprefix(s.AWAIT_PREFIX).startswith(_ASKS):
+        return True
+    helper = place_of(what[1])
+    rows = facts.ledger.rows_of_tasks
+    task = owned.owner[found[0]]
+    own = rows.row[rows.offset[task] : rows.offset[task + 1]]
+    others = 0
+    for a, b in in_row:
+        between = own[bisect_left(own, a) + 1 : bisect_left(own, b)]
+        sites = [place_of(facts.awaited(i)[1]) for i in between if owned.kind[i] == AWAIT]
+        others += any(
+            (site.path, site.function) == (helper.path, helper.function)
+            and site.line != helper.line
+            for site in sites
+        )
+    return others * _MOSTLY[1] >= len(in_row) * _MOSTLY[0]
 
 
 def _is_its_life(facts: Facts, task: int, ns: int) -> bool:

@@ -175,7 +175,7 @@ class LongWaits:
                 what.removeprefix(s.AWAIT_PREFIX),
                 site,
                 self.model.states.row[row] if row >= 0 else -1,
-                failed or is_open or ended.kind in GIVEN_UP or self._timed_out(ended, task, i),
+                failed or is_open or ended.kind in GIVEN_UP or self.timed_out(ended, task, i),
                 is_open,
                 ended.kind is Kind.CANCELLED,
                 _who(ended.on) if ended.kind is Kind.WAKER else None,
@@ -184,7 +184,7 @@ class LongWaits:
                 tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
             )
 
-    def _timed_out(self, ended: Label, task: int, i: int) -> bool:
+    def timed_out(self, ended: Label, task: int, i: int) -> bool:
         """Whether `asyncio.timeout` ended an await that other timers may end, too."""
         after = self.tree.lanes.after_await(task, i) if ended.kind is Kind.TIMER else -1
         event = self.model.trace.slices.event[after] if after >= 0 else -1
