@@ -1,5 +1,7 @@
 """Modules loaded while the program runs: even their first blocking call gets its name."""
 
+import _ctypes
+import ctypes
 import sys
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from tests.conftest import Recorder
 from tests.support.compiled import compiled
+from tests.support.recordings import record_here
 from tests.support.validator.rules import validate
 from tests.support.validator.slices import Slice
 from tracer import schema as s
@@ -210,3 +213,37 @@ def test_poll_objects_have_their_name_at_once(record: Recorder) -> None:
         "program0.py:5 <module>",
         "program0.py:6 <module>",
     ]
+
+
+# Where it finds poll() is in its address table.
+FINDS = """\
+#include <poll.h>
+#include <stdint.h>
+uintptr_t address(void) { return (uintptr_t)poll; }
+"""
+
+
+@pytest.mark.parametrize("unloads", [False, True], ids=["all stay", "one is unloaded"])
+def test_hooks_are_taken_back(tmp_path: Path, unloads: bool) -> None:
+    """From every object that is still there, as often as a recording ends."""
+    places = [tmp_path / name for name in ("stays", "goes")]
+    for place in places:
+        place.mkdir()
+    stays, goes = (ctypes.CDLL(compiled(FINDS, place)) for place in places)
+    for each in (stays, goes):
+        each.address.restype = ctypes.c_void_p
+    libc = [stays.address(), goes.address()]
+    hooked: list[list[int]] = []
+
+    def run() -> None:
+        hooked.append([stays.address(), goes.address()])
+        if unloads and len(hooked) == 2:
+            _ctypes.dlclose(goes._handle)
+
+    for turn in range(2):
+        record_here(run, tmp_path / f"{turn}.pftrace", signals=("gil", "io"))
+        left = [stays] if unloads and turn else [stays, goes]
+        assert [each.address() for each in left] == libc[: len(left)]
+    assert all(
+        ours != theirs for found in hooked for ours, theirs in zip(found, libc, strict=True)
+    )

@@ -160,10 +160,9 @@ static inline const void *compat_running_frame(void)
 
 /* Where the next Python function that C code calls on this thread names its code. Nothing is there yet; it stays there when
  * the function has returned. NULL: not known beforehand, as from 3.14 on. */
-static inline PyObject **compat_next_code(void)
+static inline PyObject **compat_next_code(const PyThreadState *tstate __attribute__((unused)))
 {
 #if PY_VERSION_HEX < 0x030e0000
-    const PyThreadState *tstate = PyThreadState_Get();
     PyObject **next = tstate->datastack_top; /* a frame begins with its code */
     if (next && next + sizeof(compat_frame) / sizeof *next <= tstate->datastack_limit)
         return next;

@@ -166,8 +166,11 @@ uint32_t stacks_put(const stack_frame *frames, int depth)
     return put_guarded(frames, depth, hash);
 }
 
-static inline int is_one_of(const void *code, const void *const *codes)
+static inline int is_one_of(const void *code, const stack_ends *ends)
 {
+    if (__builtin_expect(!(ends->bits & stack_end_bit(code)), 1))
+        return 0;
+    const void *const *codes = ends->codes;
     while (*codes && *codes != code)
         codes++;
     return *codes != NULL;
@@ -179,7 +182,7 @@ static inline stack_frame position_of(compat_frame *at, PyCodeObject *code)
 }
 
 /* As stacks_capture_within(), which knows no such stack; a frame that is nobody's does not count. */
-static ALONE uint32_t capture_new(PyThreadState *tstate, const void *const *codes, const void *frame)
+static ALONE uint32_t capture_new(PyThreadState *tstate, const stack_ends *ends, const void *frame)
 {
     stack_frame frames[STACK_DEPTH_MOST + 1];
     uint64_t hash = 0;
@@ -191,7 +194,7 @@ static ALONE uint32_t capture_new(PyThreadState *tstate, const void *const *code
         code = compat_frame_code(at);
         if (!code)
             continue;
-        if (at == frame || is_one_of(code, codes))
+        if (at == frame || is_one_of(code, ends))
             break;
         frames[depth] = depth == depth_limit ? (stack_frame){NULL, 0} : position_of(at, code);
         hash = mix(hash, frames[depth++]);
@@ -201,30 +204,38 @@ static ALONE uint32_t capture_new(PyThreadState *tstate, const void *const *code
 
 /* Mostly the stack is a known one. So its frames are looked at, and not their codes, which nobody may have read lately:
  * the interpreter has one shim, whose address is known as soon as it was met. */
-HOT uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame)
+HOT uint32_t stacks_capture_within(PyThreadState *tstate, const stack_ends *ends, const void *frame, PyCodeObject **called)
 {
+    *called = NULL;
     if (!table || !tstate || tstate->interp != interpreter)
         return 0;
     uint64_t hash = 0;
     int depth = 0;
+    PyCodeObject *outermost = NULL;
     for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
         PyCodeObject *code = compat_frame_code_unread(at);
         if (!code || code == shim)
             continue;
-        if (at == frame || is_one_of(code, codes))
+        if (at == frame) {
+            *called = outermost && PyCode_Check(outermost) && !compat_is_shim(outermost) ? outermost : NULL;
             break;
+        }
+        if (is_one_of(code, ends))
+            break;
+        outermost = code;
         hash = mix(hash, depth++ == depth_limit ? (stack_frame){NULL, 0} : position_of(at, code));
     }
     uint8_t before = enter_busy();
     uint32_t id = recent[hash % RECENT].hash == hash ? recent[hash % RECENT].id : 0;
     leave_busy(before);
-    return id || !depth ? id : capture_new(tstate, codes, frame);
+    return id || !depth ? id : capture_new(tstate, ends, frame);
 }
 
 HOT uint32_t stacks_capture(PyThreadState *tstate)
 {
-    static const void *const none;
-    return stacks_capture_within(tstate, &none, NULL);
+    static const stack_ends none;
+    PyCodeObject *called;
+    return stacks_capture_within(tstate, &none, NULL, &called);
 }
 
 /* "await Queue.get" for "lock wait: Queue.get". */

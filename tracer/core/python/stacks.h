@@ -16,12 +16,24 @@ typedef struct {
     int offset; /* of the instruction, in bytes; -1 = unknown */
 } stack_frame;
 
-enum { STACK_DEPTH_MOST = 64 };
+enum { STACK_DEPTH_MOST = 64, STACK_ENDS_MOST = 8 };
+
+/* Codes in whose callers a stack has no part. */
+typedef struct {
+    uint64_t bits; /* one for each: hardly any other code has one of these */
+    const void *codes[STACK_ENDS_MOST + 1]; /* NULL ends them */
+} stack_ends;
+
+static inline uint64_t stack_end_bit(const void *code)
+{
+    return (uint64_t)1 << ((uintptr_t)code >> 6 & 63);
+}
 
 /* Attached, or inside the GIL's hooks while the thread has the GIL. 0: unknown. */
 uint32_t stacks_capture(PyThreadState *tstate);
-/* Without the innermost frame that runs one of `codes`, up to the first NULL, or is `frame`, and its callers. */
-uint32_t stacks_capture_within(PyThreadState *tstate, const void *const *codes, const void *frame);
+/* Without the innermost frame that runs one of `ends`, or is `frame`, and its callers. Where it is `frame`, `called` becomes
+ * the function that this has called, borrowed, else NULL: it is not known. */
+uint32_t stacks_capture_within(PyThreadState *tstate, const stack_ends *ends, const void *frame, PyCodeObject **called);
 /* Adds frames that the caller has walked, innermost first; at most STACK_DEPTH_MOST + 1. */
 uint32_t stacks_put(const stack_frame *frames, int depth);
 

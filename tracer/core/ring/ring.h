@@ -122,6 +122,7 @@ typedef struct thread_buffer {
     _Atomic uint64_t lane_records;   /* REC_TAKE and REC_HELD_CALL written; after the record, before
                                         released_tick and held_call_tick are cleared */
     const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
+    void *libuv_tstate;      /* `in_libuv`: this thread's state in the interpreter */
     step steps[STEP_DEPTH];
     traffic_state traffic;
     uint64_t gap_tick;

@@ -1,14 +1,10 @@
 /* The table of watched code objects. */
 #include "signals/watched.h"
 
-#include <string.h>
-
 #include "ring/hot.h"
 
-enum { RUNNERS = 8 };
-
 watched_code watched[WATCHED];
-HOT_DATA const void *watched_runners[RUNNERS + 1];
+HOT_DATA stack_ends watched_runners;
 static int count, runner_count;
 
 static int is_runner(const watched_role *role)
@@ -20,10 +16,12 @@ int watched_add(PyObject *code, watched_role *role)
 {
     watched_code *place = watched_place(code);
     int is_new = is_runner(role) && !(place->role && is_runner(place->role));
-    if (count == WATCHED_MOST || (is_new && runner_count == RUNNERS))
+    if (count == WATCHED_MOST || (is_new && runner_count == STACK_ENDS_MOST))
         return -1;
-    if (is_new)
-        watched_runners[runner_count++] = code;
+    if (is_new) {
+        watched_runners.codes[runner_count++] = code;
+        watched_runners.bits |= stack_end_bit(code);
+    }
     if (!place->code) {
         place->code = Py_NewRef(code);
         count++;
@@ -38,7 +36,7 @@ void watched_forget(void)
         watched[i].role = NULL;
         Py_CLEAR(watched[i].code);
     }
-    memset(watched_runners, 0, sizeof watched_runners);
+    watched_runners = (stack_ends){0};
     count = runner_count = 0;
 }
 

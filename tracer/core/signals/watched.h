@@ -6,6 +6,7 @@
 #define TRACER_WATCHED_H
 
 #include "python/compat.h"
+#include "python/stacks.h"
 #include "ring/map.h"
 #include "ring/ring.h"
 
@@ -48,7 +49,7 @@ static inline watched_role *watched_role_of(PyObject *code)
 int watched_add(PyObject *code, watched_role *role); /* 0, or -1: too many */
 void watched_forget(void);
 int watched_has(PyCodeObject *code); /* whether some role has its events */
-extern const void *watched_runners[]; /* codes of loops that call callbacks and tasks; NULL ends them */
+extern stack_ends watched_runners; /* codes of loops that call callbacks and tasks */
 
 /* Which part of a loop the function is that `frame` runs. */
 static inline enum loop_part watched_part(const compat_frame *frame)

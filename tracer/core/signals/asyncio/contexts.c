@@ -51,16 +51,17 @@ static HOT void show(thread_buffer *b, context_entry *entry, PyCodeObject *code,
     running_callback(b, since, func, entry, 0);
 }
 
-HOT void contexts_show(thread_buffer *b)
+HOT void contexts_show(thread_buffer *b, PyCodeObject *called)
 {
-    show(b, innermost(b), called_by_loop(b, PyThreadState_Get()), "uvloop");
+    show(b, innermost(b), called ? called : called_by_loop(b, contexts_tstate(b)), "uvloop");
 }
 
 HOT void contexts_enter(thread_buffer *b)
 {
     const context_entry *around = innermost(b);
-    if (around && around->tick && called_by_loop(b, PyThreadState_Get()))
-        contexts_show(b); /* a protocol's method has made uvloop call another one: that is part of it */
+    PyCodeObject *called = around && around->tick ? called_by_loop(b, contexts_tstate(b)) : NULL;
+    if (called)
+        contexts_show(b, called); /* a protocol's method has made uvloop call another one: that is part of it */
     if (around)
         b->entered[b->contexts - 1].tick = 0; /* what runs there has shown itself, or is uvloop's */
     b->contexts++;
@@ -75,7 +76,7 @@ HOT void contexts_enter(thread_buffer *b)
         return; /* a known one's call */
     entry->tick = clock_tick();
     entry->records = running_noticed(b, 0).records;
-    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code();
+    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code(contexts_tstate(b));
     entry->callee = callee;
     entry->deaths = codes_deaths;
     if (callee)

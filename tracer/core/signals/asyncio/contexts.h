@@ -9,6 +9,12 @@
 #include "ring/ring.h"
 #include "signals/asyncio/running.h"
 
+/* The thread's state in the interpreter. While libuv runs its loop, that is always the same. */
+static inline PyThreadState *contexts_tstate(const thread_buffer *b)
+{
+    return b->in_libuv ? (PyThreadState *)b->libuv_tstate : PyThreadState_Get();
+}
+
 void contexts_enter(thread_buffer *b);
 int contexts_leave(thread_buffer *b, uint64_t tick); /* whether a callback that is shown ends with it */
 
@@ -39,13 +45,14 @@ static inline uint64_t contexts_known(thread_buffer *b)
     return tick ? tick : clock_tick();
 }
 
-/* What runs in the innermost context, unless it is known, has woken somebody: shows it as a callback. */
-void contexts_show(thread_buffer *b);
+/* What runs in the innermost context, unless it is known, has woken somebody: shows it as a callback. `called`: the
+ * function that the loop has called there; NULL: it is looked for. */
+void contexts_show(thread_buffer *b, PyCodeObject *called);
 
-static inline void contexts_name(thread_buffer *b)
+static inline void contexts_name(thread_buffer *b, PyCodeObject *called)
 {
     if (b->contexts && b->contexts <= CONTEXT_DEPTH && b->entered[b->contexts - 1].tick)
-        contexts_show(b);
+        contexts_show(b, called);
 }
 
 #endif

@@ -23,6 +23,7 @@ static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
     b->loop_caller = NULL;
     b->contexts = 0;
     b->in_libuv = identity.uv_loop && PyObject_TypeCheck(loop, identity.uv_loop);
+    b->libuv_tstate = PyThreadState_Get();
     ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
 }
 

@@ -96,19 +96,20 @@ HOT void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *
 {
     if (running_readies_itself(b, task))
         return;
-    contexts_name(b);
+    PyCodeObject *called;
+    uint32_t stack = stacks_capture_within(contexts_tstate(b), &watched_runners, b->loop_caller, &called);
+    contexts_name(b, called);
     const known_task known = known_as(task);
     uint32_t id = known.id ? known.id : introduce(b, tick, task, ORIGIN_CREATED);
     if (!id)
         return;
-    uint32_t stack = stacks_capture_within(PyThreadState_Get(), watched_runners, b->loop_caller);
     uint8_t flag = known.awaits_lock && is_cancelled_wait(task, future) ? READY_CANCELLED : 0;
     ring_emit(b, tick, REC_READY, flag, id, stacks_named(stack), 0);
 }
 
 HOT void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle)
 {
-    contexts_name(b);
+    contexts_name(b, NULL);
     ring_emit(b, tick, REC_CB_READY, 0, 0, (uint64_t)(uintptr_t)handle, 0);
 }
 

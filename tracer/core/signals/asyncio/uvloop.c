@@ -20,6 +20,7 @@
 #include "signals/asyncio/running.h"
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/calls/libc.h"
 #include "signals/children.h"
 #include "signals/envelopes.h"
 #include "signals/gil/gil.h"
@@ -202,12 +203,13 @@ static HOT int exit_traced(PyObject *context)
     thread_buffer *b = ring_current();
     if (b && b->in_libuv && (tasks_adopting || !contexts_leave_known(b))) {
         uint64_t tick = clock_tick();
-        PyObject *raised = PyErr_GetRaisedException();
+        PyObject *raised = contexts_tstate(b)->current_exception ? PyErr_GetRaisedException() : NULL;
         if (contexts_leave(b, tick))
             tasks_end_step(b, tick, NULL);
         if (tasks_adopting)
             tasks_end_adopted(b, tick);
-        PyErr_SetRaisedException(raised);
+        if (raised)
+            PyErr_SetRaisedException(raised);
     }
     return PyContext_Exit(context);
 }
@@ -233,9 +235,22 @@ static HOT int poll_traced(int fd, struct epoll_event *events, int count, int ti
     return result;
 }
 
-/* --- writes --- */
+/* --- reads and writes --- */
 
+typedef ssize_t (*read_function)(int, void *, size_t);
 typedef ssize_t (*write_function)(int, const void *, size_t);
+
+static read_function original_read = read; /* as above */
+
+/* libuv reads what has come as soon as uvloop has given it a buffer, which takes and releases the GIL. (The other hook looks
+ * at the clock.) */
+static HOT ssize_t read_traced(int fd, void *bytes, size_t count)
+{
+    thread_buffer *b = ring_mine;
+    if (b && b->in_libuv && libc_reads_at_release(b, fd))
+        return read(fd, bytes, count);
+    return original_read(fd, bytes, count);
+}
 
 enum { QUICK_BYTES = 1 << 16 };
 static write_function original_write = write; /* as above */
@@ -302,6 +317,7 @@ static got_hook hooks[] = {
     {"PyContext_Enter", (void *)enter_traced, (void *)PyContext_Enter},
     {"PyContext_Exit", (void *)exit_traced, (void *)PyContext_Exit},
     {"epoll_pwait", (void *)poll_traced, (void *)epoll_pwait},
+    {"read", (void *)read_traced, (void *)read},
     {"write", (void *)write_traced, (void *)write},
 };
 static got_change slots[SLOTS];
@@ -321,6 +337,8 @@ static void patch(const void *inside)
     for (int i = 0; i < slot_count; i++) {
         if (slots[i].ours == (void *)poll_traced)
             original_poll = (poll_function)got_below(&slots[i]);
+        if (slots[i].ours == (void *)read_traced)
+            original_read = (read_function)got_below(&slots[i]);
         if (slots[i].ours == (void *)write_traced)
             original_write = (write_function)got_below(&slots[i]);
     }

@@ -216,6 +216,17 @@ static void look(traffic *of, uint64_t start)
         traffic_before(of, b, start ? start : b->libc_tick);
 }
 
+HOT int libc_reads_at_release(thread_buffer *b, int fd)
+{
+    if (b->has_gil || b->libc || b->libc_longest || b->learned || streams_on || gil_mode != GIL_WATCHED || !own_buffer())
+        return 0;
+    b->libc_fd = fd;
+    b->libc_class = CLASS_IO;
+    b->libc_tick = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
+    b->libc = names[F_read];
+    return 1;
+}
+
 void libc_waits(enum libc_wait which)
 {
     thread_buffer *b = own_buffer();

@@ -14,6 +14,10 @@ int libc_hooks(got_hook *hooks);
 enum libc_wait { LIBC_COND_WAIT, LIBC_COND_TIMEDWAIT };
 void libc_waits(enum libc_wait which);
 
+/* As the hook of read(), where that follows the thread's release of the GIL at once: it lasts from there on. Returns whether
+ * nothing else is known of this release, so that it may have noted that. */
+int libc_reads_at_release(thread_buffer *b, int fd);
+
 /* Ends the libc call at `tick`: libc_longest then is the longest call of the release so far. */
 static inline void libc_close(thread_buffer *b, uint64_t tick)
 {

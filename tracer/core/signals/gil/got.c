@@ -26,7 +26,7 @@
 #define IS_POINTER_RELOCATION(type, addend) 0
 #endif
 
-enum { OBJECTS = 2048, READ_ONLY_RANGES = 4, NEW_OBJECTS = 64, NAME_SIZE = 1024 };
+enum { OBJECTS = 2048, CHANGES = 4096, READ_ONLY_RANGES = 4, NEW_OBJECTS = 64, NAME_SIZE = 1024 };
 
 typedef struct {
     uintptr_t from, to;
@@ -61,10 +61,19 @@ typedef struct {
 static uintptr_t searched[OBJECTS];
 static int searched_count;
 static _Atomic unsigned long long loads_seen;
+/* What got_patch() has changed. Once it is more than that, or an object was unloaded, only a search finds all of it. */
+static got_change changes[CHANGES];
+static int change_count;
+static unsigned long long unloads_before; /* number of unloads before the first change */
+
+static uintptr_t page_of(void **slot)
+{
+    return (uintptr_t)slot & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+}
 
 static int set_slot(void **slot, void *value, int is_read_only)
 {
-    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE), page = (uintptr_t)slot & ~(page_size - 1);
+    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE), page = page_of(slot);
     if (is_read_only && mprotect((void *)page, page_size, PROT_READ | PROT_WRITE))
         return 0;
     __atomic_store_n(slot, value, __ATOMIC_RELEASE);
@@ -89,6 +98,8 @@ static void change(const object *o, work *w, const got_hook *hook, uintptr_t add
         return;
     if (w->made)
         w->made[w->changed] = made;
+    else if (!w->restoring && change_count++ < CHANGES)
+        changes[change_count - 1] = made;
     w->changed++;
 }
 
@@ -199,6 +210,13 @@ static int collect(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
+static int read_unloads(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    *(unsigned long long *)data = info->dlpi_subs;
+    return 1;
+}
+
 /* An object is visible before it is relocated, and must not be touched until then. Opening it by name
  * waits for the loader's lock, that is, for the end of any load; and an object with an open handle is
  * not unloaded meanwhile. */
@@ -206,6 +224,8 @@ int got_patch(const got_hook *hooks, int count)
 {
     static news found;
     work w = work_with(hooks, count);
+    if (!searched_count)
+        dl_iterate_phdr(read_unloads, &unloads_before);
     do {
         found.count = 0;
         dl_iterate_phdr(collect, &found);
@@ -222,13 +242,51 @@ int got_patch(const got_hook *hooks, int count)
     return w.changed;
 }
 
+/* Slots of one read-only page mostly follow each other: it is opened once. Returns how many were changed. */
+static int undo(const got_change *made, int count)
+{
+    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE), open = 0;
+    int changed = 0;
+    for (int i = 0; i < count; i++) {
+        if (*made[i].slot != made[i].ours)
+            continue;
+        uintptr_t page = made[i].is_read_only ? page_of(made[i].slot) : open;
+        if (page != open) {
+            if (open)
+                mprotect((void *)open, page_size, PROT_READ);
+            open = mprotect((void *)page, page_size, PROT_READ | PROT_WRITE) ? 0 : page;
+            if (!open)
+                continue;
+        }
+        __atomic_store_n(made[i].slot, made[i].theirs, __ATOMIC_RELEASE);
+        changed++;
+    }
+    if (open)
+        mprotect((void *)open, page_size, PROT_READ);
+    return changed;
+}
+
+/* Nothing is unloaded while the loader calls this. Says -1 where the list is not all of it. */
+static int undo_listed(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    int is_all = change_count <= CHANGES && info->dlpi_subs == unloads_before;
+    *(int *)data = is_all ? undo(changes, change_count) : -1;
+    return 1;
+}
+
 int got_restore(const got_hook *hooks, int count)
 {
-    work w = work_with(hooks, count);
-    w.restoring = 1;
-    dl_iterate_phdr(visit, &w);
-    searched_count = 0;
-    return w.changed;
+    int changed = -1;
+    dl_iterate_phdr(undo_listed, &changed);
+    if (changed < 0) {
+        work w = work_with(hooks, count);
+        w.restoring = 1;
+        dl_iterate_phdr(visit, &w);
+        changed = w.changed;
+    }
+    searched_count = change_count = 0;
+    return changed;
 }
 
 int got_patch_object(const void *inside, const got_hook *hooks, int count, got_change *made, int most)
@@ -254,9 +312,7 @@ void *got_below(const got_change *change)
 
 void got_undo(const got_change *made, int count)
 {
-    for (int i = 0; i < count; i++)
-        if (*made[i].slot == made[i].ours)
-            set_slot(made[i].slot, made[i].theirs, made[i].is_read_only);
+    undo(made, count);
 }
 
 int got_loads_nothing(void)

@@ -285,7 +285,8 @@ void trio_on_ready(thread_buffer *b, uint64_t tick, PyObject *task)
     if (known->awaits_lock && sent && (PyObject *)Py_TYPE(sent) == types.error)
         flag |= READY_CANCELLED;
     known->awaits_lock = 0;
-    uint32_t stack = stacks_capture_within(PyThreadState_Get(), watched_runners, b->loop_caller);
+    PyCodeObject *called;
+    uint32_t stack = stacks_capture_within(PyThreadState_Get(), &watched_runners, b->loop_caller, &called);
     ring_emit(b, tick, REC_READY, flag, known->id, stacks_named(stack), due_ns);
 }
 
