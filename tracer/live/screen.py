@@ -17,6 +17,7 @@ SORTS: dict[str, tuple[str, Callable[[CoroutineRow], int]]] = {
 }
 SMALLEST = (40, 12)
 _ELLIPSIS = "…"
+_NO_LIMIT = 1 << 30  # columns
 _STATES = 4  # at most, in a line
 
 
@@ -51,8 +52,8 @@ def screen(view: View, sort: str, width: int, height: int, *, keys: bool) -> lis
     sections = [
         _loops(view),
         _coroutines(view, sort, width),
-        _locks(view.locks),
-        _waits(view),
+        _locks(view.locks, width),
+        _waits(view, width),
     ]
     room = height - len(head) - len(foot)
     lines = [*head, *_shared(sections, room), *foot]
@@ -64,8 +65,8 @@ def whole(view: View, sort: str) -> list[str]:
     sections = [
         _loops(view),
         _coroutines(view, sort, 100),
-        _locks(view.locks),
-        _waits(view),
+        _locks(view.locks, _NO_LIMIT),
+        _waits(view, _NO_LIMIT),
     ]
     shown = [section for section in sections if section.rows]
     blocks = [line for s in shown for line in ("", *s.lines(len(s.rows) + 1))]
@@ -156,7 +157,7 @@ def _coroutines(view: View, sort: str, width: int) -> Section:
 
 
 def _coroutine(row: CoroutineRow, interval_ns: int, name: int) -> str:
-    shown = f"{row.coro}  {row.site.partition(' ')[0]}"
+    shown = _fit(f"{row.coro}  ", row.site.partition(" ")[0], name - 1)
     return (
         f"{_cut(shown, name - 1):<{name}}{row.live:>7,}{_rate(row.steps, interval_ns):>9}"
         f"{share(row.running_ns, interval_ns):>9}{duration(row.ready_ns):>10}"
@@ -164,31 +165,35 @@ def _coroutine(row: CoroutineRow, interval_ns: int, name: int) -> str:
     )
 
 
-def _locks(locks: Sequence[LockRow]) -> Section:
+def _locks(locks: Sequence[LockRow], width: int) -> Section:
     title = f"{'WAITERS':>7}{'SINCE':>9}{'WAITED':>9}  LOCK, HELD BY"
-    return Section(title, [_lock(row) for row in locks])
+    return Section(title, [_lock(row, width) for row in locks])
 
 
-def _lock(row: LockRow) -> str:
+def _lock(row: LockRow, width: int) -> str:
     since = duration(row.waits_since_ns) if row.waiters else "-"
-    held = f", held by {row.owner} {row.owner_site}" if row.owner else ""
-    return (
-        f"{row.waiters:>7}{since:>9}{duration(row.waited_ns):>9}  {row.kind} {row.site}{held}"
-    )
+    what = f"{row.waiters:>7}{since:>9}{duration(row.waited_ns):>9}  {row.kind} "
+    if not row.owner:
+        return _fit(what, row.site, width)
+    held = f", held by {row.owner} "
+    room = (width - len(what) - len(held)) // 2  # for each of the two places
+    owner_site = _fit("", row.owner_site, room)
+    return _fit(what, row.site, width - len(held) - len(owner_site)) + held + owner_site
 
 
-def _waits(view: View) -> Section:
+def _waits(view: View, width: int) -> Section:
     """Those who wait for the same at the same line share a row, that of the longest wait."""
     alike: dict[tuple[str, str], list[WaitRow]] = {}
     for row in view.waits:
         alike.setdefault((row.what, row.site), []).append(row)
     title = f"{'WAITS':>9}  WHO, FOR WHAT"
-    return Section(title, [_wait(*rows) for rows in alike.values()], view.waits_omitted)
+    rows = [_wait(width, *rows) for rows in alike.values()]
+    return Section(title, rows, view.waits_omitted)
 
 
-def _wait(longest: WaitRow, *others: WaitRow) -> str:
+def _wait(width: int, longest: WaitRow, *others: WaitRow) -> str:
     who = f"{longest.who} and {plural(len(others), 'other')}" if others else longest.who
-    return f"{duration(longest.ns):>9}  {who}: {longest.what} {longest.site}"
+    return _fit(f"{duration(longest.ns):>9}  {who}: {longest.what} ", longest.site, width)
 
 
 def _keys(sort: str) -> str:
@@ -224,6 +229,17 @@ def _many(ns: int, interval_ns: int) -> str:
 
 def _plain(line: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in line).rstrip()
+
+
+def _fit(text: str, site: str, width: int) -> str:
+    """A text and the place after it. Where both have no room, the place has fewer folders: its
+    file and line say more than those do."""
+    over = len(text) + len(site) - width
+    path = site.partition(" ")[0]
+    if over <= 0 or "/" not in path:
+        return text + site
+    folders = [i for i, letter in enumerate(path) if letter == "/" and i > over]
+    return f"{text}{_ELLIPSIS}{site[folders[0] if folders else path.rindex('/') :]}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -3,16 +3,18 @@
 from dataclasses import replace
 from typing import TextIO
 
+from viewer.analysis.findings.facts import Facts
+from viewer.analysis.findings.moment import slow_moment
 from viewer.analysis.flight import flight_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import Answer, worst_waits
 from viewer.commands.garbage import keep, uncollected
 from viewer.commands.moment import moment_in, parse_time
 from viewer.render.json.why import render_json
-from viewer.render.text.tables import Style
+from viewer.render.text.tables import Style, wrap
 from viewer.render.text.why import render_text
 from viewer.trace.files import Given
-from viewer.trace.model import build_model
+from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
@@ -43,17 +45,24 @@ def why(
     asked = Asked(task or "", thread or "", at_ns, region or "", process or "")
     is_open = not (task or thread or at or region or process)
     taken = flight_of(model) if is_open else None
-    answer, lead = Answer((), 0), ""
+    answer, said, lead = Answer((), 0), "", ""
     if taken is not None and taken.trigger:
         since_ns, until_ns = taken.moment_ns
         at_ns = min(until_ns, model.end_ns) - 1
         answer = worst_waits(model, most, replace(asked, at_ns=at_ns, since_ns=since_ns))
-        lead = f"The waits at the moment of {taken.reason}:\n\n"
+        said = "" if as_json else _moment(model, Style.of(out))
+        lead = (
+            "The waits of that time:"
+            if said
+            else f"The waits at the moment of {taken.reason}:"
+        )
     if not answer.problems:
-        answer, lead = worst_waits(model, most, asked), ""
+        answer = worst_waits(model, most, asked)
+        lead = "Nobody waited then. The worst waits besides:" if said else ""
     if as_json:
         out.write(render_json(str(model.trace.path), answer))
         return
+    out.write(said)
     if not answer.problems:
         there = (f" at {at}" if at else "") + (f" within {region!r}" if region else "")
         out.write(
@@ -62,4 +71,12 @@ def why(
             else "The program lost less than 1 ms to waits.\n"
         )
         return
-    out.write(lead + render_text(answer, Style.of(out)))
+    out.write((lead and f"{lead}\n\n") + render_text(answer, Style.of(out)))
+
+
+def _moment(model: Model, style: Style) -> str:
+    """What a snapshot was taken for; "": it took no time. What others wait for is not all of
+    it, and perhaps nobody waits yet."""
+    for finding in slow_moment(Facts(model)):
+        return "\n".join(line.strip() for line in wrap(finding.text, style.width)) + "\n\n"
+    return ""

@@ -50,7 +50,9 @@ def test_a_trigger_fires_while_the_loop_is_blocked(run: Runner, record: Recorder
     assert slow.states[-1] == "running"
     assert slow.slices[-1].end is None
     why = record.tracer("why", str(path)).stdout
-    assert why.startswith("The waits at the moment of loop>100ms (handler, ")
+    assert why.startswith(
+        "A slow moment, for which the snapshot was taken (loop>100ms): handler,"
+    )
 
 
 ENDED = """

@@ -72,7 +72,12 @@ def test_why_opens_on_it(tmp_path, capsys):
     path.write_bytes(trace.data())
     assert main(["why", str(path), "--worst", "2"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("The waits at the moment of loop>200ms (hog, 300.0 ms so far, at ")
-    first, second = re.findall(r"^  \d\. .*", out, re.M)
+    said, then, waits = out.partition("\n\nThe waits of that time:\n\n")
+    assert " ".join(said.split()) == (
+        "A slow moment, for which the snapshot was taken (loop>200ms): hog, 300.0 ms so far, "
+        "at `report` (service.py:14); 100 % of that time computing in `hog` (service.py:10)."
+    )
+    assert then
+    first, second = re.findall(r"^  \d\. .*", waits, re.M)
     assert "`victim`" in first
     assert "`partner`" in second

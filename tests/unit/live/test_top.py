@@ -160,6 +160,36 @@ def test_80_columns_are_not_cut() -> None:
     assert [line for line in lines if line.endswith("…")] == []
 
 
+DEEP = "/srv/app/releases/2026-11-29/lib/python3.13/site-packages/shop/orders/server.py:67"
+
+
+@pytest.mark.parametrize(
+    ("width", "coroutine_at", "wait_at", "lock_at"),
+    [
+        (260, DEEP, f"{DEEP} serve", f"{DEEP} take, held by Main {DEEP} hold"),
+        (
+            80,
+            "…/orders/server.py:67",
+            "…/site-packages/shop/orders/server.py:67 serve",
+            "…/server.py:67 take, held by Main …/server.py:6…",
+        ),
+    ],
+)
+def test_where_there_is_no_room_folders_go_first(
+    width: int, coroutine_at: str, wait_at: str, lock_at: str
+) -> None:
+    """The file and the line say more."""
+    answer = counters(
+        coroutines=[coroutine("ask", site=f"{DEEP} ask")],
+        waits=[wait("await sleep", ns=9 * SECOND, task="Task-1", site=f"{DEEP} serve")],
+        locks=[lock(site=f"{DEEP} take", owner="Main", owner_site=f"{DEEP} hold")],
+    )
+    lines = screen(view(None, answer), "r", width, 24, keys=True)
+    assert [line.split()[1] for line in lines if line.startswith("ask ")] == [coroutine_at]
+    assert f"   9.00 s  Task-1: await sleep {wait_at}" in lines
+    assert f"      2  40.0 ms   700 ms  Lock {lock_at}" in lines
+
+
 @pytest.mark.parametrize("key", SORTS)
 def test_sorts(key: str) -> None:
     rows = [
