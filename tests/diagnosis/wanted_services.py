@@ -9,4 +9,10 @@ SERVICES: dict[str, Wanted] = {
     "n02_uploads_bit_by_bit": Wanted(
         "slow client", ("upload", "bit by bit", "1 other process"), ("gunicorn",)
     ),
+    "n03_executor_made_before_the_fork": Wanted(
+        "wait in vain", ("enrich", "look-up", "fork copies no thread"), ("gunicorn",)
+    ),
+    "n04_worker_time_out": Wanted(
+        "wait in vain", ("2 workers", "middle of a request", "fetch"), ("gunicorn",)
+    ),
 }

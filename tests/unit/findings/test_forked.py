@@ -180,3 +180,71 @@ def test_a_lock_of_a_process_that_was_killed(tmp_path):
 )
 def test_a_lock_between_processes(tmp_path, story):
     assert find_in(tmp_path, semaphore(**story)) == ()
+
+
+LOOK_UP, ASKS = "/app/serve.py:5 look_up", "/app/serve.py:40 enrich"
+
+
+def left(what="Future.result", ns=700 * MS, *, origin="fork", began=True, other=False):
+    """A worker that was forked waits for what a thread of its parent would have to do.
+    `began`: that one has run jobs of an executor before; `other`: another thread lives in the
+    worker."""
+    family = Family("/app/serve.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    helper = family.first.thread("look-up_0", 150).native(0)
+    if began:
+        helper.runs(1000, "look_up", LOOK_UP, by=main.submits(500))
+        idle = family.first.lock("executor idle", LOOK_UP)
+        helper.lock_wait(2000, "executor idle", lock=idle, site=LOOK_UP)
+    child = family.fork(main, MS, 101, name="worker", origin=origin)
+    thread, end = family.main(child), 3 * MS + ns
+    lock = child.lock(what, ASKS)
+    if other:
+        child.thread("metrics", 102).native(2 * MS).end(end)
+    thread.native(2 * MS)
+    if began:
+        thread.submits(2 * MS + 1000).flows.append(next(child.flow_ids))
+    thread.lock_wait(3 * MS, what, lock=lock, site=ASKS, acquired=False)
+    thread.native(end).end(end + MS)
+    child.ended(end + MS)
+    helper.native(end + MS).end(end + MS + 1000)
+    main.end(end + 2 * MS)
+    family.first.ended(end + 3 * MS)
+    return family
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_an_executor_of_the_parent(tmp_path, other):
+    (found,) = find_in(tmp_path, left(other=other))
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "In `worker`: Waited in vain: `MainThread` in `enrich` (serve.py:40) gave up 1 wait "
+        "in `Future.result`, 700 ms in total, the longest 700 ms (at 3.00 ms), for jobs of "
+        "`look-up`, whose threads stayed in `serve.py`, from which this process was forked: a "
+        "fork copies no thread but the one that calls it. Make the executor after the fork, "
+        "or when it is first needed (`os.register_at_fork`, gunicorn's `post_fork`)."
+    )
+
+
+def test_any_thread_of_the_parent(tmp_path):
+    (found,) = find_in(tmp_path, left("Queue.join", began=False))
+    assert (
+        "for what no thread of its process can do: `look-up_0` stayed in `serve.py`, from "
+        "which this process was forked"
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"origin": "spawn"}, id="spawned"),
+        pytest.param({"what": "Queue.join", "other": True}, id="another thread is there"),
+    ],
+)
+def test_threads_that_a_fork_does_not_matter_to(tmp_path, story):
+    (found,) = find_in(tmp_path, left(began=False, **story))
+    assert "forked" not in found.text
+
+
+def test_a_short_wait_for_an_executor(tmp_path):
+    assert find_in(tmp_path, left(ns=300 * MS)) == ()

@@ -56,6 +56,7 @@ from viewer.analysis.findings.pools import (
 )
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.queued import jobs_in_queue
+from viewer.analysis.findings.replaced import replaced_worker
 from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.schedulers import late_jobs
 from viewer.analysis.findings.servers import servers_busy
@@ -122,6 +123,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     no_answer,  # wait in vain
     writer_gone,  # wait in vain
     killed_child,  # wait in vain
+    replaced_worker,  # wait in vain
     database_locked,
     busy_time_out,  # database locked
     slow_answer,

@@ -21,7 +21,7 @@ from viewer.analysis.findings.waits import (
 )
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
-from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
 from viewer.trace.columns import LOOP_TASK, STATE_MASK, TASK_WAIT
@@ -295,8 +295,12 @@ class Blockers:
             if ("thread", job.thread) == wait.who and job.at_ns <= wait.start_ns
         ]
         pools = self.facts.jobs.pools
-        pool = 0 if pool < 0 and len(pools) == 1 else pool
+        pool = 0 if pool < 0 and len(pools) == 1 and self._is_here(pools[0], wait) else pool
         return self._queued(pool, "a job") if lost and pool >= 0 else None
+
+    def _is_here(self, pool: ThreadPool, wait: Wait) -> bool:
+        """Whether the workers of a pool are in the waiter's process."""
+        return self.model.thread_process[pool.threads[0]] == self.waits.process(wait.who)
 
     def _queued(self, pool: int, job: str) -> Blocked:
         found = self.facts.jobs.pools[pool]

@@ -24,6 +24,7 @@ _LOST_NS = 500 * _MS
 # A pool ends its workers with these; others come from outside.
 _REPLACED = 8  # workers
 _ORDERLY = (signal.SIGTERM, signal.SIGINT)
+_RESULTS = ("Future.result", "futures.wait", "executor")
 _JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")
 
 
@@ -138,6 +139,60 @@ def locked_at_fork(facts: Facts, vain: list[Wait]) -> Finding | None:
         f"anew in `os.register_at_fork`."
     )
     return Finding("deadlock", lost, text, waits.evidence(worst))
+
+
+def left_in_parent(facts: Facts, vain: list[Wait]) -> Finding | None:
+    """Waits for threads that a fork did not copy: those of an executor whose jobs nobody
+    begins in this process, or, where no other thread lives in it, any."""
+    waits, model = LongWaits.of(facts), facts.model
+    worst = max(vain, key=lambda wait: wait.ns)
+    process = waits.process(worst.who)
+    member = Family.of(model).members.get(process)
+    if member is None or member.origin != "fork" or member.start is None:
+        return None
+    others = _alive_at(facts, member)
+    pools = [
+        pool
+        for pool in facts.jobs.pools
+        if any(("thread", thread) in others for thread in pool.threads)
+    ]
+    jobs = [
+        job
+        for job in facts.jobs.never_begun
+        if job.thread >= 0 and model.thread_process[job.thread] == process
+    ]
+    if worst.name in _RESULTS and pools and jobs:
+        waited = ", ".join(code(pool.name) for pool in pools[:2])
+        what = f"for jobs of {waited}, whose threads stayed in"
+        then = "Make the executor after the fork, or when it is first needed"
+    elif others and _is_alone(facts, worst):
+        what = f"for what no thread of its process can do: {users(model, others)} stayed in"
+        then = "Start such threads after the fork"
+    else:
+        return None
+    lost = sum(wait.ns for wait in vain)
+    parent = code(Family.of(model).name(member.start.parent))
+    text = (
+        f"Waited in vain: {users(model, (wait.who for wait in vain))}{place_in(worst.site)} "
+        f"gave up {plural(len(vain), 'wait')} in `{worst.name}`, {duration(lost)} in total, "
+        f"the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), {what} {parent}, "
+        f"from which this process was forked: a fork copies no thread but the one that calls "
+        f"it. {then} (`os.register_at_fork`, gunicorn's `post_fork`)."
+    )
+    return Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _is_alone(facts: Facts, wait: Wait) -> bool:
+    """Whether a thread waits in a process in which no other one lives meanwhile."""
+    model, (kind, which) = facts.model, wait.who
+    process = LongWaits.of(facts).process(wait.who)
+    return kind == "thread" and not any(
+        of == process
+        and thread != which
+        and model.states.first_ns[thread] < wait.end_ns
+        and model.states.last_ns[thread] > wait.start_ns
+        for thread, of in enumerate(model.thread_process)
+    )
 
 
 def _alive_at(facts: Facts, member: Member) -> list[Who]:

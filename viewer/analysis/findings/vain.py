@@ -10,7 +10,7 @@ from viewer.analysis.findings.abandoned import no_consumer
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.forked import killed, locked_at_fork
+from viewer.analysis.findings.forked import killed, left_in_parent, locked_at_fork
 from viewer.analysis.findings.groups import whole
 from viewer.analysis.findings.waits import (
     FOR_TASKS,
@@ -227,6 +227,9 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         blockers = blockers or Blockers(facts)
         if (piled := _left_alone(facts, waits, blockers, vain)) is not None:
             yield piled
+            continue
+        if name not in _LOCKS and (left := left_in_parent(facts, vain)) is not None:
+            yield left
             continue
         why = blockers.of(worst)
         if why is None and name in _LOCKS and (forked := locked_at_fork(facts, vain)):

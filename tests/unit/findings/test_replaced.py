@@ -1,0 +1,75 @@
+"""Workers of a server that end in the middle of a request, and have a successor at once."""
+
+import pytest
+
+from tests.support.builder.family import Family
+from tests.support.finding import MS
+from viewer.analysis.findings import Facts, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+REPORT, BOOT = "/app/web.py:9 report", "/app/web.py:30 <module>"
+SYNC = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
+
+
+def service(
+    ns=1_200 * MS, *, workers=2, serves=SYNC, again_ns=500 * MS, done=False, line=REPORT
+):
+    """Workers whose last request took `ns` until they ended; each has a successor after
+    `again_ns`. `done`: they waited for clients once more before they ended."""
+    family = Family("/app/web.py")
+    master = family.first.thread("MainThread", 100).native(0)
+    end = 10 * MS + ns
+    for n in range(workers):
+        child = family.fork(master, MS, 101 + n, name=f"worker-{n}", site=BOOT)
+        thread = family.main(child)
+        thread.native(2 * MS).io(3 * MS, "select.select", site=serves, stack=serves)
+        thread.native(10 * MS)
+        thread.io(10 * MS + 1000, "socket.recv", site=line, stack=f"{line}\n{serves}")
+        thread.native(end - MS)
+        if done:
+            thread.io(end, "select.select", site=serves, stack=serves).native(end + 20 * MS)
+        thread.end(end + 21 * MS if done else end)
+        child.ended(end + (22 if done else 1) * MS)
+    for n in range(workers):
+        at = end + (30 + n) * MS
+        family.ended(master, family.processes[1 + n], at, status=0)
+        child = family.fork(master, at + again_ns, 201 + n, name=f"again-{n}", site=BOOT)
+        family.main(child).native(at + again_ns + MS).end(at + again_ns + 2 * MS)
+        child.ended(at + again_ns + 3 * MS)
+    last = end + 40 * MS + again_ns + 10 * MS
+    master.end(last)
+    family.first.ended(last + MS)
+    return family
+
+
+def told(tmp_path, family: Family):
+    return find(Facts(build_model(read_trace(family.write(tmp_path)))))
+
+
+def test_workers_that_took_too_long(tmp_path):
+    (found,) = told(tmp_path, service())
+    assert found.finding == "wait in vain"
+    assert found.severity_ns == 2 * 1_201 * MS
+    assert found.text == (
+        "In `worker-0`: Waited in vain: 2 workers of the server ended in the middle of a "
+        "request, after up to 1.20 s of it (at 10.0 ms): 99 % of that time in `socket.recv` "
+        "in `report` (web.py:9). Another worker took its place at once, as when a master's "
+        "patience is over (gunicorn's `timeout`); the request was lost. Give what `report` "
+        "waits for a shorter time-out, do it elsewhere, or raise that of the master."
+    )
+    assert found.evidence.site == found.behind == REPORT
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 700 * MS}, id="sooner than any time-out"),
+        pytest.param({"done": True}, id="the request was done"),
+        pytest.param({"again_ns": 2_000 * MS}, id="no successor"),
+        pytest.param({"serves": "/app/pool.py:3 loop"}, id="no server"),
+        pytest.param({"line": SYNC}, id="no line of the program"),
+    ],
+)
+def test_workers_that_may_end(tmp_path, story):
+    assert told(tmp_path, service(**story)) == ()
