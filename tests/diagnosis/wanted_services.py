@@ -15,4 +15,7 @@ SERVICES: dict[str, Wanted] = {
     "n04_worker_time_out": Wanted(
         "wait in vain", ("2 workers", "middle of a request", "fetch"), ("gunicorn",)
     ),
+    "n05_heartbeat_behind_a_batch": Wanted(
+        "lock convoy", ("`heartbeat`", "MainThread", r"n05\w+.py:41")
+    ),
 }

@@ -286,3 +286,51 @@ def test_deadlock_until_the_end(tmp_path):
 def test_a_lock_that_is_mostly_quick(tmp_path, story, found):
     """Hundreds of quick uses do not excuse those few in which all others wait for long."""
     assert kinds(tmp_path, convoy(12, free=400, **story)) == found
+
+
+POLLS, BEATS = "/app/consumer.py:12 consume", "/app/consumer.py:7 heartbeat"
+
+
+def alone(rounds=4, hold_ns=300 * MS, own_ns=100 * MS, inside="sleep"):
+    """One thread waits for a lock that another one keeps again and again."""
+    trace = TraceBuilder(argv="consumer.py", signals=SIGNALS)
+    lock = trace.lock("Lock", POLLS)
+    main, beat = trace.thread("MainThread").native(0), trace.thread("heartbeat").native(0)
+    at = MS
+    for _ in range(rounds):
+        end = at + hold_ns
+        main.running(at)
+        if inside == "sleep":
+            main.sleep(at + 1_000, site="/app/consumer.py:20 store").running(end - 1_000)
+        lock.hold(at, end, main, POLLS)
+        beat.lock_wait(at + MS, "Lock", lock=lock, site=BEATS, owner=main)
+        main.release(end, lock, to=beat)
+        beat.native(end)
+        main.native(end + 1_000)
+        at = end + own_ns
+    for thread in (main, beat):
+        thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_one_thread_waits_again_and_again(tmp_path):
+    (found,) = find_in(tmp_path, alone())
+    assert found.finding == "lock convoy"
+    assert found.text == (
+        "Lock convoy: `heartbeat` waits again and again for the Lock at consumer.py:7, "
+        "which `MainThread` (consumer.py:12) has: 4 waits, 1.20 s in total, half of its "
+        "working time or more, 299 ms on average; its holders spend 99 % of the time they hold it in `sleep` (consumer.py:20)."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"rounds": 2}, id="twice"),
+        pytest.param({"hold_ns": 120 * MS}, id="little is lost"),
+        pytest.param({"own_ns": 400 * MS}, id="it does other things for longer"),
+        pytest.param({"inside": "running"}, id="the holder computes"),
+    ],
+)
+def test_one_thread_may_wait(tmp_path, story):
+    assert kinds(tmp_path, alone(**story)) == []

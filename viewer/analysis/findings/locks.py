@@ -22,15 +22,17 @@ from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
 from viewer.analysis.rows import Rows
-from viewer.trace.columns import PREEMPTED, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import IO, PREEMPTED, SLEEP, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
 _MS = 1_000_000
 _OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock")
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
-# tenth of their working time. Less is the normal price of a lock.
+# tenth of their working time. Less is the normal price of a lock. One thread alone must lose
+# half a second, half of its working time, three times, to holders that wait for others.
 _WAITS = 10
+_AGAIN = 3
 _LOST_NS = 500 * _MS
 _WAITED_NS = 100 * _MS
 _PART = 10
@@ -74,10 +76,12 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
     lives = _lives(facts)
     for row in _often_waited_for(facts, _WAITED_NS, _WAITS, least=2):
         waiters = {waiter.who for waiter in row.waiters}
-        if row.kind not in _EXCLUSIVE or not _is_often(row, _WAITS) or len(waiters) < 2:
+        if row.kind not in _EXCLUSIVE or not _is_often(row, _WAITS):
             continue
-        life = sum(lives().get((row.pid, who), 0) for who in waiters)
-        if row.waits.total_ns < max(_WAITED_NS, life // _PART):
+        is_one, life = len(waiters) < 2, sum(lives().get((row.pid, who), 0) for who in waiters)
+        if row.waits.total_ns < (max(_LOST_NS, life // 2) if is_one else life // _PART):
+            continue
+        if is_one and row.waits.count < _AGAIN:
             continue
         lock = facts.lock_of[row.process, row.lock]
         if is_signal(facts.ledger, lock) or _OF_MANAGER in row.site:
@@ -85,6 +89,8 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         if row.timed_out == row.waits.count:  # nobody passes
             continue
         holds, split, tids = _while_held(facts, row)
+        if is_one and split.of((IO, SLEEP)) * 2 < sum(split.states.values()):
+            continue
         away = split.states[PREEMPTED]
         total = sum(split.states.values())
         # Preemption of a holder is not the lock's fault, nor are the waits that it causes.
@@ -97,14 +103,25 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         if seldom and _kept_long_ns(facts, holds) < _WAITED_NS * facts.patience:
             continue
         mean = duration(row.waits.total_ns // row.waits.count)
+        what = f"the {row.kind} at {place(row.site)}"
+        waited = f"{plural(row.waits.count, 'wait')}, {duration(row.waits.total_ns)}"
         text = (
-            f"Lock convoy: {names(waiters)} queue for the {row.kind} at {place(row.site)} "
-            f"and pass one at a time: {plural(row.waits.count, 'wait')}, "
-            f"{duration(row.waits.total_ns)} summed over all of them, {mean} on average"
+            f"Lock convoy: {names(waiters)} waits again and again for {what}{_kept_by(row)}: "
+            f"{waited} in total, half of its working time or more, {mean} on average"
+            if is_one
+            else f"Lock convoy: {names(waiters)} queue for {what} and pass one at a time: "
+            f"{waited} summed over all of them, {mean} on average"
         )
         text += _what_holders_do(facts, holds, split, tids)
         evidence, behind = _longest_wait(facts, row), _behind(split)
         yield Finding("lock convoy", lost, f"{text}.", evidence, _LESS, behind)
+
+
+def _kept_by(row: LockRow) -> str:
+    """`, which `MainThread` (app.py:12) has`: who had it most, and took it where."""
+    return (
+        f", which {code(row.holders[0].who, row.holders[0].site)} has" if row.holders else ""
+    )
 
 
 def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:
