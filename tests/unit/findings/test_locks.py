@@ -319,7 +319,8 @@ def test_one_thread_waits_again_and_again(tmp_path):
     assert found.text == (
         "Lock convoy: `heartbeat` waits again and again for the Lock at consumer.py:7, "
         "which `MainThread` (consumer.py:12) has: 4 waits, 1.20 s in total, half of its "
-        "working time or more, 299 ms on average; its holders spend 99 % of the time they hold it in `sleep` (consumer.py:20)."
+        "working time or more, 299 ms on average; its holders spend 99 % of the time they "
+        "hold it in `sleep` (consumer.py:20)."
     )
 
 
