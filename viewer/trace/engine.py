@@ -167,3 +167,10 @@ def _native() -> Engine:
 
 
 BEST = _native() if HAS_NATIVE else PYTHON
+
+
+def keep_memory() -> None:
+    """From now on memory that becomes free stays with the process: for one that reads a trace
+    and ends."""
+    if HAS_NATIVE:
+        _decoder.keep_memory()

@@ -69,6 +69,7 @@ _CROWD_POLL_NS = 5 * _MS
 _MOSTLY = 9, 10
 _SAMPLES = 20
 _SLEEP = f"{s.AWAIT_PREFIX}sleep"
+_BARE_FUTURE = f"{s.AWAIT_PREFIX}future"
 
 
 def task_leak(facts: Facts) -> Iterator[Finding]:
@@ -172,11 +173,9 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         what: _is_alone(what.removeprefix(s.AWAIT_PREFIX))
         for what in {what for what, _ in awaited.values()}
     }
-    alone = [
-        task
-        for task in stuck
-        if is_alone[awaited[task][0]] and facts.ledger.how_it_ended(task) != s.DONE
-    ]
+    alone = [task for task in stuck if is_alone[awaited[task][0]]]
+    done = facts.ledger.ended_so(alone, s.DONE)
+    alone = [task for task in alone if task not in done]
     if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
     name, site = model.coroutine(group)
@@ -295,22 +294,27 @@ def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
 def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
     """(task, since, until): waits for a bare future that outlived creator and program."""
     model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
-    open_ = model.trace.engine.longer(slices.start_ns, slices.end_ns, slices.unfinished, 0)
+    open_ = model.trace.engine.longer(
+        slices.start_ns, slices.end_ns, slices.unfinished, 0
+    ).tolist()
+    of = (map(column.__getitem__, open_) for column in (owned.owner, owned.kind))
     pending = {
-        owned.owner[i]: i
-        for i in open_
-        if READY <= owned.kind[i] <= AWAIT and owned.owner[i] >= 0
+        task: i
+        for i, task, kind in zip(open_, *of, strict=True)
+        if READY <= kind <= AWAIT and task >= 0
+    }
+    # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
+    ended = [process.recording_ended is not None for process in model.trace.processes]
+    futures = {
+        name for name in model.trace.await_names if model.trace.text(name) == _BARE_FUTURE
     }
     for task, i in pending.items():
-        process = model.trace.processes[owned.task_process[task]]
-        long_ago = slices.end_ns[i] - _ABANDONED_NS
         is_alone = (
-            owned.kind[i] == AWAIT
-            and model.trace.text(owned.code[i]) == s.AWAIT_PREFIX + "future"
-            and slices.start_ns[i] <= long_ago
+            owned.code[i] in futures
+            and owned.kind[i] == AWAIT
+            and slices.start_ns[i] <= slices.end_ns[i] - _ABANDONED_NS
         )
-        # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
-        if not is_alone or process.recording_ended is None:
+        if not is_alone or not ended[owned.task_process[task]]:
             continue
         creator = _parent(facts, task)
         if creator >= 0 and creator not in pending:

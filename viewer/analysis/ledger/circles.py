@@ -40,17 +40,20 @@ class _Whos:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.table = ledger, ledger.model.states
-        self.owners: dict[int, int] = {}
 
-    def waits(self, row: int) -> int:
-        is_task = self.table.state[row] & STATE_MASK == TASK_WAIT
-        return ~self.table.who[row] if is_task else self.table.who[row]
+    def waiting(self, rows: Sequence[int]) -> dict[int, int]:
+        """By wait (a row of States) who waits."""
+        states, who = self.table.state, self.table.who
+        return {
+            row: ~who[row] if states[row] & STATE_MASK == TASK_WAIT else who[row]
+            for row in rows
+        }
 
-    def holds(self, row: int) -> int:
-        owner = self.table.owner[row]
-        if owner not in self.owners:
-            self.owners[owner] = self._find(owner)
-        return self.owners[owner]
+    def holding(self, rows: Sequence[int]) -> dict[int, int]:
+        """By hold who holds."""
+        owners = [*map(self.table.owner.__getitem__, rows)]
+        known = {owner: self._find(owner) for owner in {*owners}}
+        return dict(zip(rows, map(known.__getitem__, owners), strict=True))
 
     def _find(self, owner: int) -> int:
         table = self.table
@@ -85,8 +88,8 @@ def circles(
     lock_of, starts, ends = (column.tolist() for column in columns)
     # A circle goes only through locks that are both held and waited for.
     both = {lock_of[row] for row in long_holds} & {lock_of[row] for row in long_waits}
-    waiter = {row: whos.waits(row) for row in long_waits if lock_of[row] in both}
-    holder = {row: whos.holds(row) for row in long_holds if lock_of[row] in both}
+    waiter = whos.waiting([row for row in long_waits if lock_of[row] in both])
+    holder = whos.holding([row for row in long_holds if lock_of[row] in both])
     wait_of: dict[int, int] = {}  # by who waits the last wait that began
     hold_of: dict[int, int] = {}  # by lock that is held the last hold
     for row in sorted([*waiter, *holder]):
@@ -97,15 +100,21 @@ def circles(
         else:
             first = holder[row]
             hold_of[lock_of[row]] = row
-        way, until, who = list[tuple[int, int, int]](), start + at_least_ns, first
-        while (wait := wait_of.get(who, -1)) >= 0 and len(way) < _DEEPEST:
+        until = start + at_least_ns
+        wait = wait_of.get(first, -1)
+        if wait < 0 or ends[wait] < until:
+            continue  # as of nearly all
+        way: list[tuple[int, int, int]] = []
+        who = first
+        while wait >= 0 and len(way) < _DEEPEST:
             hold = hold_of.get(lock_of[wait], -1)
             if hold < 0 or ends[wait] < until or ends[hold] < until:
                 break  # open, over, or not for long enough
             way.append((wait, hold, who))
             who = holder[hold]
+            wait = wait_of.get(who, -1)
             if who == first:
-                key = frozenset([(one, lock_of[wait]) for wait, _, one in way])
+                key = frozenset([(one, lock_of[of]) for of, _, one in way])
                 if key not in told:
                     yield _circle(way, start, ends, key)
                 break

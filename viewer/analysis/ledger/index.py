@@ -165,6 +165,18 @@ class Index:
             at += 1
         return ""
 
+    def ended_so(self, tasks: Sequence[int], how: str) -> set[int]:
+        """Those of the tasks at whose end is the instant `how`."""
+        trace, lanes = self.model.trace, self.rows_of_tasks
+        tracks, event = trace.events.track, trace.slices.event
+        known = {*map(tracks.__getitem__, trace.instants(trace.events.name, how))}
+        return {
+            task
+            for task in (tasks if known else ())
+            if tracks[event[lanes.row[lanes.offset[task + 1] - 1]]] in known
+            and self.how_it_ended(task) == how
+        }
+
     @cached_property
     def failures(self) -> dict[int, Failure]:
         """By thread, for those that ended with an exception."""

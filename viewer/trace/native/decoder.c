@@ -409,10 +409,13 @@ static inline Span next_packet(Span file)
     return (Span){rest.at, rest.at + length};
 }
 
+enum { SAMPLE = 16 };
+
 /* Reads packets until the framing ends or breaks; returns the bytes framed, -1 on error. */
 static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
 {
     Span file = {data, data + size};
+    const uint8_t *sampled = data + size / SAMPLE; /* the rest is taken to be like this part */
     while (d->type.used < INT32_MAX && d->arg_kind.used < INT32_MAX / 2) {
         const uint8_t *head = file.at;
         Span packet = next_packet(file);
@@ -420,6 +423,14 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
             break;
         }
         file.at = packet.end;
+        if (file.at > sampled) {
+            sampled = file.end;
+            for (Column *c = &d->time; c <= &d->descriptor_packet; c++) {
+                if (column_reserve(c, SAMPLE * c->used) < 0) {
+                    return -1;
+                }
+            }
+        }
         int good = apply_packet(d, packet);
         if (good < 0) {
             return -1;
@@ -546,7 +557,7 @@ done:
     X(gather) X(pairs) X(distinct) X(tally) X(states) X(assign)                                            \
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
     X(tile) X(clip) X(longer) X(gaps) X(find_args) X(find_numbers)                             \
-    X(head_sites) X(spans) X(histogram) X(new_lines) X(lesser)
+    X(head_sites) X(spans) X(histogram) X(new_lines) X(lesser) X(keep_memory)
 
 #define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t);
 SWEEPS(DECLARE)
