@@ -3,7 +3,6 @@
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import cache
 
 from tracer import schema as s
@@ -106,9 +105,7 @@ def fold_locks(model: Model, rows: Rows[LockRow], names: Names) -> Rows[LockRow]
 
 
 def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
-    return replace(
-        row,
-        holders=tuple(
+    return row._replace(holders=tuple(
             Holder(who, site, sum(h.count for h in all_), sum(h.ns for h in all_),
                    max(h.max_ns for h in all_))
             for (who, site), all_ in _by(row.holders, lambda h: (called(h.who), h.site))
@@ -145,7 +142,7 @@ def _by[T, K](rows: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]
         found[key(row)].append(row)
 
     def weight(group: tuple[K, list[T]]) -> int:
-        return sum(row[1] if isinstance(row, tuple) else row.ns for row in group[1])  # type: ignore[attr-defined]
+        return sum(row.ns if hasattr(row, "ns") else row[1] for row in group[1])  # type: ignore[index]
 
     return sorted(found.items(), key=weight, reverse=True)
 
@@ -189,7 +186,7 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
             row, worst = rows.with_numbers([first, waited])
             held = _held(holders().held(group), calling()(row.process))
             if not more:
-                yield replace(row, held=held)
+                yield row._replace(held=held)
                 continue
             states, holding = spent_at(spent(), group)
             count, total = sum(of("gil_waits", group)), sum(of("gil_ns", group))
@@ -230,7 +227,7 @@ def _held(held: Held, called: Callable[[str], str]) -> Held:
                   sum(h.ns for h in like), _sums(h.states for h in like))
         for name, like in _by(held.holders, lambda h: called(h.name))
     ]  # fmt: skip
-    return replace(held, holders=tuple(folded))
+    return held._replace(holders=tuple(folded))
 
 
 def _sums(of: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress
 from operator import itemgetter
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.resource import Losses
@@ -24,8 +25,7 @@ BOUNDS_NS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LoopRow:
+class LoopRow(NamedTuple):
     """Of a loop's `windows` of 100 ms, those in which it would have answered within 10 ms at
     any moment; `unknown` windows have dropped events and are not in `windows`."""
 
@@ -59,8 +59,7 @@ class HistogramRow:
         return sum(bucket.count for bucket in self.buckets)
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(NamedTuple):
     loops: tuple[LoopRow, ...]
     coroutines: Sequence[HistogramRow]  # the longest delays first
 
@@ -150,7 +149,7 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
     for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
         mark_bad(at, from_ns, until_ns)
-    losses = Losses(model.drops)
+    losses = Losses.of(model)
     for at, loop in enumerate(model.loops if losses else ()):
         if counts[at]:
             end_ns = starts[at] + counts[at] * WINDOW_NS
@@ -260,5 +259,5 @@ def _of_kinds(model: Model, kinds: tuple[int, ...]) -> Column:
     """By slice its loop, if the slice is of such a kind, else -1."""
     table = bytes(int(kind in kinds) for kind in range(256))
     wanted = memoryview(bytes(model.owners.kind).translate(table))
-    loops = memoryview(array("i", range(len(model.loops))))
+    loops = model.trace.engine.upto(0, len(model.loops))
     return model.trace.engine.group_keys(wanted, model.lane, loops, 1)

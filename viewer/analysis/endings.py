@@ -2,8 +2,8 @@
 
 import errno
 import signal
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -33,8 +33,7 @@ class How(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """The end of one process's recording; `text` is a sentence, "" when all is there."""
 
     pid: int

@@ -3,15 +3,14 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from viewer.analysis.memory import site_of
 from viewer.trace.heap import Block, Heap
 from viewer.trace.model import Model
 
 
-@dataclass(frozen=True, slots=True)
-class EscapeRow:
+class EscapeRow(NamedTuple):
     """What a line allocated, and when it was freed. All numbers but `samples` are estimates.
 
     The blocks that were freed within the call, those that outlived it, and those of which the
@@ -35,8 +34,7 @@ class EscapeRow:
     live_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Escape:
+class Escape(NamedTuple):
     total: EscapeRow
     lines: tuple[EscapeRow, ...]  # the one from which the most bytes outlive their call first
 

@@ -1,14 +1,13 @@
 """What a trace says of the flight recording that it comes from."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace.model import Model
 from viewer.trace.reader import number_of
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(NamedTuple):
     """The last seconds of a process. What began before `since_ns` is in the trace only if it
     was still open then.
 

@@ -2,17 +2,15 @@
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 from viewer.analysis.spread import Spread, spread_of
 from viewer.trace.heap import Block, Heap
 from viewer.trace.model import Collection, Model
 
 
-@dataclass(frozen=True, slots=True)
-class GcRow:
+class GcRow(NamedTuple):
     generation: int
     pauses: Spread
     collected: int

@@ -1,6 +1,6 @@
 """How far the trace can be trusted: what was lost, what was off, what recording cost."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tracer import schema as s
 from viewer.analysis.children import Children, children
@@ -86,10 +86,10 @@ def _end(model: Model, process: int) -> End:
     found = end_of(model.trace.processes[process], model.trace.processes[process].live)
     member = Family.of(model).members[process]
     if found.how is How.REPLACED and Family.of(model).became(process) >= 0:
-        return replace(found, text="")
+        return found._replace(text="")
     if found.how is not How.UNKNOWN or member.told is None or member.told.signal is None:
         return found
     name = signal_name(member.told.signal)
     who = f"{member.name} (pid {found.pid})"
     text = f"{who} was killed by {name}: {LOST}."
-    return replace(found, text=text, killed=(who, name))
+    return found._replace(text=text, killed=(who, name))

@@ -68,27 +68,29 @@ def is_hold(state: int) -> bool:
     return kind_of(state) == HOLD
 
 
-class Owners:
+class Owners(dict[int, tuple[str, str]]):
     """Who held locks, by number: name and site; a task is named by its coroutine. There may be
     one for each lock: each is named when somebody asks."""
 
     def __init__(self, model: Model) -> None:
-        self._model, self._made = model, dict[int, tuple[str, str]]()
+        super().__init__()
+        self._model = model
 
-    def __len__(self) -> int:
-        return len(self._model.states.owner_id)
+    def __missing__(self, owner: int) -> tuple[str, str]:
+        found = self[owner] = self._of(owner)
+        return found
 
-    def __getitem__(self, owner: int) -> tuple[str, str]:
-        if owner not in self._made:
-            self._made[owner] = self._of(owner)
-        return self._made[owner]
+    def site(self, owner: int) -> str:
+        return self._model.trace.text(self._model.states.owner_site[owner])
 
     def _of(self, owner: int) -> tuple[str, str]:
-        model, table = self._model, self._model.states
-        text, key = model.trace.text, (table.owner_process[owner], table.owner_id[owner])
+        table, text = self._model.states, self._model.trace.text
         who, is_task = text(table.owner_name[owner]), table.owner_is_task[owner]
+        if who and not is_task:  # as mostly
+            return who, text(table.owner_site[owner])
+        key = table.owner_process[owner], table.owner_id[owner]
         if is_task and key in self._tasks:
-            who = model.coroutine_of(self._tasks[key])
+            who = self._model.coroutine_of(self._tasks[key])
         elif not who:
             who = f"task {key[1]}" if is_task else self._names.get(key, f"thread {key[1]}")
         return who, text(table.owner_site[owner])
@@ -134,20 +136,22 @@ def held_longest_at(model: Model, holding: Column, owners: Owners) -> dict[int, 
     for at, ns in zip(pairs.head, total, strict=True):
         row = holding[at]
         if ns > most[row]:
-            most[row], longest[row] = ns, [at]
+            most[row], longest[row] = ns, [table.owner[at]]
         elif ns == most[row]:
-            longest[row].append(at)
+            longest[row].append(table.owner[at])
     return {
-        row: min(owners[table.owner[at]] for at in rows)[1] for row, rows in longest.items()
+        row: owners.site(of[0]) if len(of) == 1 else min(map(owners.__getitem__, of))[1]
+        for row, of in longest.items()
     }
 
 
 def _held_by(model: Model, holding: Column, owners: Owners) -> Pairs:
     """The holds by their row and the name and site of their owner."""
     table, number = model.states, dict[tuple[str, str], int]()
-    alike = array("i", [-1]) * len(owners)
-    for at in model.trace.engine.pairs(holding, table.owner).head:
-        if (owner := table.owner[at]) >= 0:
+    alike = array("i", [-1]) * len(table.owner_id)
+    heads = model.trace.engine.pairs(holding, table.owner).head
+    for owner in dict.fromkeys(map(table.owner.__getitem__, heads)):
+        if owner >= 0:
             alike[owner] = number.setdefault(owners[owner], len(number))
     held_by = keys(model, is_hold, table.owner, memoryview(alike))
     return model.trace.engine.pairs(holding, held_by)
@@ -201,10 +205,11 @@ def causes_by_row(
     )
     sums: dict[tuple[int, str, str, str], int] = defaultdict(int)
     rest = (("nobody", "free", ""), ("unknown", "unknown", ""), ("others", "others", ""))
+    known = len(table.owner_id)
 
     def cause(owner: int) -> tuple[str, str, str]:
-        if owner >= len(owners):
-            return rest[owner - len(owners)]
+        if owner >= known:
+            return rest[owner - known]
         return owners[owner][0], "owner", owners[owner][1]
 
     for row, owner, ns in zip(charges.key, charges.who, charges.total, strict=True):

@@ -2,8 +2,8 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import or_
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.lockers import (
@@ -38,8 +38,7 @@ ENDS = ("Thread.join", "executor shutdown")  # waits for the end of a thread, wh
 _EXCLUSIVE_AWAITS = (s.AWAIT_PREFIX + "Lock",)  # of a task, for what one task holds at a time
 
 
-@dataclass(frozen=True, slots=True)
-class LockRow:
+class LockRow(NamedTuple):
     """A lock; for idle waits (for conditions, queues, futures …), and for the ends of threads,
     all of a kind and site.
 
@@ -64,8 +63,7 @@ class LockRow:
     process: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(NamedTuple):
     """Which locks make up each row: the first of them, and how many."""
 
     of_lock: Column

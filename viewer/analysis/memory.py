@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from viewer.analysis.profiles.within import Within
 from viewer.analysis.regions import REGION, regions
@@ -14,8 +15,7 @@ from viewer.trace.sites import head
 NO_SITE = "[no stack]"  # allocated without the GIL, or in a subinterpreter
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryRow:
+class MemoryRow(NamedTuple):
     """What was allocated at a line, in a coroutine or in a region.
 
     All numbers but `samples` are estimates. `live_error` is the standard error of the live

@@ -43,8 +43,7 @@ class Region(NamedTuple):
     exception: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A time in which a task or a thread is within regions of one name."""
 
     process: int

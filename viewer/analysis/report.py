@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.alike import fold_locks, fold_threads, shared_names
@@ -53,8 +54,7 @@ _SIGNALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(NamedTuple):
     """What was recorded. `start_unix_ns` is 0 when unknown, as is `threshold_ns`: calls and
     waits that are shorter were not recorded."""
 

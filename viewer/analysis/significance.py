@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, erfc, sqrt
+from typing import NamedTuple
 
 PER_OCTAVE = 16
 # From 1 ns to 2^42 ns (73 minutes); rounded up, so that the first ones differ.
@@ -28,8 +29,7 @@ TAIL_RATIO, TAIL_MORE = 2.0, 0.02
 CPU_RATIO, CPU_FEWEST = 1.20, 5
 
 
-@dataclass(frozen=True, slots=True)
-class Ranks:
+class Ranks(NamedTuple):
     """`effect` is how often an event of B is longer than one of A, ties counted half;
     `tail` the share of each side beyond A's longest 5 %. `p` is the smaller of both tests."""
 

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
 from viewer.trace.columns import Column
+from viewer.trace.engine import BEST
 from viewer.trace.model import Model
 
 
@@ -21,12 +22,14 @@ def keys(model: Model, wanted: Callable[[int], bool], of: Column, key_of: Column
 
 
 def numbers(values: Iterable[int]) -> Column:
+    if isinstance(values, range) and values.step == 1:  # often one for each slice
+        return BEST.upto(values.start, values.stop)
     return memoryview(array("i", values))
 
 
 def every(count: int) -> Column:
     """The numbers below `count`."""
-    return numbers(range(count))
+    return BEST.upto(0, count)
 
 
 def having(model: Model, column: Column, is_wanted: Callable[[str], bool]) -> bytes:

@@ -5,11 +5,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
+from viewer.analysis.states import numbers
 from viewer.analysis.steps import Steps
 from viewer.trace.columns import (
     AWAIT,
@@ -34,8 +36,7 @@ class By(Enum):
     TASK = "task"
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(NamedTuple):
     """Time in which the loop ran `who`; task, callback, select, loop, gc, unknown, others."""
 
     who: str
@@ -44,8 +45,7 @@ class Delay:
     ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """The longest time that one task was ready before it ran."""
 
     task: int  # -1 unknown
@@ -100,7 +100,7 @@ def task_rows(model: Model, by: By) -> Rows[TaskRow]:
     row_of = owned.task_group
     rows = len(owned.group_head)
     if by is By.TASK:
-        row_of, rows = memoryview(array("i", range(tasks))), tasks
+        row_of, rows = numbers(range(tasks)), tasks
     own_end_ns = Steps.of(model).own_end_ns
     ready, running, awaiting = (
         engine.grouped_stats(

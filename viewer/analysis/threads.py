@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from itertools import compress
 from operator import add, sub
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
@@ -74,8 +75,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """A thread that held the GIL, and how long in each state."""
 
     tid: int
@@ -84,8 +84,7 @@ class Holder:
     states: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Who held the GIL during waits; the parts add up to the waits.
 
     `free_ns`: nobody held it and the thread had not been scheduled yet. `unknown_ns`: before
@@ -115,8 +114,7 @@ class GilWait:
         return self.find_held()
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadRow:
+class ThreadRow(NamedTuple):
     """`wall_ns` is from the thread's first state to its last; gaps between states are unknown.
 
     `idle_ns` is the part of the state lock in which nobody held what the thread waited for:

@@ -1,5 +1,6 @@
-"""Two counts that go up and down over time; Python twin of native/counts.c."""
+"""Numbers in a row, and counts that go up and down; Python twin of native/counts.c."""
 
+from array import array
 from itertools import chain, repeat
 
 from viewer.trace.columns import LARGEST, Column
@@ -24,3 +25,8 @@ def lesser(up_a: Column, down_a: Column, up_b: Column, down_b: Column) -> int:
         counts[which] += change
         before = time_ns
     return min(total, LARGEST)
+
+
+def upto(first: int, until: int) -> Column:
+    """The numbers from the first on, below the other."""
+    return memoryview(array("i", range(first, until)))

@@ -81,6 +81,7 @@ class Engine:
     head_sites: Callable[[Column, Column, Column, Column, Column, Column], Column]
     new_lines: Callable[[list[str]], list[str]]
     lesser: Callable[[Column, Column, Column, Column], int]
+    upto: Callable[[int, int], Column]
 
 
 PYTHON = Engine(
@@ -116,6 +117,7 @@ PYTHON = Engine(
     sites.head_sites,
     texts.new_lines,
     counts.lesser,
+    counts.upto,
 )
 
 
@@ -163,6 +165,7 @@ def _native() -> Engine:
         _decoder.head_sites,
         _decoder.new_lines,
         _decoder.lesser,
+        _decoder.upto,
     )
 
 

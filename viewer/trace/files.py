@@ -7,8 +7,8 @@ the snapshots in it are traces of their own.
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tracer.errors import TraceFileError
 from viewer.trace.engine import Engine
@@ -25,8 +25,7 @@ _CHILDREN = ".d"
 PROFILE = ".pprof"
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """The packets of some files, one after the other.
 
     `heads` are the beginnings of files that are being written, `unread` says which files of a

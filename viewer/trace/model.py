@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -161,7 +162,7 @@ class Model:
     def task_keys(self, kind: int) -> Column:
         """By slice the task, if it is a state of that kind, else -1."""
         owned = self.owners
-        every = memoryview(array("i", range(len(owned.task_id))))
+        every = self.trace.engine.upto(0, len(owned.task_id))
         return self.trace.engine.group_keys(owned.kind, owned.owner, every, kind)
 
     def coroutine_of(self, task: int) -> str:
@@ -291,26 +292,22 @@ def _lock_waits(trace: Trace) -> dict[int, int]:
     return found
 
 
-def _positions(kinds: Column, wanted: int) -> list[int]:
-    """The positions of `wanted` among the bytes, at the speed of bytes.find."""
-    text, needle = bytes(kinds), bytes([wanted])
-    found, at = [], text.find(needle)
-    while at >= 0:
-        found.append(at)
-        at = text.find(needle, at + 1)
-    return found
-
-
 def _collections(trace: Trace, owned: Owners) -> list[Collection]:
     """One for each slice of the GC tracks; their copies on the threads' tracks do not count.
 
     The results of a collection are known at its end, so the END may have the arguments.
     """
     slices, track = trace.slices, trace.events.track
-    rows = _positions(owned.kind, GC)
-    collectors = {*trace.tracks.named(s.TRACK_GC)} if rows else set[int]()
-    rows = [i for i in rows if track[slices.event[i]] in collectors]
-    begins = [*map(slices.event.__getitem__, rows)]
+    kinds = bytes(owned.kind)
+    found: list[int] = []
+    if GC in kinds:
+        is_gc = kinds.translate(bytes(kind == GC for kind in range(256)))
+        of = slices.start_ns, slices.end_ns, memoryview(is_gc)
+        found = trace.engine.longer(*of, 0).tolist()
+    collectors = {*trace.tracks.named(s.TRACK_GC)} if found else set[int]()
+    events = [*map(slices.event.__getitem__, found)]
+    is_ours = [*map(collectors.__contains__, map(track.__getitem__, events))]
+    rows, begins = [*compress(found, is_ours)], [*compress(events, is_ours)]
     ends = map(slices.end_event.__getitem__, rows)
     told = Told(
         trace,
@@ -334,13 +331,13 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
 
 
 def _remarks(trace: Trace) -> list[Remark]:
-    events = trace.events
+    events, found = trace.events, trace.instants(trace.events.category, s.CAT_TRACER)
     return [
-        Remark(
-            trace.track_process[events.track[i]],
-            events.time_ns[i],
-            trace.text(events.name[i]),
-            trace.args(i),
+        *map(
+            Remark,
+            trace.engine.gather(found, events.track, trace.track_process),
+            map(events.time_ns.__getitem__, found),
+            map(trace.text, map(events.name.__getitem__, found)),
+            trace.args_of(found),
         )
-        for i in trace.instants(events.category, s.CAT_TRACER)
     ]

@@ -4,10 +4,11 @@ import math
 import struct
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.errors import TraceFileError
@@ -34,8 +35,7 @@ def number_of(args: Mapping[str, Arg], name: str, missing: int = 0) -> int:
     return value if isinstance(value, int) else missing
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """One recorded process.
 
     `recording_ended` is None when the trace does not say how it ended. `recording_cut` is what
@@ -100,19 +100,25 @@ class Trace:
 
     def args(self, event: int) -> dict[str, Arg]:
         """The arguments of an event with a number or a text."""
-        found: dict[str, Arg] = {}
+        return next(self.args_of((event,)))
+
+    def args_of(self, events: Iterable[int]) -> Iterator[dict[str, Arg]]:
+        """The arguments of each event."""
         e = self.events
         strings, names, kinds, values = e.strings, e.arg_name, e.arg_kind, e.arg_value
-        for a in range(e.arg_start[event], e.arg_start[event + 1]):
-            value, kind = values[a], kinds[a]
-            name = strings[names[a]]
-            if kind == STRING:
-                found[name] = strings[value]
-            elif kind == UINT and value < 0:
-                found[name] = value & 0xFFFF_FFFF_FFFF_FFFF
-            else:
-                found[name] = double(value) if kind == DOUBLE else value
-        return found
+        starts = e.arg_start
+        for event in events:
+            found: dict[str, Arg] = {}
+            for a in range(starts[event], starts[event + 1]):
+                value, kind = values[a], kinds[a]
+                name = strings[names[a]]
+                if kind == STRING:
+                    found[name] = strings[value]
+                elif kind == UINT and value < 0:
+                    found[name] = value & 0xFFFF_FFFF_FFFF_FFFF
+                else:
+                    found[name] = double(value) if kind == DOUBLE else value
+            yield found
 
     def text_of_slice(self, i: int, name: str) -> str:
         """A text that a slice's begin has as an argument, else its end; "" without."""

@@ -56,7 +56,7 @@ def _waits_for_own(
     trace: Trace, states: States, threads: Threads, thread_process: Column
 ) -> list[int]:
     """The rows of waits of threads for locks that they have themselves."""
-    engine, everyone = trace.engine, memoryview(array("i", range(len(threads))))
+    engine, everyone = trace.engine, trace.engine.upto(0, len(threads))
     waits = memoryview(bytes(states.state).translate(_WAITS))
     by_who = engine.group_keys(waits, states.who, everyone, 1)
     pairs = engine.pairs(by_who, states.owner)

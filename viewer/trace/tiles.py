@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from viewer.trace.columns import Column, views
 
@@ -20,8 +21,7 @@ _ALIGNMENT = 8
 _REACH = 16  # as many slices before a moment may last until then: one, and nested ones
 
 
-@dataclass(frozen=True, slots=True)
-class Lanes:
+class Lanes(NamedTuple):
     """Slices by lane. `label` gives the text of a row (not a place), an index of strings."""
 
     offset: Column  # i: lane k has the places [offset[k], offset[k + 1])

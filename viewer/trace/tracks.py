@@ -160,7 +160,7 @@ class Tracks(Mapping[int, Track]):
         return self._marked(self.on(under))
 
     def _marked(self, mark: Column) -> list[int]:
-        every = memoryview(array("i", range(len(mark))))
+        every = self._engine.upto(0, len(mark))
         return self._engine.pick(every, mark, memoryview(b"\0\1")).tolist()
 
 

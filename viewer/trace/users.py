@@ -47,11 +47,6 @@ class Texts:
         return len(self.strings) - 1
 
 
-def _every(count: int) -> Column:
-    """The numbers of so many rows."""
-    return memoryview(array("i", range(count)))
-
-
 def _every_slice(trace: Trace) -> Column:
     """The numbers of all slices."""
     slices = trace.slices
@@ -132,7 +127,9 @@ def _keep_foreign_releases(
     if hold < 0:
         return
     wanted = memoryview(bytes(n == hold for n in range(len(texts.strings))))
-    category = trace.engine.gather(trace.slices.event, events.category, _every(len(wanted)))
+    category = trace.engine.gather(
+        trace.slices.event, events.category, trace.engine.upto(0, len(wanted))
+    )
     for i in trace.engine.pick(_every_slice(trace), category, wanted):
         if site_at[i] < 0 or stack_at[i] < 0:
             continue
@@ -214,7 +211,7 @@ def _in_awaits(
     """(task, the user's frame) for the awaits of a library's tasks, once per stack."""
     stack_at = name_args(trace, texts.find(s.ARG_STACK))
     values = trace.events.arg_value
-    every = memoryview(array("i", range(len(owned.task_id))))
+    every = trace.engine.upto(0, len(owned.task_id))
     tasks = trace.engine.group_keys(owned.kind, owned.owner, every, AWAIT)
     stacks = memoryview(array("i", (values[at] if at >= 0 else -1 for at in stack_at)))
     wanted, entries = set(heads), dict[int, str]()
@@ -239,7 +236,9 @@ def _in_steps(
     wanted, slices = set(heads), trace.slices
     steps: dict[tuple[int, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     mark = memoryview(bytes(task in wanted for task in range(len(owned.task_id))))
-    every = trace.engine.group_keys(owned.kind, owned.owner, _every(len(mark)), LOOP_TASK)
+    every = trace.engine.group_keys(
+        owned.kind, owned.owner, trace.engine.upto(0, len(mark)), LOOP_TASK
+    )
     for i in trace.engine.pick(_every_slice(trace), every, mark):
         if lane[i] >= 0:
             for column, value in zip(

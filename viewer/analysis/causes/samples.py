@@ -3,8 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.profiles.cpu import stack_places
@@ -17,8 +17,7 @@ _WORTH = 1, 10  # a function with less than this share of the samples is not nam
 _MOST = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Hot:
+class Hot(NamedTuple):
     """A function: `samples` of the `of` CPU samples of the time were in it or below it.
 
     `line` is the line of most of them.
@@ -43,7 +42,7 @@ def hottest_of(several: Iterable[tuple[Hot, ...]]) -> tuple[Hot, ...]:
             samples[key] += row.samples
             best[key] = max(best.get(key, row), row, key=lambda hot: hot.samples)
     return tuple(
-        replace(best[key], samples=count, of=of) for key, count in samples.most_common(_MOST)
+        best[key]._replace(samples=count, of=of) for key, count in samples.most_common(_MOST)
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from viewer.analysis.dump.tasks import creation
 from viewer.trace.columns import AWAIT
@@ -22,8 +23,7 @@ class Alive:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(NamedTuple):
     """A coroutine of which far more tasks live in the second trace."""
 
     name: str

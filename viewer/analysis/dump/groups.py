@@ -1,15 +1,14 @@
 """The entries of a dump counted by identical stack and state."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.dump.entry import Entry, What
 from viewer.analysis.profiles.profile import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Threads, or tasks, with one stack, which do the same."""
 
     what: What

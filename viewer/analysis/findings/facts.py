@@ -1,6 +1,5 @@
 """What findings consist of, and what several of them compute from a model."""
 
-from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -58,8 +57,7 @@ _BEGINS_PROCESS = "subprocess.fork_exec"
 _PATIENCE = 4  # without kernel data a pause may be a preemption, so signs must be clearer
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """A slice of the trace that shows the fault. Ids are -1 where there is none."""
 
     start_ns: int
@@ -72,8 +70,7 @@ class Evidence:
     pid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A fault. `severity_ns` is the time it cost, summed over all who waited; `next_step` says
     what to do, "" where the text ends with it. `behind` is the line at which those who made
     others wait mostly waited themselves."""
@@ -252,7 +249,7 @@ class Facts:
         """By row of call the median duration."""
         table, engine = self.model.states, self.model.trace.engine
         rows = len(table.call_name)
-        every = memoryview(array("i", range(rows)))
+        every = numbers(range(rows))
         calls = keys(self.model, _begins_call, table.row, every)
         return engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows).p50
 

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -106,7 +105,7 @@ def _ran_since(facts: Facts, row: ThreadRow, since_ns: int) -> ThreadRow:
     if table.first_ns[thread] >= since_ns:
         return row
     ran = facts.split(thread, window(since_ns, table.last_ns[thread])).states[THREAD_RUNNING]
-    return replace(row, states=row.states | {s.RUNNING: ran})
+    return row._replace(states=row.states | {s.RUNNING: ran})
 
 
 def _rows(facts: Facts) -> Sequence[ThreadRow]:

@@ -1,6 +1,5 @@
 """Counters that grow all the time: what is opened or put faster than it is closed or taken."""
 
-from array import array
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -25,7 +24,7 @@ def counts_of[Key](facts: Facts, tracks: Mapping[int, Key]) -> dict[Key, Counts]
         return found
     mark = numbers(int(n in tracks) for n in range(len(events.uuids)))
     chosen = trace.engine.gather(events.counter_event, events.track, mark)
-    every = memoryview(array("i", range(len(events.counter_event))))
+    every = numbers(range(len(events.counter_event)))
     for row in trace.engine.pick(every, chosen, memoryview(b"\0\1")):
         event = events.counter_event[row]
         counted = events.time_ns[event], events.counter_value[row]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place, within_task
@@ -12,8 +12,7 @@ _LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
 _LOCALS = ".<locals>"
 
 
-@dataclass(frozen=True, slots=True)
-class Hot:
+class Hot(NamedTuple):
     """A function of the program, with the line most samples were in."""
 
     function: str

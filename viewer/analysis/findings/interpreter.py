@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
@@ -154,7 +153,7 @@ def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
                 f"{worst.text[:-1]}. {plural(len(others), 'other thread')} like it "
                 f"{'do' if others[1:] else 'does'} the same: {duration(lost)} lost in all."
             )
-            worst = replace(worst, severity_ns=lost, text=text)
+            worst = worst._replace(severity_ns=lost, text=text)
         yield worst
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from tracer import schema as s
 from tracer.units import duration, plural, share, size
@@ -80,8 +79,7 @@ def across(facts: Facts, found: Iterable[Finding]) -> list[Finding]:
             continue
         others = plural(len(names) - 1, "other process", "other processes")
         told.append(
-            replace(
-                worst,
+            worst._replace(
                 severity_ns=sum(one.severity_ns for one in same),
                 text=f"In {code(name)}, and {others}: {worst.text}",
             )
@@ -92,7 +90,7 @@ def across(facts: Facts, found: Iterable[Finding]) -> list[Finding]:
 def _within(family: Family, one: Finding) -> Finding:
     name = _process_of(family, one.evidence)
     is_said = one.finding in _OF_SERVICES or not name
-    return one if is_said else replace(one, text=f"In {code(name)}: {one.text}")
+    return one if is_said else one._replace(text=f"In {code(name)}: {one.text}")
 
 
 def _process_of(family: Family, evidence: Evidence) -> str:

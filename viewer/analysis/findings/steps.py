@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.findings.calls import is_import, is_of_file, is_quick, is_set_up
@@ -29,8 +29,7 @@ _TO_THREAD = {
 _MOST_STEPS = 2_000  # only the longest are examined
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A long step on a loop, and what its thread did in it."""
 
     slice: int

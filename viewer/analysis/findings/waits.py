@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -234,7 +233,7 @@ class LongWaits:
     def evidence(self, wait: Wait) -> Evidence:
         lock = self.model.states.lock_id[wait.lock] if wait.lock >= 0 else -1
         found = self.facts.evidence(wait.who, wait.start_ns, wait.ns, wait.site)
-        return replace(found, lock=lock)
+        return found._replace(lock=lock)
 
 
 def name_of(model: Model, who: Who) -> str:

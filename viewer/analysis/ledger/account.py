@@ -4,8 +4,8 @@ Takes one sweep per resource. The rows of a lane add up to the waits for it, to 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Resource, Waits
@@ -23,8 +23,7 @@ class Kind(StrEnum):
     LOCK = "lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What an occupant of a lane cost: `lost_ns` of all waits it met, `longest_ns` of one.
 
     `who` is its number in the resource, possibly `nobody`, `unknown` or `others`.

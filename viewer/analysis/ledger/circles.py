@@ -1,7 +1,6 @@
 """Circles: threads or tasks each of which waits for what the next one holds."""
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from viewer.analysis.ledger.ledger import Ledger
@@ -23,8 +22,7 @@ class Link(NamedTuple):
     hold: int
 
 
-@dataclass(frozen=True, slots=True)
-class Circle:
+class Circle(NamedTuple):
     """All its links exist from `start_ns` to `end_ns`."""
 
     links: tuple[Link, ...]

@@ -7,7 +7,6 @@ A pool is a resource with as many slots as workers: a job waits from `submitted_
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -37,8 +36,7 @@ class Job(NamedTuple):
         return self.began_ns - self.submitted_ns
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadPool:
+class ThreadPool(NamedTuple):
     """The workers that share a queue. `end_ns`: when the last one ends."""
 
     name: str

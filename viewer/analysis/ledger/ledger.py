@@ -268,7 +268,7 @@ class Ledger(Index):
 
     @cached_property
     def _losses(self) -> Losses:
-        return Losses(self.model.drops)
+        return Losses.of(self.model)
 
     def _lost(
         self, start: Column, end: Column, lane: Column, process_of_lane: list[int], who: int

@@ -5,9 +5,11 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from viewer.trace.columns import Carved, Charges, Column, Timeline
 from viewer.trace.engine import Engine
+from viewer.trace.model import Model
 from viewer.trace.timelines import UNKNOWN, pieces
 
 type Window = tuple[int, int]  # from, until
@@ -37,8 +39,7 @@ def window(from_ns: int, until_ns: int) -> Windows:
     return Windows(memoryview(array("q", [from_ns])), memoryview(array("q", [until_ns])))
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(NamedTuple):
     """Waits by lane. With key -1 they do not count; with lane -1 the occupant is unknown."""
 
     start_ns: Column  # q
@@ -170,6 +171,14 @@ class Losses:
             for _, until in found[1:]:
                 latest.append(max(latest[-1], until))
             self._last[process] = latest
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """Those of a model, found once."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(model.drops)
+        return found
 
     def __bool__(self) -> bool:
         return bool(self._of)

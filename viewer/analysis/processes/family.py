@@ -7,12 +7,11 @@ again, and a process that becomes another program keeps its own.
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, compress
 from operator import eq
 from os.path import basename
-from typing import Self
+from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.trace.flows import Flows
@@ -23,8 +22,7 @@ _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _OPTIONS_WITH_MODULE = ("-m",)
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """How a process began, as its parent saw it; `thread` is -1 and `site` "" if unknown. Its
     pid there is another one than its own in another namespace of pids; -1 if not forked.
     """
@@ -36,8 +34,7 @@ class Start:
     pid: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What the parent was told of a child's end: an exit code or a signal, else None."""
 
     thread: int
@@ -46,8 +43,7 @@ class Told:
     signal: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A process. `name` is different from all others'; `main` is its first thread, or -1."""
 
     process: int

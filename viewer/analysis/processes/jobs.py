@@ -7,9 +7,9 @@ processes, so no arrow has to be followed.
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import compress, count, filterfalse
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.rows import in_order
@@ -20,12 +20,11 @@ from viewer.trace.told import Told
 NEVER = -1
 
 
-@dataclass(slots=True)
-class Job:
+class Job(NamedTuple):
     """One job. Times are NEVER, threads and processes -1, sizes -1 where the trace has none.
 
     In order: `submit_ns`, `sent_ns` into the pipe, `start_ns` and `end_ns` in the worker,
-    `result_ns` sent back, `received_ns`.
+    `result_ns` sent back, `received_ns`. Lengths are 0 where the trace has not both ends.
     """
 
     pool: int
@@ -47,23 +46,12 @@ class Job:
     pickled_ns: int = 0  # how long pickling it took
     exception: str = ""
     is_over: bool = False  # its slice has an end
-
-    @property
-    def queued_ns(self) -> int:
-        """From submit until it began; 0 where either is unknown."""
-        return self.start_ns - self.submit_ns if self.submit_ns >= 0 <= self.start_ns else 0
-
-    @property
-    def ran_ns(self) -> int:
-        return self.end_ns - self.start_ns if self.start_ns >= 0 else 0
-
-    @property
-    def returned_ns(self) -> int:
-        """From its end until the result was there."""
-        return self.received_ns - self.end_ns if self.received_ns >= 0 <= self.end_ns else 0
+    queued_ns: int = 0  # from submit until it began
+    ran_ns: int = 0
+    returned_ns: int = 0  # from its end until the result was there
 
 
-_BLANK, _FIELDS = Job(-1, -1), [each.name for each in fields(Job)]
+_BLANK = Job(-1, -1)
 
 
 @dataclass(slots=True)
@@ -149,18 +137,29 @@ class _Found:
         every = range(len(self._numbers))
         self.put("pool", every, [pool for pool, _ in self._numbers])
         self.put("number", every, [number for _, number in self._numbers])
-        for name in _FIELDS:
+        for name in Job._fields:
             self.put(name, (), ())
         of = self._columns
+        of["queued_ns"] = _between(of["submit_ns"], of["start_ns"])
+        of["ran_ns"] = _between(of["start_ns"], of["end_ns"])
+        of["returned_ns"] = _between(of["end_ns"], of["received_ns"])
         since = [
             submitted if submitted >= 0 else sent if sent >= 0 else max(start, 0)
             for submitted, sent, start in zip(
                 of["submit_ns"], of["sent_ns"], of["start_ns"], strict=True
             )
         ]
-        found = [*map(Job, *map(of.__getitem__, _FIELDS))]
+        found = [*map(Job._make, zip(*map(of.__getitem__, Job._fields), strict=True))]
         order = in_order(every, (since, False), (of["number"], False))
         return [*map(found.__getitem__, order)]
+
+
+def _between(since_ns: list[int], until_ns: list[int]) -> list[int]:
+    """How long from each to each; 0 where either is unknown."""
+    return [
+        until - since if since >= 0 <= until else 0
+        for since, until in zip(since_ns, until_ns, strict=True)
+    ]
 
 
 class _Read(Told):

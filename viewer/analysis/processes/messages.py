@@ -6,8 +6,7 @@ same in the process that wrote it and in the one that read it.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.trace.model import Model
@@ -17,8 +16,7 @@ from viewer.trace.sites import head
 _PUT = re.compile(r"\S*multiprocessing/queues\.py:\d+ (Joinable)?Queue\.put(\n|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message. `sender` and `receiver` are threads; `since_ns` is when the receiver began
     to wait; `before_ns` when the sender had written its message before, 0: it was the first.
     `is_put`: a queue's own thread wrote it, and `site` is where it was put into the queue.

@@ -1,7 +1,7 @@
 """The tables of processes and of their pools."""
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.endings import How, end_of
@@ -13,8 +13,7 @@ from viewer.analysis.threads import ThreadRow
 from viewer.trace.model import Model
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRow:
+class ProcessRow(NamedTuple):
     """A process. `parent` is its number, -1 without; `status` and `signal` are None unless its
     parent was told, or its own recording says so. Times of threads are sums over its threads:
     `work_ns` is the time in which they ran Python or computed outside the GIL.
@@ -44,8 +43,7 @@ class ProcessRow:
         return self.end_ns - self.start_ns
 
 
-@dataclass(frozen=True, slots=True)
-class JobRow:
+class JobRow(NamedTuple):
     """The jobs of one function in a pool. Sizes are sums, 0 where none is known.
 
     `sent` is between submit and the begin of the function: pickling, the queue, reading.
@@ -159,6 +157,6 @@ def _jobs(model: Model, pool: Pool, name: str, site: str, jobs: list[Job]) -> Jo
         spread_of([job.queued_ns for job in begun if job.submit_ns >= 0]),
         spread_of([job.ran_ns for job in begun]),
         spread_of([job.returned_ns for job in begun if job.received_ns >= 0]),
-        sum(max(job.sent_bytes, 0) for job in jobs),
-        sum(max(job.result_bytes, 0) for job in jobs),
+        sum([job.sent_bytes for job in jobs if job.sent_bytes > 0]),
+        sum([job.result_bytes for job in jobs if job.result_bytes > 0]),
     )

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.processes.family import Family
@@ -20,8 +20,7 @@ CPU_TYPES = (("samples", "count"), ("cpu", "nanoseconds"))
 type Labels = dict[str, str | int]
 
 
-@dataclass(frozen=True, slots=True)
-class CpuRow:
+class CpuRow(NamedTuple):
     """A function. `line` is the line with most of its self time."""
 
     function: str

@@ -2,8 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tracer import schema as s
 from viewer.analysis.dump.profiles import goroutine_profile, threadcreate_profile
@@ -75,8 +74,7 @@ def _is_transfer(what: str) -> bool:
     return waited_for(what) in (For.OUTSIDE, For.CALLERS, For.CHILD)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
+class _Wait(NamedTuple):
     """A slice of waiting on a thread's track."""
 
     pid: int

@@ -4,8 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self, TextIO
+from typing import NamedTuple, Self, TextIO
 
 from tracer.units import durations, share
 from viewer.words import Named, shorten
@@ -28,8 +27,7 @@ class Change(Time):
 type Cell = str | Time
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How wide lines may be, whether to use bold, and what paths are relative to."""
 
     width: int = 100

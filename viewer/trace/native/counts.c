@@ -1,4 +1,4 @@
-/* Speed-up of counts.py, the Python twin: two counts that go up and down over time. */
+/* Speed-up of counts.py, the Python twin: numbers in a row, and counts that go up and down. */
 #include "columns.h"
 
 enum { UP_A, DOWN_A, UP_B, DOWN_B, LISTS };
@@ -72,6 +72,36 @@ done:
     for (int i = 0; i < LISTS; i++) {
         PyMem_RawFree(times[i]);
     }
+    inputs_free(&in);
+    return result;
+}
+
+/* upto(first, until): the numbers from the first on, below the other */
+PyObject *upto(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Column out[1] = {0};
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "nn") < 0) {
+        goto done;
+    }
+    Py_ssize_t first = in.number[0], until = in.number[1];
+    Py_ssize_t count = until > first ? until - first : 0;
+    if (first < INT32_MIN || until > INT32_MAX) {
+        bad_columns();
+        goto done;
+    }
+    if (column_reserve(&out[0], count * 4) < 0) {
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        ((int32_t *)out[0].data)[i] = (int32_t)(first + i);
+    }
+    out[0].used = count * 4;
+    result = column_view(&out[0], "i");
+done:
+    free_columns(out, 1);
     inputs_free(&in);
     return result;
 }
