@@ -122,3 +122,20 @@ def test_twins_count_alike(seed):
     choose = random.Random(seed)
     times = [column("q", [choose.randrange(50) for _ in range(40)]) for _ in range(4)]
     assert BEST.lesser(*times) == PYTHON.lesser(*times)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_numbers_in_a_row(engine):
+    """From the first on, below the other; none where there are none."""
+    assert engine.upto(-2, 3).tolist() == [-2, -1, 0, 1, 2]
+    assert engine.upto(0, 3).format == "i"
+    assert [engine.upto(3, until).tolist() for until in (3, 2)] == [[], []]
+
+
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
+def test_too_large_numbers_in_a_row():
+    for first, until in ((0, 1 << 31), (-1 << 32, 0)):
+        with pytest.raises(ValueError, match="inconsistent columns"):
+            BEST.upto(first, until)

@@ -294,9 +294,7 @@ def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
 def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
     """(task, since, until): waits for a bare future that outlived creator and program."""
     model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
-    open_ = model.trace.engine.longer(
-        slices.start_ns, slices.end_ns, slices.unfinished, 0
-    ).tolist()
+    open_ = model.trace.engine.longer(slices.start_ns, slices.end_ns, slices.unfinished, 0)
     of = (map(column.__getitem__, open_) for column in (owned.owner, owned.kind))
     pending = {
         task: i
@@ -305,9 +303,8 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
     }
     # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
     ended = [process.recording_ended is not None for process in model.trace.processes]
-    futures = {
-        name for name in model.trace.await_names if model.trace.text(name) == _BARE_FUTURE
-    }
+    text = model.trace.text
+    futures = {name for name in model.trace.await_names if text(name) == _BARE_FUTURE}
     for task, i in pending.items():
         is_alone = (
             owned.code[i] in futures
