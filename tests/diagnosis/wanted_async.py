@@ -331,5 +331,7 @@ ASYNC: dict[str, Wanted] = {
     "m13_gevent_queue_as_pool": Wanted("pool exhausted", ("2 slots", "fetch"), ("gevent",)),
     "m14_gevent_pool_in_itself": Wanted("deadlock", ("2 greenlets `crawl`",), ("gevent",)),
     "m15_two_full_channels": Wanted("deadlock", ("feed", "worker"), ("trio",)),
+    "m21_channel_without_bound": Wanted("queue grows", ("consume",), ("trio",)),
+    "m22_filled_before_it_is_read": Wanted("queue grows", ("indexer",)),
     "ok_m6_gevent_urlopen": Wanted("", (), ("gevent",)),
 }

@@ -81,7 +81,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
 
     tool.after_import("threading", know_threads)
     for module in WAITS:
-        tool.after_import(module, lambda module=module: _name(core, module))  # type: ignore[misc]
+        tool.after_import(module, lambda module=module: _name(core, tool, module))  # type: ignore[misc]
     disarm_tasks = task_locks.arm(core, tool)
 
     def disarm() -> None:
@@ -111,7 +111,7 @@ def _wrapper(
     return wrap
 
 
-def _name(core: "ModuleType", name: str) -> None:
+def _name(core: "ModuleType", tool: "Tool", name: str) -> None:
     for path, wait in WAITS[name]:
         # Not getattr of the module: the program could see its traces in the attribute cache.
         # 3.12 exits silently after sys.exit(2**70) only while `_shutdown` is not in there.
@@ -121,3 +121,5 @@ def _name(core: "ModuleType", name: str) -> None:
         code: CodeType | None = getattr(found, "__code__", None)
         if code is not None:
             core.name_wait(code, wait and f"lock wait: {wait}")
+        if code is not None and wait == "Queue.get":
+            tool.watch(code, "queue taken", "PY_START")

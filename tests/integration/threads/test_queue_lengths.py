@@ -82,6 +82,89 @@ def test_of_tasks(tmp_path: Path) -> None:
     assert found[-1] == 40
 
 
+def test_whoever_fills_it_begins_first(tmp_path: Path) -> None:
+    """Nobody ever waits for such a queue."""
+
+    async def main() -> None:
+        items = asyncio.Queue[int]()
+
+        async def consume() -> None:
+            await items.get()
+
+        for n in range(41):
+            items.put_nowait(n)
+        await consume()
+        await asyncio.sleep(LATER_S)
+        await asyncio.sleep(0.001)
+
+    record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
+    ((who, found),) = lengths(tmp_path / "t.pftrace")
+    assert who.endswith("consume")
+    assert found[-1] == 40
+
+
+def test_of_threads_that_is_filled_first(tmp_path: Path) -> None:
+    items, go = queue.Queue[int](), threading.Event()
+
+    def consume() -> None:
+        items.get()
+
+    def work() -> None:
+        for n in range(41):
+            items.put(n)
+        consume()
+        time.sleep(LATER_S)
+        go.wait(0.001)
+
+    record_here(work, tmp_path / "t.pftrace")
+    ((who, found),) = lengths(tmp_path / "t.pftrace")
+    assert who.endswith("consume")
+    assert found[-1] == 40
+
+
+TRIO = """
+import trio
+
+async def consume(channel):
+    await channel.receive()
+
+async def main():
+    put, channel = trio.open_memory_channel(100)
+    for n in range(41):
+        put.send_nowait(n)
+    await consume(channel)
+    await trio.sleep(0.15)
+    await trio.sleep(0.001)
+
+trio.run(main)
+"""
+
+
+def test_of_trio(record: Recorder) -> None:
+    pytest.importorskip("trio")
+    ((who, found),) = lengths(record(TRIO))
+    assert (who, found[-1]) == ("consume", 40)
+
+
+AFTER_MANY = """
+import queue, threading
+
+items, more = queue.Queue(), queue.Queue()
+for n in range(200):
+    items.put(n)
+    items.get()
+for n in range(41):
+    more.put(n)
+more.get()
+threading.Event().wait(0.15), threading.Event().wait(0.001)
+"""
+
+
+def test_only_the_first_calls_are_looked_at(record: Recorder) -> None:
+    """Later ones cost nothing; a queue is known from the first wait on then."""
+    assert lengths(record(AFTER_MANY)) == []
+
+
 def test_short_queues_are_not_written(tmp_path: Path) -> None:
     async def main() -> None:
         items = asyncio.Queue[int]()

@@ -125,7 +125,6 @@ def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
         "current_task": tasks.current_task,
         "cython_waits": uvloop.WAITS,
         "cython_lookups": uvloop.LOOKUPS,
-        "disable": sys.monitoring.DISABLE,
         "gathering_type": tasks._GatheringFuture,
         "executor_chain": _chaining(
             asyncio.futures._chain_future, "_call_check_cancel", "source"

@@ -49,6 +49,8 @@ SIGNALS = {
         (STREAMS, "MemoryObjectReceiveStream.receive", "anyio.MemoryObjectStream.receive"),
     ),
 }
+# Those of them that take an item from a queue.
+_TAKES = ("Queue.get", ".receive")
 # By the same: type of a lock, its name, the attribute that is the task that holds it, perhaps
 # of another one ("": it has none, and the tasks are searched), and its methods whose return
 # shows who holds it now.
@@ -104,3 +106,5 @@ def _watch(core: "ModuleType", tool: "Tool", module: str) -> None:
         function = find(sys.modules.get(where), path)
         if hasattr(function, "__code__"):
             core.label_primitive(function.__code__, False, kind)
+            if path.endswith(_TAKES):
+                tool.watch(function, "queue taken", "PY_START")

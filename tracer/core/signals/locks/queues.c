@@ -1,17 +1,21 @@
-/* The lengths of queues. A queue is known from the first wait for its items on: consumers mostly begin with an empty one.
+/* The lengths of queues. A queue is known from the first wait for its items on, since consumers mostly begin with an empty one;
+ * the first calls that take items are looked at besides: whoever fills a queue may begin first, and then nobody ever waits.
  *
  * Where items come faster than they are taken, nobody waits for the queue any more, so its length is the only sign. */
 #include "signals/locks/queues.h"
 
 #include <string.h>
 
+#include "python/codes.h"
 #include "python/plain.h"
 #include "ring/intern.h"
 #include "schema.h"
+#include "signals/locks/ids.h"
 
 /* A queue has a name, which is kept for ever, and a track from its first LONG items on: most never have so many. */
 enum { QUEUES = 64, LONG = 16, NAMES = 256, NAME_ROOM = 400 };
 enum { EVERY_NS = 100 * 1000 * 1000 };
+enum { FIRST_CALLS = 64 };
 
 typedef struct {
     PyObject *ref;      /* weak */
@@ -21,6 +25,7 @@ typedef struct {
 } known_queue;
 
 uint64_t queues_due = UINT64_MAX;
+int queues_calls_left = FIRST_CALLS;
 static known_queue queues[QUEUES];
 static int queue_count, name_count;
 static PyTypeObject *deque_type;
@@ -111,6 +116,33 @@ void queues_know(PyObject *object, uint32_t id, uint32_t what, uint32_t site)
     PyErr_SetRaisedException(raised);
 }
 
+/* The line of the program that has called the running code; 0: none. */
+static uint32_t line_of_caller(const compat_frame *frame)
+{
+    for (; frame; frame = compat_frame_caller(frame)) {
+        PyCodeObject *code = compat_frame_code(frame);
+        if (code && codes_owner(code) == OWNER_USER)
+            return codes_line(code, codes_of(code), compat_frame_offset(frame));
+    }
+    return 0;
+}
+
+void queues_on_take(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)b, (void)tick, (void)value;
+    PyThreadState *tstate = PyThreadState_Get();
+    const compat_frame *frame = *compat_frame_slot(tstate);
+    PyCodeObject *code = frame ? compat_frame_code(frame) : NULL;
+    PyObject *queue = code ? compat_local(tstate, 0) : NULL;
+    if (queue && PyCell_Check(queue)) /* a function inside uses it, too */
+        queue = PyCell_GET(queue);
+    const code_facts *facts = queue ? codes_of(code) : NULL;
+    uint32_t what = facts && facts->label ? facts->label : facts ? facts->wait : 0; /* as waits inside it have it */
+    queues_calls_left -= queues_calls_left > 0;
+    if (what && !COMPAT_FREE_THREADED)
+        queues_know(queue, lock_ids_of(queue, what, NULL), what, line_of_caller(compat_frame_caller(frame)));
+}
+
 void queues_write(thread_buffer *b)
 {
     uint64_t tick = clock_tick();
@@ -138,4 +170,5 @@ void queues_forget(void)
     memset(queues, 0, sizeof queues);
     queue_count = 0;
     queues_due = UINT64_MAX;
+    queues_calls_left = FIRST_CALLS;
 }

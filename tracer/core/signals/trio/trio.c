@@ -13,6 +13,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/running.h"
+#include "signals/locks/queues.h"
 #include "signals/watched.h"
 
 enum { NS_PER_S = 1000000000, GROUP_DEPTH = 8 };
@@ -124,6 +125,7 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, known_tas
         Py_DECREF(facts.lock);
     }
     await_emit(b, running_end(b, &end), id, &facts, facts.lock ? &lock : NULL);
+    queues_look(b, tick);
 }
 
 /* Ends a step whose end no hook has seen, because the recording began inside it; or, if `is_over`, any. */
