@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,8 +16,10 @@
 #include "output/killed.h"
 #include "ring/clock.h"
 #include "ring/own_table.h"
+#include "ring/ring.h"
 
-enum { OTHERS = 256, AT_ONCE = 50, LOOKS = 10000, LOOK_NS = 50 * 1000 }; /* half a second at most */
+enum { OTHERS = 256, AT_ONCE = 50, LOOKS = 10000, LOOK_NS = 50 * 1000 /* half a second at most */,
+       LINKS = 2, FIRST_AND_THIS = 2, FIRST_LOOK_NS = 50 * 1000, LAST_LOOK_NS = 10 * 1000 * 1000 };
 enum ending {
     ENDS,
     HANDS_OVER, /* with what is open */
@@ -30,6 +34,7 @@ static struct {
     const thread_work *work;
     const kernel_source_table *kernel;
     int is_paused;
+    long look_ns;       /* the program's first thread has gone: until the next look for the others; else 0 */
     int leave;          /* it shall end, … */
     int comes_back;     /* … for a while or for good, … */
     void (*last)(void); /* … after this … */
@@ -61,8 +66,25 @@ static void await(const int *what)
 
 /* --- on the thread --- */
 
-/* Until it shall end. */
-static void go_on(void)
+/* Whether no thread of the program is left, and the process goes on because of this one. The kernel keeps the first thread,
+ * dead, to the end. */
+static int is_alone(void)
+{
+    char path[64], state = 0;
+    struct stat tasks;
+    if (!t.look_ns || stat("/proc/self/task", &tasks) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
+        return 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", getpid());
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 0;
+    if (file)
+        fclose(file);
+    return state == 'Z';
+}
+
+/* Until it shall end: returns whether it has to tell. */
+static int go_on(void)
 {
     pthread_mutex_lock(&t.mutex);
     while (!t.leave) {
@@ -70,9 +92,14 @@ static void go_on(void)
             t.work->finish_killed();
             killed_end();
         }
+        if (is_alone()) {
+            t.work->finish_alone();
+            return 0;
+        }
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += (long)t.work->pause_ns();
+        until.tv_nsec += t.look_ns ? t.look_ns : (long)t.work->pause_ns();
+        t.look_ns = t.look_ns < LAST_LOOK_NS ? t.look_ns * 2 : t.look_ns;
         if (until.tv_nsec >= 1000000000) {
             until.tv_nsec -= 1000000000;
             until.tv_sec++;
@@ -85,6 +112,7 @@ static void go_on(void)
     }
     killed_leave(t.comes_back);
     pthread_mutex_unlock(&t.mutex);
+    return 1;
 }
 
 /* A table ends with its thread. */
@@ -101,7 +129,8 @@ static int is_over(void)
     return !stays;
 }
 
-/* Who waits for `has_begun` may hold the GIL: up to there nothing may need the loader's lock. */
+/* Where it is alone, the C library ends the process as it returns, as it would have when the program's last thread did.
+ * Who waits for `has_begun` may hold the GIL: up to there nothing may need the loader's lock. */
 static void *run(void *unused)
 {
     (void)unused;
@@ -114,13 +143,20 @@ static void *run(void *unused)
     t.tid = (pid_t)syscall(SYS_gettid);
     t.kernel->ignore((uint32_t)t.tid);
     t.work->begin();
-    do
-        go_on();
-    while (!is_over());
+    while (go_on() && !is_over())
+        ;
     return NULL;
 }
 
 /* --- on the program's --- */
+
+static void first_ends(void)
+{
+    pthread_mutex_lock(&t.mutex);
+    t.look_ns = FIRST_LOOK_NS;
+    pthread_cond_signal(&t.wake);
+    pthread_mutex_unlock(&t.mutex);
+}
 
 /* All signals stay with the program's own threads. The new thread may not run for long, but must not be taken for one of
  * them meanwhile: Linux makes the number of a thread's clock from its id. */
@@ -195,6 +231,8 @@ int thread_start(const thread_work *work, const kernel_source_table *kernel)
     pthread_condattr_destroy(&attributes);
     pthread_cond_init(&t.changed, NULL);
     t.work = work;
+    t.look_ns = 0;
+    atomic_store(&ring_on_first_exit, first_ends);
     t.kernel = kernel;
     t.hides = 0;
     t.is_paused = t.hid_in_parent; /* thread_hide() follows soon: it need not end a thread first */

@@ -12,6 +12,7 @@ typedef struct {
     uint64_t (*pause_ns)(void); /* until the next turn */
     void (*turn)(void);
     void (*finish_killed)(void); /* a signal ends the program */
+    void (*finish_alone)(void);  /* all threads of the program have ended */
 } thread_work;
 
 /* For the control thread only, one call at a time. */

@@ -344,16 +344,26 @@ static void turn(void)
     w.overhead_ns = w.overhead_before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static void finish_killed(void)
+static void finish_at_once(int is_signal, int value)
 {
     pass(THE_OLD);
     pass(THE_END);
     begin_batch();
-    remarks_ends(1, SIGTERM);
+    remarks_ends(is_signal, value);
     conclude(dropped_in_all());
 }
 
-static const thread_work work = {begin_turns, pause_ns, turn, finish_killed};
+static void finish_killed(void)
+{
+    finish_at_once(1, SIGTERM);
+}
+
+static void finish_alone(void)
+{
+    finish_at_once(0, 0);
+}
+
+static const thread_work work = {begin_turns, pause_ns, turn, finish_killed, finish_alone};
 
 static void close_files(void)
 {

@@ -71,6 +71,8 @@ static void pool_push(chunk *freed)
     } while (!atomic_compare_exchange_weak(&pool_free, &head, mine));
 }
 
+void (*_Atomic ring_on_first_exit)(void);
+
 /* Runs without the GIL as the thread ends. It never frees the buffer: the writer may be reading it. */
 static void on_thread_exit(void *mine)
 {
@@ -79,6 +81,9 @@ static void on_thread_exit(void *mine)
     if (atomic_load(&ring_active) && buffer->generation == atomic_load(&ring_generation))
         ring_emit(buffer, clock_tick(), REC_THREAD_EXIT, 0, 0, atomic_load(&buffer->released_tick), 0);
     atomic_store_explicit(&buffer->finished, 1, memory_order_release);
+    void (*tell)(void) = atomic_load(&ring_on_first_exit);
+    if (tell && syscall(SYS_gettid) == getpid())
+        tell();
 }
 
 static void make_exit_key(void)

@@ -148,6 +148,7 @@ extern _Atomic uint32_t ring_generation; /* of the current recording; hooks comp
 /* Calls and GIL releases shorter than this are not written, unless another thread took the GIL meanwhile. */
 extern uint64_t gil_threshold_ticks;
 extern _Atomic int ring_active;
+extern void (*_Atomic ring_on_first_exit)(void); /* the process's first thread ends: it lives on until the others have */
 extern _Atomic(thread_buffer *) ring_threads;
 /* If set, called once by the next thread that takes a fresh chunk. */
 extern void (*_Atomic ring_on_refill)(void);
