@@ -18,4 +18,7 @@ SERVICES: dict[str, Wanted] = {
     "n05_heartbeat_behind_a_batch": Wanted(
         "lock convoy", ("`heartbeat`", "MainThread", r"n05\w+.py:41")
     ),
+    "n06_refresh_keeps_clients_out": Wanted(
+        "loop blocked", ("refresh", r"n06\w+.py:27", "6 new connections")
+    ),
 }

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
-from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
 from tracer import schema as s
 
 REPORT = "/app/web.py:9 report"
@@ -79,3 +79,39 @@ def test_what_came_while_the_server_started_does_not_count(tmp_path):
 )
 def test_servers_that_are_not_to_blame(tmp_path, story):
     assert "pool exhausted" not in kinds(tmp_path, service(**story))
+
+
+def blocked_once(step_ns=700 * MS, connections=4, since_ns=100 * MS):
+    """A loop is blocked once, nobody is ready, and connections come meanwhile."""
+    service = Service()
+    service.step(5 * MS, others_wait=False)
+    service.rest(200 * MS)
+    start = service.step(step_ns, others_wait=False)
+    for n in range(connections):
+        service.trace.instant(
+            service.thread.track, start + step_ns + (n + 1) * 1000, s.ACCEPTED_LATE,
+            s.CAT_THREAD, since_ns=service.trace.start_ns + start + since_ns, port=8000,
+        )  # fmt: skip
+    return service.end()
+
+
+def test_connections_behind_a_blocked_loop(tmp_path):
+    (found,) = find_in(tmp_path, blocked_once())
+    assert found.finding == "loop blocked"
+    assert found.severity_ns == 4 * 600 * MS
+    assert found.text.endswith(
+        "; up to 4 new connections waited until it was over, 2.40 s summed over all of them."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"connections": 0}, id="nobody came"),
+        pytest.param({"since_ns": 600 * MS}, id="little is lost"),
+        pytest.param({"step_ns": 90 * MS, "since_ns": 0, "connections": 5}, id="a short step"),
+        pytest.param({"since_ns": 800 * MS}, id="they came when it was over"),
+    ],
+)
+def test_loops_that_kept_no_connection(tmp_path, story):
+    assert kinds(tmp_path, blocked_once(**story)) == []

@@ -37,35 +37,41 @@ class Late(NamedTuple):
     thread: int
 
 
-def accepted_late(facts: Facts) -> dict[int, list[Late]]:
-    """By port the connections that had to wait, of all processes, in order of the moments at
-    which they were accepted. Those that came while a server was still starting are left out:
-    it had not asked for any."""
-    trace, threads = facts.model.trace, facts.model.threads
-    found = defaultdict[int, list[Late]](list)
-    for event in trace.instants(trace.events.name, s.ACCEPTED_LATE):
-        args, thread = trace.args(event), threads.of_track[trace.events.track[event]]
-        if thread >= 0:
-            late = Late(number_of(args, s.ARG_SINCE), trace.events.time_ns[event], thread)
-            found[number_of(args, s.ARG_PORT)].append(late)
-    if not found:
-        return {}
-    serves = _serves_since(facts, {one.thread for all_of in found.values() for one in all_of})
-    for all_of in found.values():
-        for one in all_of:
-            serves[one.thread] = min(serves.get(one.thread, one.at_ns), one.at_ns)
-    return {
-        port: sorted(
-            (one for one in all_of if one.since_ns >= serves[one.thread]),
-            key=lambda one: one.at_ns,
-        )
-        for port, all_of in found.items()
-    }
+class LateConnections:
+    """Those of all processes, in order of the moments at which they were accepted. What came
+    while a server was still starting is left out: it had not asked for any."""
+
+    @classmethod
+    def of(cls, facts: Facts) -> "LateConnections":
+        """Those of the model, found once."""
+        found = facts.model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = facts.model.derived[cls] = cls(facts)
+        return found
+
+    def __init__(self, facts: Facts) -> None:
+        trace, threads = facts.model.trace, facts.model.threads
+        self.by_port = defaultdict[int, list[Late]](list)
+        self.by_thread = defaultdict[int, list[Late]](list)
+        found = list[tuple[int, Late]]()
+        for event in trace.instants(trace.events.name, s.ACCEPTED_LATE):
+            args, thread = trace.args(event), threads.of_track[trace.events.track[event]]
+            if thread >= 0:
+                late = Late(number_of(args, s.ARG_SINCE), trace.events.time_ns[event], thread)
+                found.append((number_of(args, s.ARG_PORT), late))
+        found.sort(key=lambda one: one[1].at_ns)
+        serves = _serves_since(facts, {late.thread for _, late in found}) if found else {}
+        for _, late in found:
+            serves[late.thread] = min(serves.get(late.thread, late.at_ns), late.at_ns)
+        for port, late in found:
+            if late.since_ns >= serves[late.thread]:
+                self.by_port[port].append(late)
+                self.by_thread[late.thread].append(late)
 
 
 def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
     """All threads that accept connections at a port do something else meanwhile."""
-    for port, late in accepted_late(facts).items():
+    for port, late in LateConnections.of(facts).by_port.items():
         # What blocks a loop is a finding of its own.
         late = [one for one in late if one.thread not in facts.ledger.lane_of_thread]
         lost = sum(one.at_ns - one.since_ns for one in late)

@@ -13,7 +13,13 @@ from viewer.analysis.findings.facts import (
     Facts,
     Finding,
 )
-from viewer.analysis.findings.overdue import ARRIVED, arrived, overdue
+from viewer.analysis.findings.overdue import (
+    ARRIVED,
+    CONNECTED,
+    arrived,
+    connected,
+    overdue,
+)
 from viewer.analysis.findings.steps import (
     Step,
     evidence_of,
@@ -94,6 +100,9 @@ def _by_occupant(facts: Facts, every: list[Step]) -> _Occupants:
     for who, found in grouped.items():
         if _lost(found) < _WAITED_NS:
             grouped[who] = _with_overdue(facts, found)
+        outside = _with_connections(facts, found)
+        if _lost(outside) > _lost(grouped[who]):
+            grouped[who] = outside
         if _lost(grouped[who]) < _WAITED_NS:
             grouped[who] = _with_arrivals(facts, found)
     slow = _SLOW_STEP_NS * facts.patience
@@ -116,6 +125,18 @@ def _with_overdue(facts: Facts, found: list[tuple[Step, Behind]]) -> list[tuple[
         for step, _ in found[:_MOST_OVERDUE]
     ]
     return late if _lost(late) >= _OVERDUE_NS else found
+
+
+def _with_connections(
+    facts: Facts, found: list[tuple[Step, Behind]]
+) -> list[tuple[Step, Behind]]:
+    """The steps with the connections that nobody accepted meanwhile, where that lost as much
+    as those lose who sleep on."""
+    late = [
+        (step, connected(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
+        for step, _ in found[:_MOST_OVERDUE]
+    ]
+    return late if _lost(late) >= _CROWD_NS * facts.patience else found
 
 
 def _with_arrivals(
@@ -189,6 +210,11 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             behind = (
                 f"as soon as it was over, the loop had up to {waiting.tasks} callbacks to run "
                 f"at once, for data that had arrived and timers that were due"
+            )
+        if waiting.how == CONNECTED:
+            behind = (
+                f"up to {plural(waiting.tasks, CONNECTED)} waited until it was over, "
+                f"{duration(lost)} summed over all of them"
             )
         text += f"{what}; {behind}."
         kind = "task never yields" if never else "loop blocked"

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from tracer import schema as s
+from viewer.analysis.findings.accepted import LateConnections
 from viewer.analysis.findings.facts import Behind, Facts
 from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, SELECT
 
@@ -13,10 +14,12 @@ _MS = 1_000_000
 # at that line.
 _THEN_NS = 5 * _MS
 _LATE_NS = 10 * _MS
+_SOON_NS = 1_000 * _MS  # a connection that is accepted later waited for other steps, too
 _KNOWN = 2  # other sleeps that tell how long it mostly sleeps, …
 _NEAR = 60  # … among so many of its states before and after
 _CROWD = 2_000  # slices looked at after one step
 _STEP_NS = 20 * _MS  # of steps that block a loop
+CONNECTED = "new connection"  # how those waited that were not accepted yet
 ARRIVED = "arrived"  # how callbacks waited that nobody had scheduled
 _SLEEP = s.AWAIT_PREFIX + s.SLEEP
 
@@ -52,6 +55,24 @@ def arrived(facts: Facts, lane: int, end_ns: int) -> int:
             arrows = facts.ledger.flows.at(slices.event[i])
             found += not any(is_end for _, is_end in arrows)
     return found
+
+
+def connected(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
+    """How long new connections, mostly from outside, stood in the queue of a loop's socket
+    during a step. It accepts them soon after."""
+    late = LateConnections.of(facts).by_thread.get(_thread_of(facts, lane), [])
+    low = bisect_left(late, end_ns, key=lambda one: one.at_ns)
+    met = list[int]()
+    for one in late[low : low + _CROWD]:
+        if one.since_ns < end_ns:
+            met.append(end_ns - max(one.since_ns, start_ns))
+        elif one.at_ns > end_ns + _SOON_NS:
+            break
+    return Behind(sum(met), len(met), CONNECTED)
+
+
+def _thread_of(facts: Facts, lane: int) -> int:
+    return next((n for n, of in facts.ledger.lane_of_thread.items() if of == lane), -1)
 
 
 def _late_ns(facts: Facts, ready: int, start_ns: int, end_ns: int) -> int:

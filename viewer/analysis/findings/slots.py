@@ -83,10 +83,14 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
     did = mostly(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     slot, slots = group.pool.slot, _number(group.pool, held, threads)
+    who = f"{users(facts.model, found)} share"
     if known := size(facts, worst):
         slots = plural(known, slot)
+        if known >= len(found):  # others have them
+            waiting = {wait.who for wait in group.waits}
+            who = f"{users(facts.model, waiting)} waited for one of"
     text = (
-        f"Pool exhausted: {users(facts.model, found)} share {slots} of "
+        f"Pool exhausted: {who} {slots} of "
         f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Each {slot} is kept for {duration(mean)} on average"
