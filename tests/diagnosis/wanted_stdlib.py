@@ -34,4 +34,19 @@ STDLIB: dict[str, Wanted] = {
     "m15_server_thread_cannot_bind": Wanted(
         "wait in vain", ("start_server", "`server` had failed", "OSError", r"serve.*py:14")
     ),
+    "n01_thread_failed_with_the_lock": Wanted(
+        "slots never returned", ("api-N", "lookup", "`sync` failed", "ValueError", "parse")
+    ),
+    "n02_gather_waits_for_one": Wanted(
+        "slow answer", ("`main`", "page", "gather", "`fetch`", "asleep in `query`")
+    ),
+    "n03_threads_joined_one_is_slow": Wanted(
+        "slow answer", ("collect", "Thread.join", "node-4", "socket.recv", "ask")
+    ),
+    "n06_thread_waits_for_blocked_loop": Wanted(
+        "loop blocked", ("reindex", "`sleep`", "a thread waited for what it had given")
+    ),
+    "n07_barrier_waits_for_slow_party": Wanted(
+        "uneven workers", ("shard-N", "simulate", "`shard-3`", "asleep in `load_block`")
+    ),
 }

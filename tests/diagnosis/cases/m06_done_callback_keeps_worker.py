@@ -1,5 +1,5 @@
 """Work in `add_done_callback` keeps the pool's worker.
-After https://stackoverflow.com/questions/26021526 and reports like it. The two workers of
+After https://github.com/RedHatInsights/vmaas/pull/346 and reports like it. The two workers of
 `fetch` spend most of their time in the callback `store` (0.2 s asleep); 10 downloads of
 20 ms queue behind it."""
 

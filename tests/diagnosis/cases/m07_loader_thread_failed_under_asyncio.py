@@ -1,5 +1,5 @@
 """A thread that should resolve a future of the loop dies before it does.
-After https://github.com/python/cpython/issues/83925 and reports like it. Six tasks `handle`
+After https://github.com/tilezen/tilequeue/issues/131 and reports like it. Six tasks `handle`
 wait 1 s in `get_model` for the future that the thread `loader` should have resolved; the
 loader had failed (FileNotFoundError) in `read_weights`."""
 

@@ -1,5 +1,5 @@
 """Equal awaits of one coroutine, one after the other.
-After https://github.com/home-assistant/core/issues/73966 and reports like it. `refresh`
+After https://github.com/davidusb-geek/emhass/issues/894 and reports like it. `refresh`
 awaits `check` for one host after the other: 14 times about 60 ms, though none needs the
 result of the one before; gathering them would take 60 ms."""
 

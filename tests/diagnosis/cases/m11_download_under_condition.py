@@ -1,5 +1,5 @@
 """The condition's lock is held during a download, so that nobody can even look.
-After https://github.com/python/cpython/issues/80235 and reports like it. `updater` holds
+After https://github.com/jhamill34/api-tools/issues/28 and reports like it. `updater` holds
 the Condition around `download` (0.25 s); `reader-N` wait for it in `current`."""
 
 import threading

@@ -1,5 +1,5 @@
 """The test waits for a server thread that failed when it began.
-After https://github.com/pytest-dev/pytest-flask/issues/54 and reports like it. `start_server`
+After https://github.com/vllm-project/vllm-ascend/pull/4754. `start_server`
 waits 2 s for the Event `ready`; the thread `server` had failed (OSError) in `serve`."""
 
 import socket

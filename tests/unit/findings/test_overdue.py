@@ -66,3 +66,54 @@ def test_a_loop_that_only_sleepers_wait_for(tmp_path):
 )
 def test_sleepers_that_lose_nothing(tmp_path, story):
     assert kinds(tmp_path, blocked(**story)) == []
+
+
+def owed(ns=300 * MS, times=2, name="Future.result", late_ns=MS, by_loop=True):
+    """`gui` waits for a result while a step blocks the loop; it has it when that is over."""
+    trace = TraceBuilder(argv="gui.py", signals=SIGNALS)
+    thread, gui = trace.thread("io-loop"), trace.thread("gui")
+    other, lock = trace.thread("other"), trace.lock(name, "/app/gui.py:20 ask")
+    loop, at = trace.loop(thread), 0
+    task = loop.task("reindex", site="/app/gui.py:8 reindex").ready(0)
+    other.native(0)
+    for _ in range(times):
+        task.running(at)
+        thread.sleep(at, site="/app/gui.py:6 scan")
+        gui.native(at).lock_wait(at + MS, name, lock=lock, site="/app/gui.py:20 ask")
+        at += ns
+        loop.step(task, at - ns, at)
+        task.awaits(at, "sleep", site="/app/gui.py:10 reindex")
+        thread.native(at)
+        at += late_ns
+        (thread if by_loop else other).release(at, lock, to=gui)
+        gui.native(at)
+        at += 50 * MS
+        task.ready(at, waker="timer")
+    task.running(at).done(at + MS)
+    loop.step(task, at, at + MS)
+    for one in (thread, gui, other):
+        one.end(at + 2 * MS)
+    return trace.ended(at + 3 * MS)
+
+
+def test_a_thread_waits_for_a_blocked_loop(tmp_path):
+    (found,) = find_in(tmp_path, owed())
+    assert found.finding == "loop blocked"
+    assert found.text == (
+        "`reindex` (gui.py:8) blocks the event loop for up to 300 ms (at 0); 2 of its steps "
+        "took more than 20.0 ms, 600 ms in total; it spends 100 % of that time in `sleep` "
+        "(gui.py:6); a thread waited for what it had given to the event loop, 598 ms in total."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 1}, id="little is lost"),
+        pytest.param({"name": "Queue.get"}, id="it is idle until something comes"),
+        pytest.param({"late_ns": 30 * MS}, id="it comes later"),
+        pytest.param({"by_loop": False}, id="another thread gives it"),
+    ],
+)
+def test_a_thread_that_waits_for_others(tmp_path, story):
+    assert "loop blocked" not in kinds(tmp_path, owed(**story))

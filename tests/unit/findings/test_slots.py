@@ -103,28 +103,51 @@ def test_short_waits_that_were_given_up(tmp_path):
     assert kinds(tmp_path, pool(held_ns=80 * MS, acquired=False)) == []
 
 
-def lock_of_the_dead(holder_ends=True, acquired=False):
-    """`crasher` takes a lock; others wait for it for 0.4 s each."""
+def lock_of_the_dead(holder_ends=True, fails=False, served=0):
+    """`crasher` takes a lock; others wait for it for 0.4 s each. `served`: each of them got it
+    that often before, after 10 ms."""
     trace = TraceBuilder(argv="dead.py", signals=SIGNALS)
     crasher, lock = (
         trace.thread("crasher").native(0),
         trace.lock("Lock", "/app/dead.py:9 work"),
     )
-    lock.hold(MS, 600 * MS, crasher, site="/app/dead.py:4 crash")
     waiters = [trace.thread(f"worker-{n}").native(0) for n in range(2)]
+    for n in range(2 * served):
+        waiter, at, site = waiters[n % 2], n * 15 * MS, "/app/dead.py:9 work"
+        waiter.lock_wait(at, "Lock", lock=lock, owner=crasher, site=site)
+        lock.hold(at, at + 10 * MS, crasher, "/app/dead.py:4 crash")
+        crasher.release(at + 10 * MS, lock, to=waiter)
+        waiter.native(at + 10 * MS)
+    after = 2 * served * 15 * MS
+    lock.hold(MS + after, 600 * MS + after, crasher, site="/app/dead.py:4 crash")
     for n, waiter in enumerate(waiters):
         waiter.lock_wait(
-            10 * MS,
+            after + 10 * MS,
             "Lock",
             lock=lock,
             owner=crasher,
             site="/app/dead.py:9 work",
             acquired=False,
-        ).native(410 * MS + n)
-    crasher.end(100 * MS if holder_ends else 610 * MS)
+        ).native(after + 410 * MS + n)
+    if fails:
+        where = {s.ARG_SITE: "/app/dead.py:2 parse"}
+        at = after + 100 * MS
+        trace.instant(crasher.track, at, "failed: ValueError", s.CAT_THREAD, **where)
+    crasher.end(after + (100 * MS if holder_ends else 610 * MS))
     for waiter in waiters:
-        waiter.end(605 * MS)
-    return trace.ended(620 * MS)
+        waiter.end(after + 605 * MS)
+    return trace.ended(after + 620 * MS)
+
+
+@pytest.mark.parametrize("served", [0, 6])
+def test_a_lock_whose_holder_has_failed(tmp_path, served):
+    """Also where others queued for it before: now nobody passes any more."""
+    (found,) = find_in(tmp_path, lock_of_the_dead(fails=True, served=served))
+    assert found.finding == "slots never returned"
+    assert (
+        "all in vain, since `crasher` failed (ValueError) in `parse` (dead.py:2) without "
+        "releasing it. "
+    ) in found.text
 
 
 def test_a_lock_whose_holder_has_ended(tmp_path):

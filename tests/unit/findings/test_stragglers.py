@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in
+from tracer import schema as s
 
 PROBE = ("probe", "/app/status.py:9 probe")
 
@@ -35,9 +36,9 @@ def test_everybody_waits_for_the_slowest(tmp_path):
     assert found.finding == "slow answer"
     assert found.text == (
         "Slow answer: `MainThread` in `page` (status.py:22) waited 870 ms in `Future.result` "
-        "(at 30.0 ms) for one last job alone, `probe` (status.py:9) on `probe_5`, 99 % of "
+        "(at 30.0 ms) for the last one alone, `probe` (status.py:9) on `probe_5`, 99 % of "
         "that time in `socket.recv` in `probe` (status.py:12); the others took 30.0 ms, as a "
-        "rule. Give what the job waits for a time-out, or go on without the last ones."
+        "rule. Give what it waits for a time-out, or go on without the last ones."
     )
 
 
@@ -53,6 +54,73 @@ def test_everybody_waits_for_the_slowest(tmp_path):
     ],
 )
 def test_no_straggler(tmp_path, story):
-    assert "one last job" not in " ".join(
+    assert "last one alone" not in " ".join(
         one.text for one in find_in(tmp_path, batch(**story))
     )
+
+
+def threads(slow_ns=900 * MS, others=5, names=("node-{}",)):
+    """`MainThread` starts threads and joins one after the other."""
+    trace = TraceBuilder(argv="status.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    nodes = [trace.thread(names[n % len(names)].format(n)) for n in range(others + 1)]
+    for n, node in enumerate(nodes):
+        start = trace.instant(main.track, n + 1, s.THREAD_START, s.CAT_THREAD)
+        node.io(n + 100, "socket.recv", site="/app/status.py:12 ask")
+        assert node.state is not None
+        trace.arrow(start, node.state)
+        end = slow_ns if n == others else 30 * MS
+        node.native(end + n).end(end + n + 10)
+    main.lock_wait(
+        40 * MS, "Thread.join", lock=9, owner=nodes[-1], site="/app/status.py:22 page"
+    )
+    main.native(slow_ns + others + 20).end(slow_ns + MS)
+    return trace.ended(slow_ns + 2 * MS)
+
+
+def test_threads_of_which_one_is_slow(tmp_path):
+    (found,) = find_in(tmp_path, threads())
+    assert (
+        "Slow answer: `MainThread` in `page` (status.py:22) waited 870 ms in `Thread.join` "
+        "(at 30.0 ms) for the last one alone, `node-5`"
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story", [{"slow_ns": 480 * MS}, {"others": 3}, {"names": ("node-{}", "other-{}")}]
+)
+def test_no_thread_is_slower_than_its_like(tmp_path, story):
+    assert "last one alone" not in " ".join(
+        f.text for f in find_in(tmp_path, threads(**story))
+    )
+
+
+def tasks(slow_ns=900 * MS, others=5, awaits="socket"):
+    """`main` gathers what it created."""
+    trace = TraceBuilder(argv="status.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    main = loop.task("main", site="/app/status.py:30 main").ready(0).running(0)
+    main.awaits(1, "gather", site="/app/status.py:33 main")
+    for n in range(others + 1):
+        task = loop.task("fetch", site="/app/status.py:9 fetch", parent=main.id)
+        task.ready(2 + n).running(10 + n)
+        task.awaits(20 + n, awaits, site="/app/status.py:12 fetch")
+        end = slow_ns if n == others else 30 * MS + n
+        task.ready(end, waker="io").running(end).done(end + 1)
+    main.ready(slow_ns + 10, waker="io").running(slow_ns + 11).done(slow_ns + 20)
+    thread.end(slow_ns + MS)
+    return trace.ended(slow_ns + 2 * MS)
+
+
+def test_tasks_of_which_one_is_slow(tmp_path):
+    (found,) = find_in(tmp_path, tasks())
+    assert (
+        "Slow answer: `main` in `main` (status.py:33) waited 870 ms in `gather` (at 30.0 ms) "
+        "for the last one alone, `fetch`"
+    ) in found.text
+
+
+@pytest.mark.parametrize("story", [{"slow_ns": 480 * MS}, {"others": 3}])
+def test_no_task_is_slower_than_its_like(tmp_path, story):
+    assert "last one alone" not in " ".join(f.text for f in find_in(tmp_path, tasks(**story)))

@@ -46,6 +46,7 @@ from viewer.analysis.findings.order import in_order
 from viewer.analysis.findings.outlived import outlived_time_out
 from viewer.analysis.findings.outside import outside_findings
 from viewer.analysis.findings.ownlocks import own_lock, slow_import
+from viewer.analysis.findings.parties import slow_party
 from viewer.analysis.findings.polled import polled_lock
 from viewer.analysis.findings.pools import (
     executors_pile_up,
@@ -118,6 +119,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     late_jobs,  # pool exhausted
     woke_one_of_many,  # missed wake-up
     vain_findings,  # missed wake-up, wait in vain
+    slow_party,  # uneven workers
     no_producer,  # wait in vain
     swallowed_cancel,  # wait in vain
     no_answer,  # wait in vain

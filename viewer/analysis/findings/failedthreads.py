@@ -26,6 +26,7 @@ _FOR_ONE = (
     *("Event", "Event.wait", "future", "Condition", "Condition.wait", "Barrier.wait"), *GETS,
 )  # fmt: skip
 _PACES = ("Event", "Event.wait", "Condition", "Condition.wait")  # may only pace a loop: …
+_LOCKS = ("Lock", "RLock")  # which have owners: see `lost`
 _AGAIN = 3  # … whoever waits there that often
 _MOST = 2_000  # waits that are looked at, the longest ones
 
@@ -99,6 +100,7 @@ class _Search:
             if wait.failed
             and wait.slice not in self.waits.told
             and wait.end_ns > first_ns
+            and wait.name not in _LOCKS
             and not self._paces(wait)
         ]
         long.sort(key=lambda wait: -wait.ns)

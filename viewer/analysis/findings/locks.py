@@ -22,7 +22,7 @@ from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
 from viewer.analysis.rows import Rows
-from viewer.trace.columns import IO, PREEMPTED, SLEEP, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import FAILED, IO, PREEMPTED, SLEEP, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
 _MS = 1_000_000
@@ -86,7 +86,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         lock = facts.lock_of[row.process, row.lock]
         if is_signal(facts.ledger, lock) or _OF_MANAGER in row.site:
             continue
-        if row.timed_out == row.waits.count:  # nobody passes
+        if row.timed_out and _is_in_vain(facts, row):  # nobody passes
             continue
         holds, split, tids = _while_held(facts, row)
         if is_one and split.of((IO, SLEEP)) * 2 < sum(split.states.values()):
@@ -122,6 +122,18 @@ def _kept_by(row: LockRow) -> str:
     return (
         f", which {code(row.holders[0].who, row.holders[0].site)} has" if row.holders else ""
     )
+
+
+def _is_in_vain(facts: Facts, row: LockRow) -> bool:
+    """Whether most of the waiting was given up."""
+    rows, begins, ends = facts.waits_of(row)
+    state = facts.model.states.state
+    vain = sum(
+        end - start
+        for one, start, end in zip(rows, begins, ends, strict=True)
+        if state[one] & FAILED
+    )
+    return row.timed_out == row.waits.count or vain * 10 >= row.waits.total_ns * 8
 
 
 def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:

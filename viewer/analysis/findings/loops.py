@@ -15,8 +15,10 @@ from viewer.analysis.findings.facts import (
 )
 from viewer.analysis.findings.overdue import (
     ARRIVED,
+    ASKED,
     CONNECTED,
     arrived,
+    asked,
     connected,
     overdue,
 )
@@ -105,6 +107,8 @@ def _by_occupant(facts: Facts, every: list[Step]) -> _Occupants:
             grouped[who] = outside
         if _lost(grouped[who]) < _WAITED_NS:
             grouped[who] = _with_arrivals(facts, found)
+        if _lost(grouped[who]) < _WAITED_NS:
+            grouped[who] = _with_threads(facts, found)
     slow = _SLOW_STEP_NS * facts.patience
     return {
         who: found
@@ -153,6 +157,15 @@ def _with_arrivals(
     ]
     is_enough = len(late) >= _OFTEN and _lost(late) >= _CROWD_NS * facts.patience
     return late if is_enough else found
+
+
+def _with_threads(facts: Facts, found: list[tuple[Step, Behind]]) -> list[tuple[Step, Behind]]:
+    """The steps with the threads that waited for results which the loop owed them."""
+    late = [
+        (step, asked(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
+        for step, _ in found[:_MOST_OVERDUE]
+    ]
+    return late if _lost(late) >= _CROWD_NS * facts.patience else found
 
 
 def _held_up(facts: Facts, found: list[tuple[Step, Behind]]) -> int:
@@ -215,6 +228,13 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
             behind = (
                 f"up to {plural(waiting.tasks, CONNECTED)} waited until it was over, "
                 f"{duration(lost)} summed over all of them"
+            )
+        if waiting.how == ASKED:
+            many = waiting.tasks > 1
+            behind = (
+                f"{f'up to {waiting.tasks} threads' if many else 'a thread'} waited for what "
+                f"{'they' if many else 'it'} had given to the {nouns.loop}, {duration(lost)} "
+                f"in total"
             )
         text += f"{what}; {behind}."
         kind = "task never yields" if never else "loop blocked"

@@ -225,10 +225,20 @@ def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited "
             f"in {sites(vain)} {blocked.why}: {plural(len(vain), 'wait')}, {duration(lost)} "
             f"in total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), all "
-            f"in vain, since {users(facts.model, [holder])} ended without releasing it. "
+            f"in vain, since {users(facts.model, [holder])} {_end(facts, holder)} without "
+            f"releasing it. "
             f"Acquire it with `with`, or release it in a `finally`."
         )
         yield Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+def _end(facts: Facts, who: Who) -> str:
+    """`ended`, or `failed (KeyError) in `read` (app.py:9)`."""
+    kind, which = who
+    failure = facts.ledger.failures.get(which) if kind == "thread" else None
+    if failure is None:
+        return "ended"
+    return f"failed ({failure.exception}){place_in(failure.site)}"
 
 
 def _lost_in_cancel(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tracer import schema as s
 from viewer.analysis.findings.accepted import LateConnections
 from viewer.analysis.findings.facts import Behind, Facts
+from viewer.analysis.findings.waits import LongWaits
 from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, SELECT
 
 _MS = 1_000_000
@@ -20,8 +21,11 @@ _NEAR = 60  # … among so many of its states before and after
 _CROWD = 2_000  # slices looked at after one step
 _STEP_NS = 20 * _MS  # of steps that block a loop
 CONNECTED = "new connection"  # how those waited that were not accepted yet
+ASKED = "asked"  # how threads waited for results of coroutines that they gave to the loop
 ARRIVED = "arrived"  # how callbacks waited that nobody had scheduled
 _SLEEP = s.AWAIT_PREFIX + s.SLEEP
+_RESULT = "Future.result"
+_GIVEN_NS = 20 * _MS
 
 
 def overdue(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
@@ -73,6 +77,21 @@ def connected(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
 
 def _thread_of(facts: Facts, lane: int) -> int:
     return next((n for n, of in facts.ledger.lane_of_thread.items() if of == lane), -1)
+
+
+def asked(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
+    """How long other threads waited in a step of a loop for results that its thread then
+    gave them at once."""
+    waits, thread = LongWaits.of(facts), facts.ledger.thread_of_loop[lane]
+    high = bisect_left(waits.all, end_ns, key=lambda wait: wait.start_ns)
+    met = [
+        end_ns - max(wait.start_ns, start_ns)
+        for wait in waits.all[max(high - _CROWD, 0) : high]
+        if wait.name == _RESULT
+        and wait.ender == ("thread", thread) != wait.who
+        and end_ns <= wait.end_ns <= end_ns + _GIVEN_NS
+    ]
+    return Behind(sum(met), len(met), ASKED)
 
 
 def _late_ns(facts: Facts, ready: int, start_ns: int, end_ns: int) -> int:

@@ -1,4 +1,5 @@
-"""One job of many equal ones that takes far longer than the others, while somebody waits."""
+"""One of many equal jobs, tasks or threads that takes far longer than the others, while
+somebody waits for it alone."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,97 +9,156 @@ from typing import NamedTuple
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import LongWaits, Wait, place_in, users
+from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
-from viewer.words import code
+from viewer.words import code, stem
 
 _MS = 1_000_000
-# Four equal jobs or more had ended in a tenth of the time, and for half a second somebody
+# Four equal ones or more had ended in a tenth of the time, and for half a second somebody
 # waited for this one alone. It waited itself for most of that: else it just had more to do.
 _OTHERS = 4
 _TIMES = 10
 _LOST_NS = 500 * _MS
 _MOSTLY = 80  # per cent
 _COVERED = 8, 10
-_MOST = 200  # slow jobs that are looked at, the longest ones
+_MOST = 200  # slow ones that are looked at, the longest ones
+_TASKS = 50_000  # more are not searched
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", *ENDS)
+_GROUPS = ("gather", "wait", "TaskGroup", "nursery")
+
+
+class _One(NamedTuple):
+    """A job, task or thread; `said` names it."""
+
+    who: Who
+    start_ns: int
+    end_ns: int
+    said: str
+
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
 
 
 class _Slow(NamedTuple):
-    """A job that was the last of its kind from `since_ns` on, and who waited then."""
+    """One that was the last of its kind from `since_ns` on, and who waited then."""
 
-    job: Job
+    one: _One
     usual_ns: int
     since_ns: int
     wait: Wait
 
     @property
     def ns(self) -> int:
-        return self.job.ended_ns - self.since_ns
+        return self.one.end_ns - self.since_ns
+
+
+# By whoever waits for them, and what they are.
+type _Alike = dict[tuple[Who, str], list[_One]]
 
 
 def straggler(facts: Facts) -> Iterator[Finding]:
-    """Somebody waits for the slowest of many equal jobs of a pool, which itself waits."""
-    alike: dict[tuple[int, str, Who | None], list[Job]] = defaultdict(list)
-    for job in facts.jobs.all:
-        alike[job.pool, job.site or job.name, job.submitter].append(job)
-    found: dict[tuple[str, str], list[_Slow]] = defaultdict(list)
-    for jobs in alike.values():
-        if len(jobs) <= _OTHERS:
-            continue
-        usual = int(median(job.ended_ns - job.began_ns for job in jobs))
-        slow = [
-            job for job in jobs if job.ended_ns - job.began_ns >= max(_LOST_NS, usual * _TIMES)
-        ]
-        slow.sort(key=lambda job: job.began_ns - job.ended_ns)
-        for job in slow[:_MOST]:
-            late = _alone(facts, job, jobs, usual)
-            if late is not None:
-                found[job.name, late.wait.site].append(late)
-    for every in found.values():
-        lost = sum(one.ns for one in every)
-        if lost >= _LOST_NS:
-            yield from _finding(facts, every, lost)
-
-
-def _alone(facts: Facts, job: Job, jobs: list[Job], usual: int) -> _Slow | None:
-    """Whether the others had ended, and whoever submitted them waits."""
-    others = [one.ended_ns for one in jobs if one is not job and one.began_ns < job.ended_ns]
-    since = max([job.began_ns, *(ns for ns in others if ns < job.ended_ns)])
-    if len(others) < _OTHERS or job.ended_ns - since < _LOST_NS or job.submitter is None:
-        return None
-    if any(ns > job.ended_ns for ns in others):
-        return None
+    """Somebody waits for the slowest of many equal ones, which itself waits."""
     waits = LongWaits.of(facts)
-    for wait in waits.all:
-        met = min(wait.end_ns, job.ended_ns) - max(wait.start_ns, since)
-        is_it = wait.who == job.submitter and wait.name in _RESULTS
-        if is_it and met * _COVERED[1] >= (job.ended_ns - since) * _COVERED[0]:
-            return None if wait.slice in waits.told else _Slow(job, usual, since, wait)
-    return None
+    long = defaultdict[Who, list[Wait]](list)
+    for wait in (*waits.all, *waits.for_tasks):
+        if wait.ns >= _LOST_NS and wait.name.startswith((*_RESULTS, *_GROUPS)):
+            long[wait.who].append(wait)
+    if not long:
+        return
+    found: dict[tuple[str, str], list[_Slow]] = defaultdict(list)
+    told = set[int]()
+    for alike in (_threads(facts, long), _jobs(facts, long), _tasks(facts, waits, long)):
+        for (waiter, what), every in alike.items():
+            for late in _last_ones(every, long[waiter]):
+                if late.wait.slice not in told | waits.told:
+                    found[what, late.wait.site].append(late)
+        told = {late.wait.slice for slow in found.values() for late in slow}
+    for slow in found.values():
+        lost = sum(late.ns for late in slow)
+        if lost >= _LOST_NS:
+            yield from _finding(facts, waits, slow, lost)
 
 
-def _finding(facts: Facts, every: list[_Slow], lost: int) -> Iterator[Finding]:
-    worst = max(every, key=lambda one: one.ns)
-    job, wait, waits = worst.job, worst.wait, LongWaits.of(facts)
-    now = mostly(
-        facts,
-        [(("thread", one.job.thread), one.since_ns, one.job.ended_ns) for one in every],
-    )
+def _jobs(facts: Facts, long: dict[Who, list[Wait]]) -> _Alike:
+    found: _Alike = defaultdict(list)
+    names = facts.model.thread_names
+    for job in facts.jobs.all:
+        if job.submitter in long:
+            said = f"{code(job.name, job.site)} on {code(names[job.thread])}"
+            one = _One(("thread", job.thread), job.began_ns, job.ended_ns, said)
+            found[job.submitter, f"job {job.site or job.name}"].append(one)
+    return found
+
+
+def _threads(facts: Facts, long: dict[Who, list[Wait]]) -> _Alike:
+    found: _Alike = defaultdict(list)
+    names, states = facts.model.thread_names, facts.model.states
+    for thread, (parent, _) in facts.ledger.starters.items():
+        who: Who = ("thread", parent)
+        if who in long and thread not in facts.jobs.pool_of:
+            start, end = states.first_ns[thread], states.last_ns[thread]
+            one = _One(("thread", thread), start, end, code(names[thread]))
+            found[who, f"thread {stem(names[thread])}"].append(one)
+    return found
+
+
+def _tasks(facts: Facts, waits: LongWaits, long: dict[Who, list[Wait]]) -> _Alike:
+    owned, found = facts.model.owners, defaultdict[tuple[Who, str], list[_One]](list)
+    if len(owned.task_id) > _TASKS:
+        return found
+    parents = {
+        (owned.task_process[which], owned.task_id[which]): which
+        for kind, which in long
+        if kind == "task"
+    }
+    for task, parent in enumerate(owned.task_parent if parents else ()):
+        which = parents.get((owned.task_process[task], parent), -1)
+        if which >= 0:
+            who: Who = ("task", task)
+            said = code(name_of(facts.model, who))
+            one = _One(who, waits.begins_ns(who), waits.ends_ns(who), said)
+            found[("task", which), f"task {owned.task_group[task]}"].append(one)
+    return found
+
+
+def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
+    """Those of equal ones for which somebody waited when the others had ended."""
+    if len(every) <= _OTHERS:
+        return
+    usual = int(median(one.ns for one in every))
+    slow = [one for one in every if one.ns >= max(_LOST_NS, usual * _TIMES)]
+    slow.sort(key=lambda one: -one.ns)
+    for one in slow[:_MOST]:
+        others = [other.end_ns for other in every if other.start_ns < one.end_ns]
+        since = max([one.start_ns, *(ns for ns in others if ns < one.end_ns)])
+        ns = one.end_ns - since
+        is_last = len(others) > _OTHERS and max(others) <= one.end_ns
+        for wait in long if is_last and ns >= _LOST_NS else ():
+            met = min(wait.end_ns, one.end_ns) - max(wait.start_ns, since)
+            if met * _COVERED[1] >= ns * _COVERED[0]:
+                yield _Slow(one, usual, since, wait)
+                break
+
+
+def _finding(
+    facts: Facts, waits: LongWaits, every: list[_Slow], lost: int
+) -> Iterator[Finding]:
+    worst = max(every, key=lambda late: late.ns)
+    one, wait = worst.one, worst.wait
+    now = mostly(facts, [(late.one.who, late.since_ns, late.one.end_ns) for late in every])
     if now.most < _MOSTLY or "computing" in now.text:
         return
-    waits.told.update(one.wait.slice for one in every)
+    waits.told.update(late.wait.slice for late in every)
     times = f": {plural(len(every), 'such wait')}, {duration(lost)} in total"
     text = (
-        f"Slow answer: {users(facts.model, (one.wait.who for one in every))}"
+        f"Slow answer: {users(facts.model, (late.wait.who for late in every))}"
         f"{place_in(wait.site)} waited {duration(worst.ns)} in `{wait.name}` "
-        f"({at(facts, worst.since_ns)}) for one last job alone, {code(job.name, job.site)} on "
-        f"{code(facts.model.thread_names[job.thread])}, {now.text}; the others took "
-        f"{duration(worst.usual_ns)}, as a rule{times if len(every) > 1 else ''}. Give what "
-        f"the job waits for a time-out, or go on without the last ones."
+        f"({at(facts, worst.since_ns)}) for the last one alone, {one.said}, {now.text}; the "
+        f"others took {duration(worst.usual_ns)}, as a rule"
+        f"{times if len(every) > 1 else ''}. Give what it waits for a time-out, or go on "
+        f"without the last ones."
     )
-    evidence = waits.evidence(wait)
-    yield Finding("slow answer", lost, text, evidence, behind=now.behind)
+    yield Finding("slow answer", lost, text, waits.evidence(wait), behind=now.behind)
