@@ -52,12 +52,16 @@ def test_quick_tasks_of_a_batch_behind_slow_ones(tmp_path):
     "story",
     [
         pytest.param({"quick_ns": 300 * MS}, id="all are slow"),
-        pytest.param({"slow": 1}, id="others pass by"),
         pytest.param({"slow_ns": 100 * MS}, id="little is lost"),
     ],
 )
 def test_a_batch_at_a_pace(tmp_path, story):
     assert kinds(tmp_path, batch(**story)) == []
+
+
+def test_others_pass_by_the_slow_one(tmp_path):
+    """The permits are no fault then; the batch only waits for that one in the end."""
+    assert kinds(tmp_path, batch(slow=1)) == ["slow answer"]
 
 
 def test_a_batch_that_sleeps_when_its_work_is_done(tmp_path):
