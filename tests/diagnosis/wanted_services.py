@@ -21,4 +21,6 @@ SERVICES: dict[str, Wanted] = {
     "n06_refresh_keeps_clients_out": Wanted(
         "loop blocked", ("refresh", r"n06\w+.py:27", "6 new connections")
     ),
+    "ok_n1_workers_of_eight_requests": Wanted("", (), ("gunicorn",)),
+    "ok_n2_gunicorn_busy": Wanted("", (), ("gunicorn",)),
 }

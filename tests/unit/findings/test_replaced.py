@@ -12,11 +12,9 @@ REPORT, BOOT = "/app/web.py:9 report", "/app/web.py:30 <module>"
 SYNC = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
 
 
-def service(
-    ns=1_200 * MS, *, workers=2, serves=SYNC, again_ns=500 * MS, done=False, line=REPORT
-):
+def service(ns=1_200 * MS, *, workers=2, serves=SYNC, again_ns=500 * MS, done=0, line=REPORT):
     """Workers whose last request took `ns` until they ended; each has a successor after
-    `again_ns`. `done`: they waited for clients once more before they ended."""
+    `again_ns`. `done`: so many waited for clients once more before they ended."""
     family = Family("/app/web.py")
     master = family.first.thread("MainThread", 100).native(0)
     end = 10 * MS + ns
@@ -27,10 +25,10 @@ def service(
         thread.native(10 * MS)
         thread.io(10 * MS + 1000, "socket.recv", site=line, stack=f"{line}\n{serves}")
         thread.native(end - MS)
-        if done:
+        if n < done:
             thread.io(end, "select.select", site=serves, stack=serves).native(end + 20 * MS)
-        thread.end(end + 21 * MS if done else end)
-        child.ended(end + (22 if done else 1) * MS)
+        thread.end(end + 21 * MS if n < done else end)
+        child.ended(end + (22 if n < done else 1) * MS)
     for n in range(workers):
         at = end + (30 + n) * MS
         family.ended(master, family.processes[1 + n], at, status=0)
@@ -65,7 +63,8 @@ def test_workers_that_took_too_long(tmp_path):
     "story",
     [
         pytest.param({"ns": 700 * MS}, id="sooner than any time-out"),
-        pytest.param({"done": True}, id="the request was done"),
+        pytest.param({"done": 2}, id="the request was done"),
+        pytest.param({"done": 1}, id="others were replaced when they were idle"),
         pytest.param({"again_ns": 2_000 * MS}, id="no successor"),
         pytest.param({"serves": "/app/pool.py:3 loop"}, id="no server"),
         pytest.param({"line": SYNC}, id="no line of the program"),

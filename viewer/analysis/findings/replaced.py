@@ -38,11 +38,12 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
     family = Family.of(facts.model)
     if len(family.members) < 3:  # the parent, a worker, and the one that has its place
         return
+    replaced = [one for one in family.members.values() if _has_a_successor(family, one)]
+    every = [_last_request(facts, member) for member in replaced]
+    if None in every:
+        return  # workers are replaced after so many requests (`max_requests`)
     found: dict[str, list[_End]] = {}
-    for member in family.members.values():
-        if not _has_a_successor(family, member):
-            continue
-        end = _last_request(facts, member)
+    for end in every:
         if end is not None:
             found.setdefault(end.did.site, []).append(end)
     for site, ends in found.items():
