@@ -333,5 +333,17 @@ ASYNC: dict[str, Wanted] = {
     "m15_two_full_channels": Wanted("deadlock", ("feed", "worker"), ("trio",)),
     "m21_channel_without_bound": Wanted("queue grows", ("consume",), ("trio",)),
     "m22_filled_before_it_is_read": Wanted("queue grows", ("indexer",)),
+    "m23_cancelled_with_a_connection": Wanted("slots never returned", ("query", "slot")),
+    "m24_permit_inside_a_permit": Wanted(
+        "deadlock", ("fetch_track", "fetch_album", "permit"), ("trio",)
+    ),
+    "m25_sync_pool_on_the_loop": Wanted(
+        "loop blocked|deadlock", ("handle", "connection pool"), ("sqlalchemy",)
+    ),
+    "m26_pool_under_gevent": Wanted(
+        "pool exhausted", ("2 connections", "report"), ("sqlalchemy", "gevent")
+    ),
+    "ok_m7_trio_crawler": Wanted("", (), ("trio",)),
+    "ok_m8_gevent_workers": Wanted("", (), ("gevent",)),
     "ok_m6_gevent_urlopen": Wanted("", (), ("gevent",)),
 }

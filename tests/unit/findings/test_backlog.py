@@ -119,3 +119,21 @@ def test_jobs_that_pile_up(tmp_path):
 )
 def test_jobs_that_are_done(tmp_path, story):
     assert kinds(tmp_path, jobs(**story)) == []
+
+
+@pytest.mark.parametrize(("tasks", "by"), [(2, " by 2 tasks `dispatch`"), (9, "")])
+def test_nobody_ever_waited_for_an_item(tmp_path, tasks, by):
+    """Whoever fills the queue began first: the task whose function takes them is told."""
+    trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    for _ in range(tasks):
+        task = loop.task("dispatch", site="/app/bus.py:9 dispatch").ready(0).running(1)
+        task.awaits(2, "sleep", site="/app/bus.py:20 store")
+    track = trace.track(f"queue 7 {TAKES}", b"", parent=trace.track(s.TRACK_QUEUES))
+    for n in range(16):
+        trace.counter(track, n * STEP, 20 + 10 * n)
+    thread.end(16 * STEP)
+    (found,) = find_in(tmp_path, trace.ended(16 * STEP + MS))
+    assert f"They are taken{by} in `dispatch` (bus.py:12)" in found.text
+    assert ("asleep in `store` (bus.py:20)" in found.text) == (by != "")

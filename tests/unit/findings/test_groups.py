@@ -187,3 +187,48 @@ def test_a_pool_in_a_channel(tmp_path, what, handed_on):
 
 def test_a_channel_that_another_task_fills(tmp_path):
     assert "pool exhausted" not in kinds(tmp_path, channel(own=False))
+
+
+def found_dry(late=True, own=True):
+    """A pool of two in a queue: two tasks get a connection from two that never waited, and
+    keep theirs; four requests that come then, or were there before, wait in vain."""
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, lock = trace.loop(thread), trace.lock("Queue.get", BORROW)
+    first = "request" if own else "feed"
+    givers = [loop.task(first, site=f"/app/pool.py:18 {first}") for _ in range(2)]
+    tasks = [loop.task("request", site="/app/pool.py:18 request") for _ in range(6)]
+    for giver in givers:
+        giver.ready(1).running(2)
+    for task in tasks[:2] if late else tasks:
+        task.ready(3).running(4).awaits(5, "Queue.get", acquired=task in tasks[:2],
+                                        lock=lock.id, site=BORROW)  # fmt: skip
+    for giver, task in zip(givers, tasks, strict=False):
+        task.ready(20 * MS, by=giver).running(21 * MS).awaits(22 * MS, "sleep")
+        giver.done(22 * MS)
+    for task in tasks[2:]:
+        if late:
+            task.ready(30 * MS).running(30 * MS)
+            task.awaits(31 * MS, "Queue.get", acquired=False, lock=lock.id, site=BORROW)
+        task.ready(700 * MS, waker="timer").running(700 * MS).done(701 * MS)
+    for task in tasks[:2]:
+        task.ready(100 * MS, waker="timer").running(101 * MS).done(102 * MS, "cancelled")
+    thread.end(702 * MS)
+    return trace.ended(703 * MS)
+
+
+def test_requests_that_find_a_pool_empty(tmp_path):
+    found, *_ = find_in(tmp_path, found_dry())
+    assert found.finding == "slots never returned"
+    assert "a slot of a pool made of a `Queue` in `acquire` (pool.py:14)" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"own": False}, id="another function puts items into the queue"),
+        pytest.param({"late": False}, id="workers that were there before"),
+    ],
+)
+def test_queues_of_work(tmp_path, story):
+    assert "slots never returned" not in kinds(tmp_path, found_dry(**story))

@@ -271,3 +271,62 @@ def test_greenlets_have_all_the_places_that_they_wait_for(tmp_path):
 def test_another_greenlet_may_have_one(tmp_path, other):
     found, *_ = find_in(tmp_path, greenlets(other))
     assert found.finding == "slots never returned"
+
+
+ALBUM, TRACK = "/app/album.py:11 fetch_album", "/app/album.py:7 fetch_track"
+
+
+def albums(line=13, other="", inner=True, ns=900 * MS):
+    """Two tasks have a permit and wait for another one in what they call at a line of the
+    function in which two others wait for one; `other` is what one more task does."""
+    trace = TraceBuilder(argv="album.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread, s.TRACK_TRIO_PREFIX), 10 * MS + ns
+    lock = trace.lock("Semaphore", ALBUM)
+    main = loop.task("main", site="/app/album.py:20 main")
+    main.ready(0).running(0).awaits(MS, "nursery", site="/app/album.py:22 main")
+    acquire = "/x/site-packages/trio/_sync.py:420 Semaphore.acquire\n"
+    for n in range(4):
+        task = loop.task("fetch_album", site="/app/album.py:10 fetch_album").ready(1)
+        is_inner = n > 1 and inner
+        stack = f"{TRACK}\n/app/album.py:{line} fetch_album" if is_inner else ALBUM
+        task.running(2).awaits(
+            10 * MS + n,
+            "Semaphore",
+            acquired=False,
+            lock=lock.id,
+            site=TRACK if is_inner else ALBUM,
+            stack=acquire + stack,
+        )
+        task.ready(end, waker="timer").running(end).done(end + MS)
+    if other:
+        more = loop.task("upload", site="/app/album.py:30 upload").ready(1).running(2)
+        more.awaits(3, other, site="/app/album.py:31 upload")
+        more.ready(end, waker="timer").running(end).done(end + MS)
+    main.ready(end, waker="timer").running(end + MS).done(end + 2 * MS)
+    thread.end(end + 3 * MS)
+    return trace.ended(end + 4 * MS)
+
+
+def test_whoever_is_further_in_has_one(tmp_path):
+    found, *_ = find_in(tmp_path, albums())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 10.0 ms, for 900 ms: 4 trio tasks `fetch_album` wait for a permit of a "
+        "`Semaphore` in `fetch_track` (album.py:7, via `Semaphore.acquire`), and of these 2 "
+        "trio tasks `fetch_album` have them all in `fetch_album` (album.py:11, via "
+        "`Semaphore.acquire`). Whoever has a permit must not wait for another one of the same "
+        "pool: give it back before, or use a second pool."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"line": 9}, id="it comes before that line"),
+        pytest.param({"inner": False}, id="all wait at one line"),
+        pytest.param({"other": "sleep"}, id="another task may have them"),
+    ],
+)
+def test_nobody_is_known_to_have_one(tmp_path, story):
+    assert kinds(tmp_path, albums(**story)) == ["slots never returned"]

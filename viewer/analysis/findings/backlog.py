@@ -15,6 +15,7 @@ from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
+from viewer.trace.sites import place_of
 from viewer.words import code
 
 # Fifty jobs, which must have come evenly: a burst that waits for its turn is no fault. Its
@@ -22,6 +23,7 @@ from viewer.words import code
 # is recorded from the sixteenth on.
 _MANY = 50
 _ITEMS = 30
+_FEW = 8  # tasks that may be told as those who take them
 
 
 def queue_grows(facts: Facts) -> Iterator[Finding]:
@@ -87,6 +89,7 @@ def _queues(facts: Facts) -> dict[int, tuple[int, int, str]]:
 def _finding(facts: Facts, process: int, lock: int, site: str, counts: Counts) -> Finding:
     model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
     takers, putters = _users(facts, process, lock)
+    takers = takers or _of_function(facts, process, site)
     did = doing(facts, [(who, since, until) for who in takers])
     takes = ""
     if takers or site:
@@ -101,6 +104,18 @@ def _finding(facts: Facts, process: int, lock: int, site: str, counts: Counts) -
     )
     evidence = Evidence(since, until - since, "", site=site, lock=lock, pid=model.pid(process))
     return Finding("queue grows", until - since, text, evidence)
+
+
+def _of_function(facts: Facts, process: int, site: str) -> set[Who]:
+    """The tasks whose own function takes the items, where none of them ever waited for one;
+    not if they are many."""
+    owned, function = facts.model.owners, place_of(site).function
+    found: set[Who] = {
+        ("task", task)
+        for task, of in enumerate(owned.task_process)
+        if of == process and function and facts.model.coroutine_of(task) == function
+    }
+    return found if len(found) <= _FEW else set()
 
 
 def _users(facts: Facts, process: int, lock: int) -> tuple[set[Who], frozenset[Who]]:

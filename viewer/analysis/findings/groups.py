@@ -70,7 +70,7 @@ def groups(facts: Facts, waits: LongWaits) -> Iterable[Group]:
         elif wait.name in _HOME_MADE and wait.lock >= 0:
             others[wait.name, wait.lock].append(wait)
     for (name, _), alike in others.items():
-        if _goes_round(alike):
+        if _goes_round(waits, alike):
             if name.startswith("Condition") and not _is_pool(waits, alike):
                 continue
             pool = Pool(OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
@@ -127,16 +127,35 @@ def _is_pool(waits: LongWaits, alike: list[Wait]) -> bool:
     return len(inside) == 1 and holds_of(whole(alike), waits).in_use > 1
 
 
-def _goes_round(waits: list[Wait]) -> bool:
-    """Whether what one gets there comes from others that got it there before."""
-    if any(wait.failed for wait in waits) and not _ran_dry(waits):
+def _goes_round(life: LongWaits, waits: list[Wait]) -> bool:
+    """Whether what one gets there comes from others that got it there before, or, where
+    several tasks wait, from tasks of the same function, which may not have had to wait."""
+    if any(wait.failed for wait in waits) and not (
+        _ran_dry(waits) or _found_it_dry(life, waits)
+    ):
         return False
     waiting = {wait.who for wait in waits}
     enders = [wait.ender for wait in waits if wait.ender is not None]
-    own = sum(ender in waiting for ender in enders)
+    alike = {life.group(who) for who in waiting} if len(waiting) > 1 else set()
+    own = sum(
+        ender in waiting or (ender[0] == "task" and life.group(ender) in alike)
+        for ender in enders
+    )
     is_round = own * _GOES_ROUND[1] >= len(enders) * _GOES_ROUND[0]
     served = sum(not wait.failed for wait in waits)
     return is_round and len(set(enders)) > 1 and len(enders) * 2 > served
+
+
+def _found_it_dry(life: LongWaits, waits: list[Wait]) -> bool:
+    """Whether all waits were in vain of those, two or more, who began after the last one that
+    was not: requests, which never got anything. Workers are there before they have none."""
+    last_ns = max((wait.end_ns for wait in waits if not wait.failed), default=0)
+    vain = [wait for wait in waits if wait.failed]
+    return (
+        last_ns > 0
+        and len({wait.who for wait in vain}) > 1
+        and all(life.begins_ns(wait.who) >= last_ns for wait in vain)
+    )
 
 
 def _ran_dry(waits: list[Wait]) -> bool:

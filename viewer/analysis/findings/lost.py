@@ -44,6 +44,9 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         return _nested(facts, waits, group, vain, circle)
     if not served and (around := takers.nested(facts, vain)):
         return _nested(facts, waits, group, vain, set(around), min(around.values()))
+    deeper, taken_at = takers.further_in(waits, vain)
+    if deeper:
+        return _nested(facts, waits, group, vain, deeper, taken_at)
     other = kept_in_use(facts, waits, group, vain) or _who_waits_for_it(
         facts, waits, group, vain
     )
@@ -178,17 +181,22 @@ def _nested(
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
     waits.told.update(wait.slice for wait in vain)
     waiting = {wait.who for wait in vain}
-    have = "they have them all" if circle <= waiting else (
-        f"{users(facts.model, circle)} have them all and wait for those"
-    )  # fmt: skip
+    inner = [wait for wait in vain if taken_at and wait.who in circle] or vain
+    if not circle <= waiting:
+        have = f"{users(facts.model, circle)} have them all and wait for those"
+    elif taken_at and circle < waiting:
+        verb = "has" if len(circle) == 1 else "have"
+        have = f"of these {users(facts.model, circle)} {verb} them all"
+    else:
+        have = "they have them all"
     have += place_in(taken_at)
     lines = {place_in(around(wait)) for wait in vain} if not taken_at else set()
     called = f", called{lines.pop()}" if len(lines) == 1 and lines != {""} else ""
     ends = "until the end of the trace" if worst.is_open else f"for {duration(worst.ns)}"
     text = (
         f"Deadlock {at(facts, worst.start_ns)}, {ends}: {users(facts.model, waiting)} wait "
-        f"for a {slot} of {group.pool.of} in {sites(vain)}{called}, and {have}. Whoever has a "
-        f"{slot} must not wait for another one of the same pool: give it back before, or use "
+        f"for a {slot} of {group.pool.of} in {sites(inner)}{called}, and {have}. Whoever has "
+        f"a {slot} must not wait for another one of the same pool: give it back before, or use "
         f"a second pool."
     )
     return Finding("deadlock", sum(w.ns for w in vain), text, waits.evidence(worst))

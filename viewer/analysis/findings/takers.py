@@ -139,6 +139,26 @@ def nobody_else(waits: LongWaits, vain: list[Wait]) -> set[Who]:
     return waiting if not others else set()
 
 
+def further_in(waits: LongWaits, vain: list[Wait]) -> tuple[set[Who], str]:
+    """The tasks that wait in vain in what a function called behind the line at which others
+    wait for the same: they have got there what these wait for. And that line. All other tasks
+    only wait for the end of some, so nobody else has one."""
+    lines = {place_of(wait.site)._replace(line=0): wait.site for wait in vain}
+    found, taken_at = set[Who](), ""
+    for wait in vain:
+        for frame in [frame for frame in wait.stack if not is_library(frame)][1:]:
+            site = lines.get(place_of(frame)._replace(line=0), "")
+            if wait.who[0] == "task" and site and place_of(frame).line > place_of(site).line:
+                found.add(wait.who)
+                taken_at = site
+    worst = max(vain, key=lambda wait: wait.ns)
+    if not found or waits.living(worst) - {w.who for w in vain} - waits.waiting_for_ends(
+        worst
+    ):
+        return set(), ""
+    return found, taken_at
+
+
 def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:
     """The threads that wait, and the line where each used the pool before, if that is in a
     function that goes on around its wait: then they have what they wait for. {} where others

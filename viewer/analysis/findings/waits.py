@@ -214,6 +214,11 @@ class LongWaits:
         of = self.model.thread_process if kind == "thread" else self.model.owners.task_process
         return of[which]
 
+    def group(self, who: Who) -> int:
+        """A number for all tasks of one coroutine function; -1 for threads."""
+        kind, which = who
+        return self.model.owners.task_group[which] if kind == "task" else -1
+
     def begins_ns(self, who: Who) -> int:
         """When a thread or task was first seen."""
         kind, which = who
