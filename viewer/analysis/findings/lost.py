@@ -195,9 +195,9 @@ def _nested(
     ends = "until the end of the trace" if worst.is_open else f"for {duration(worst.ns)}"
     text = (
         f"Deadlock {at(facts, worst.start_ns)}, {ends}: {users(facts.model, waiting)} wait "
-        f"for a {slot} of {group.pool.of} in {sites(inner)}{called}, and {have}. Whoever has "
-        f"a {slot} must not wait for another one of the same pool: give it back before, or use "
-        f"a second pool."
+        f"for a {slot} of {group.pool.of} in {sites(inner)}{called}, and {have}. Whoever "
+        f"has a {slot} must not wait for another one of the same pool: give it back before, or "
+        f"use a second pool."
     )
     return Finding("deadlock", sum(w.ns for w in vain), text, waits.evidence(worst))
 
