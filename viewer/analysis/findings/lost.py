@@ -196,8 +196,8 @@ def _nested(
     text = (
         f"Deadlock {at(facts, worst.start_ns)}, {ends}: {users(facts.model, waiting)} wait "
         f"for a {slot} of {group.pool.of} in {sites(inner)}{called}, and {have}. Whoever "
-        f"has a {slot} must not wait for another one of the same pool: give it back before, or "
-        f"use a second pool."
+        f"has a {slot} must not wait for another one of the same pool: give it back before, "
+        f"or use a second pool."
     )
     return Finding("deadlock", sum(w.ns for w in vain), text, waits.evidence(worst))
 
