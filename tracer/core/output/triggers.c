@@ -30,6 +30,7 @@ static struct {
     long_spans gil_waits; /* on the states of those threads: who had it */
     const track *lane; /* the states of the thread that the moment's step is on; NULL: it is no step */
     const track *loop; /* of a task that is ready, what runs there; else NULL */
+    char behind[SNAPSHOT_TEXT]; /* who is in the moment's way */
     uint32_t at_tid, behind_tid; /* of whose thread the samples say where it was: the moment's; who is in its way */
     uint8_t serial;         /* `is_told` of its slice */
     char (*kept)[SEGMENT_PATH]; /* the snapshots on the disk, a ring of `keep` */
@@ -252,16 +253,18 @@ static void blame_loop(moment *m, const timeline *line, const task_line *task, c
     const thread_line *thread = thread_at(line, running);
     g.loop = running;
     g.behind_tid = thread ? thread->tid : 0;
+    if (thread && !m->taken.moment_end_ns)
+        m->pthread = thread->pthread;
     const open_slice *runs = running->kept && running->kept->depth ? &running->kept->open[0] : NULL;
     if (runs && is_step(runs) && number_of(runs, SCHEMA_ARG_TASK) != task->id) /* its own step ends the wait */
-        name_of(m->behind, sizeof m->behind, runs);
+        name_of(g.behind, sizeof g.behind, runs);
 }
 
 static void describe(moment *m, const timeline *line, const track *on, const open_slice *slice)
 {
     int is_region = slice->category == SCHEMA_CAT_USER;
     g.lane = g.loop = NULL;
-    g.at_tid = g.behind_tid = 0;
+    g.at_tid = g.behind_tid = g.behind[0] = 0;
     const track *owner = is_region ? on->parent : on;
     thread_line *thread = thread_at(line, owner);
     task_line *task = thread ? NULL : task_at(line, owner);
@@ -271,8 +274,11 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
     if (task) {
         char what[SNAPSHOT_TEXT];
         memcpy(what, m->what, sizeof what);
-        snprintf(m->what, sizeof m->what, "%.*s: %.150s", (int)(task->name_length < 80 ? task->name_length : 80),
-                 task->name, what);
+        intern_func func = intern_function_of(task->func);
+        size_t length = 0;
+        const char *function = task->name_length && task->name[0] == '#' && func.name ? intern_text(func.name, &length) : "";
+        snprintf(m->what, sizeof m->what, "%.*s%s%.*s: %.150s", (int)(length < 80 ? length : 80), function,
+                 length ? " " : "", (int)(task->name_length < 80 ? task->name_length : 80), task->name, what);
     }
     /* Where the thread of a loop is right now says more than which function the loop has called. */
     if (is_region && thread)
@@ -297,9 +303,9 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
         g.lane = &thread->on;
     if (!m->site[0])
         place(m->site, sizeof m->site, slice);
-    text_of(m->behind, sizeof m->behind, slice, SCHEMA_ARG_OWNER_NAME);
-    if (!m->behind[0])
-        text_of(m->behind, sizeof m->behind, slice, SCHEMA_ARG_HOLDER_NAME);
+    text_of(g.behind, sizeof g.behind, slice, SCHEMA_ARG_OWNER_NAME);
+    if (!g.behind[0])
+        text_of(g.behind, sizeof g.behind, slice, SCHEMA_ARG_HOLDER_NAME);
 }
 
 /* --- firing --- */
@@ -437,50 +443,45 @@ static void place_late(moment *m, uint64_t until_ns)
 }
 
 /* Who was in the way, and where that was: `name (line)`. */
-static void place_behind(moment *m, uint64_t until_ns)
+static void place_behind(moment *m, uint64_t until_ns, const char *answer, size_t length)
 {
-    char at[SNAPSHOT_TEXT] = "";
+    char at[SNAPSHOT_TEXT];
+    set_text(at, sizeof at, answer, length);
     const long_span *step = spans_most_of(&g.steps, g.loop, m->taken.moment_ns, until_ns);
-    if (step && step->of != m->taken.task)
-        memcpy(m->behind, step->text, sizeof m->behind);
     const thread_line *thread = g.loop ? thread_at(g.line, g.loop) : NULL;
     const track *lane = thread ? &thread->on : NULL;
     const long_span *wait = spans_most_of(&g.gil_waits, lane, m->taken.moment_ns, until_ns);
     const long_span *call = spans_most_of(&g.calls, lane, m->taken.moment_ns, until_ns);
-    if (wait) {
-        memcpy(m->behind, wait->text, sizeof m->behind);
-        g.behind_tid = wait->of;
-    }
+    const char *who = wait ? wait->text : step && step->of != m->taken.task ? step->text : g.behind;
+    uint32_t tid = wait ? wait->of : g.behind_tid;
     if (call)
         memcpy(at, call->text, sizeof at);
-    else if (g.behind_tid)
-        places_of(g.behind_tid, m->taken.moment_ns, until_ns, at, sizeof at);
-    size_t length = strlen(m->behind);
-    if (at[0])
-        snprintf(m->behind + length, sizeof m->behind - length, length ? " (%s)" : "%s", at);
+    else if (tid && (wait || !at[0]))
+        places_of(tid, m->taken.moment_ns, until_ns, at, sizeof at);
+    snprintf(m->behind, sizeof m->behind, who[0] && at[0] ? "%.200s (%s)" : "%.200s%s", who, at);
 }
 
 /* In one line; of bytes, signals and counts, only what was counted. */
 static void say(moment *m, uint64_t ns)
 {
-    uint64_t found = place_of(m, ns);
-    if (found) {
-        size_t length;
-        m->taken.site = (uint32_t)(found >> 32);
-        m->taken.stack = (uint32_t)found;
-        const char *site = intern_text(m->taken.site, &length);
-        set_text(m->site, sizeof m->site, site, length);
-    } else {
-        place_late(m, m->taken.moment_end_ns ? m->taken.moment_end_ns : ns);
-    }
-    place_behind(m, m->taken.moment_end_ns ? m->taken.moment_end_ns : ns);
     char *to = m->taken.reason;
-    size_t size = sizeof m->taken.reason;
+    size_t length = 0, size = sizeof m->taken.reason;
     if (m->kind > TRIGGER_REGION) {
         snprintf(to, size, m->kind == TRIGGER_SIGNAL ? "%s" : "%s (%llu)", m->trigger, (unsigned long long)m->value);
         return;
     }
-    m->ns = (m->taken.moment_end_ns ? m->taken.moment_end_ns : ns) - m->taken.moment_ns;
+    uint64_t found = place_of(m, ns), until_ns = m->taken.moment_end_ns ? m->taken.moment_end_ns : ns;
+    const char *answer = found ? intern_text((uint32_t)(found >> 32), &length) : "";
+    m->is_placed |= found != 0;
+    if (found && !g.loop) {
+        m->taken.site = (uint32_t)(found >> 32);
+        m->taken.stack = (uint32_t)found;
+        set_text(m->site, sizeof m->site, answer, length);
+    } else {
+        place_late(m, until_ns);
+    }
+    place_behind(m, until_ns, answer, g.loop ? length : 0);
+    m->ns = until_ns - m->taken.moment_ns;
     double ms = (double)m->ns / 1e6;
     snprintf(to, size, "%s (%.80s, %.1f ms%s%s%.120s%s%.160s)", m->trigger, m->what, ms, m->taken.moment_end_ns ? "" : " so far",
              m->site[0] ? ", at " : "", m->site, m->behind[0] ? ", behind " : "", m->behind);
@@ -541,7 +542,7 @@ uint64_t triggers_due_ns(void)
 
 int triggers_are_sure(const moment *of)
 {
-    return of->looks > MOST_LOOKS || !of->pthread || of->taken.stack || !g.is_open;
+    return of->looks > MOST_LOOKS || !of->pthread || of->is_placed || !g.is_open;
 }
 
 void triggers_place(uint32_t site, uint32_t stack, uint64_t ns)

@@ -41,6 +41,7 @@ typedef struct {
     uint64_t ns;    /* how long it was, or has been so far */
     uint64_t pthread; /* of the thread whose place is wanted; 0: of none */
     uint8_t kind;   /* enum trigger_kind */
+    uint8_t is_placed; /* … and known */
     uint8_t looks;  /* how often it was looked at since it was found */
 } moment;
 
