@@ -11,6 +11,7 @@
 #include "output/triggers.h"
 #include "output/writer.h"
 #include "ring/intern.h"
+#include "ring/map.h"
 #include "ring/ring.h"
 #include "sampler/rings.h"
 #include "schema.h"
@@ -379,6 +380,32 @@ done:
     return list;
 }
 
+PyDoc_STRVAR(keeps_doc, "map_keeps(keys) -> list[bool]\n\n"
+"For tests: whether a map finds each of the keys again, once all were put into it, and, last, whether it is\n"
+"empty when all were removed.");
+
+static PyObject *map_keeps(PyObject *module, PyObject *keys)
+{
+    (void)module;
+    map kept = {0};
+    PyObject *found = PyList_New(0);
+    for (Py_ssize_t i = 0; found && i < PyList_GET_SIZE(keys); i++) {
+        uint64_t key = PyLong_AsUnsignedLongLong(PyList_GET_ITEM(keys, i)), *value = map_put(&kept, key);
+        if (value)
+            *value = key + 1;
+    }
+    for (Py_ssize_t i = 0; found && i < PyList_GET_SIZE(keys); i++) {
+        uint64_t key = PyLong_AsUnsignedLongLong(PyList_GET_ITEM(keys, i)), *value = map_find(&kept, key);
+        if (PyList_Append(found, value && *value == key + 1 ? Py_True : Py_False) < 0)
+            Py_CLEAR(found);
+        map_remove(&kept, key);
+    }
+    if (found && PyList_Append(found, kept.used ? Py_False : Py_True) < 0)
+        Py_CLEAR(found);
+    map_free(&kept);
+    return found;
+}
+
 /* --- a signal at the worst moment --- */
 
 PyDoc_STRVAR(await_doc, "await_signal(fd)\n\n"
@@ -464,6 +491,7 @@ int testing_exec(PyObject *module)
 PyMethodDef testing_methods[] = {
     {"await_signal", await_signal, METH_O, await_doc},
     {"killed_limit", set_killed_limit, METH_O, limit_doc},
+    {"map_keeps", map_keeps, METH_O, keeps_doc},
     {"encode", encode, METH_VARARGS, encode_doc},
     {"status", status, METH_VARARGS, status_doc},
     {"look", look, METH_VARARGS, look_doc},

@@ -32,7 +32,7 @@ static int grow(map *m)
 HOT uint64_t *map_put(map *m, uint64_t key)
 {
     uint64_t *found = map_find(m, key);
-    if (found)
+    if (found || !key)
         return found;
     if ((!m->slots || m->used * 2 > m->mask) && grow(m) < 0)
         return NULL;

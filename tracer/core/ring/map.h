@@ -1,4 +1,4 @@
-/* A hash map from 64-bit keys (never 0) to 64-bit values: open addressing, linear probing. */
+/* A hash map from 64-bit keys to 64-bit values: open addressing, linear probing. It keeps nothing under 0. */
 #ifndef TRACER_MAP_H
 #define TRACER_MAP_H
 
@@ -27,13 +27,13 @@ static inline uint64_t *map_find(const map *m, uint64_t key)
         return NULL;
     for (uint32_t i = map_hash(key) & m->mask;; i = (i + 1) & m->mask) {
         if (m->slots[i].key == key)
-            return &m->slots[i].value;
+            return key ? &m->slots[i].value : NULL;
         if (!m->slots[i].key)
             return NULL;
     }
 }
 
-/* The value's place, made with value 0 if new; NULL when memory is short. */
+/* The value's place, made with value 0 if new; NULL when memory is short, and for 0. */
 uint64_t *map_put(map *m, uint64_t key);
 /* Removes the key if present. */
 void map_remove(map *m, uint64_t key);

@@ -61,6 +61,13 @@ static void add_stack(event *ev, uint32_t id, uint32_t site)
     event_interned(ev, SCHEMA_ARG_STACK, stack ? stack->text : 0);
 }
 
+/* What is pickled is never empty: 0 is unknown. */
+static void add_bytes(event *ev, const pool_job_details *d)
+{
+    if (d->bytes)
+        event_uint(ev, SCHEMA_ARG_BYTES, d->bytes);
+}
+
 static void add_pickling(event *ev, const pool_job_details *d)
 {
     if (d->pickling_ns != UINT64_MAX) /* else it is unknown */
@@ -87,7 +94,7 @@ static void sent(timeline *t, thread_line *thread, const record *r, uint64_t ns,
     uint64_t since_ns = d->since_ns < ns ? d->since_ns : ns;
     event ev = job_event(r, &thread->on, since_ns, SCHEMA_TYPE_INSTANT,
                          is_result ? SCHEMA_RESULT_SENT : SCHEMA_JOB_SENT, args);
-    event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
+    add_bytes(&ev, d);
     add_pickling(&ev, d);
     event_uint(&ev, SCHEMA_ARG_SENDING, ns - since_ns);
     packet_ref at = encoder_event(&t->out, &ev);
@@ -109,7 +116,7 @@ static void begun(timeline *t, thread_line *thread, const record *r, uint64_t ns
         ev.text = "job";
         ev.text_length = 3;
     }
-    event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
+    add_bytes(&ev, d);
     add_pickling(&ev, d);
     add_stack(&ev, d->stack, func.site);
     encoder_event(&t->out, &ev);
@@ -133,7 +140,7 @@ static void received(timeline *t, thread_line *thread, const record *r, uint64_t
     arg args[EVENT_ARGS];
     event ev = job_event(r, &thread->on, ns, SCHEMA_TYPE_INSTANT, SCHEMA_RESULT_RECEIVED, args);
     ev.flow_in = flow_of(t, r, 1);
-    event_uint(&ev, SCHEMA_ARG_BYTES, d->bytes);
+    add_bytes(&ev, d);
     add_pickling(&ev, d);
     encoder_event(&t->out, &ev);
 }

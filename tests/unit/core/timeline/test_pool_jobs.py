@@ -94,3 +94,12 @@ def test_a_lost_end_ends_at_the_next_job() -> None:
         (10_000, 30_000),
         (30_000, -1),
     ]
+
+
+def test_an_unknown_size() -> None:
+    """Nothing that is pickled is empty: of an unknown size none is told."""
+    script = Script([])
+    step(script, 5_000, SENT)
+    step(script, 90_000, RESULT_RECEIVED)
+    step(script, 95_000, BEGUN, FUNC)
+    assert [s.ARG_BYTES in event.args for event in events(script)] == [False, False, False]
