@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from tracer import schema as s
 from tracer.units import duration, plural, share, size
@@ -194,11 +195,13 @@ def _carried_ns(pool: Pool) -> dict[int, int]:
     """By job the time that it was carried: from when its worker was free, and back."""
     free = dict[int, int]()
     found = {}
-    for job in sorted(pool.jobs, key=lambda job: job.start_ns):
-        if job.start_ns >= 0 <= job.submit_ns and job.is_over:
-            there = job.start_ns - max(job.submit_ns, free.get(job.worker, job.start_ns))
-            found[job.number] = max(there, 0) + job.returned_ns
-        free[job.worker] = max(job.end_ns, job.result_ns)
+    for job in sorted(pool.jobs, key=attrgetter("start_ns")):
+        start_ns, submit_ns, worker = job.start_ns, job.submit_ns, job.worker
+        if start_ns >= 0 <= submit_ns and job.is_over:
+            since_ns = free.get(worker, start_ns)
+            there = start_ns - (submit_ns if submit_ns > since_ns else since_ns)
+            found[job.number] = job.returned_ns + (there if there > 0 else 0)
+        free[worker] = job.end_ns if job.end_ns > job.result_ns else job.result_ns
     return found
 
 
@@ -281,7 +284,7 @@ def _kernels_part(facts: Facts, pool: Pool) -> float:
     """The part of the time in which jobs waited for which a worker had no processor: the one
     that lacked it most."""
     members, waiting = Family.of(facts.model).members, list[tuple[int, int]]()
-    for job in sorted(pool.jobs, key=lambda job: job.submit_ns):
+    for job in sorted(pool.jobs, key=attrgetter("submit_ns")):
         if job.submit_ns < 0 or job.start_ns < 0:
             continue
         if waiting and job.submit_ns <= waiting[-1][1]:
@@ -303,18 +306,21 @@ def _lost_ns(facts: Facts, pool: Pool) -> int:
     last = max((job.end_ns for job in pool.jobs), default=0)
     first, final = dict[int, int](), dict[int, int]()
     for job in begun:
-        first[job.worker] = min(job.start_ns, first.get(job.worker, job.start_ns))
-        final[job.worker] = max(job.end_ns, final.get(job.worker, job.end_ns))
+        worker, start_ns, end_ns = job.worker, job.start_ns, job.end_ns
+        if worker not in first or start_ns < first[worker]:
+            first[worker] = start_ns
+        if worker not in final or end_ns > final[worker]:
+            final[worker] = end_ns
     ends = [  # whoever ends before the last job takes no more after its own last one
         final[worker] if worker in members and members[worker].end_ns < last else last
         for worker in first
     ]
     queued = [job for job in begun if job.submit_ns >= 0]
     return facts.model.trace.engine.lesser(
-        longs([*first.values(), *(job.end_ns for job in begun)]),
-        longs([*ends, *(job.start_ns for job in begun)]),
-        longs(job.submit_ns for job in queued),
-        longs(job.start_ns for job in queued),
+        longs([*first.values(), *[job.end_ns for job in begun]]),
+        longs([*ends, *[job.start_ns for job in begun]]),
+        longs([job.submit_ns for job in queued]),
+        longs([job.start_ns for job in queued]),
     )
 
 

@@ -7,9 +7,9 @@ processes, so no arrow has to be followed.
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import compress, count, filterfalse
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from tracer import schema as s
 from viewer.analysis.rows import in_order
@@ -20,7 +20,8 @@ from viewer.trace.told import Told
 NEVER = -1
 
 
-class Job(NamedTuple):
+@dataclass(slots=True)
+class Job:
     """One job. Times are NEVER, threads and processes -1, sizes -1 where the trace has none.
 
     In order: `submit_ns`, `sent_ns` into the pipe, `start_ns` and `end_ns` in the worker,
@@ -51,7 +52,7 @@ class Job(NamedTuple):
     returned_ns: int = 0  # from its end until the result was there
 
 
-_BLANK = Job(-1, -1)
+_BLANK, _FIELDS = Job(-1, -1), [each.name for each in fields(Job)]
 
 
 @dataclass(slots=True)
@@ -137,7 +138,7 @@ class _Found:
         every = range(len(self._numbers))
         self.put("pool", every, [pool for pool, _ in self._numbers])
         self.put("number", every, [number for _, number in self._numbers])
-        for name in Job._fields:
+        for name in _FIELDS:
             self.put(name, (), ())
         of = self._columns
         of["queued_ns"] = _between(of["submit_ns"], of["start_ns"])
@@ -149,7 +150,7 @@ class _Found:
                 of["submit_ns"], of["sent_ns"], of["start_ns"], strict=True
             )
         ]
-        found = [*map(Job._make, zip(*map(of.__getitem__, Job._fields), strict=True))]
+        found = [*map(Job, *map(of.__getitem__, _FIELDS))]
         order = in_order(every, (since, False), (of["number"], False))
         return [*map(found.__getitem__, order)]
 
