@@ -2,6 +2,8 @@
 
 import sys
 
+from tracer.signals import CODE_TYPE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,8 +20,10 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         tool.watch(thread.start, "thread start", "PY_START")
         tool.watch(thread._bootstrap_inner, "thread bootstrap", "PY_START")
         tool.watch(thread.name.fset, "thread name", "PY_START")
-        # Each thread has a function of its own for that, and all run this code.
-        tool.watch(threading._make_invoke_excepthook(), "thread fails", "PY_START")
+        # Each thread has a function of its own for that, and all run the code in this one.
+        for code in threading._make_invoke_excepthook.__code__.co_consts:
+            if isinstance(code, CODE_TYPE):
+                tool.watch(code, "thread fails", "PY_START")
         for running in list(threading._active.values()):
             if running.native_id:
                 core.name_thread(running.native_id, running.name)

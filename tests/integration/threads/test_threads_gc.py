@@ -91,6 +91,14 @@ def test_a_thread_that_fails(tmp_path: Path, monkeypatch, error: type, depth: in
     assert (stack[0], stack[-1] == s.FRAME_TRUNCATED) == (failed.args[s.ARG_SITE], depth > 0)
 
 
+def test_a_program_without_an_excepthook(tmp_path: Path, monkeypatch) -> None:
+    """Nothing of the recorder depends on it."""
+    path = tmp_path / "t.pftrace"
+    monkeypatch.setattr(threading, "excepthook", None)
+    record_here(lambda: None, path)
+    assert s.HOOK_DISABLED not in [e.name for e in read_strict(path.read_bytes()).events]
+
+
 def test_threads_without_threading(tmp_path: Path) -> None:
     """A thread started by _thread gets a track once it records something."""
     done = _thread.allocate_lock()
