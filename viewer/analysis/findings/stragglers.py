@@ -12,6 +12,7 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
 from viewer.words import code, stem
 
@@ -24,18 +25,18 @@ _LOST_NS = 500 * _MS
 _MOSTLY = 80  # per cent
 _COVERED = 8, 10
 _MOST = 200  # slow ones that are looked at, the longest ones
-_TASKS = 50_000  # more are not searched
+_SEARCHED = 10_000  # more tasks or jobs are not searched
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", *ENDS)
 _GROUPS = ("gather", "wait", "TaskGroup", "nursery")
 
 
 class _One(NamedTuple):
-    """A job, task or thread; `said` names it."""
+    """A job, with the thread that ran it; a task or a thread."""
 
     who: Who
     start_ns: int
     end_ns: int
-    said: str
+    job: Job | None = None
 
     @property
     def ns(self) -> int:
@@ -84,12 +85,10 @@ def straggler(facts: Facts) -> Iterator[Finding]:
 
 def _jobs(facts: Facts, long: dict[Who, list[Wait]]) -> _Alike:
     found: _Alike = defaultdict(list)
-    names = facts.model.thread_names
-    for job in facts.jobs.all:
+    for job in facts.jobs.all if len(facts.jobs.all) <= _SEARCHED else ():
         if job.submitter in long:
-            said = f"{code(job.name, job.site)} on {code(names[job.thread])}"
-            one = _One(("thread", job.thread), job.began_ns, job.ended_ns, said)
-            found[job.submitter, f"job {job.site or job.name}"].append(one)
+            one = _One(("thread", job.thread), job.began_ns, job.ended_ns, job)
+            found[job.submitter, job.site or job.name].append(one)
     return found
 
 
@@ -100,14 +99,14 @@ def _threads(facts: Facts, long: dict[Who, list[Wait]]) -> _Alike:
         who: Who = ("thread", parent)
         if who in long and thread not in facts.jobs.pool_of:
             start, end = states.first_ns[thread], states.last_ns[thread]
-            one = _One(("thread", thread), start, end, code(names[thread]))
+            one = _One(("thread", thread), start, end)
             found[who, f"thread {stem(names[thread])}"].append(one)
     return found
 
 
 def _tasks(facts: Facts, waits: LongWaits, long: dict[Who, list[Wait]]) -> _Alike:
     owned, found = facts.model.owners, defaultdict[tuple[Who, str], list[_One]](list)
-    if len(owned.task_id) > _TASKS:
+    if len(owned.task_id) > _SEARCHED:
         return found
     parents = {
         (owned.task_process[which], owned.task_id[which]): which
@@ -118,8 +117,7 @@ def _tasks(facts: Facts, waits: LongWaits, long: dict[Who, list[Wait]]) -> _Alik
         which = parents.get((owned.task_process[task], parent), -1)
         if which >= 0:
             who: Who = ("task", task)
-            said = code(name_of(facts.model, who))
-            one = _One(who, waits.begins_ns(who), waits.ends_ns(who), said)
+            one = _One(who, waits.begins_ns(who), waits.ends_ns(who))
             found[("task", which), f"task {owned.task_group[task]}"].append(one)
     return found
 
@@ -152,11 +150,13 @@ def _finding(
     if now.most < _MOSTLY or "computing" in now.text:
         return
     waits.told.update(late.wait.slice for late in every)
+    name = code(name_of(facts.model, one.who))
+    said = f"{code(one.job.name, one.job.site)} on {name}" if one.job is not None else name
     times = f": {plural(len(every), 'such wait')}, {duration(lost)} in total"
     text = (
         f"Slow answer: {users(facts.model, (late.wait.who for late in every))}"
         f"{place_in(wait.site)} waited {duration(worst.ns)} in `{wait.name}` "
-        f"({at(facts, worst.since_ns)}) for the last one alone, {one.said}, {now.text}; the "
+        f"({at(facts, worst.since_ns)}) for the last one alone, {said}, {now.text}; the "
         f"others took {duration(worst.usual_ns)}, as a rule"
         f"{times if len(every) > 1 else ''}. Give what it waits for a time-out, or go on "
         f"without the last ones."
