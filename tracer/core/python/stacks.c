@@ -203,10 +203,10 @@ static ALONE uint32_t capture_new(PyThreadState *tstate, const stack_ends *ends,
 }
 
 /* Mostly the stack is a known one. So its frames are looked at, and not their codes, which nobody may have read lately:
- * the interpreter has one shim, whose address is known as soon as it was met. */
-HOT uint32_t stacks_capture_within(PyThreadState *tstate, const stack_ends *ends, const void *frame, PyCodeObject **called)
+ * the interpreter has one shim, whose address is known as soon as it was met. `called` NULL: nothing ends the stack. */
+static inline __attribute__((always_inline)) uint32_t capture(PyThreadState *tstate, const stack_ends *ends,
+                                                              const void *frame, PyCodeObject **called)
 {
-    *called = NULL;
     if (!table || !tstate || tstate->interp != interpreter)
         return 0;
     uint64_t hash = 0;
@@ -216,11 +216,11 @@ HOT uint32_t stacks_capture_within(PyThreadState *tstate, const stack_ends *ends
         PyCodeObject *code = compat_frame_code_unread(at);
         if (!code || code == shim)
             continue;
-        if (at == frame) {
+        if (called && at == frame) {
             *called = outermost && PyCode_Check(outermost) && !compat_is_shim(outermost) ? outermost : NULL;
             break;
         }
-        if (is_one_of(code, ends))
+        if (called && is_one_of(code, ends))
             break;
         outermost = code;
         hash = mix(hash, depth++ == depth_limit ? (stack_frame){NULL, 0} : position_of(at, code));
@@ -231,11 +231,16 @@ HOT uint32_t stacks_capture_within(PyThreadState *tstate, const stack_ends *ends
     return id || !depth ? id : capture_new(tstate, ends, frame);
 }
 
+HOT uint32_t stacks_capture_within(PyThreadState *tstate, const stack_ends *ends, const void *frame, PyCodeObject **called)
+{
+    *called = NULL;
+    return capture(tstate, ends, frame, called);
+}
+
 HOT uint32_t stacks_capture(PyThreadState *tstate)
 {
     static const stack_ends none;
-    PyCodeObject *called;
-    return stacks_capture_within(tstate, &none, NULL, &called);
+    return capture(tstate, &none, NULL, NULL);
 }
 
 /* "await Queue.get" for "lock wait: Queue.get". */
