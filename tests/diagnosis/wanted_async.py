@@ -345,5 +345,8 @@ ASYNC: dict[str, Wanted] = {
     ),
     "ok_m7_trio_crawler": Wanted("", (), ("trio",)),
     "ok_m8_gevent_workers": Wanted("", (), ("gevent",)),
+    "m27_result_of_a_failed_greenlet": Wanted(
+        "wait in vain", ("lookup", "`resolver` failed"), ("gevent",)
+    ),
     "ok_m6_gevent_urlopen": Wanted("", (), ("gevent",)),
 }

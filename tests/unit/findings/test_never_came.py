@@ -7,21 +7,23 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
 
 
-def followers(count=5, ends=True, shared=True, fails=0, how="failed: RuntimeError"):
+def followers(
+    count=5, ends=True, shared=True, fails=0, how="failed: RuntimeError", what="Event"
+):
     """Tasks wait for one event, which nobody sets, and give up. `fails`: when a task ends,
     and `how`."""
     trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
-    loading, last = trace.lock("Event", "/app/cache.py:15 get"), 0
+    loading, last = trace.lock(what, "/app/cache.py:15 get"), 0
     if fails:
         worker = loop.task("worker", site="/app/cache.py:40 worker").ready(0).running(0)
         worker.done(fails, how)
     for n in range(count):
         task, end = loop.task("request", site="/app/cache.py:30 request"), (500 + n) * MS
-        own = loading if shared else trace.lock("Event", "/app/cache.py:15 get")
+        own = loading if shared else trace.lock(what, "/app/cache.py:15 get")
         task.ready(n).running(n)
-        task.awaits(MS, "Event", acquired=False, lock=own.id, site="/app/cache.py:15 get")
+        task.awaits(MS, what, acquired=False, lock=own.id, site="/app/cache.py:15 get")
         task.ready(end, waker="timer").running(end)
         if not ends:
             task.awaits(end + 1, "sleep").ready(end + 200 * MS).running(end + 200 * MS)
@@ -40,13 +42,15 @@ def test_many_wait_for_what_never_came(tmp_path):
     )
 
 
-def test_a_worker_failed_before_it_answered(tmp_path):
-    (found,) = find_in(tmp_path, followers(shared=False, fails=50 * MS))
+@pytest.mark.parametrize("what", ["Event", "AsyncResult"])
+def test_a_worker_failed_before_it_answered(tmp_path, what):
+    (found,) = find_in(tmp_path, followers(shared=False, fails=50 * MS, what=what))
     assert found.finding == "wait in vain"
     assert found.text == (
-        "Waited in vain: 5 tasks `request` in `get` (cache.py:15) gave up 5 waits in `Event`, "
-        "2.51 s in total, the longest 503 ms (at 1.00 ms); nobody ended one; `worker` failed "
-        "meanwhile. Look at what should have ended it, and whether it was ever started."
+        f"Waited in vain: 5 tasks `request` in `get` (cache.py:15) gave up 5 waits in "
+        f"`{what}`, 2.51 s in total, the longest 503 ms (at 1.00 ms); nobody ended one; "
+        f"`worker` failed meanwhile. Look at what should have ended it, and whether it was "
+        f"ever started."
     )
 
 
