@@ -7,6 +7,8 @@ from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
 from tracer import schema as s
 
 REPORT = "/app/web.py:9 report"
+CLIENT = "/app/web.py:16 client"
+SERVES = f"{REPORT}\n/usr/lib/python3.13/socketserver.py:235 BaseServer.serve_forever"
 LIBRARY = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
 
 
@@ -79,6 +81,30 @@ def test_what_came_while_the_server_started_does_not_count(tmp_path):
 )
 def test_servers_that_are_not_to_blame(tmp_path, story):
     assert "pool exhausted" not in kinds(tmp_path, service(**story))
+
+
+def test_clients_in_the_same_program_say_more(tmp_path):
+    """Their waits are known, and who they are: that is told instead."""
+    trace, end = TraceBuilder(argv="web.py", signals=SIGNALS), 3_000 * MS
+    server = trace.thread("http").native(0)
+    server.io(MS, "socket.accept", site=REPORT, stack=SERVES).native(200 * MS)
+    for n in range(12):
+        at = (200 + n * 200) * MS
+        server.enter(at + 1000, "sleep", "sleep", {"site": REPORT, "stack": SERVES})
+        server.native(at + 199 * MS)
+        trace.instant(
+            server.track, at + 200 * MS - 1000, s.ACCEPTED_LATE, s.CAT_THREAD,
+            since_ns=trace.start_ns + at - 200 * MS, port=8000,
+        )  # fmt: skip
+    for n in range(3):
+        client = trace.thread(f"client-{n}").native(0)
+        for at in range(200 * MS, 2_400 * MS, 600 * MS):
+            client.io(at, "socket.recv", site=CLIENT, stack=CLIENT, own_peer=True)
+            client.native(at + 599 * MS)
+        client.end(end)
+    server.end(end)
+    (found,) = find_in(tmp_path, trace.ended(end + MS))
+    assert "3 threads `client-N` in `client` (web.py:16) waited for it" in found.text
 
 
 def blocked_once(step_ns=700 * MS, connections=4, since_ns=100 * MS):

@@ -8,6 +8,8 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.oneserver import one_server
+from viewer.analysis.findings.servers import servers_busy
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import Windows
@@ -85,7 +87,7 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
             (("thread", one.thread), one.since_ns, one.at_ns) for one in late
         ]
         did = mostly(facts, times)
-        if not did.site:
+        if not did.site or _is_told(facts, late):
             continue
         function = code(place_of(did.site).function)
         threads = len({one.thread for one in late})
@@ -103,6 +105,14 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, did.site)
         yield Finding("pool exhausted", lost, text, evidence, behind=did.behind)
+
+
+def _is_told(facts: Facts, late: list[Late]) -> bool:
+    """Whether clients in the server's own process waited, which says more of them."""
+    model = facts.model
+    pids = {model.pid(model.thread_process[one.thread]) for one in late}
+    told = (*one_server(facts), *servers_busy(facts))
+    return any(finding.evidence.pid in pids for finding in told)
 
 
 def _queued_ns(late: list[Late]) -> int:
