@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tracer.units import duration, plural
+from viewer.analysis.findings.accepted import LateConnections
 from viewer.analysis.findings.calls import is_of_import, is_quick
 from viewer.analysis.findings.facts import (
     COMPUTING,
@@ -136,6 +137,8 @@ def _with_connections(
 ) -> list[tuple[Step, Behind]]:
     """The steps with the connections that nobody accepted meanwhile, where that lost as much
     as those lose who sleep on."""
+    if not LateConnections.of(facts).by_thread:
+        return found
     late = [
         (step, connected(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
         for step, _ in found[:_MOST_OVERDUE]

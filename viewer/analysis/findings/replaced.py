@@ -2,6 +2,8 @@
 patience with them."""
 
 import signal
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -38,7 +40,13 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
     family = Family.of(facts.model)
     if len(family.members) < 3:  # the parent, a worker, and the one that has its place
         return
-    replaced = [one for one in family.members.values() if _has_a_successor(family, one)]
+    starts = defaultdict[tuple[int, str], list[int]](list)
+    for one in family.members.values():
+        if one.start is not None:
+            starts[one.parent, one.start.site].append(one.start.time_ns)
+    for times in starts.values():
+        times.sort()
+    replaced = [one for one in family.members.values() if _has_a_successor(one, starts)]
     every = [_last_request(facts, member) for member in replaced]
     if None in every:
         return  # workers are replaced after so many requests (`max_requests`)
@@ -70,18 +78,13 @@ def _how(member: Member) -> str:
     return f" by {signal.Signals(told).name}" if told in signal.valid_signals() else ""
 
 
-def _has_a_successor(family: Family, member: Member) -> bool:
-    """Whether its parent was told of its end, and soon began another process."""
+def _has_a_successor(member: Member, starts: dict[tuple[int, str], list[int]]) -> bool:
+    """Whether its parent was told of its end, and soon began another process there."""
     if member.told is None or member.main < 0 or member.start is None:
         return False
-    end = member.told.time_ns
-    return any(
-        other.start is not None
-        and other.parent == member.parent
-        and other.start.site == member.start.site
-        and 0 <= other.start.time_ns - end <= _SOON_NS
-        for other in family.members.values()
-    )
+    times, end = starts[member.parent, member.start.site], member.told.time_ns
+    at = bisect_left(times, end)
+    return at < len(times) and times[at] - end <= _SOON_NS
 
 
 def _last_request(facts: Facts, member: Member) -> _End | None:
