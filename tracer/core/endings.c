@@ -89,13 +89,20 @@ static long value_of_call(enum ending how, PyObject *const *args, Py_ssize_t cou
     return how == EXIT ? value & 0xff : value;
 }
 
+/* Of a signal: a server that was told to stop often sends it to itself once it has stopped (uvicorn), which is no crash. */
+static int asks_to_end(long number)
+{
+    return number == SIGTERM || number == SIGINT || number == SIGHUP;
+}
+
 /* Called before the process ends, or may end, in this way. */
 static void before(enum ending how, PyObject *const *args, Py_ssize_t count)
 {
     enum verdict found = recording_runs() ? of_call(how, args, count) : GOES_ON;
     if (found == ENDS) {
-        remarks_ends(how != EXIT, (int)value_of_call(how, args, count));
-        recording_finish(how == EXIT);
+        long value = value_of_call(how, args, count);
+        remarks_ends(how != EXIT, (int)value);
+        recording_finish(how == EXIT || asks_to_end(value));
     }
     if (found == MAY_END && recording_checkpoint(NULL))
         recording_go_on();

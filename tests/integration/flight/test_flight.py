@@ -95,6 +95,20 @@ def test_a_crash(run: Runner) -> None:
     assert validate(read_ring(ring)[0]).names[s.RECORDING_ENDED] == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_server_that_was_told_to_stop(run: Runner, number: signal.Signals) -> None:
+    """It ends by itself, by the signal that it had got, as uvicorn does."""
+    run(
+        f"""
+import signal
+signal.signal({number}, signal.SIG_DFL)
+signal.raise_signal({number})
+""",
+        expect=-number,
+    )
+    assert list(run.ring.iterdir()) == []
+
+
 def test_a_live_ring(run: Runner) -> None:
     """It can be read while the process goes on."""
     printed = run(
