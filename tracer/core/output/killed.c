@@ -87,6 +87,7 @@ void killed_serve(pthread_mutex_t *mutex, pthread_cond_t *wake)
 
 void killed_leave(int comes_back)
 {
+    writers_pid = getpid();
     atomic_store(&writer_is, comes_back ? COMES_BACK : IS_OVER);
 }
 

@@ -237,6 +237,8 @@ int thread_start(const thread_work *work, const kernel_source_table *kernel)
     t.hides = 0;
     t.is_paused = t.hid_in_parent; /* thread_hide() follows soon: it need not end a thread first */
     t.hid_in_parent = 0;
+    if (t.is_paused)
+        killed_leave(1);
     return t.is_paused ? 0 : spawn();
 }
 
@@ -253,6 +255,7 @@ void thread_end(void (*last)(void), int for_good)
     }
     if (!for_good)
         return;
+    killed_leave(0);
     own_table_end();
     t.is_paused = t.hides = 0;
 }
