@@ -127,13 +127,17 @@ def test_collections_that_are_called_for(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="generation"):
             gc.collect(9)
         kept: list[object] = []
+        before = gc.get_stats()[0]["collections"]
+        gc.enable()
         while gc.get_stats()[0]["collections"] == before:
             kept.append([])
 
     path = tmp_path / "t.pftrace"
-    gc.collect()
-    before = gc.get_stats()[0]["collections"]
-    record_here(run, path)
+    gc.disable()  # otherwise the interpreter's own may happen before `run`
+    try:
+        record_here(run, path)
+    finally:
+        gc.enable()
     trace = read_strict(path.read_bytes())
     begun = [e for e in trace.events if e.category == s.CAT_GC and s.ARG_GENERATION in e.args]
     first = run.__code__.co_firstlineno + 1
