@@ -203,7 +203,9 @@ def _run(order: Order) -> bytes:
             process.wait()
             raise NotDerived(f"The answer took more than {DERIVE_S} s.") from None
         if code < 0:
-            name = signal.Signals(-code).name
+            from viewer.analysis.endings import signal_name
+
+            name = signal_name(-code)
             raise NotDerived(f"The process that made the answer was ended by {name}.")
         if code:
             said.seek(0)

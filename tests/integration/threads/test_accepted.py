@@ -33,7 +33,7 @@ def test_a_server_that_was_busy(
         server = socket.create_server((host, 0), family=family)
     except OSError as error:
         pytest.skip(f"no {host}: {error}")
-    times = []
+    times: list[int] = []
 
     def serve() -> None:
         begun = time.monotonic_ns()

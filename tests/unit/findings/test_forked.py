@@ -80,10 +80,14 @@ def killed(how=signal.SIGKILL, ends=400):
     return family
 
 
-def test_a_worker_that_was_killed(tmp_path):
-    (found,) = find_in(tmp_path, killed())
+NAMED = [(signal.SIGKILL, "SIGKILL"), (40, "signal 40")]  # only some have a name
+
+
+@pytest.mark.parametrize(("how", "name"), NAMED)
+def test_a_worker_that_was_killed(tmp_path, how, name):
+    (found,) = find_in(tmp_path, killed(how))
     assert found.finding == "wait in vain"
-    assert "; `Worker-1` was killed by SIGKILL at 400 ms, and its job with it." in found.text
+    assert f"; `Worker-1` was killed by {name} at 400 ms, and its job with it." in found.text
 
 
 @pytest.mark.parametrize(
@@ -158,13 +162,14 @@ def semaphore(how=signal.SIGKILL, ns=700 * MS, late=False):
     return family
 
 
-def test_a_lock_of_a_process_that_was_killed(tmp_path):
-    (found,) = find_in(tmp_path, semaphore())
+@pytest.mark.parametrize(("how", "name"), NAMED)
+def test_a_lock_of_a_process_that_was_killed(tmp_path, how, name):
+    (found,) = find_in(tmp_path, semaphore(how))
     assert found.finding == "slots never returned"
     assert found.text == (
         "In `reader`: Slots never returned: `reader` in `boot` (serve.py:20) waited for a "
         "lock or semaphore of `multiprocessing`: 1 wait, 700 ms in total, the longest 700 "
-        "ms (at 30.0 ms). `writer` was killed by SIGKILL before (at 20.0 ms) and may have "
+        f"ms (at 30.0 ms). `writer` was killed by {name} before (at 20.0 ms) and may have "
         "had it: what a killed process has is never given back. End processes so that they "
         "can release it."
     )

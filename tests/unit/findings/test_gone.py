@@ -63,9 +63,10 @@ def test_a_pipe_of_the_only_child_and_a_queue_of_several(tmp_path, story):
     assert "`loader` had ended with exit code 1" in found.text
 
 
-def test_a_writer_that_was_killed(tmp_path):
-    (found,) = find_in(tmp_path, collect(how=signal.SIGKILL))
-    assert "`loader` had ended by SIGKILL (at 50.0 ms)" in found.text
+@pytest.mark.parametrize(("how", "name"), [(signal.SIGKILL, "SIGKILL"), (40, "signal 40")])
+def test_a_writer_that_was_killed(tmp_path, how, name):
+    (found,) = find_in(tmp_path, collect(how=how))
+    assert f"`loader` had ended by {name} (at 50.0 ms)" in found.text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ REPORT, BOOT = "/app/web.py:9 report", "/app/web.py:30 <module>"
 SYNC = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
 
 
-def service(ns=1_200 * MS, *, workers=2, serves=SYNC, again_ns=500 * MS, done=0, line=REPORT):
+def service(
+    ns=1_200 * MS, *, workers=2, serves=SYNC, again_ns=500 * MS, done=0, line=REPORT, how=None
+):
     """Workers whose last request took `ns` until they ended; each has a successor after
     `again_ns`. `done`: so many waited for clients once more before they ended."""
     family = Family("/app/web.py")
@@ -31,7 +33,12 @@ def service(ns=1_200 * MS, *, workers=2, serves=SYNC, again_ns=500 * MS, done=0,
         child.ended(end + (22 if n < done else 1) * MS)
     for n in range(workers):
         at = end + (30 + n) * MS
-        family.ended(master, family.processes[1 + n], at, status=0)
+        family.ended(
+            master,
+            family.processes[1 + n],
+            at,
+            **({"status": 0} if how is None else {"signal": how}),
+        )
         child = family.fork(master, at + again_ns, 201 + n, name=f"again-{n}", site=BOOT)
         family.main(child).native(at + again_ns + MS).end(at + again_ns + 2 * MS)
         child.ended(at + again_ns + 3 * MS)
@@ -52,11 +59,21 @@ def test_workers_that_took_too_long(tmp_path):
     assert found.text == (
         "In `worker-0`: Waited in vain: 2 workers of the server ended in the middle of a "
         "request, after up to 1.20 s of it (at 10.0 ms): 99 % of that time in `socket.recv` "
-        "in `report` (web.py:9). Another worker took its place at once, as when a master's "
-        "patience is over (gunicorn's `timeout`); the request was lost. Give what `report` "
+        "in `report` (web.py:9). Others took their place at once, as when a master's "
+        "patience is over (gunicorn's `timeout`); the requests were lost. Give what `report` "
         "waits for a shorter time-out, do it elsewhere, or raise that of the master."
     )
     assert found.evidence.site == found.behind == REPORT
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [(6, " by SIGABRT"), (40, " by signal 40"), (None, "")]
+)
+def test_one_worker_that_took_too_long(tmp_path, how, said):
+    (found,) = told(tmp_path, service(workers=1, how=how))
+    assert f"`worker-0` ended in the middle of a request{said}, after" in found.text
+    assert "Another worker took its place at once" in found.text
+    assert "the request was lost" in found.text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.calls import asks_for_clients
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.oneserver import one_server
@@ -28,7 +29,6 @@ _LOST_NS = 500 * _MS
 _LONG_NS = 100 * _MS
 _FEWEST = 3  # connections
 _IDLE_NS = _MS
-_ASKS = ("accept", "select", "poll", "epoll_wait")  # calls in which a server waits for clients
 
 
 class Late(NamedTuple):
@@ -123,7 +123,7 @@ def _serves_since(facts: Facts, threads: set[int]) -> dict[int, int]:
     """By thread when it first waited for connections."""
     table, found = facts.model.states, dict[int, int]()
     for row in facts.rows_of((IO,), _IDLE_NS):
-        if table.who[row] not in threads or not facts.call(table.row[row])[0].endswith(_ASKS):
+        if table.who[row] not in threads or not asks_for_clients(facts, table.row[row]):
             continue
         start = table.start_ns[row]
         found[table.who[row]] = min(found.get(table.who[row], start), start)
@@ -142,7 +142,5 @@ def _is_busy(facts: Facts, late: list[Late]) -> bool:
         split = facts.split(thread, windows)
         whole += sum(split.states.values())
         other += split.of(NOT_ITS_FAULT)
-        other += sum(
-            ns for call, ns in split.calls.items() if facts.call(call)[0].endswith(_ASKS)
-        )
+        other += sum(ns for call, ns in split.calls.items() if asks_for_clients(facts, call))
     return other * 2 < whole

@@ -11,6 +11,7 @@ _CERTIFICATES = (
     "ssl.SSLContext.set_default_verify_paths",
     "ssl.SSLContext.load_verify_locations",
 )
+_CLIENTS = ("accept", "select", "poll", "epoll_wait")
 _OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
 
 
@@ -36,6 +37,11 @@ def is_quick(facts: Facts, call: int) -> bool:
     if facts.call(call)[0].startswith(_OF_PEERS):
         return False
     return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
+
+
+def asks_for_clients(facts: Facts, call: int) -> bool:
+    """Whether a server waits for clients in it."""
+    return facts.call(call)[0].endswith(_CLIENTS)
 
 
 def is_set_up(facts: Facts, call: int) -> bool:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 from tracer.units import duration, plural
+from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.words import at
@@ -39,7 +40,7 @@ def killed(facts: Facts, wait: Wait) -> str:
             continue
         is_known = told.signal in signal.valid_signals() and told.signal not in _ORDERLY
         if is_known and member.start_ns < wait.end_ns and told.time_ns < wait.end_ns:
-            name = signal.Signals(told.signal).name
+            name = signal_name(told.signal)
             when = at(facts, member.end_ns)
             return f"; {code(member.name)} was killed by {name} {when}, and its job with it"
     return _gone(facts, family, wait, process)
@@ -104,7 +105,7 @@ def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
         f"for a lock or semaphore of `multiprocessing`: {plural(len(waits), 'wait')}, "
         f"{duration(lost)} in total, the longest {duration(ns)} "
         f"({at(facts, table.start_ns[worst])}). {code(one.name)} was killed by "
-        f"{signal.Signals(one.told.signal).name} before ({at(facts, one.end_ns)}) and may "
+        f"{signal_name(one.told.signal)} before ({at(facts, one.end_ns)}) and may "
         f"have had it: what a killed process has is never given back. End processes so that "
         f"they can release it."
     )

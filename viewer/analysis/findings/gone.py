@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in
@@ -111,7 +112,7 @@ def _finding(
     assert one.told is not None
     how = f"with exit code {one.told.status}"
     if one.told.signal is not None:
-        how = f"by {signal.Signals(one.told.signal).name}"
+        how = f"by {signal_name(one.told.signal)}"
     lost = sum(ns for _, ns in found)
     others = f" and {plural(len(dead) - 1, 'other child')}" if dead[1:] else ""
     text = (

@@ -1,7 +1,6 @@
 """Workers of a server that were replaced in the middle of a request: their master had lost its
 patience with them."""
 
-import signal
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +8,8 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.endings import signal_name
+from viewer.analysis.findings.calls import asks_for_clients
 from viewer.analysis.findings.doing import Doing, mostly
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.words import at
@@ -23,7 +24,6 @@ _BUSY_NS = 800 * _MS
 _IDLE_NS = _MS
 _SOON_NS = 1_500 * _MS  # until another worker has its place
 _MOST = 10_000  # states of a thread that are looked at, the last ones
-_ASKS = ("accept", "select", "poll", "epoll_wait")  # calls in which a worker waits for clients
 _SERVERS = ("/gunicorn/workers/", "/uvicorn/")
 
 
@@ -60,13 +60,15 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
         ns = worst.member.end_ns - worst.since_ns
         function = code(place_of(site).function)
         others = f"{plural(len(ends), 'worker')} of the server"
+        place = "Others took their place" if ends[1:] else "Another worker took its place"
+        lost_ones = "the requests were lost" if ends[1:] else "the request was lost"
         text = (
             f"Waited in vain: {others if ends[1:] else code(worst.member.name)} ended in the "
             f"middle of a request{_how(worst.member)}, after up to {duration(ns)} of it "
-            f"({at(facts, worst.since_ns)}): {worst.did.text}. Another worker took its place "
-            f"at once, as when a master's patience is over (gunicorn's `timeout`); the "
-            f"request was lost. Give what {function} waits for a shorter time-out, do it "
-            f"elsewhere, or raise that of the master."
+            f"({at(facts, worst.since_ns)}): {worst.did.text}. {place} at once, as when "
+            f"a master's patience is over (gunicorn's `timeout`); {lost_ones}. "
+            f"Give what {function} waits for a shorter time-out, do it elsewhere, or raise "
+            f"that of the master."
         )
         evidence = facts.evidence(("thread", worst.member.main), worst.since_ns, ns, site)
         yield Finding("wait in vain", lost, text, evidence, behind=worst.did.behind)
@@ -75,7 +77,7 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
 def _how(member: Member) -> str:
     """` by SIGKILL`, as the parent was told."""
     told = member.told.signal if member.told is not None else None
-    return f" by {signal.Signals(told).name}" if told in signal.valid_signals() else ""
+    return f" by {signal_name(told)}" if told is not None else ""
 
 
 def _has_a_successor(member: Member, starts: dict[tuple[int, str], list[int]]) -> bool:
@@ -100,7 +102,7 @@ def _last_request(facts: Facts, member: Member) -> _End | None:
         if table.end_ns[row] - table.start_ns[row] < _IDLE_NS:
             continue
         is_idle = table.state[row] & STATE_MASK == IDLE_WAIT or (
-            is_call and facts.call(table.row[row])[0].endswith(_ASKS)
+            is_call and asks_for_clients(facts, table.row[row])
         )
         if is_idle:
             since = table.end_ns[row]
