@@ -409,24 +409,31 @@ static PyObject *map_keeps(PyObject *module, PyObject *keys)
 /* --- a signal at the worst moment --- */
 
 PyDoc_STRVAR(await_doc, "await_signal(fd)\n\n"
-"For tests: waits for a signal with a lock that the writer needs, having written a byte to the descriptor.");
+"For tests: waits for SIGTERM with a lock that the writer needs, having written a byte to the descriptor.");
 PyDoc_STRVAR(limit_doc, "killed_limit(seconds)\n\nFor tests: how long SIGTERM waits for the writer at most.");
 
 static PyObject *await_signal(PyObject *module, PyObject *descriptor)
 {
     (void)module;
     int fd = PyObject_AsFileDescriptor(descriptor);
-    sigset_t all, before;
+    sigset_t all, before, pending;
+    const struct timespec pause = {.tv_nsec = 1000 * 1000};
     if (fd < 0)
         return NULL;
     sigfillset(&all);
+    sigemptyset(&pending);
+    int told;
+    Py_BEGIN_ALLOW_THREADS
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&sampler.guard);
-    int told = write(fd, "x", 1) == 1;
-    if (told)
-        sigsuspend(&before);
+    told = write(fd, "x", 1) == 1;
+    while (told && !sigismember(&pending, SIGTERM)) {
+        nanosleep(&pause, NULL);
+        sigpending(&pending);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL); /* here it comes, and interrupts no call */
     pthread_mutex_unlock(&sampler.guard);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    Py_END_ALLOW_THREADS
     return told ? Py_NewRef(Py_None) : PyErr_SetFromErrno(PyExc_OSError);
 }
 

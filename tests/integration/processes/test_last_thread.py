@@ -43,7 +43,27 @@ else:
 """
 
 
-@pytest.mark.parametrize("program", [FORKED_IN_A_THREAD, LEFT_BY_THE_FIRST])
+# From Python 3.14 on, the system knows threads by their names, as "Thread-1 (fork)".
+HAS_SUCH_A_NAME = f"""\
+import ctypes
+PR_SET_NAME = 15
+
+def named():
+    ctypes.CDLL(None).prctl(PR_SET_NAME, NAME, 0, 0, 0)
+    fork()
+
+{FORKED_IN_A_THREAD.replace("target=fork", "target=named")}"""
+NAMES = (b"Thread-1 (fork)", b"a) S 1", b"", b"\xff) (", b"two\nlines")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        FORKED_IN_A_THREAD,
+        LEFT_BY_THE_FIRST,
+        *(HAS_SUCH_A_NAME.replace("NAME, 0", f"{name!r}, 0") for name in NAMES),
+    ],
+)
 def test_last_thread(record: Recorder, program: str) -> None:
     """It ends by itself, and its trace is whole."""
     trace = read_strict(record(program).read_bytes())

@@ -53,6 +53,31 @@ def test_terminated_in_the_midst(record: Recorder, wait: str) -> None:
     assert told.args == {s.ARG_CHILD: child.pid, s.ARG_SIGNAL: 15}
 
 
+IN_C_CODE = """\
+import ctypes, os, threading, tracer._core
+
+ready = os.pipe()
+pid = os.fork()
+if pid == 0:
+    held = os.pipe()
+    threading.Thread(target=tracer._core.await_signal, args=(held[1],), daemon=True).start()
+    os.read(held[0], 1)  # from now on the writer waits for that lock
+    os.write(ready[1], b"x")
+    ctypes.CDLL(None).sleep(1000)
+    print("woken", flush=True)
+    os._exit(7)
+os.read(ready[0], 1)
+os.kill(pid, 15)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_no_call_fails(record: Recorder) -> None:
+    """C code is not told that a call of it was interrupted: without us it would be dead."""
+    record(IN_C_CODE)
+    assert record.stdout == "-15\n"
+
+
 FIRST_OF_A_CONTAINER = """\
 import os, signal, sys
 try:

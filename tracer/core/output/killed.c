@@ -2,19 +2,23 @@
  *
  * Python does not see the handler: it looks at the system's only when it starts. Where the program sets its own,
  * before or later, that one counts. */
+#define _GNU_SOURCE /* REG_RAX */
 #include "output/killed.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/select.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "ring/clock.h"
 #include "ring/ring.h"
 
 /* At most a second, on a machine that has no time for the writer. The thread that has the signal may hold what the writer
- * needs, a mutex of ours or of malloc(): it goes on for some moments meanwhile, as if the signal came later. */
+ * needs, a mutex of ours or of malloc(): it goes on for some moments meanwhile, as if the signal came later.
+ * Not where it waits in a call that fails for that. */
 enum { LOOKS = 10, LOOK_NS = 1000 * 1000, GOES_ON_NS = 5 * 1000 * 1000 };
 
 _Atomic uint64_t killed_limit_ns = 1000 * 1000 * 1000;
@@ -55,18 +59,37 @@ static int come_again(void)
     return timers_pid == getpid() && timer_settime(again, 0, &soon, NULL) == 0;
 }
 
+/* Whether it was in a call that would fail now: the program would see the signal (aarch64, x86-64; unknown elsewhere). */
+static int is_interrupted(const void *context)
+{
+#if defined(__x86_64__)
+    return ((const ucontext_t *)context)->uc_mcontext.gregs[REG_RAX] == -EINTR;
+#elif defined(__aarch64__)
+    return ((const ucontext_t *)context)->uc_mcontext.regs[0] == (uint64_t)-EINTR;
+#else
+    return (void)context, 0;
+#endif
+}
+
 /* Sent by this process, it ends before the call that sends it returns. */
 static void on_signal(int number, siginfo_t *about, void *context)
 {
-    (void)context;
-    int error = errno, may_go_on = about->si_code == SI_TIMER || about->si_pid != getpid();
+    int error = errno, is_own = about->si_code != SI_TIMER && about->si_pid == getpid();
+    int may_go_on = !is_own && !is_interrupted(context);
     const struct timespec pause = {.tv_nsec = LOOK_NS};
     uint64_t now_ns = clock_ns_of(CLOCK_MONOTONIC), first_ns = 0;
+    if (getpid() != writers_pid) { /* perhaps vfork()ed: the parent's memory */
+        end_by_default(number);
+        errno = error;
+        return;
+    }
+    sigset_t while_it_looks = ((const ucontext_t *)context)->uc_sigmask;
+    sigaddset(&while_it_looks, number); /* the next such signal interrupts the program, not this */
     if (atomic_compare_exchange_strong(&asked_ns, &first_ns, now_ns))
         first_ns = now_ns;
     ring_refuse();
     for (int looks = 1; wake_writer() && now_ns - first_ns < atomic_load(&killed_limit_ns); looks++) {
-        nanosleep(&pause, NULL);
+        pselect(0, NULL, NULL, NULL, &pause, &while_it_looks);
         if (looks == LOOKS && may_go_on && come_again()) {
             errno = error;
             return;

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -70,17 +71,18 @@ static void await(const int *what)
  * dead, to the end. */
 static int is_alone(void)
 {
-    char path[64], state = 0;
+    char path[64], line[128] = "";
     struct stat tasks;
     if (!t.look_ns || stat("/proc/self/task", &tasks) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
         return 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", getpid());
     FILE *file = fopen(path, "re");
-    if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-        state = 0;
-    if (file)
-        fclose(file);
-    return state == 'Z';
+    if (!file)
+        return 0;
+    size_t length = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    const char *name_end = memrchr(line, ')', length); /* a name may have some of its own */
+    return name_end && !strncmp(name_end, ") Z", 3);
 }
 
 /* Until it shall end: returns whether it has to tell. */

@@ -87,11 +87,11 @@ PyObject *upto(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         goto done;
     }
     Py_ssize_t first = in.number[0], until = in.number[1];
-    Py_ssize_t count = until > first ? until - first : 0;
     if (first < INT32_MIN || until > INT32_MAX) {
         bad_columns();
         goto done;
     }
+    Py_ssize_t count = until > first ? until - first : 0;
     if (column_reserve(&out[0], count * 4) < 0) {
         goto done;
     }
