@@ -68,14 +68,18 @@ def test_sleepers_that_lose_nothing(tmp_path, story):
     assert kinds(tmp_path, blocked(**story)) == []
 
 
-def owed(ns=300 * MS, times=2, name="Future.result", late_ns=MS, by_loop=True):
-    """`gui` waits for a result while a step blocks the loop; it has it when that is over."""
+def owed(ns=300 * MS, times=2, name="Future.result", late_ns=MS, by_loop=True, tasks=0):
+    """`gui` waits for a result while a step blocks the loop; it has it when that is over.
+    So many tasks are ready behind the first step."""
     trace = TraceBuilder(argv="gui.py", signals=SIGNALS)
     thread, gui = trace.thread("io-loop"), trace.thread("gui")
     other, lock = trace.thread("other"), trace.lock(name, "/app/gui.py:20 ask")
     loop, at = trace.loop(thread), 0
     task = loop.task("reindex", site="/app/gui.py:8 reindex").ready(0)
     other.native(0)
+    behind = [loop.task(f"state-{n}", site="/app/gui.py:3 state") for n in range(tasks)]
+    for state in behind:
+        state.ready(MS)
     for _ in range(times):
         task.running(at)
         thread.sleep(at, site="/app/gui.py:6 scan")
@@ -89,11 +93,27 @@ def owed(ns=300 * MS, times=2, name="Future.result", late_ns=MS, by_loop=True):
         gui.native(at)
         at += 50 * MS
         task.ready(at, waker="timer")
+    for n, state in enumerate(behind):
+        then = ns + n * MS // 10
+        state.running(then).done(then + MS // 10)
+        loop.step(state, then, then + MS // 10)
     task.running(at).done(at + MS)
     loop.step(task, at, at + MS)
     for one in (thread, gui, other):
         one.end(at + 2 * MS)
     return trace.ended(at + 3 * MS)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "behind"),
+    [
+        (1, "a thread waited for what it had given to the event loop, 598 ms in total"),
+        (3, "up to 3 ready tasks waited behind it, 897 ms summed over all of them"),
+    ],
+)
+def test_of_threads_and_tasks_those_are_told_who_lost_more(tmp_path, tasks, behind):
+    (found,) = find_in(tmp_path, owed(tasks=tasks))
+    assert found.text.endswith(f"; {behind}.")
 
 
 def test_a_thread_waits_for_a_blocked_loop(tmp_path):

@@ -108,8 +108,9 @@ def _by_occupant(facts: Facts, every: list[Step]) -> _Occupants:
             grouped[who] = outside
         if _lost(grouped[who]) < _WAITED_NS:
             grouped[who] = _with_arrivals(facts, found)
-        if _lost(grouped[who]) < _WAITED_NS:
-            grouped[who] = _with_threads(facts, found)
+        threads = _with_threads(facts, found)
+        if _lost(threads) > _lost(grouped[who]):
+            grouped[who] = threads
     slow = _SLOW_STEP_NS * facts.patience
     return {
         who: found
