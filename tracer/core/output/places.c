@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ring/intern.h"
+#include "ring/text.h"
 
 enum { SAMPLES = 512, LEAST_SAMPLES = 2 }; /* of fewer it is unknown where the time went */
 enum whose { THE_PROGRAM, A_PACKAGE, THE_LIBRARY };
@@ -76,7 +77,7 @@ void places_in_stack(const char *stack, size_t length, char *to, size_t size)
         enum whose whose = whose_is(at, own);
         if (whose < best) {
             best = whose;
-            snprintf(to, size, "%.*s", (int)(own < size ? own : size - 1), at);
+            snprintf(to, size, "%.*s", (int)text_fit(at, own, size - 1), at);
         }
         if (name && runs_loop(name + 1, own - (size_t)(name + 1 - at)))
             return;
@@ -142,4 +143,5 @@ void places_of(uint32_t tid, uint64_t since_ns, uint64_t until_ns, char *to, siz
     size_t path_length, name_length;
     const char *path = intern_text(place.path, &path_length), *name = intern_text(place.function, &name_length);
     snprintf(to, size, "%.*s:%u %.*s", (int)path_length, path, place.line, (int)name_length, name);
+    text_mend(to, size);
 }

@@ -11,6 +11,7 @@
 
 #include "output/places.h"
 #include "ring/intern.h"
+#include "ring/text.h"
 
 enum { MOST_KEPT = 1000, MOST_LOOKS = 4 };
 enum { AHEAD_NS = 200 * 1000 * 1000 }; /* longer than it is until the next look */
@@ -136,7 +137,7 @@ static int is_of_time(const trigger *t)
 
 static void set_text(char *to, size_t size, const char *text, size_t length)
 {
-    snprintf(to, size, "%.*s", (int)(length < size ? length : size - 1), text ? text : "");
+    snprintf(to, size, "%.*s", (int)text_fit(text, length, size - 1), text ? text : "");
 }
 
 /* The text of an argument, of a stack the line that counts; "" without. */
@@ -277,8 +278,8 @@ static void describe(moment *m, const timeline *line, const track *on, const ope
         intern_func func = intern_function_of(task->func);
         size_t length = 0;
         const char *function = task->name_length && task->name[0] == '#' && func.name ? intern_text(func.name, &length) : "";
-        snprintf(m->what, sizeof m->what, "%.*s%s%.*s: %.150s", (int)(length < 80 ? length : 80), function,
-                 length ? " " : "", (int)(task->name_length < 80 ? task->name_length : 80), task->name, what);
+        snprintf(m->what, sizeof m->what, "%.*s%s%.*s: %.*s", (int)text_fit(function, length, 80), function,
+                 length ? " " : "", (int)text_fit(task->name, task->name_length, 80), task->name, TEXT_AT_MOST(150, what));
     }
     /* Where the thread of a loop is right now says more than which function the loop has called. */
     if (is_region && thread)
@@ -458,7 +459,8 @@ static void place_behind(moment *m, uint64_t until_ns, const char *answer, size_
         memcpy(at, call->text, sizeof at);
     else if (tid && (wait || !at[0]))
         places_of(tid, m->taken.moment_ns, until_ns, at, sizeof at);
-    snprintf(m->behind, sizeof m->behind, who[0] && at[0] ? "%.200s (%s)" : "%.200s%s", who, at);
+    snprintf(m->behind, sizeof m->behind, who[0] && at[0] ? "%.*s (%s)" : "%.*s%s", TEXT_AT_MOST(200, who), at);
+    text_mend(m->behind, sizeof m->behind);
 }
 
 /* In one line; of bytes, signals and counts, only what was counted. */
@@ -483,8 +485,10 @@ static void say(moment *m, uint64_t ns)
     place_behind(m, until_ns, answer, g.loop ? length : 0);
     m->ns = until_ns - m->taken.moment_ns;
     double ms = (double)m->ns / 1e6;
-    snprintf(to, size, "%s (%.80s, %.1f ms%s%s%.120s%s%.160s)", m->trigger, m->what, ms, m->taken.moment_end_ns ? "" : " so far",
-             m->site[0] ? ", at " : "", m->site, m->behind[0] ? ", behind " : "", m->behind);
+    snprintf(to, size, "%s (%.*s, %.1f ms%s%s%.*s%s%.*s)", m->trigger, TEXT_AT_MOST(80, m->what), ms,
+             m->taken.moment_end_ns ? "" : " so far", m->site[0] ? ", at " : "", TEXT_AT_MOST(120, m->site),
+             m->behind[0] ? ", behind " : "", TEXT_AT_MOST(160, m->behind));
+    text_mend(to, size);
 }
 
 static void look_at_number(uint32_t i, uint64_t value)

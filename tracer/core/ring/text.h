@@ -3,6 +3,7 @@
 #define TRACER_TEXT_H
 
 #include <stddef.h>
+#include <string.h>
 
 #define TEXT_UNNAMED "(empty)"
 
@@ -21,6 +22,16 @@ static inline size_t text_fit(const char *text, size_t length, size_t limit)
     size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
     return lead + size <= limit ? limit : lead;
 }
+
+/* Of what snprintf() has put into a buffer of that size: without half a character at its end. */
+static inline void text_mend(char *text, size_t size)
+{
+    if (strnlen(text, size) + 1 >= size)
+        text[text_fit(text, size, size - 1)] = 0;
+}
+
+/* Two arguments, for "%.*s". */
+#define TEXT_AT_MOST(limit, text) (int)text_fit(text, strnlen(text, (limit) + 1), limit), text
 
 /* Copies as much of `text` as fits, and returns its length. Writes control characters as Python does: \n, \x1b.
  * All text of the program passes here (but the writer's, which has passed already). */

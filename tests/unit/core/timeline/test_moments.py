@@ -166,3 +166,25 @@ def test_where_a_step_computed(samples: list[tuple[int, str, int]], at: str) -> 
     assert [row[1] for row in look(script, "loop>100ms", at_ms=(99, 450), samples=taken)] == [
         f"loop>100ms (handler, 300.0 ms{at})"
     ]
+
+
+@pytest.mark.parametrize("before", ["", "x"])
+def test_no_half_characters(before: str) -> None:
+    """What is too long is cut between two characters; all of it stays text."""
+    long = before + "я" * 300  # of two bytes each
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1)
+    script.add(2_000, "TASK_NEW", 2, FUNC, 1)
+    script.add(2_000, "TASK_NAME", 2, text=long[:60].encode())
+    script.add(2_000, "READY", 2)
+    script.add(10 * MS, "CB_BEGIN", FUNC, 99, 0)
+    ((_, said, *_),) = look(script, "ready>50ms", at_ms=(60, 70), answer=(61 * MS, long))
+    what = long[:40] + (":" if before else "")
+    behind = f"handler ({before}" + "я" * ((160 - len(f"handler ({before}")) // 2)
+    assert said == f"ready>50ms ({what}, 70.0 ms so far, at {AT}, behind {behind})"
+    script = Script([])
+    a_task(script)
+    a_step(script, 100, 400)
+    ((_, said, *_),) = look(script, "loop>100ms", at_ms=(200, 300), answer=(201 * MS, long))
+    site = before + "я" * ((120 - len(before)) // 2)
+    assert said == f"loop>100ms (handler, 200.0 ms so far, at {site})"
