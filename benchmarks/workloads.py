@@ -217,7 +217,7 @@ WORKLOADS = (
     *(
         (
             Workload("bare switches, uvloop", in_uvloop(bare_switches), 400_000),
-            Workload("TCP echo, uvloop", in_uvloop(tcp_echo), 8_000, 1.05),
+            Workload("TCP echo, uvloop", in_uvloop(tcp_echo), 16_000, 1.05),
         )
         if importlib.util.find_spec("uvloop")
         else ()
