@@ -61,6 +61,40 @@ def test_a_database_that_is_free(tmp_path, story):
     assert kinds(tmp_path, sqlite(**story)) == []
 
 
+def short_begins(before="sqlite3.connect", waiters=2):
+    """Jobs of one thread that each connect, begin, which is too short to be recorded, sleep
+    and write, while others wait to begin."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    winner, jobs, job_ns = trace.thread("winner"), 6, 50 * MS
+    for start in range(10 * MS, 10 * MS + jobs * job_ns, job_ns):
+        winner.native(start - 2 * MS).io(start, before, site="/app/db.py:4 load")
+        winner.native(start + MS).sleep(start + 2 * MS, site="/app/db.py:5 load")
+        winner.io(start + 42 * MS, EXECUTE, site="/app/db.py:6 load").native(start + 43 * MS)
+    end = 10 * MS + jobs * job_ns
+    winner.end(end + MS)
+    for n in range(waiters):
+        thread = trace.thread(f"click-{n}").native(0)
+        thread.io(10 * MS, EXECUTE, site=SAVE).native(end).end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_transaction_whose_begin_was_short(tmp_path):
+    (found,) = find_in(tmp_path, short_begins())
+    assert found.finding == "database locked"
+    assert "Meanwhile `winner` kept a transaction open, 98 % of that time asleep" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"before": "sqlite3.Connection.close"}, id="none is open"),
+        pytest.param({"waiters": 1}, id="little"),
+    ],
+)
+def test_nothing_was_begun(tmp_path, story):
+    assert kinds(tmp_path, short_begins(**story)) == []
+
+
 def outside(held_ns=0):
     """Others wait for a lock of another program, for which a thread waits that paused before;
     it may have had the lock itself until then."""

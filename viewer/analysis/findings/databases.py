@@ -32,7 +32,7 @@ LOCKED_NS = 100 * _MS
 LOST_NS = 500 * _MS
 _SQLITE = "sqlite3."
 _MOMENT = 2  # CPU samples: who waits for a lock has hardly any
-_OPENS = ("sqlite3.connect", "sqlite3.Connection.close")
+_CONNECT, _CLOSE = "sqlite3.connect", "sqlite3.Connection.close"
 _MOST = 200  # waits that are examined, the longest ones
 _KEPT_NS = 5 * _MS  # between two calls: a transaction may be open
 # psycopg waits in pieces of 100 ms, between which it looks for signals.
@@ -66,9 +66,10 @@ class Call(NamedTuple):
     end_ns: int
     name: str
     site: str
-    is_opening: bool = False
+    is_opening: bool = False  # or, of a time between calls, follows such a call
     ends: bool = False  # a transaction
     thread: int = -1  # that makes the call, for whomever
+    is_closing: bool = False  # a connection
 
     @property
     def ns(self) -> int:
@@ -112,7 +113,13 @@ def _locked(
             who: found for who, found in calls.items() if any(call.ends for call in found)
         }
     kept = [gap for gap in _kept_open(calls, long[:_MOST]) if _own_ns(facts, gap) >= _KEPT_NS]
-    long, kept = _set_free(long, kept) if is_server else _kept_from(long, kept)
+    if is_server:
+        long, kept = _set_free(long, kept)
+    else:
+        # A `begin` that waits for nobody may be too short to be in the trace.
+        some = _kept_from(long, [gap for gap in kept if not gap.is_opening])
+        is_enough = sum(call.ns for call in some[0]) >= LOST_NS
+        long, kept = some if is_enough else _kept_from(long, kept)
     lost = sum(call.ns for call in long)
     if lost < LOST_NS or not kept:
         return None
@@ -152,12 +159,11 @@ def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:
     found, waiting = list[Call](), set(long)
     for who, own in calls.items():
         for before, after in pairwise(own):
-            gap = Call(who, before.end_ns, after.start_ns, "", "", thread=before.thread)
+            times = before.end_ns, after.start_ns
+            gap = Call(who, *times, "", "", before.is_opening, thread=before.thread)
             # Who has the lock does not wait for it in its next call.
-            is_closed = (
-                before.ends or before.is_opening or after.is_opening or after in waiting
-            )
-            if gap.ns < _KEPT_NS or is_closed:
+            is_over = before.ends or before.is_closing or after.is_opening or after.is_closing
+            if gap.ns < _KEPT_NS or is_over or after in waiting:
                 continue
             last = bisect_left(starts, gap.end_ns) - 1
             if last >= 0 and latest[last] > gap.start_ns:
@@ -241,8 +247,8 @@ def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
         who: Who = ("thread", table.who[row])
         if is_library(site):
             who, site = asked.by(start, end) or (who, site)
-        opens, thread = name in _OPENS, table.who[row]
-        found[who].append(Call(who, start, end, name, site, opens, thread=thread))
+        opens, closes, thread = name == _CONNECT, name == _CLOSE, table.who[row]
+        found[who].append(Call(who, start, end, name, site, opens, False, thread, closes))
     return found
 
 
