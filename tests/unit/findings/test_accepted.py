@@ -63,6 +63,40 @@ def test_several_workers(tmp_path):
     )
 
 
+def workers_that_lock(late_ns, name="worker-1"):
+    """Two workers: one sleeps in a transaction, the other, or whoever `name` is, waits for it,
+    and twelve connections stand in the queue for `late_ns` each."""
+    execute, begin = "sqlite3.Connection.execute", "/app/web.py:8 report"
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    keeps, waits = trace.thread("worker-0"), trace.thread(name)
+    for thread in (keeps, waits):
+        thread.native(0).io(MS, "select.select", site=LIBRARY, stack=LIBRARY)
+    keeps.io(999 * MS, execute, site="/app/web.py:7 report").native(1_000 * MS)
+    keeps.enter(1_001 * MS, "sleep", "sleep", {"site": REPORT, "stack": REPORT})
+    keeps.io(1_800 * MS, execute, site="/app/web.py:10 report").native(1_801 * MS)
+    waits.io(1_010 * MS, execute, site=begin, stack=begin).native(1_801 * MS)
+    for n in range(12):
+        trace.instant(
+            keeps.track, (1_802 + n) * MS, s.ACCEPTED_LATE, s.CAT_THREAD,
+            since_ns=trace.start_ns + (1_802 + n) * MS - late_ns, port=8000,
+        )  # fmt: skip
+    for thread in (keeps, waits):
+        thread.end(1_900 * MS)
+    return trace.ended(1_901 * MS)
+
+
+def test_what_keeps_the_workers_comes_first(tmp_path):
+    """The connections lost more; that the database was locked is why."""
+    found = find_in(tmp_path, workers_that_lock(late_ns=520 * MS))
+    assert [one.finding for one in found] == ["database locked", "pool exhausted"]
+    assert found[0].severity_ns * 7 < found[1].severity_ns
+
+
+def test_whose_database_is_locked_serves_nobody(tmp_path):
+    story = workers_that_lock(late_ns=520 * MS, name="importer")
+    assert kinds(tmp_path, story) == ["pool exhausted", "database locked"]
+
+
 def test_what_came_while_the_server_started_does_not_count(tmp_path):
     """It never waited for connections before: the first ones tell when it began to serve."""
     (found,) = find_in(tmp_path, service(idle=False))

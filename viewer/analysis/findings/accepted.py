@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.calls import asks_for_clients
+from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.oneserver import one_server
@@ -19,7 +20,7 @@ from viewer.analysis.regions import merged
 from viewer.trace.columns import IO
 from viewer.trace.reader import number_of
 from viewer.trace.sites import place_of
-from viewer.words import code
+from viewer.words import code, stem
 
 _MS = 1_000_000
 # As with other pools, half a second must be lost; connections must have stood in the queue for
@@ -104,7 +105,16 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
             f"Serve with more workers or threads, or make {function} shorter."
         )
         evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, did.site)
-        yield Finding("pool exhausted", lost, text, evidence, behind=did.behind)
+        behind = _locked_at(facts, late) or did.behind
+        yield Finding("pool exhausted", lost, text, evidence, behind=behind)
+
+
+def _locked_at(facts: Facts, late: list[Late]) -> str:
+    """Where the workers, these or others of their name, wait for a database that one of them
+    keeps locked: a cause of this; "" where they do not."""
+    names = {stem(facts.model.thread_names[one.thread]) for one in late}
+    locked = (finding.evidence for finding in database_locked(facts))
+    return next((found.site for found in locked if stem(found.track) in names), "")
 
 
 def _is_told(facts: Facts, late: list[Late]) -> bool:
