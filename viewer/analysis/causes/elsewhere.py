@@ -2,7 +2,6 @@
 message."""
 
 import re
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import NamedTuple, Self
 from tracer import schema as s
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.ledger.resource import Windows, parts
+from viewer.analysis.ledger.resource import Windows, parts, windows_of
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import NEVER, Job, Jobs
 from viewer.analysis.processes.messages import Message, Messages
@@ -386,6 +385,4 @@ def between(windows: Windows, since: int, until: int) -> Windows:
         (max(a, since), b if until == NEVER else min(b, until))
         for a, b in zip(windows.from_ns, windows.until_ns, strict=True)
     ]
-    kept = [(a, b) for a, b in found if a < b]
-    since_ns, until_ns = (array("q", (pair[n] for pair in kept)) for n in (0, 1))
-    return Windows(memoryview(since_ns), memoryview(until_ns))
+    return windows_of([(a, b) for a, b in found if a < b])

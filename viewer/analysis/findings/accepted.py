@@ -14,8 +14,7 @@ from viewer.analysis.findings.oneserver import one_server
 from viewer.analysis.findings.servers import servers_busy
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import Windows
-from viewer.analysis.ledger.rows import longs
+from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.regions import merged
 from viewer.trace.columns import IO
 from viewer.trace.reader import number_of
@@ -148,8 +147,7 @@ def _is_busy(facts: Facts, late: list[Late]) -> bool:
     whole = other = 0
     for thread, times in by_thread.items():
         waited = merged(sorted(times))
-        windows = Windows(longs(start for start, _ in waited), longs(end for _, end in waited))
-        split = facts.split(thread, windows)
+        split = facts.split(thread, windows_of(waited))
         whole += sum(split.states.values())
         other += split.of(NOT_ITS_FAULT)
         other += sum(ns for call, ns in split.calls.items() if asks_for_clients(facts, call))

@@ -10,7 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.mentions import mentions
-from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, place_in, users
+from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, longest_slices, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.trace.columns import AWAIT
@@ -38,14 +38,9 @@ def late_time_out(facts: Facts) -> Iterator[Finding]:
     """Tasks that await something within `asyncio.wait_for` after that has cancelled it."""
     if not mentions(facts, _WAIT_FOR):
         return
-    model, slices = facts.model, facts.model.trace.slices
+    slices = facts.model.trace.slices
     found: dict[tuple[str, str], list[_Late]] = defaultdict(list)
-    least, longer = _LONG_NS, model.trace.engine.longer
-    rows = longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), least)
-    while len(rows) > _MOST:
-        least *= 2
-        rows = longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), least)
-    for i in rows:
+    for i in longest_slices(facts, (AWAIT,), _LONG_NS, _MOST):
         scope = _scope_of(facts, i)
         late = _late(facts, i, scope) if scope else None
         if late is not None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.accepted import LateConnections
@@ -97,18 +97,20 @@ def _by_occupant(facts: Facts, every: list[Step]) -> _Occupants:
         [Interval(p.lane, p.start_ns, p.start_ns + p.duration_ns) for p in steps]
     )
     grouped: _Occupants = defaultdict(list)
+    crowd = _CROWD_NS * facts.patience
     for step, behind in zip(steps, waits, strict=True):
         name, site, _ = facts.runs(step.slice)
         grouped[facts.model.loops[step.lane].process, name, site].append((step, behind))
     for who, found in grouped.items():
         if _lost(found) < _WAITED_NS:
-            grouped[who] = _with_overdue(facts, found)
-        outside = _with_connections(facts, found)
+            grouped[who] = _with(overdue, facts, found, _OVERDUE_NS)
+        is_late = bool(LateConnections.of(facts).by_thread)
+        outside = _with(connected, facts, found, crowd) if is_late else found
         if _lost(outside) > _lost(grouped[who]):
             grouped[who] = outside
         if _lost(grouped[who]) < _WAITED_NS:
             grouped[who] = _with_arrivals(facts, found)
-        threads = _with_threads(facts, found)
+        threads = _with(asked, facts, found, crowd)
         if _lost(threads) > _lost(grouped[who]):
             grouped[who] = threads
     slow = _SLOW_STEP_NS * facts.patience
@@ -119,32 +121,23 @@ def _by_occupant(facts: Facts, every: list[Step]) -> _Occupants:
         and (
             len(found) >= _OFTEN
             or any(step.own_ns >= slow for step, _ in found)
-            or _held_up(facts, found) >= _CROWD_NS * facts.patience
+            or _held_up(facts, found) >= crowd
         )
     }
 
 
-def _with_overdue(facts: Facts, found: list[tuple[Step, Behind]]) -> list[tuple[Step, Behind]]:
-    """The steps with those behind them whose timers were due, where that lost enough."""
-    late = [
-        (step, overdue(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
-        for step, _ in found[:_MOST_OVERDUE]
-    ]
-    return late if _lost(late) >= _OVERDUE_NS else found
-
-
-def _with_connections(
-    facts: Facts, found: list[tuple[Step, Behind]]
+def _with(
+    others: Callable[[Facts, int, int, int], Behind],
+    facts: Facts,
+    found: list[tuple[Step, Behind]],
+    least_ns: int,
 ) -> list[tuple[Step, Behind]]:
-    """The steps with the connections that nobody accepted meanwhile, where that lost as much
-    as those lose who sleep on."""
-    if not LateConnections.of(facts).by_thread:
-        return found
+    """The steps with `others` that were late because of them, where that lost enough."""
     late = [
-        (step, connected(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
+        (step, others(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
         for step, _ in found[:_MOST_OVERDUE]
     ]
-    return late if _lost(late) >= _CROWD_NS * facts.patience else found
+    return late if _lost(late) >= least_ns else found
 
 
 def _with_arrivals(
@@ -161,15 +154,6 @@ def _with_arrivals(
     ]
     is_enough = len(late) >= _OFTEN and _lost(late) >= _CROWD_NS * facts.patience
     return late if is_enough else found
-
-
-def _with_threads(facts: Facts, found: list[tuple[Step, Behind]]) -> list[tuple[Step, Behind]]:
-    """The steps with the threads that waited for results which the loop owed them."""
-    late = [
-        (step, asked(facts, step.lane, step.start_ns, step.start_ns + step.duration_ns))
-        for step, _ in found[:_MOST_OVERDUE]
-    ]
-    return late if _lost(late) >= _CROWD_NS * facts.patience else found
 
 
 def _held_up(facts: Facts, found: list[tuple[Step, Behind]]) -> int:

@@ -11,8 +11,7 @@ from viewer.analysis.findings.itself import is_own, servers
 from viewer.analysis.findings.waits import longest_rows, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import Windows
-from viewer.analysis.ledger.rows import longs
+from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.regions import merged
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
@@ -82,8 +81,7 @@ def one_server(facts: Facts) -> Iterator[Finding]:
 
 def _idle_ns(facts: Facts, thread: int, times: _Times) -> int:
     """How long the server itself waited for connections meanwhile."""
-    windows = Windows(longs(start for start, _ in times), longs(end for _, end in times))
-    calls = facts.split(thread, windows).calls
+    calls = facts.split(thread, windows_of(times)).calls
     return sum(
         ns
         for call, ns in calls.items()

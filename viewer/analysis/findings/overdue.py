@@ -64,7 +64,7 @@ def arrived(facts: Facts, lane: int, end_ns: int) -> int:
 def connected(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
     """How long new connections, mostly from outside, stood in the queue of a loop's socket
     during a step. It accepts them soon after."""
-    late = LateConnections.of(facts).by_thread.get(_thread_of(facts, lane), [])
+    late = LateConnections.of(facts).by_thread.get(facts.ledger.thread_of_loop[lane], [])
     low = bisect_left(late, end_ns, key=lambda one: one.at_ns)
     met = list[int]()
     for one in late[low : low + _CROWD]:
@@ -73,10 +73,6 @@ def connected(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
         elif one.at_ns > end_ns + _SOON_NS:
             break
     return Behind(sum(met), len(met), CONNECTED)
-
-
-def _thread_of(facts: Facts, lane: int) -> int:
-    return next((n for n, of in facts.ledger.lane_of_thread.items() if of == lane), -1)
 
 
 def asked(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:

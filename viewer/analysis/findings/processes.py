@@ -8,7 +8,7 @@ from tracer import schema as s
 from tracer.units import duration, plural, share, size
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.io import io_rows
-from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
@@ -291,7 +291,7 @@ def _kernels_part(facts: Facts, pool: Pool) -> float:
             waiting[-1] = waiting[-1][0], max(waiting[-1][1], job.start_ns)
         else:
             waiting.append((job.submit_ns, job.start_ns))
-    windows = Windows(longs(since for since, _ in waiting), longs(end for _, end in waiting))
+    windows = windows_of(waiting)
     away = [
         facts.split(members[worker].main, windows).of((PREEMPTED, OFF_CPU))
         for worker in pool.workers

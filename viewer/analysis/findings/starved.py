@@ -1,7 +1,6 @@
 """Processes of the program's own that have nothing to do, since one process makes all their
 work and computes meanwhile."""
 
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -9,7 +8,7 @@ from tracer.units import duration
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import COMPUTING, NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.ledger.resource import Windows, within
+from viewer.analysis.ledger.resource import windows_of, within
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.states import having
@@ -73,7 +72,7 @@ def _starved(facts: Facts, elsewhere: Elsewhere, members: list[Member]) -> Itera
     until = min(max(end for _, end in times) for times in idle)
     together = _all_at_once(idle, since, until)
     lost, span = sum(end - start for start, end in together), until - since
-    did = facts.split(maker, _windows(together))
+    did = facts.split(maker, windows_of(together))
     computed, own = did.of(COMPUTING), lost - did.of(NOT_ITS_FAULT)
     waited = sum(within(times, since, until) for times in idle)
     if (
@@ -114,11 +113,6 @@ def _all_at_once(idle: list[_Times], since: int, until: int) -> _Times:
             found.append((begun, time_ns))
         count, begun = count + change, time_ns
     return found
-
-
-def _windows(times: _Times) -> Windows:
-    from_ns, until_ns = (array("q", (time[n] for time in times)) for n in (0, 1))
-    return Windows(memoryview(from_ns), memoryview(until_ns))
 
 
 def _finding(

@@ -135,8 +135,7 @@ def nobody_else(waits: LongWaits, vain: list[Wait]) -> set[Who]:
     if any(wait.name != _OF_GREENLETS for wait in vain):
         return set()
     waiting = {wait.who for wait in vain}
-    others = waits.living(worst) - waiting - waits.waiting_for_ends(worst)
-    return waiting if not others else set()
+    return waiting if not waits.free_meanwhile(worst, waiting) else set()
 
 
 def further_in(waits: LongWaits, vain: list[Wait]) -> tuple[set[Who], str]:
@@ -152,9 +151,7 @@ def further_in(waits: LongWaits, vain: list[Wait]) -> tuple[set[Who], str]:
                 found.add(wait.who)
                 taken_at = site
     worst = max(vain, key=lambda wait: wait.ns)
-    if not found or waits.living(worst) - {w.who for w in vain} - waits.waiting_for_ends(
-        worst
-    ):
+    if not found or waits.free_meanwhile(worst, {wait.who for wait in vain}):
         return set(), ""
     return found, taken_at
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import name_of, place_in
+from viewer.analysis.findings.waits import longest_slices, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
@@ -45,11 +45,7 @@ _TIMED = ("sleep", "socket", "future", "executor")
 def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
     """Equal awaits one after the other that could have been gathered."""
     model, slices = facts.model, facts.model.trace.slices
-    least, longer = _LONG_NS, model.trace.engine.longer
-    rows = longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), least)
-    while len(rows) > _MOST:
-        least *= 2
-        rows = longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), least)
+    rows = longest_slices(facts, (AWAIT,), _LONG_NS, _MOST)
     by_place: dict[tuple[int, str, str], list[int]] = defaultdict(list)
     for i in rows:
         task, places = model.owners.owner[i], _loops(facts, i)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.facts import Evidence, Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK
+from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, shorten, stem
@@ -68,6 +68,15 @@ def longest_rows(
 ) -> memoryview:
     """Rows of the states table that last so long; of too many, the longest ones."""
     while len(found := facts.rows_of(states, least_ns)) > most:
+        least_ns *= 2
+    return found
+
+
+def longest_slices(facts: Facts, kinds: tuple[int, ...], least_ns: int, most: int) -> Column:
+    """Slices of these kinds that last so long; of too many, the longest ones."""
+    slices, of_kinds = facts.model.trace.slices, facts.kinds(kinds)
+    longer = facts.model.trace.engine.longer
+    while len(found := longer(slices.start_ns, slices.end_ns, of_kinds, least_ns)) > most:
         least_ns *= 2
     return found
 
@@ -188,6 +197,11 @@ class LongWaits:
         after = self.tree.lanes.after_await(task, i) if ended.kind is Kind.TIMER else -1
         event = self.model.trace.slices.event[after] if after >= 0 else -1
         return event >= 0 and self.model.trace.args(event).get(s.ARG_VIA) == _ON_TIMEOUT
+
+    def free_meanwhile(self, wait: Wait, waiting: Collection[Who]) -> set[Who]:
+        """The tasks that could end a wait: they live meanwhile, are not among those that wait
+        for the same, and do not only await the end of others."""
+        return self.living(wait).difference(waiting) - self.waiting_for_ends(wait)
 
     def living(self, wait: Wait) -> set[Who]:
         """The tasks of the same process that are there during four fifths of a wait."""

@@ -39,6 +39,14 @@ def window(from_ns: int, until_ns: int) -> Windows:
     return Windows(memoryview(array("q", [from_ns])), memoryview(array("q", [until_ns])))
 
 
+def windows_of(times: Sequence[Window]) -> Windows:
+    """Of times that do not overlap, in order."""
+    return Windows(
+        memoryview(array("q", [start for start, _ in times])),
+        memoryview(array("q", [end for _, end in times])),
+    )
+
+
 class Waits(NamedTuple):
     """Waits by lane. With key -1 they do not count; with lane -1 the occupant is unknown."""
 
