@@ -1,10 +1,13 @@
 """`python -m benchmarks.soak --minutes 20`: a flight recording for hours, in short.
 
-Two copies of samples/live_service.py, one of them with a flight recording and four triggers,
-get the same requests in turns. Each minute a line says what the recorded one holds: memory,
-descriptors, disk; and its CPU time for a request against that of the other. What the sample
-leaks on purpose (`/ask`) is left out, so that whatever grows is the recorder's. At the end
-it says which threads took the CPU time.
+Copies of samples/live_service.py get the same requests in turns: so many with a flight
+recording and four triggers, and twice as many without. One copy may be dearer than its equal
+by some percent for as long as it lives, so a side is the median of its copies, and the two
+sides without a recording against each other say how far this number can be trusted. Each
+minute a line says what the recorded ones hold: memory, descriptors, disk; and their CPU time
+for a request against that of the others. What the sample leaks on purpose (`/ask`) is left
+out, so that whatever grows is the recorder's. At the end it says which threads took the CPU
+time.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import contextlib
 import http.client
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -32,6 +36,9 @@ PAUSE_S = 0.005  # of a visitor, after each request
 RING_BYTES = 64 << 20
 ENDED = "threads that ended"
 CPU_CLOCK = 2  # how the kernel numbers the clock that counts what the scheduler counts
+
+
+ON, OFF, OFF_AGAIN = "with", "without", "without again"  # the sides
 
 
 @dataclass
@@ -95,13 +102,6 @@ class Service:
         lived[ENDED] += int(spent_s * 1e9) - lived.total()
         self.threads.update(lived)
 
-    def split(self) -> str:
-        """µs of each thread's name for a request."""
-        requests = len(self.turns) * REQUESTS
-        return ", ".join(
-            f"{name} {ns / 1e3 / requests:.1f}" for name, ns in self.threads.most_common()
-        )
-
     def _visit(self) -> None:
         for n in range(REQUESTS // VISITORS):
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -134,9 +134,61 @@ class Service:
         return f"exit code {code}; {self.said[-1] if self.said else ''}"
 
 
+@dataclass
+class Soak:
+    """All copies, by their side."""
+
+    sides: dict[str, list[Service]]
+
+    def services(self) -> list[Service]:
+        return [service for side in self.sides.values() for service in side]
+
+    def round(self) -> None:
+        """A turn of each, in a shuffled order: nobody always comes after the same one."""
+        for service in random.sample(self.services(), len(self.services())):
+            service.turn()
+
+    def shares(self, side: str) -> list[float]:
+        """Of each copy the median of its turns, each over what the copies without a
+        recording took in the same round, which saw the same machine."""
+        plain = self.sides[OFF] + self.sides[OFF_AGAIN]
+        means = [statistics.mean(each) for each in zip(*(s.turns for s in plain), strict=True)]
+        return [
+            statistics.median(
+                turn / mean for turn, mean in zip(service.turns, means, strict=True)
+            )
+            for service in self.sides[side]
+        ]
+
+    def total(self, side: str) -> float:
+        """Median over the copies of all their CPU time."""
+        return statistics.median(sum(service.turns) for service in self.sides[side])
+
+    def ratio(self) -> str:
+        """The recorded side over the others, and these over each other."""
+        on, off, again = (
+            statistics.median(self.shares(side)) for side in (ON, OFF, OFF_AGAIN)
+        )
+        return f"× {on / statistics.mean((off, again)):.3f} (off/off {again / off:.3f})"
+
+    def total_ratio(self) -> str:
+        on, off, again = (self.total(side) for side in (ON, OFF, OFF_AGAIN))
+        return f"× {on / statistics.mean((off, again)):.3f} (off/off {again / off:.3f})"
+
+    def split(self, side: str) -> str:
+        """µs of each thread's name for a request, means over the copies."""
+        threads = Counter[str]()
+        for service in self.sides[side]:
+            threads.update(service.threads)
+        requests = sum(len(service.turns) for service in self.sides[side]) * REQUESTS
+        return ", ".join(
+            f"{name} {ns / 1e3 / requests:.1f}" for name, ns in threads.most_common()
+        )
+
+
 @dataclass(frozen=True)
 class Minute:
-    """The mean of its turns; of descriptors and disk, the most."""
+    """Memory: the mean of its rounds and copies. The rest: the most that a copy had."""
 
     rss_bytes: float
     plain_rss_bytes: float
@@ -145,7 +197,7 @@ class Minute:
     snapshots_bytes: int
 
 
-def one_minute(recorded: Service, plain: Service, seconds: float) -> Minute:
+def one_minute(soak: Soak, seconds: float) -> Minute:
     rss: list[int] = []
     plain_rss: list[int] = []
     descriptors: list[int] = []
@@ -153,13 +205,13 @@ def one_minute(recorded: Service, plain: Service, seconds: float) -> Minute:
     snapshots: list[int] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until or not rss:
-        plain.turn()
-        recorded.turn()
-        rss.append(recorded.rss_bytes())
-        plain_rss.append(plain.rss_bytes())
-        descriptors.append(recorded.descriptors())
-        ring.append(recorded.disk_bytes(".ring"))
-        snapshots.append(recorded.disk_bytes(".pftrace"))
+        soak.round()
+        plain_rss += (service.rss_bytes() for service in soak.sides[OFF])
+        for service in soak.sides[ON]:
+            rss.append(service.rss_bytes())
+            descriptors.append(service.descriptors())
+            ring.append(service.disk_bytes(".ring"))
+            snapshots.append(service.disk_bytes(".pftrace"))
     return Minute(
         statistics.mean(rss),
         statistics.mean(plain_rss),
@@ -169,51 +221,59 @@ def one_minute(recorded: Service, plain: Service, seconds: float) -> Minute:
     )
 
 
-def ratio(recorded: Service, plain: Service) -> float:
-    """The median of the turns' ratios: a turn and its neighbour see the same machine."""
-    pairs = zip(recorded.turns, plain.turns, strict=True)
-    return statistics.median(one / other for one, other in pairs if other)
-
-
 def mean_of(values: list[float]) -> float:
     return statistics.mean(values) / 1e6
+
+
+def report(soak: Soak, found: list[Minute]) -> None:
+    quarter = max(len(found) // 4, 1)
+    for name, rss in (
+        (ON, [minute.rss_bytes for minute in found]),
+        (OFF, [minute.plain_rss_bytes for minute in found]),
+    ):
+        first, last = mean_of(rss[:quarter]), mean_of(rss[-quarter:])
+        print(f"RSS {name}: first quarter {first:.1f} MB, last quarter {last:.1f} MB")
+    print(f"CPU, medians of turns: {soak.ratio()}; in all: {soak.total_ratio()}")
+    for side in soak.sides:
+        shares = ", ".join(f"{share:.3f}" for share in sorted(soak.shares(side)))
+        print(f"each copy {side}, over the mean of those without: {shares}")
+    most = max(minute.ring_bytes for minute in found)
+    print(f"ring: {most / 1e6:.1f} MB at most, limit {RING_BYTES / 1e6:.1f} MB")
+    print(f"descriptors: {[minute.descriptors for minute in found]}")
+    for side, services in soak.sides.items():
+        print(f"µs for a request {side}: {soak.split(side)}")
+        for service in services:
+            print(f"{side}: {service.end()}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
-    minutes = parser.parse_args().minutes
+    parser.add_argument("--copies", type=int, default=4, help="of each of the three sides")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        plain, recorded = Service(None), Service(Path(directory) / "flight")
+        copies = range(options.copies)
+        soak = Soak(
+            {
+                ON: [Service(Path(directory) / f"flight-{number}") for number in copies],
+                OFF: [Service(None) for _ in copies],
+                OFF_AGAIN: [Service(None) for _ in copies],
+            }
+        )
         found: list[Minute] = []
-        ends = time.monotonic() + minutes * 60
+        ends = time.monotonic() + options.minutes * 60
         while time.monotonic() < ends:
-            now = one_minute(recorded, plain, min(60, ends - time.monotonic()))
+            now = one_minute(soak, min(60, ends - time.monotonic()))
             found.append(now)
             print(
-                f"minute {len(found)}: {len(recorded.turns) * REQUESTS:,} requests each, "
-                f"RSS {now.rss_bytes / 1e6:.1f} MB (without {now.plain_rss_bytes / 1e6:.1f}), "
-                f"{now.descriptors} descriptors, ring {now.ring_bytes / 1e6:.1f} MB, "
-                f"snapshots {now.snapshots_bytes / 1e6:.1f} MB, "
-                f"CPU × {ratio(recorded, plain):.3f}",
+                f"minute {len(found)}: {len(soak.sides[ON][0].turns) * REQUESTS:,} requests "
+                f"each, RSS {now.rss_bytes / 1e6:.1f} MB (without "
+                f"{now.plain_rss_bytes / 1e6:.1f}), {now.descriptors} descriptors, "
+                f"ring {now.ring_bytes / 1e6:.1f} MB, "
+                f"snapshots {now.snapshots_bytes / 1e6:.1f} MB, CPU {soak.ratio()}",
                 flush=True,
             )
-        quarter = max(len(found) // 4, 1)
-        for name, rss in (
-            ("with", [minute.rss_bytes for minute in found]),
-            ("without", [minute.plain_rss_bytes for minute in found]),
-        ):
-            first, last = mean_of(rss[:quarter]), mean_of(rss[-quarter:])
-            print(f"RSS {name}: first quarter {first:.1f} MB, last quarter {last:.1f} MB")
-        total = sum(recorded.turns) / sum(plain.turns)
-        print(f"CPU: × {ratio(recorded, plain):.3f} median of turns, × {total:.3f} in all")
-        most = max(minute.ring_bytes for minute in found)
-        print(f"ring: {most / 1e6:.1f} MB at most, limit {RING_BYTES / 1e6:.1f} MB")
-        print(f"descriptors: {[minute.descriptors for minute in found]}")
-        print(f"µs for a request with: {recorded.split()}")
-        print(f"µs for a request without: {plain.split()}")
-        print(f"recorded: {recorded.end()}")
-        print(f"plain: {plain.end()}")
+        report(soak, found)
 
 
 if __name__ == "__main__":
