@@ -52,12 +52,13 @@ def ps(*, as_json: bool) -> None:
 def metrics(target: str | None, *, as_json: bool) -> None:
     """Print the counters of a recorded program for Prometheus.
 
-    ADDRESS is the path of its socket. Without either, there must be one recording only.
+    ADDRESS is where it listens (127.0.0.1:6060), or the path of its socket. Without either,
+    there must be one recording only.
     """
-    from tracer.live import client, prometheus
+    from tracer.live import prometheus
+    from tracer.live.source import counters_of
 
-    address = client.only_address() if target is None else client.address_of(target)
-    counters = client.ask(address, "metrics")
+    counters = counters_of(target)()
     click.echo(
         json.dumps(counters, indent=2) if as_json else prometheus.text(counters), nl=as_json
     )

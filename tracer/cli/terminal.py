@@ -11,30 +11,33 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
-from tracer.live import client
+from tracer.live.client import NotLiveError
 from tracer.live.screen import SORTS, screen, whole
+from tracer.live.source import counters_of
 from tracer.live.view import Counters, View, view
+
+type Ask = Callable[[], Counters]
 
 # The alternate screen and no cursor; and back.
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
-def views(address: client.Address, interval_s: float) -> Iterator[View]:
+def views(ask: Ask, interval_s: float) -> Iterator[View]:
     """One an interval; whoever takes them waits in between. The first is of the time between
     two answers."""
-    before: Counters = client.ask(address, "metrics")
+    before: Counters = ask()
     while True:
         yield_at = time.monotonic() + interval_s
         while (left := yield_at - time.monotonic()) > 0:
             time.sleep(left)
-        now = client.ask(address, "metrics")
+        now = ask()
         while now["now_ns"] == before["now_ns"]:  # the recorder has made no pass meanwhile
-            now = client.ask(address, "metrics")
+            now = ask()
         yield view(before, now)
         before = now
 
@@ -47,9 +50,9 @@ def is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def batch(address: client.Address, interval_s: float, sort: str, *, in_json: bool) -> None:
+def batch(ask: Ask, interval_s: float, sort: str, *, in_json: bool) -> None:
     """Every view in full, one after the other, until the recording ends."""
-    for number, one in enumerate(views(address, interval_s)):
+    for number, one in enumerate(views(ask, interval_s)):
         if number and not in_json:
             click.echo()
         click.echo(as_json(one) if in_json else "\n".join(whole(one, sort)))
@@ -74,9 +77,9 @@ def full_screen() -> Iterator[None]:
             termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
 
 
-def interactive(address: client.Address, interval_s: float, sort: str) -> None:
+def interactive(ask: Ask, interval_s: float, sort: str) -> None:
     """Until the recording ends or q is pressed."""
-    before: Counters = client.ask(address, "metrics")
+    before: Counters = ask()
     shown = view(None, before)
     with full_screen():
         while True:
@@ -89,7 +92,7 @@ def interactive(address: client.Address, interval_s: float, sort: str) -> None:
                 if key in SORTS:
                     sort = key
                     draw(shown, sort)
-            now = client.ask(address, "metrics")
+            now = ask()
             if now["now_ns"] != before["now_ns"]:
                 shown, before = view(before, now), now
 
@@ -122,17 +125,17 @@ def show(
     in_json: bool,
 ) -> None:
     """What `tracer top` does, with its options."""
-    address = client.only_address() if target is None else client.address_of(target)
+    ask = counters_of(target)
     key = next(key for key, (name, _) in SORTS.items() if name == sort)
     if once:
-        one = next(views(address, interval_s))
+        one = next(views(ask, interval_s))
         click.echo(as_json(one) if in_json else "\n".join(whole(one, key)))
         return
-    client.ask(address, "recording")  # what cannot be asked at all is refused
+    ask()  # what cannot be asked at all is refused
     try:
         if in_batch or in_json or not is_terminal():
-            batch(address, interval_s, key, in_json=in_json)
+            batch(ask, interval_s, key, in_json=in_json)
         else:
-            interactive(address, interval_s, key)
-    except client.NotLiveError:
+            interactive(ask, interval_s, key)
+    except NotLiveError:
         click.echo("tracer: the recording has ended.", err=True)

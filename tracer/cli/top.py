@@ -43,7 +43,9 @@ def top(
 ) -> None:
     """Show what a recorded program does, every second.
 
-    ADDRESS is the path of its socket. Without either, there must be one recording only.
+    ADDRESS is where it listens: 127.0.0.1:6060, or a URL, with its token as the password of
+    the URL or in TRACER_TOKEN. Or it is the path of its socket. Without either, there must be
+    one recording only.
     """
     from tracer.cli import terminal  # it takes longer to import than all other commands
 

@@ -14,7 +14,8 @@ type _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 
 class Endpoints:
-    """Answers /debug/pprof/ and /debug/tracer/, and passes everything else on to `app`.
+    """Answers /debug/pprof/ and /debug/tracer/, and passes everything else on to `app`. Where
+    `app` has no /metrics (404), it answers that, too.
 
     `allows` says of a request's scope whether it may be answered. Without it, only this
     machine is, under its own name and not by way of a proxy. A thread waits for the answer, so
@@ -25,7 +26,10 @@ class Endpoints:
         self._app, self._allows = app, allows
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        if scope["type"] != "http" or not asking.is_ours(scope["path"]):
+        if scope["type"] == "http" and scope["path"] == asking.METRICS:
+            if await self._is_answered(scope, receive, send):
+                return
+        elif scope["type"] != "http" or not asking.is_ours(scope["path"]):
             await self._app(scope, receive, send)
             return
         status, _, headers, data = await self._answer(scope, receive)
@@ -33,12 +37,33 @@ class Endpoints:
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": data})
 
-    async def _answer(self, scope: _Message, receive: _Receive) -> asking.Answer:
+    async def _is_answered(self, scope: _Message, receive: _Receive, send: _Send) -> bool:
+        """Whether the application has answered; what it says of a path that it does not know
+        reaches nobody who may ask us."""
+        if scope["method"] != "GET" or not self._may(scope):
+            await self._app(scope, receive, send)
+            return True
+        is_missing = False
+
+        async def unless_missing(message: _Message) -> None:
+            nonlocal is_missing
+            if message["type"] == "http.response.start":
+                is_missing = message["status"] == asking.MISSING
+            if not is_missing:
+                await send(message)
+
+        await self._app(scope, receive, unless_missing)
+        return not is_missing
+
+    def _may(self, scope: _Message) -> bool:
         headers = _joined(scope.get("headers", ()))
         client: str = (scope.get("client") or ("",))[0]
         here = asking.is_from_here(client, headers, scope.get("http_version", ""))
         may = self._allows(scope) if self._allows is not None else here
-        if not may or asking.is_of_other_site(headers):
+        return may and not asking.is_of_other_site(headers)
+
+    async def _answer(self, scope: _Message, receive: _Receive) -> asking.Answer:
+        if not self._may(scope):
             return asking.forbidden()
         query = scope.get("query_string", b"").decode("latin-1")
         body = await _body(receive) if scope["method"] == "POST" else b""

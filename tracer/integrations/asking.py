@@ -12,6 +12,8 @@ from tracer.errors import TracerError
 from tracer.live import listening, on_demand
 
 PREFIXES = ("/debug/pprof", "/debug/tracer")
+METRICS = "/metrics"  # ours where the application has none
+MISSING = 404  # is what it then says
 TIMEOUT_S = 400  # more than an answer may take
 MOST_BYTES = 64 << 10  # of a body that is passed on
 _DROPPED = ("connection", "transfer-encoding", "date", "server")

@@ -1,6 +1,6 @@
 """What is answered: Go's /debug/pprof/ with its parameters, status codes and headers."""
 
-import html
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,29 +13,14 @@ from typing import Any, Protocol
 from tracer.errors import TracerError
 from viewer.endpoints.demands import Busy, NotDone, Recorded
 from viewer.endpoints.derive import Deriver, NotDerived, Order
+from viewer.endpoints.index import NAMED, PAGE, PPROF, index
 from viewer.endpoints.limits import LONGEST_S, PROFILE_S, SYMBOLS, TRACE_S
 from viewer.endpoints.request import Refusal, Request
 
-PPROF = "/debug/pprof/"
-PAGE = "/debug/tracer/"
 _TEXT = "text/plain; charset=utf-8"
 _BINARY = "application/octet-stream"
 _GO = {"X-Go-Pprof": "1"}  # `go tool pprof` shows an error's text if this is there
 _GET, _GET_POST = ("GET",), ("GET", "POST")
-_NAMED = {
-    "allocs": "what was allocated, freed or not",
-    "block": "where threads and tasks waited for locks, queues and events",
-    "goroutine": "all threads and tasks with their stacks; debug=2 shows each by itself",
-    "heap": "memory that was allocated and not freed",
-    "mutex": "who made others wait for a lock",
-    "threadcreate": "where threads were started",
-}
-_OTHERS = {
-    "cmdline": "the command line of the program",
-    "profile": "CPU time of some seconds (seconds=30)",
-    "symbol": "names of the addresses in text forms",
-    "trace": "a trace of the next seconds (seconds=1)",
-}
 # What is recorded for an answer while the program records nothing by itself.
 _WAITS = "tasks,threads,gil,locks,io"
 _ALL = "tasks,threads,gc,gil,locks,io,sched,cpu"
@@ -127,10 +112,12 @@ class Endpoints:
             PPROF + "cmdline": (_GET, self._cmdline),
             PPROF + "symbol": (_GET_POST, self._symbol),
             "/metrics": (_GET, self._metrics),
+            PAGE + "metrics": (_GET, self._metrics),
+            PAGE + "counters": (_GET, self._counters),
             PAGE: (_GET, self._page),
             PAGE[:-1]: (_GET, lambda _: _moved(PAGE)),
         }
-        for name in _NAMED:
+        for name in NAMED:
             self.routes[PPROF + name] = (_GET, self._named_as(name))
 
     def methods(self, path: str) -> tuple[str, ...]:
@@ -244,20 +231,8 @@ class Endpoints:
                 self._symbols[int(address, 16)] = name
 
     def _index(self, _request: Request) -> Answer:
-        rows = [
-            f'<tr><td><a href="{name}{"?debug=1" if name in _NAMED else ""}">{name}</a></td>'
-            f"<td>{html.escape(text)}</td></tr>\n"
-            for name, text in sorted((_NAMED | _OTHERS).items())
-        ]
-        title = html.escape(f"{PPROF} of {' '.join(self._program.argv)}")
-        page = (
-            f"<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<title>{title}</title>\n"
-            f"<h1>{title}</h1>\n<p>Process {self._program.pid}.</p>\n<table>\n{''.join(rows)}"
-            '</table>\n<p><a href="goroutine?debug=2">all threads and tasks one by one</a>; '
-            f'<a href="{PAGE}">timelines, locks and causes</a></p>\n</html>\n'
-        )
         return Answer(
-            page.encode(),
+            index(self._program.argv, self._program.pid).encode(),
             "text/html; charset=utf-8",
             headers={"Content-Security-Policy": _POLICY},
         )
@@ -276,11 +251,18 @@ class Endpoints:
         return asked
 
     def _metrics(self, _request: Request) -> Answer:
+        text = self._recorder.metrics(self._asked_counters())
+        return Answer(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+
+    def _counters(self, _request: Request) -> Answer:
+        """For `tracer top ADDRESS`."""
+        return Answer(json.dumps(self._asked_counters()).encode(), "application/json")
+
+    def _asked_counters(self) -> Mapping[str, Any]:
         try:
-            text = self._recorder.metrics(self._recorder.ask("metrics"))
+            return self._recorder.ask("metrics")
         except TracerError as error:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
-        return Answer(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 
     def _page(self, request: Request) -> Answer:
         with self._alone("page"):

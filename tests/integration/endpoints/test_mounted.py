@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import resource
 import time
@@ -96,6 +97,34 @@ def test_asgi() -> None:
         open_ = asgi.Endpoints(inner, lambda scope: scope["path"] == path)
         assert (await asked(open_, path, b"debug=1", client="192.0.2.1"))[0] == 200
         assert (await asked(open_, path, headers=OTHERS[5]))[0] == 403
+
+    asyncio.run(ask())
+
+
+async def without_metrics(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b"no such page"})
+
+
+def test_metrics_in_asgi() -> None:
+    """The application's, if it has them; who may not ask us never sees ours."""
+
+    async def ask() -> None:
+        has = asgi.Endpoints(inner)
+        assert await asked(has, "/metrics") == (200, b"the application")
+        has_not = asgi.Endpoints(without_metrics)
+        status, body = await asked(has_not, "/metrics")
+        assert (status, body[:29]) == (200, b"# HELP tracer_recording_info ")
+        assert await asked(has_not, "/x") == (404, b"no such page")
+        for refused in (
+            await asked(has_not, "/metrics", client="192.0.2.1"),
+            await asked(has_not, "/metrics", headers=OTHERS[0]),
+            await asked(has_not, "/metrics", headers=OTHERS[5]),
+            await asked(has_not, "/metrics", method="POST"),
+        ):
+            assert refused == (404, b"no such page")
+        status, body = await asked(has, "/debug/tracer/counters")
+        assert (status, json.loads(body)["pid"]) == (200, os.getpid())
 
     asyncio.run(ask())
 
@@ -197,6 +226,51 @@ def test_wsgi() -> None:
     long = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "9" * 5000}
     assert ask("/debug/pprof/symbol", **long)[0] == "200 OK"
     assert _core.kept["listening"] is process
+
+
+class Body(list[bytes]):
+    """An application's; notes that it is closed."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_metrics_in_wsgi(is_late: bool) -> None:
+    """The same, whether the application says its status before it returns or after."""
+    body = Body()
+
+    def app(environ: dict[str, Any], start: Any) -> Any:
+        def late() -> Iterator[bytes]:
+            start(environ["status"], [])
+            yield b"the application"
+
+        if is_late:
+            return late()
+        body[:] = late()
+        return body
+
+    def ask(status: str, **more: str) -> tuple[list[str], bytes]:
+        told: list[str] = []
+        environ = {
+            "PATH_INFO": "/metrics",
+            "REQUEST_METHOD": "GET",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "127.0.0.1:8000",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "status": status,
+        } | more
+        answer = wsgi.Endpoints(app)(environ, lambda status, _headers: told.append(status))
+        return told, b"".join(answer)
+
+    assert ask("200 OK") == (["200 OK"], b"the application")
+    told, answer = ask("404 Not Found")
+    assert (told, answer[:29]) == (["200 OK"], b"# HELP tracer_recording_info ")
+    assert body.is_closed is not is_late
+    for other in ({"REMOTE_ADDR": "192.0.2.1"}, {"HTTP_VIA": "x"}, {"REQUEST_METHOD": "POST"}):
+        assert ask("404 Not Found", **other) == (["404 Not Found"], b"the application"), other
 
 
 def test_many_descriptors() -> None:

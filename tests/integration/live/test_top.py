@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.listening import Running
 from tests.support.live import Program
 
 TIMEOUT_S = 60
@@ -36,6 +37,41 @@ def test_once(program: Program) -> None:
     assert (seen["schema"], seen["pid"]) == (1, program.pid)
     assert seen["interval_ns"] > 0
     assert sum(seen["threads_now"].values()) == 1
+
+
+LISTENS = """
+import sys, tracer
+tracer.start("x.pftrace")
+print(tracer.listen("127.0.0.1:0", token="correct-horse-battery"), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_over_http(tmp_path: Path) -> None:
+    """An address with its token is asked as a process is."""
+    running = Running(tmp_path, LISTENS)
+    environment = {name: value for name, value in os.environ.items() if name != "TRACER_TOKEN"}
+    words = command("--once", "--json", "--interval", "0.1")
+
+    def top(address: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*words, address],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            env=environment | more,
+        )
+
+    told = running.address.replace("//", "//any:correct-horse-battery@")
+    for done in (top(told), top(running.host, TRACER_TOKEN="correct-horse-battery")):
+        assert json.loads(done.stdout)["pid"] == running.process.pid, done.stderr
+    refused = top(running.host)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (
+        refused.stderr == f"tracer: http://{running.host} needs its token: set TRACER_TOKEN.\n"
+    )
+    running.end()
 
 
 def test_a_pipe_gets_whole_views_until_the_recording_ends(program: Program) -> None:

@@ -1,5 +1,6 @@
 """Go's paths, parameters, status codes and headers; the derivations are stubs here."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,9 +8,10 @@ import pytest
 
 from tests.support.asking import Asked, served
 from tracer.errors import TracerError
-from viewer.endpoints.answers import PPROF, Endpoints, Program, Recorder
+from viewer.endpoints.answers import Endpoints, Program, Recorder
 from viewer.endpoints.demands import Busy, NotDone, Recorded
 from viewer.endpoints.derive import NotDerived, Order
+from viewer.endpoints.index import PPROF
 
 NAMED = ("allocs", "block", "goroutine", "heap", "mutex", "threadcreate")
 
@@ -268,5 +270,10 @@ def test_metrics(asked: Asked, stub: Stub) -> None:
     reply = asked.get("/metrics")
     assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert b"now_ns" in reply.body
+    assert asked.get("/debug/tracer/metrics").body == reply.body
+    counters = asked.get("/debug/tracer/counters")
+    assert counters.headers["content-type"] == "application/json"
+    assert json.loads(counters.body) == {"now_ns": 4711, "asked": len("metrics")}
     stub.is_deaf = True
-    assert asked.get("/metrics").status == 503
+    for path in ("/metrics", "/debug/tracer/counters"):
+        assert asked.get(path).status == 503

@@ -10,9 +10,10 @@ import pytest
 
 from tests.support.asking import Asked, reply_of, served
 from viewer.endpoints import limits, serve
-from viewer.endpoints.answers import PPROF, Endpoints, Program, Recorder
+from viewer.endpoints.answers import Endpoints, Program, Recorder
 from viewer.endpoints.demands import Demands
 from viewer.endpoints.derive import Order
+from viewer.endpoints.index import PPROF
 from viewer.endpoints.request import Refusal, parse
 from viewer.endpoints.rules import Rules, is_loopback
 

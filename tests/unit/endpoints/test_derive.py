@@ -10,9 +10,10 @@ from tests.support.asking import served
 from tests.support.models import trace_file
 from tests.support.stories.moment import moment
 from viewer.endpoints import derive
-from viewer.endpoints.answers import PAGE, PPROF, Endpoints, Program, Recorder
+from viewer.endpoints.answers import Endpoints, Program, Recorder
 from viewer.endpoints.demands import Demands
 from viewer.endpoints.derive import Deriver, NotDerived, Order
+from viewer.endpoints.index import PAGE, PPROF
 
 pytestmark = pytest.mark.skipif(
     "libasan" in os.environ.get("LD_PRELOAD", ""),
