@@ -6,8 +6,8 @@ import shutil
 import stat
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tracer import output
 from tracer.errors import LaunchError, MissingProgramError, TraceFileError, UsageError
@@ -20,8 +20,7 @@ SHEBANG_BYTES = 4096  # a longer first line is no shebang
 KIND_BY_OPTION = {"-m": "module", "-c": "command"}
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The program to run, in the form that launch.py takes."""
 
     kind: str  # file, module or command

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
+from viewer.trace.engine import BEST, HAS_NATIVE, in_python
 
 _NO_C = pytest.mark.skipif(
     not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
 )
-ENGINES = [pytest.param(PYTHON, id="python"), pytest.param(BEST, id="c", marks=_NO_C)]
+ENGINES = [pytest.param(in_python(), id="python"), pytest.param(BEST, id="c", marks=_NO_C)]
 
 
 def plain(columns: Any) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tracer.cli import COMMANDS
+from tracer.cli import every_command
 from tracer.cli.read import PROFILES, SECTIONS
 
 PROJECT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ LINK = re.compile(r"\]\(([^)#]+)")
 COMMAND = re.compile(r"^tracer .*", re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", every_command(), ids=lambda command: command.name)
 def test_guide_has_every_option(command: click.Command) -> None:
     """By its long name; and the command itself."""
     assert f"tracer {command.name}" in GUIDE
@@ -44,7 +44,7 @@ def test_links(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_commands_exist(path: Path) -> None:
     """A line that begins with `tracer` names a command and options that it has."""
-    known = {command.name: command for command in COMMANDS}
+    known = {command.name: command for command in every_command()}
     for line in COMMAND.findall(path.read_text()):
         _, name, *words = shlex.split(line.replace("[", "").replace("]", ""), comments=True)
         assert name in known, line

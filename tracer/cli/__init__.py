@@ -6,34 +6,67 @@ It never runs in the traced process: `tracer run` replaces itself with a fresh i
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from tracer import __version__
-from tracer.cli import dump, live, page, read, record, top
 from tracer.errors import TracerError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 1  # as in click
-COMMANDS = (
-    *record.COMMANDS,
-    *live.COMMANDS,
-    *top.COMMANDS,
-    *read.COMMANDS,
-    *dump.COMMANDS,
-    *page.COMMANDS,
+# Where each command is: only that one's module is imported, which takes as long as reading
+# a small trace.
+MODULES = {
+    "diff": "read",
+    "dump": "dump",
+    "export": "read",
+    "metrics": "live",
+    "open": "page",
+    "pprof": "read",
+    "ps": "live",
+    "report": "read",
+    "run": "record",
+    "snapshot": "live",
+    "top": "top",
+    "view": "page",
+    "why": "read",
+}
+
+
+class Commands(click.Group):
+    """The commands of MODULES, imported when they are asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MODULES:
+            self.list_commands(ctx)  # one of them may have been meant
+        elif cmd_name not in self.commands:
+            module = import_module(f"tracer.cli.{MODULES[cmd_name]}")
+            for command in module.COMMANDS:
+                self.add_command(command)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        for name in MODULES:
+            self.get_command(ctx, name)
+        return super().list_commands(ctx)
+
+
+@click.group(
+    cls=Commands,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="tracer %(version)s")
 def commands() -> None:
     """Record a Python program, and find out why its tasks and threads waited."""
 
 
-for command in COMMANDS:
-    commands.add_command(command)
+def every_command() -> list[click.Command]:
+    """All commands, by name."""
+    names = commands.list_commands(click.Context(commands))
+    return [commands.commands[name] for name in names]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,5 @@
 """Choices that suggest the nearest word, and combinations of options that are refused."""
 
-import difflib
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -13,6 +12,8 @@ class Choice(click.Choice[str]):
 
     def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
         words = ", ".join(self.choices)
+        import difflib  # only a mistake needs it
+
         near = difflib.get_close_matches(str(value), self.choices, 1)
         hint = f"Did you mean '{near[0]}'?" if near else f"Choose one of: {words}."
         return f"'{value}' is not known. {hint}"

@@ -4,7 +4,6 @@ from array import array
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, compress
 from operator import itemgetter
 from typing import NamedTuple
@@ -37,17 +36,15 @@ class LoopRow(NamedTuple):
     process: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """Durations from `start_ns` up to `end_ns`, which is -1 in the last one."""
 
     start_ns: int
     end_ns: int
-    count: int
+    count: int  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
-class HistogramRow:
+class HistogramRow(NamedTuple):
     """How long the tasks of a coroutine were ready before they ran."""
 
     coro: str
@@ -55,7 +52,7 @@ class HistogramRow:
     buckets: tuple[Bucket, ...]  # all sizes between the smallest and the largest
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]
         return sum(bucket.count for bucket in self.buckets)
 
 

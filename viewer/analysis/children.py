@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.processes.family import Family
@@ -17,14 +17,13 @@ _PYTHONS_OWN = re.compile(r"from multiprocessing\.(?:resource_tracker|forkserver
 _ASKING = re.compile(r"/lib/python3[^/]*/(?:ctypes/util|platform|uuid)\.py:")
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
+class Children(NamedTuple):
     """Children started at one line. `command` is "" for a fork, a copy of the program."""
 
     how: str  # schema.FORK or schema.SPAWN
     command: str
     site: str
-    count: int
+    count: int  # type: ignore[assignment]
     pids: tuple[int, ...]  # those that are known
     start_ns: int  # when the first one was started
     reason: str = ""  # why it does not record itself; "" unknown

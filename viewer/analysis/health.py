@@ -1,6 +1,6 @@
 """How far the trace can be trusted: what was lost, what was off, what recording cost."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.children import Children, children
@@ -14,8 +14,7 @@ _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
 _FORKS = "forks"  # the note on forked children, which are told one by one
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """Sums over all processes of the trace.
 
     `orphan_ends` are ends of slices whose begin is not in the trace. `late` records had their

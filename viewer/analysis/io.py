@@ -1,8 +1,8 @@
 """Blocking calls: which ones, from where, how long."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import compress
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.causes.elsewhere import Elsewhere
@@ -18,8 +18,7 @@ from viewer.trace.sites import is_import
 IMPORTS = "import machinery"
 
 
-@dataclass(frozen=True, slots=True)
-class IoRow:
+class IoRow(NamedTuple):
     """A callable and the place that calls it; `size_bytes` is None when unknown.
 
     A call that released the GIL several times counts once, with the time of all its pieces.

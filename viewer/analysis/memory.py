@@ -3,7 +3,6 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from viewer.analysis.profiles.within import Within
@@ -32,8 +31,7 @@ class MemoryRow(NamedTuple):
     grown_bytes: int  # live at the end, less what was live halfway through
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """`mean_bytes` is 0 where allocations were not recorded, or at different rates."""
 
     mean_bytes: int

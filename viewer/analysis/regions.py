@@ -4,7 +4,6 @@ from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from itertools import compress
 from operator import itemgetter
 from typing import NamedTuple
@@ -53,8 +52,7 @@ class Interval(NamedTuple):
     end_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class RegionRow:
+class RegionRow(NamedTuple):
     """All regions, or tasks, of a name; one inside another of the same name counts again.
 
     `states` adds up to the total of regions: what the asyncio task did meanwhile (running,
@@ -63,7 +61,7 @@ class RegionRow:
 
     name: str
     kind: str
-    count: int
+    count: int  # type: ignore[assignment]
     in_tasks: int  # how many of them are in asyncio tasks
     failed: int  # how many an exception left
     wall: Spread
@@ -155,7 +153,7 @@ def _states(
             for k, lane, is_wanted in zip(key, lanes, wanted, strict=True)
         ]
         waits = Waits(start, end, _column("i", lanes), _column("i", mine), keys)
-        charges = replace(states, who=who, whos=len(names)).charge(waits)
+        charges = states._replace(who=who, whos=len(names)).charge(waits)
         for k, state, ns in zip(charges.key, charges.who, charges.total, strict=True):
             name = names[state] if state < len(names) else UNKNOWN
             spent[k][name] = spent[k].get(name, 0) + ns

@@ -1,6 +1,5 @@
 """Everything in `tracer report`, as one value; its text and its JSON are made from it."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -75,8 +74,7 @@ class Heading(NamedTuple):
     flight: Flight | None  # the trace has only the last seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """`by` says what a row of tasks is. Sections that were not requested are empty."""
 
     heading: Heading

@@ -1,17 +1,16 @@
 """The distribution of a set of durations."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from viewer.trace.columns import Stats
 from viewer.trace.sweeps import percentile
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(NamedTuple):
     """Percentiles interpolate linearly between closest ranks."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     total_ns: int
     p50_ns: int
     p90_ns: int

@@ -3,7 +3,6 @@
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -55,30 +54,27 @@ class Wait(NamedTuple):
     delayed_by: tuple[Delay, ...]  # most first
 
 
-@dataclass(frozen=True, slots=True)
-class Await:
+class Await(NamedTuple):
     what: str
-    count: int
+    count: int  # type: ignore[assignment]
     total_ns: int
     max_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Waker:
+class Waker(NamedTuple):
     """What made tasks ready: a coroutine, `timer`, `io`, `thread 4242`, `nobody` (a yield)."""
 
     who: str
-    count: int
+    count: int  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
+class TaskRow(NamedTuple):
     """A coroutine function, or one task of it (then `task` is its id, else -1)."""
 
     coro: str
     site: str
     task: int
-    count: int
+    count: int  # type: ignore[assignment]
     names: tuple[str, ...]
     ready: Spread
     running: Spread

@@ -29,10 +29,10 @@ from viewer.trace.columns import (
     TASK_WAIT,
     THREAD_RUNNING,
     Column,
+    Lanes,
     Stats,
 )
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes
 
 STATES = (
     s.RUNNING,

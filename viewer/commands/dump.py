@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
 from typing import TextIO
 
@@ -111,7 +110,7 @@ def dump_live(
     late = () if at_ns else ("the stacks of threads are missing: the GIL was not free",)
     remarks = (*found.remarks, *late)
     # The others keep their place, since entries refer to each other by it.
-    shown = replace(found, remarks=remarks)
+    shown = found._replace(remarks=remarks)
     _write(model, shown, f"process {pid}", only, form, out, entries)
 
 

@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -88,8 +87,7 @@ def made(model: Model, type_: str, where: Everywhere, comments: Iterable[str] = 
         *comments,
         *profile.comments,
     )
-    return replace(
-        profile,
+    return profile._replace(
         start_unix_ns=of.start_unix_ns,
         duration_ns=of.duration_ns,
         comments=comments,

@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import TextIO
 
 from tracer.errors import TraceFileError, UsageError
@@ -76,6 +75,8 @@ def _wanted(fail_on: str) -> frozenset[str]:
     known = {kind.lower(): kind for kind in KINDS}
     for name in names:
         if name.lower() not in known:
+            from difflib import get_close_matches  # only a mistake needs it
+
             near = get_close_matches(name.lower(), known, n=1)
             hint = (
                 f"did you mean {known[near[0]]!r}?"

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
 
@@ -106,7 +106,7 @@ def _made(order: Order):  # type: ignore[no-untyped-def]
     else:
         profile = made(model, order.type, During(from_ns, until_ns))
     start_unix_ns = profile.start_unix_ns + from_ns - model.start_ns
-    return replace(profile, start_unix_ns=start_unix_ns, duration_ns=until_ns - from_ns)
+    return profile._replace(start_unix_ns=start_unix_ns, duration_ns=until_ns - from_ns)
 
 
 def _read(order: Order):  # type: ignore[no-untyped-def]

@@ -190,7 +190,7 @@ def _did(tree: Tree, of: int) -> Json:
 
 def _in_turn(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
     """On every level those who took turns at the same place count as one."""
-    return tuple(replace(cause, parts=_in_turn(cause.parts)) for cause in in_turn(causes))
+    return tuple(cause._replace(parts=_in_turn(cause.parts)) for cause in in_turn(causes))
 
 
 def _holders(tree: Tree, group: Group, row: int, of: int) -> Json:

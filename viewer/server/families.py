@@ -15,8 +15,8 @@ from viewer.render.json.values import Json
 from viewer.render.json.why import cause_json
 from viewer.render.text.processes import ended
 from viewer.server.lanes import Group, Title
+from viewer.trace.columns import Lanes
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes
 
 _STARTING, _LIVES, _KILLED = range(1, 4)
 _DONE, _FAILED = 1, 2

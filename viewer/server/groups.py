@@ -13,9 +13,8 @@ from viewer.analysis.states import keys, marks, numbers
 from viewer.server import families
 from viewer.server.lanes import Group, Title
 from viewer.trace import columns
-from viewer.trace.columns import Column
+from viewer.trace.columns import Column, Lanes
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes
 
 _HOLDER_CODES = 12  # the number of colours for holders
 _BLOCKED = 9  # the code of a step or callback during which the loop answers nobody for long

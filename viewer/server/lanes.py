@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from viewer.analysis.states import numbers
-from viewer.trace.columns import Column
+from viewer.trace.columns import Column, Lanes, Tile
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes, Tile
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ from viewer.analysis.causes.lanes import name_of_task
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.steps import Steps
 from viewer.render.json.values import Json
-from viewer.trace.columns import AWAIT, READY, RUNNING, Column
+from viewer.trace.columns import AWAIT, READY, RUNNING, Column, Lanes
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes
 
 _MOST_TASKS = 200  # of a coroutine, the slowest
 _MOST_EACH, _MOST_SHOWN = 5, 40  # of each coroutine where all are shown, and in all

@@ -31,8 +31,7 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
     for i, (begin, until) in enumerate(zip(first, last, strict=True)):
         is_in = until and begin < to_ns and until > from_ns
         first[i], last[i] = (max(begin, from_ns), min(until, to_ns)) if is_in else (0, 0)
-    trace = replace(
-        model.trace,
+    trace = model.trace._replace(
         slices=slices._replace(start_ns=start, end_ns=end),
         events=_samples_within(model.trace.events, from_ns, to_ns),
     )
@@ -65,18 +64,17 @@ def present(model: Model, report: Report) -> Report:
     regions, which may lie before the range.
     """
     tasks = _tasks_present(model)
-    return replace(
-        report,
+    return report._replace(
         tasks=Rows.of(
             [
-                replace(row, count=count)
+                row._replace(count=count)
                 for row in report.tasks[:]
                 if (count := tasks[row.coro, row.site])
             ]
         ),
         locks=Rows.of([row for row in report.locks[:] if row.waits.count or row.holds.count]),
-        io=Rows.of([replace(row, size_bytes=None) for row in report.io[:] if row.calls.count]),
-        memory=report.memory and replace(report.memory, regions=()),
+        io=Rows.of([row._replace(size_bytes=None) for row in report.io[:] if row.calls.count]),
+        memory=report.memory and report.memory._replace(regions=()),
     )
 
 

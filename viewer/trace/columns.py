@@ -6,7 +6,6 @@ Tables are tuples of columns: many fields cost a dataclass milliseconds at each 
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 # Kinds of slices; mirrored in native/native.h
@@ -172,11 +171,10 @@ class States(NamedTuple):
     owner_site: Column  # i
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Durations in ns by key * kinds + kind."""
 
-    count: Column  # q
+    count: Column  # type: ignore[assignment]  # q
     total: Column  # q
 
 
@@ -203,11 +201,10 @@ class Spans(NamedTuple):
     end_ns: Column  # q: 0 when it has none
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """Statistics of durations in ns, by key; percentiles interpolate between closest ranks."""
 
-    count: Column  # all q, by key
+    count: Column  # type: ignore[assignment]  # all q, by key
     total: Column
     p50: Column
     p90: Column
@@ -216,13 +213,12 @@ class Stats:
     longest: Column  # slice
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """Durations in ns by key and code."""
 
     key: Column  # i
     code: Column  # q
-    count: Column  # q
+    count: Column  # type: ignore[assignment]  # q
     total: Column  # q
     max: Column  # q
 
@@ -235,14 +231,13 @@ class Timeline(NamedTuple):
     row: Column  # i: the occupant; -1 nobody, -2 unknown, also after the lane's last piece
 
 
-@dataclass(frozen=True, slots=True)
-class Charges:
+class Charges(NamedTuple):
     """What waits of a key cost behind one occupant of their lanes."""
 
     key: Column  # i
     who: Column  # i
     total: Column  # q: ns
-    count: Column  # q: waits
+    count: Column  # type: ignore[assignment]  # q: waits
     longest: Column  # q: ns, of one of them
 
 
@@ -256,9 +251,34 @@ class Carved(NamedTuple):
     until_ns: Column  # q
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
+class Met(NamedTuple):
     """What was waited during intervals."""
 
     total: Column  # q: ns, by interval
-    count: Column  # i: waits
+    count: Column  # type: ignore[assignment]  # i: waits
+
+
+class Lanes(NamedTuple):
+    """Slices by lane. `label` gives the text of a row (not a place), an index of strings."""
+
+    offset: Column  # i: lane k has the places [offset[k], offset[k + 1])
+    row: Column  # i, by place
+    start_ns: Column  # q
+    end_ns: Column  # q
+    code: Column  # B
+
+
+class Tile(NamedTuple):
+    """Items of the wanted lanes. A bucket has row -1 and STATES shares of 255."""
+
+    lane: Column  # i: wanted lane k has the items [lane[k], lane[k + 1])
+    start_ns: Column  # q
+    end_ns: Column  # q
+    code: Column  # B: for a bucket, what it has most of
+    row: Column  # i
+    count: Column  # type: ignore[assignment]  # i
+    shares: Column  # B
+
+    @property
+    def is_exact(self) -> bool:
+        return not len(self.shares)

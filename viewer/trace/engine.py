@@ -1,22 +1,9 @@
 """The heavy functions in two versions: in C where that was built, else in Python."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
-from viewer.trace import (
-    charges,
-    counts,
-    decode,
-    descriptors,
-    intervals,
-    owners,
-    sites,
-    states,
-    sweeps,
-    texts,
-    tiles,
-    timelines,
-)
 from viewer.trace.columns import (
     Carved,
     Charges,
@@ -24,6 +11,7 @@ from viewer.trace.columns import (
     Described,
     Events,
     Gaps,
+    Lanes,
     Met,
     Owners,
     Pairs,
@@ -33,9 +21,9 @@ from viewer.trace.columns import (
     Stats,
     Sums,
     Tally,
+    Tile,
     Timeline,
 )
-from viewer.trace.tiles import Lanes, Tile
 
 try:
     from viewer.trace import _decoder
@@ -45,8 +33,7 @@ else:
     HAS_NATIVE = True
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(NamedTuple):
     """For the arguments and results of each, see the Python function of that name."""
 
     decode: Callable[[bytes], Events]
@@ -84,41 +71,12 @@ class Engine:
     upto: Callable[[int, int], Column]
 
 
-PYTHON = Engine(
-    decode.decode,
-    decode.framed,
-    descriptors.describe,
-    descriptors.above,
-    sweeps.pair,
-    sweeps.grouped_stats,
-    sweeps.keyed_sums,
-    sweeps.group_keys,
-    sweeps.either,
-    sweeps.pick,
-    sweeps.gather,
-    sweeps.pairs,
-    sweeps.distinct,
-    sweeps.tally,
-    owners.assign,
-    states.states,
-    timelines.flatten,
-    charges.charge,
-    timelines.carve,
-    timelines.meet,
-    tiles.lanes,
-    tiles.tile,
-    tiles.clip,
-    intervals.longer,
-    intervals.gaps,
-    intervals.spans,
-    intervals.histogram,
-    sites.find_args,
-    sites.find_numbers,
-    sites.head_sites,
-    texts.new_lines,
-    counts.lesser,
-    counts.upto,
-)
+@cache
+def in_python() -> Engine:
+    """The version in Python. Its modules are imported only where it is used."""
+    from viewer.trace.pure import TWINS
+
+    return Engine(*TWINS)
 
 
 def _native() -> Engine:
@@ -169,7 +127,7 @@ def _native() -> Engine:
     )
 
 
-BEST = _native() if HAS_NATIVE else PYTHON
+BEST = _native() if HAS_NATIVE else in_python()
 
 
 def keep_memory() -> None:

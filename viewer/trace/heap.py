@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.trace.model import Model
@@ -39,8 +39,7 @@ class Block:
         return self.size * self.size * self.count * (self.count - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Heap:
+class Heap(NamedTuple):
     """`mean_bytes` between two samples, by process: empty where allocations were not recorded.
     The blocks are in order of time. Some may be older than the range: they were there when it
     began."""
@@ -66,7 +65,7 @@ class Heap:
             for block in self.blocks
             if block.start_ns < until_ns and not 0 <= block.end_ns < from_ns
         )
-        return replace(self, blocks=tuple(blocks), from_ns=from_ns, until_ns=until_ns)
+        return self._replace(blocks=tuple(blocks), from_ns=from_ns, until_ns=until_ns)
 
     @property
     def allocated(self) -> list[Block]:

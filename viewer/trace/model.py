@@ -8,7 +8,7 @@ from itertools import compress
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.trace import columns, owners, states
+from viewer.trace import columns, symbols
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
 from viewer.trace.reader import Arg, Trace
@@ -19,32 +19,32 @@ from viewer.trace.tracks import Threads
 from viewer.trace.users import with_user_sites, with_user_tasks
 
 _SYMBOLS = {
-    owners.TASK: s.CAT_TASK,
-    owners.CAT_LIFETIME: s.CAT_LIFETIME,
-    owners.CAT_LOOP: s.CAT_LOOP,
-    owners.CAT_GC: s.CAT_GC,
-    owners.ARG_NAME: s.ARG_NAME,
-    owners.ARG_CORO: s.ARG_CORO,
-    owners.ARG_SITE: s.ARG_SITE,
-    owners.ARG_PARENT: s.ARG_PARENT,
-    owners.ARG_WAKER: s.ARG_WAKER,
-    owners.ARG_WAKER_TASK: s.ARG_WAKER_TASK,
-    owners.ARG_WAKER_THREAD: s.ARG_WAKER_THREAD,
+    symbols.TASK: s.CAT_TASK,
+    symbols.CAT_LIFETIME: s.CAT_LIFETIME,
+    symbols.CAT_LOOP: s.CAT_LOOP,
+    symbols.CAT_GC: s.CAT_GC,
+    symbols.ARG_NAME: s.ARG_NAME,
+    symbols.ARG_CORO: s.ARG_CORO,
+    symbols.ARG_SITE: s.ARG_SITE,
+    symbols.ARG_PARENT: s.ARG_PARENT,
+    symbols.ARG_WAKER: s.ARG_WAKER,
+    symbols.ARG_WAKER_TASK: s.ARG_WAKER_TASK,
+    symbols.ARG_WAKER_THREAD: s.ARG_WAKER_THREAD,
 }
 _STATE_SYMBOLS = {
-    states.LOCK: s.ARG_LOCK,
-    states.SITE: s.ARG_SITE,
-    states.OWNER: s.ARG_OWNER,
-    states.OWNER_TASK: s.ARG_OWNER_TASK,
-    states.OWNER_NAME: s.ARG_OWNER_NAME,
-    states.OWNER_SITE: s.ARG_OWNER_SITE,
-    states.ACQUIRED: s.ARG_ACQUIRED,
-    states.KIND: s.ARG_KIND,
-    states.HOLDING_GIL: s.ARG_HOLDING_GIL,
-    states.CONTINUES_CALL: s.ARG_CONTINUES,
-    states.BYTES: s.ARG_BYTES,
-    states.RELEASE: s.RELEASE,
-    states.ATTACHED: s.ATTACHED,
+    symbols.LOCK: s.ARG_LOCK,
+    symbols.SITE: s.ARG_SITE,
+    symbols.OWNER: s.ARG_OWNER,
+    symbols.OWNER_TASK: s.ARG_OWNER_TASK,
+    symbols.OWNER_NAME: s.ARG_OWNER_NAME,
+    symbols.OWNER_SITE: s.ARG_OWNER_SITE,
+    symbols.ACQUIRED: s.ARG_ACQUIRED,
+    symbols.KIND: s.ARG_KIND,
+    symbols.HOLDING_GIL: s.ARG_HOLDING_GIL,
+    symbols.CONTINUES_CALL: s.ARG_CONTINUES,
+    symbols.BYTES: s.ARG_BYTES,
+    symbols.RELEASE: s.RELEASE,
+    symbols.ATTACHED: s.ATTACHED,
 }
 _CATEGORY_STATES = {
     s.CAT_THREAD: columns.THREAD_RUNNING,

@@ -25,22 +25,20 @@ from viewer.trace.columns import (
     Owners,
     views,
 )
-
-# Positions in the `symbols` column: string indexes, -2 when the trace has no such string.
-# The argument `task` and the category share a name: one string, one symbol.
-(
-    TASK,
-    CAT_LIFETIME,
-    CAT_LOOP,
-    CAT_GC,
-    ARG_NAME,
+from viewer.trace.symbols import (
     ARG_CORO,
-    ARG_SITE,
+    ARG_NAME,
     ARG_PARENT,
+    ARG_SITE,
     ARG_WAKER,
     ARG_WAKER_TASK,
     ARG_WAKER_THREAD,
-) = range(11)
+    CAT_GC,
+    CAT_LIFETIME,
+    CAT_LOOP,
+    TASK,
+)
+
 _NUMBERS = (UINT, INT)
 _TEXT = (STRING,)
 

@@ -5,7 +5,6 @@ import struct
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -59,8 +58,7 @@ class Process(NamedTuple):
     snapshot_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """All files of a trace. Columns by track are indexed like `events.uuids`."""
 
     path: Path  # the first that the user named
@@ -243,8 +241,8 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
         engine, names, _awaits(events, names), symbols, paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
-    return replace(
-        trace, processes=_read_processes(trace, processes, live, contents.has_rings)
+    return trace._replace(
+        processes=_read_processes(trace, processes, live, contents.has_rings)
     )
 
 

@@ -29,23 +29,22 @@ from viewer.trace.columns import (
     States,
     views,
 )
-
-# Positions in the `symbols` column: string indexes, -2 when the trace has no such string.
-(
+from viewer.trace.symbols import (
+    ACQUIRED,
+    ATTACHED,
+    BYTES,
+    CONTINUES_CALL,
+    HOLDING_GIL,
+    KIND,
     LOCK,
-    SITE,
     OWNER,
-    OWNER_TASK,
     OWNER_NAME,
     OWNER_SITE,
-    ACQUIRED,
-    KIND,
-    HOLDING_GIL,
-    CONTINUES_CALL,
-    BYTES,
+    OWNER_TASK,
     RELEASE,
-    ATTACHED,
-) = range(13)
+    SITE,
+)
+
 _NUMBERS = (BOOL, UINT, INT)
 _TEXT = (STRING,)
 _MODES = {THREAD_RUNNING: 0, PREEMPTED: 1, OFF_CPU: 2, IO: 3}

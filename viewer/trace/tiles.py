@@ -11,41 +11,13 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from viewer.trace.columns import Column, views
+from viewer.trace.columns import Column, Lanes, Tile, views
 
 STATES = 16  # the codes of slices are smaller
 PIXELS = 1024  # width of a tile
 _ALIGNMENT = 8
 _REACH = 16  # as many slices before a moment may last until then: one, and nested ones
-
-
-class Lanes(NamedTuple):
-    """Slices by lane. `label` gives the text of a row (not a place), an index of strings."""
-
-    offset: Column  # i: lane k has the places [offset[k], offset[k + 1])
-    row: Column  # i, by place
-    start_ns: Column  # q
-    end_ns: Column  # q
-    code: Column  # B
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """Items of the wanted lanes. A bucket has row -1 and STATES shares of 255."""
-
-    lane: Column  # i: wanted lane k has the items [lane[k], lane[k + 1])
-    start_ns: Column  # q
-    end_ns: Column  # q
-    code: Column  # B: for a bucket, what it has most of
-    row: Column  # i
-    count: Column  # i
-    shares: Column  # B
-
-    @property
-    def is_exact(self) -> bool:
-        return not len(self.shares)
 
 
 def lanes(start: Column, end: Column, code: Column, lane: Column, count: int) -> Lanes:

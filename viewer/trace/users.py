@@ -4,7 +4,6 @@ from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from tracer import schema as s
 from viewer.trace.columns import AWAIT, LOOP_TASK, Column, Owners
@@ -102,7 +101,7 @@ def with_user_sites(trace: Trace) -> Trace:
         memoryview(library),
     )
     events = trace.events._replace(arg_value=values, strings=texts.strings)
-    return replace(trace, events=events)
+    return trace._replace(events=events)
 
 
 def _way(ways: Counter[str]) -> str:
@@ -202,7 +201,7 @@ def with_user_tasks(
                 numbers[site, coro] = texts.add(Site(site, coro)) if site else texts.put("")
             values[sites[slice_]] = numbers[site, coro]
     events = trace.events._replace(arg_value=memoryview(values), strings=texts.strings)
-    return replace(trace, events=events)
+    return trace._replace(events=events)
 
 
 def _in_awaits(

@@ -13,7 +13,7 @@ import tracer
 from tests.support.validator.rules import validate
 from tracer import schema as s
 from viewer.analysis.regions import REGION, region_rows
-from viewer.trace.engine import BEST, PYTHON
+from viewer.trace.engine import BEST, in_python
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
@@ -109,7 +109,9 @@ def test_random_program(tmp_path: Path, seed: int) -> None:
     thread.join()
     said = validate(path.read_bytes()).user.regions
     begun = [region for region in said if s.ARG_CONTINUES not in region.args]
-    reports = [region_rows(build_model(read_trace(path, engine))) for engine in (BEST, PYTHON)]
+    reports = [
+        region_rows(build_model(read_trace(path, engine))) for engine in (BEST, in_python())
+    ]
     assert reports[0] == reports[1]
     rows = [row for row in reports[0] if row.kind == REGION]
     assert sum(row.count for row in rows) == len(begun)

@@ -6,7 +6,6 @@ makes of the sweeps too. The C makes do the same work.
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from viewer.analysis.report import build_report
 from viewer.analysis.tasks import By
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import worst_waits
-from viewer.trace.engine import PYTHON
+from viewer.trace.engine import in_python
 from viewer.trace.model import build_model
 from viewer.trace.reader import Trace, read_trace
 
@@ -69,7 +68,7 @@ def trace_of(shape: str, events: int, tmp_path: Path) -> Trace:
     validate(data)
     file = tmp_path / f"{events}.trace"
     file.write_bytes(data)
-    return replace(read_trace(file), engine=PYTHON)
+    return read_trace(file)._replace(engine=in_python())
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -3,13 +3,13 @@
 import click
 import pytest
 
-from tracer.cli import COMMANDS, main
+from tracer.cli import every_command, main
 from tracer.cli.read import PROFILES
 
 SUMMARY = 60  # characters that fit beside the names of the commands on 80 columns
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", every_command(), ids=lambda command: command.name)
 def test_summaries_are_not_cut(
     capsys: pytest.CaptureFixture[str], command: click.Command
 ) -> None:
@@ -26,7 +26,7 @@ def test_summaries_are_not_cut(
     assert len(summary) < SUMMARY
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", every_command(), ids=lambda command: command.name)
 def test_options_are_explained(command: click.Command) -> None:
     """Every option has a text, which begins with a capital and ends with a full stop."""
     for option in command.params:

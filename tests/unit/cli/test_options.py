@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.commands import refused
-from tracer.cli import commands
+from tracer.cli import every_command
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ def test_one_exit_code_for_what_is_not_there(capsys, tmp_path):
 
 def test_summaries_are_whole():
     """No summary is cut in the list of commands."""
-    for command in commands.commands.values():
+    for command in every_command():
         assert not command.get_short_help_str(60).endswith("..."), command.name

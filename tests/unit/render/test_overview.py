@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -265,7 +264,7 @@ def test_the_first_finding_is_whole(tmp_path):
     model = build_model(read_trace(path))
     made = build_report(model, By.CORO)
     (found,) = made.findings
-    both = replace(made, findings=(found, found))
+    both = made._replace(findings=(found, found))
     told = overview(both, Style(60))
     assert " ".join(told.split()).count(found.text) == 1
     assert " …\n" in told

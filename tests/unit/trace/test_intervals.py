@@ -6,7 +6,7 @@ from array import array
 import pytest
 
 from tests.support.engines import ENGINES, plain
-from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
+from viewer.trace.engine import BEST, HAS_NATIVE, in_python
 
 
 def column(code, values):
@@ -69,11 +69,11 @@ def test_twins(seed):
         ("longer", start, end, mark, 90),
         ("histogram", start, end, key, bounds, 4),
     ):
-        assert getattr(BEST, name)(*arguments) == getattr(PYTHON, name)(*arguments)
+        assert getattr(BEST, name)(*arguments) == getattr(in_python(), name)(*arguments)
     assert plain(BEST.gaps(start, end, key, 4, 30)) == plain(
-        PYTHON.gaps(start, end, key, 4, 30)
+        in_python().gaps(start, end, key, 4, 30)
     )
-    assert plain(BEST.spans(end, key, 4)) == plain(PYTHON.spans(end, key, 4))
+    assert plain(BEST.spans(end, key, 4)) == plain(in_python().spans(end, key, 4))
 
 
 @pytest.mark.skipif(
@@ -121,7 +121,7 @@ def test_lesser_of_two_counts(engine):
 def test_twins_count_alike(seed):
     choose = random.Random(seed)
     times = [column("q", [choose.randrange(50) for _ in range(40)]) for _ in range(4)]
-    assert BEST.lesser(*times) == PYTHON.lesser(*times)
+    assert BEST.lesser(*times) == in_python().lesser(*times)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.engines import ENGINES
 from viewer.trace.columns import BOOL, DOUBLE, INT, STRING, UINT
-from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
+from viewer.trace.engine import BEST, HAS_NATIVE, in_python
 from viewer.trace.sites import Site, entry, head, is_library, place_of, via
 
 PACKAGE = "/env/lib/python3.13/site-packages/db/connection.py:120 Connection.execute"
@@ -157,7 +157,7 @@ def test_twins(seed):
         for find in ("find_args", "find_numbers"):
             found = [
                 getattr(engine, find)(begins, ends, starts, names, kinds, name)
-                for engine in (BEST, PYTHON)
+                for engine in (BEST, in_python())
             ]
             assert found[0] == found[1]
     value = column("q", [choose.randrange(20) for _ in range(60)])
@@ -165,7 +165,7 @@ def test_twins(seed):
     heads = column("i", [choose.randrange(-1, 20) for _ in range(20)])
     library = column("B", [choose.randrange(2) for _ in range(20)])
     arguments = (value, *places, heads, library)
-    assert BEST.head_sites(*arguments) == PYTHON.head_sites(*arguments)
+    assert BEST.head_sites(*arguments) == in_python().head_sites(*arguments)
 
 
 @pytest.mark.skipif(

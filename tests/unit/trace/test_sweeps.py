@@ -6,7 +6,7 @@ from array import array
 import pytest
 
 from tests.support.engines import ENGINES, plain
-from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
+from viewer.trace.engine import BEST, HAS_NATIVE, in_python
 
 
 def column(code, values):
@@ -43,7 +43,7 @@ def test_stats_twins(seed):
     key = column("i", [choose.randrange(-1, 6) for _ in range(n)])
     start = column("q", [0] * n)
     assert plain(BEST.grouped_stats(start, end, key, 6)) == plain(
-        PYTHON.grouped_stats(start, end, key, 6)
+        in_python().grouped_stats(start, end, key, 6)
     )
 
 
@@ -60,7 +60,7 @@ def test_order_twins(seed):
     track = column("i", [choose.randrange(5) for _ in range(n)])
     process = column("i", [0, 0, 1, -1, 1])
     assert plain(BEST.pair(time, kind, track, process, 2)) == plain(
-        PYTHON.pair(time, kind, track, process, 2)
+        in_python().pair(time, kind, track, process, 2)
     )
 
 

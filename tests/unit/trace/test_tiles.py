@@ -6,7 +6,7 @@ from array import array
 import pytest
 
 from tests.support.engines import ENGINES, plain
-from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON, Engine
+from viewer.trace.engine import BEST, HAS_NATIVE, Engine, in_python
 from viewer.trace.tiles import STATES
 
 engines = pytest.mark.parametrize("engine", ENGINES)
@@ -108,14 +108,14 @@ def test_twins(seed):
         now[lane] = start + choose.choice([0, 1, 2, 9, 50, 400])
         slices.append((start, now[lane], choose.randrange(STATES), lane))
     slices.sort(key=lambda one: one[0])
-    twins = [lanes_of(engine, slices, 4) for engine in (PYTHON, BEST)]
+    twins = [lanes_of(engine, slices, 4) for engine in (in_python(), BEST)]
     assert plain(twins[0]) == plain(twins[1])
     for pixel_ns in (1, 3, 10, 100, 5000):
         asked = ([3, 0, 1], choose.randrange(-50, max(now) + 50), pixel_ns, 64)
-        made = [tile_of(e, t, *asked) for e, t in zip((PYTHON, BEST), twins, strict=True)]
+        made = [tile_of(e, t, *asked) for e, t in zip((in_python(), BEST), twins, strict=True)]
         assert plain(made[0]) == plain(made[1])
         cut = (twins[0].start_ns, twins[0].end_ns, twins[0].code, asked[1], asked[1] + 300)
-        assert list(map(bytes, PYTHON.clip(*cut))) == list(map(bytes, BEST.clip(*cut)))
+        assert list(map(bytes, in_python().clip(*cut))) == list(map(bytes, BEST.clip(*cut)))
 
 
 @pytest.mark.skipif(

@@ -8,7 +8,7 @@ import pytest
 from tests.support.builder.trace import TraceBuilder
 from tests.support.engines import ENGINES, plain
 from tests.support.stories.shapes import SHAPES
-from viewer.trace.engine import BEST, HAS_NATIVE, PYTHON
+from viewer.trace.engine import BEST, HAS_NATIVE, in_python
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.tracks import read_tracks
@@ -49,7 +49,7 @@ def test_above_twins(seed):
     )
     wanted = column([choose.random() < 0.05 for _ in range(n)])
     for of in (wanted, column([])):
-        assert BEST.above(parent, of).tolist() == PYTHON.above(parent, of).tolist()
+        assert BEST.above(parent, of).tolist() == in_python().above(parent, of).tolist()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -67,11 +67,11 @@ def test_described_twins(shape, tmp_path):
     """Both makes read the same tracks out of every shape of trace."""
     file = tmp_path / "x"
     file.write_bytes(SHAPES[shape](300).data())
-    events, data = PYTHON.decode(file.read_bytes()), file.read_bytes()
+    events, data = in_python().decode(file.read_bytes()), file.read_bytes()
     given = (
         events.descriptor_at, events.descriptor_bytes, events.descriptor_packet, events.uuids
     )  # fmt: skip
-    assert plain(BEST.describe(data, *given)) == plain(PYTHON.describe(data, *given))
+    assert plain(BEST.describe(data, *given)) == plain(in_python().describe(data, *given))
 
 
 def test_tracks_of_tasks_are_not_made(tmp_path):

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from viewer.analysis.causes.samples import Hot, hottest_of
 from viewer.analysis.ledger.resource import Windows
@@ -52,8 +52,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """A part of a wait. `parts` are empty or add up to `ns`, the largest first.
 
     `count` is the number of pieces. `holds_gil`: it held the GIL without running Python.
@@ -65,7 +64,7 @@ class Cause:
     ns: int
     who: str = ""
     site: str = ""
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]
     holds_gil: bool = False
     of_task: str = ""
     hot: tuple[Hot, ...] = ()
@@ -89,8 +88,7 @@ def _together(same: list[Cause]) -> Cause:
     if any(cause.parts for cause in same):
         for cause in same:
             parts += cause.parts or (Cause(Kind.UNKNOWN, cause.ns, count=cause.count),)
-    return replace(
-        same[0],
+    return same[0]._replace(
         ns=sum(cause.ns for cause in same),
         count=sum(cause.count for cause in same),
         hot=hottest_of(cause.hot for cause in same),
@@ -114,13 +112,13 @@ def shortened(causes: tuple[Cause, ...], least_ns: int, most: int) -> tuple[Caus
     The causes have the largest first, and still add up.
     """
     shown = [
-        replace(cause, parts=shortened(cause.parts, least_ns, most))
+        cause._replace(parts=shortened(cause.parts, least_ns, most))
         for cause in causes[:most]
         if cause.ns >= least_ns
     ]
     rest = causes[len(shown) :]
     if len(rest) == 1:
-        return (*shown, replace(rest[0], parts=()))
+        return (*shown, rest[0]._replace(parts=()))
     if rest:
         left = sum(cause.ns for cause in rest)
         shown.append(Cause(Kind.OTHERS, left, f"{len(rest):,}", count=len(rest)))

@@ -6,7 +6,6 @@ further by the lane of whoever it names, until nothing is left to explain.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import replace
 
 from tracer import schema as s
 from viewer.analysis.causes.elsewhere import between
@@ -365,7 +364,7 @@ class Tree:
             below = self.behind(label.on, cut, path)
             cause = self._cause(label, cut, below)
             if label.kind in _ON_CPU:
-                cause = replace(cause, hot=self.samples.hot(thread, cut))
+                cause = cause._replace(hot=self.samples.hot(thread, cut))
             found.append(cause)
         return merged(found)
 

@@ -1,20 +1,19 @@
 """Blocking calls that waited until another recorded process wrote: who wrote, where, and how
 long that took."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.trace.model import Model
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """A thread that wrote at one line, and for how long in all it was waited for."""
 
     process: int
     who: str
     site: str
-    count: int
+    count: int  # type: ignore[assignment]
     ns: int
 
 

@@ -1,7 +1,6 @@
 """How many tasks of a coroutine lived at once, when the last of them was created."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from viewer.analysis.dump.tasks import creation
@@ -13,11 +12,10 @@ _FEWEST = 10  # in the second trace: fewer may be a matter of the moment
 _TIMES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
+class Alive(NamedTuple):
     """Tasks of a coroutine. `created` is the line that created most of them; "" unknown."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     oldest_ns: int
     site: str = ""
     created: str = ""

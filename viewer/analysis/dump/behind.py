@@ -1,7 +1,6 @@
 """Whom each thread and task of a moment waits for."""
 
 from collections import defaultdict
-from dataclasses import replace
 
 from tracer import schema as s
 from viewer.analysis.dump.covering import Covering
@@ -19,7 +18,7 @@ def resolved(covering: Covering, found: list[tuple[Entry, int]]) -> tuple[Entry,
     entries = [waits.told(entry, i) for entry, i in found]
     # What a thread waits for in a task's step, the task waits for.
     return tuple(
-        replace(entry, lock=entries[entry.runs_on].lock, behind=entries[entry.runs_on].behind)
+        entry._replace(lock=entries[entry.runs_on].lock, behind=entries[entry.runs_on].behind)
         if entry.runs_on >= 0
         else entry
         for entry in entries
@@ -48,7 +47,7 @@ class _Waits:
             args = self.model.trace.args(end) | args
         lock = args.get(s.ARG_LOCK)
         number = lock if isinstance(lock, int) else -1
-        return replace(entry, lock=number, behind=self._behind(entry, i, number, args))
+        return entry._replace(lock=number, behind=self._behind(entry, i, number, args))
 
     def _behind(self, entry: Entry, i: int, lock: int, args: dict[str, Arg]) -> Behind | None:
         name, process = self.covering.name(i), entry.process

@@ -1,7 +1,8 @@
 """An entry of a dump: a thread or task at one moment."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+from typing import NamedTuple
 
 from viewer.analysis.profiles.profile import Place
 
@@ -24,24 +25,22 @@ class How(StrEnum):
 UNKNOWN = "unknown"  # the state of a thread that the trace does not show
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(NamedTuple):
     """Whom an entry waits for. `index` is among the entries; -1: it is not in the dump."""
 
     how: How
     what: What
     name: str
-    index: int = -1
+    index: int = -1  # type: ignore[assignment]
     site: str = ""  # where a holder acquired the lock
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Times are the trace's own, in ns; frames are innermost first, empty where unknown."""
 
     what: What
     process: int
-    index: int  # among the model's threads, or tasks
+    index: int  # type: ignore[assignment]  # among the model's threads, or tasks
     number: int  # a tid, or a task's id; -1 unknown
     name: str
     function: str  # of a task: its coroutine function; "" of a thread
@@ -65,8 +64,7 @@ class Entry:
         return self.what, self.index
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(NamedTuple):
     """All threads and tasks of one moment."""
 
     at_ns: int

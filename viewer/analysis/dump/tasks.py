@@ -1,7 +1,5 @@
 """The tasks of a moment, on any loop: what each did, since when, with which stack."""
 
-from dataclasses import replace
-
 from tracer import schema as s
 from viewer.analysis.dump.covering import Covering
 from viewer.analysis.dump.entry import Entry, What
@@ -35,9 +33,9 @@ def task_entries(
         elif kinds[i] == READY:
             first = first_state(model, task) == i
             frames = (_own(model, task),) if first else resting.get(task, ())
-            entry = replace(entry, frames=frames)
+            entry = entry._replace(frames=frames)
         else:
-            entry = replace(entry, frames=_awaiting(model, covering, i, task))
+            entry = entry._replace(frames=_awaiting(model, covering, i, task))
         found.append((entry, i))
     return found
 
@@ -123,7 +121,7 @@ def _with_creator(
     if parent < 0:
         return entry
     name = model.coroutine_of(parent)
-    return replace(entry, creator=order.get(parent, -1), creator_name=name)
+    return entry._replace(creator=order.get(parent, -1), creator_name=name)
 
 
 def _running(
@@ -140,9 +138,9 @@ def _running(
     if on < 0:
         return entry
     thread = threads[on]
-    entry = replace(
-        entry, frames=within_task(thread.frames), sampled_ns=thread.sampled_ns, runs_on=on
+    entry = entry._replace(
+        frames=within_task(thread.frames), sampled_ns=thread.sampled_ns, runs_on=on
     )
     if thread.state in COMPUTING or thread.since_ns < 0:
         return entry
-    return replace(entry, state=thread.state, since_ns=thread.since_ns)
+    return entry._replace(state=thread.state, since_ns=thread.since_ns)

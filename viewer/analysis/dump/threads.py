@@ -1,7 +1,6 @@
 """The threads of a moment: what each did, since when, with which stack."""
 
 from collections import defaultdict
-from dataclasses import replace
 
 from tracer import schema as s
 from viewer.analysis.dump.covering import Covering
@@ -41,7 +40,7 @@ def _with_state(entry: Entry, covering: Covering, i: int, collection: int) -> En
         since, state = starts[collection], covering.name(collection)
     else:
         frames, since, state = covering.frames(i), _since(covering, i), covering.name(i)
-    return replace(entry, state=state, since_ns=since, frames=frames)
+    return entry._replace(state=state, since_ns=since, frames=frames)
 
 
 def _since(covering: Covering, i: int) -> int:
@@ -122,7 +121,7 @@ class _Seen:
             return entry
         time, frames = min(fitting, key=lambda one: abs(one[0] - covering.at_ns))
         is_now = time == covering.at_ns
-        return replace(entry, frames=frames, sampled_ns=-1 if is_now else time)
+        return entry._replace(frames=frames, sampled_ns=-1 if is_now else time)
 
     def _sampled(self, entry: Entry) -> list[tuple[int, tuple[Place, ...]]]:
         events = self.events

@@ -1,7 +1,6 @@
 """SQLite's busy time-outs: calls that all waited for its lock until they gave up."""
 
 from collections.abc import Iterator
-from statistics import median_low
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import (
@@ -36,7 +35,7 @@ def gave_up(facts: Facts) -> Finding | None:
     """Calls of SQLite that all took as long as its busy time-out: no disk is that regular."""
     calls = [call for own in sqlite_calls(facts).values() for call in own]
     long = [call for call in calls if call.ns >= LOCKED_NS]
-    middle = median_low(call.ns for call in long) if long else 0
+    middle = sorted(call.ns for call in long)[(len(long) - 1) // 2] if long else 0
     found = [call for call in long if abs(call.ns - middle) <= _REGULAR_NS]
     lost, least = sum(call.ns for call in found), min((c.ns for c in found), default=0)
     is_regular = len(found) >= _SOME and len(found) * 2 >= len(long)

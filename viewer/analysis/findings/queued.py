@@ -4,7 +4,6 @@ more: nobody waits for the jobs, but these wait."""
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from statistics import median
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -163,6 +162,8 @@ def _short(jobs: dict[str, list[_Part]]) -> str:
     if len(jobs) < 2:
         return ""
     most = _most(jobs)
+    from statistics import median  # it takes longer to import than this file
+
     usual = median(part.end_ns - part.start_ns for part in jobs[most])
     short = [
         job

@@ -4,7 +4,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
-from statistics import median
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -85,6 +84,8 @@ def _of_thread(
     pauses = [end - start for start, end in idle if end - start >= _PAUSE_NS]
     if len(pauses) < _LOOKS:
         return
+    from statistics import median  # it takes longer to import than this file
+
     usual = int(median(pauses))
     busy.sort()
     begins = [start for start, _ in busy]

@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from statistics import median
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -62,6 +61,8 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
     for (name, site), found in by_place.items():
         if is_told and name.startswith((_QUERY, _SQLITE)):
             continue
+        from statistics import median  # it takes longer to import than this file
+
         usual = int(median(call.ns for call in found))
         stalls = [call for call in found if call.ns >= max(_LONG_NS, usual * _TIMES)]
         stalls.sort(key=lambda call: -call.ns)

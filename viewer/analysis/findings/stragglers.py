@@ -3,7 +3,6 @@ somebody waits for it alone."""
 
 from collections import defaultdict
 from collections.abc import Iterator
-from statistics import median
 from typing import NamedTuple
 
 from tracer.units import duration, plural
@@ -126,6 +125,8 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
     """Those of equal ones for which somebody waited when the others had ended."""
     if len(every) <= _OTHERS:
         return
+    from statistics import median  # it takes longer to import than this file
+
     usual = int(median(one.ns for one in every))
     slow = [one for one in every if one.ns >= max(_LOST_NS, usual * _TIMES)]
     slow.sort(key=lambda one: -one.ns)

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.ledger.rows import is_own, waits_for_lock
 from viewer.analysis.states import keys, numbers
-from viewer.trace.columns import AWAIT, GIL_WAIT, READY, STATE_MASK, Column
+from viewer.trace.columns import AWAIT, GIL_WAIT, READY, STATE_MASK, Column, Lanes
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
-from viewer.trace.tiles import Lanes
 
 
 class Failure(NamedTuple):

@@ -1,7 +1,6 @@
 """The ledger of a model: its resources, each made on its first use and then kept."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -163,7 +162,7 @@ class Ledger(Index):
         """The same, by thread."""
         gil, threads = self.gil, len(self.model.threads)
         lost = [threads + 1] * (len(gil.who) - len(self.model.states.who))
-        return replace(gil, who=joined(self.model.states.who, lost), whos=threads)
+        return gil._replace(who=joined(self.model.states.who, lost), whos=threads)
 
     @cached_property
     def holds(self) -> Resource:

@@ -57,8 +57,7 @@ class Waits(NamedTuple):
     keys: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """Lanes in pieces, and by row of the timeline the number of its occupant.
 
     Occupants are numbered below `whos`. Then follow `nobody` (released, not yet acquired; for

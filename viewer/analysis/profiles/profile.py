@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,8 +26,7 @@ class Place(NamedTuple):
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """Innermost frame first. `values` are in the order of the profile's types, labels are
     sorted."""
 
@@ -37,8 +35,7 @@ class Sample:
     labels: tuple[tuple[str, str | int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """`types` are (name, unit); the last one is shown first. Times are in ns."""
 
     types: tuple[tuple[str, str], ...]
@@ -60,11 +57,10 @@ def showing(profile: Profile, type_: str) -> Profile:
     if type_ not in names:
         raise UsageError(f"this profile has no {type_!r}. It has: {', '.join(names)}.")
     order = [i for i, name in enumerate(names) if name != type_] + [names.index(type_)]
-    return replace(
-        profile,
+    return profile._replace(
         types=tuple(profile.types[i] for i in order),
         samples=tuple(
-            replace(sample, values=tuple(sample.values[i] for i in order))
+            sample._replace(values=tuple(sample.values[i] for i in order))
             for sample in profile.samples
         ),
     )
@@ -159,8 +155,7 @@ def qualified(function: str, path: str) -> str:
     return f"{module}.{function}"
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(NamedTuple):
     """What a function has by itself (flat) and with everything it called (cumulative)."""
 
     function: Place  # with the line that has the most

@@ -1,6 +1,5 @@
 """The tasks and threads that the user asks about, by their names."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -87,8 +86,10 @@ def processes_asked(tree: Tree, wanted: str) -> set[int]:
 
 def _instead(wanted: str, known: Iterable[str]) -> str:
     """A sentence about the existing names; "" where there are none."""
+    from difflib import get_close_matches  # only a mistake needs it
+
     names = sorted(set(known))
-    close = difflib.get_close_matches(wanted, names, _LIKE)
+    close = get_close_matches(wanted, names, _LIKE)
     if close:
         return f" Did you mean {' or '.join(map(repr, close))}?"
     shown = [*map(repr, names[:_LIKE]), *(["…"] if len(names) > _LIKE else [])]

@@ -1,7 +1,7 @@
 """What a wait is: of which kind, whose, for what, and how it ended."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
@@ -55,8 +55,7 @@ INSIDE = ("sqlite3.", "multiprocessing.SemLock.", "fcntl.flock", "fcntl.lockf")
 _OF_TASKS = (What.READY, What.AWAIT)
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """One wait. `row` is a slice of the trace for READY and AWAIT, else a row of States.
 
     Times are those of the trace's clock, as in the columns.

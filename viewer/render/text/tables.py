@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from typing import NamedTuple, Self, TextIO
 
@@ -38,8 +37,10 @@ class Style(NamedTuple):
     def of(cls, out: TextIO) -> Self:
         """The style for a terminal, a pipe or a file."""
         colour = out.isatty() and not os.environ.get("NO_COLOR")
+        from shutil import get_terminal_size  # JSON needs none of it
+
         # Piped text has no terminal to fit; COLUMNS says otherwise.
-        width = max(shutil.get_terminal_size((100, 24)).columns, _NARROWEST)
+        width = max(get_terminal_size((100, 24)).columns, _NARROWEST)
         return cls(min(width, 120), colour, os.getcwd())
 
     def title(self, text: str) -> str:

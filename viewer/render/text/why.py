@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tracer import schema as s
 from tracer.units import addends, duration, moment, plural, share
@@ -229,7 +228,7 @@ def worded(explanation: Explanation) -> tuple[Cause, ...]:
     if explanation.subject not in _JOINS:
         return explanation.causes
     return tuple(
-        replace(cause, kind=Kind.WAKER) if cause.kind is Kind.OWNER else cause
+        cause._replace(kind=Kind.WAKER) if cause.kind is Kind.OWNER else cause
         for cause in explanation.causes
     )
 
@@ -321,7 +320,7 @@ def in_turn(causes: Sequence[Cause]) -> tuple[Cause, ...]:
     collections = [cause for cause in causes if cause.kind is Kind.GC]
     if len(collections) > 1:
         who = " and ".join(cause.who for cause in collections[:2])
-        found += merged(replace(cause, who=who) for cause in collections)
+        found += merged(cause._replace(who=who) for cause in collections)
     for (kind, _, name, _), same in alike.items():
         if kind is Kind.GC and len(collections) > 1:
             continue
@@ -329,7 +328,7 @@ def in_turn(causes: Sequence[Cause]) -> tuple[Cause, ...]:
             found += same
             continue
         who = f"{len(same)} × {name}"
-        found += merged(replace(cause, who=who) for cause in same)
+        found += merged(cause._replace(who=who) for cause in same)
     return merged(found)
 
 
