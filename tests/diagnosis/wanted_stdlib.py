@@ -49,4 +49,10 @@ STDLIB: dict[str, Wanted] = {
     "n07_barrier_waits_for_slow_party": Wanted(
         "uneven workers", ("shard-N", "simulate", "`shard-3`", "asleep in `load_block`")
     ),
+    "n10_pool_of_a_list_and_a_condition": Wanted(
+        "thread-pool starvation", ("2 workers of `thumb-N`", "asleep in `resize`", r"py:\d+")
+    ),
+    "n11_promise_that_is_never_kept": Wanted(
+        "wait in vain", ("MainThread", "Promise.get", "`db`", "went back to wait for more")
+    ),
 }

@@ -74,6 +74,9 @@ def server(fails_ns=10 * MS, wait_ns=2_000 * MS, times=1, name="Event.wait"):
     trace = TraceBuilder(argv="server.py", signals=SIGNALS)
     main, thread = trace.thread("MainThread"), trace.thread("server")
     ready, site = trace.lock(name, "server.py:3"), "/app/server.py:22 start"
+    start = {s.ARG_SITE: "/app/server.py:21 start", s.ARG_STACK: "/app/server.py:21 start"}
+    begun = trace.instant(main.track, 0, s.THREAD_START, s.CAT_THREAD, **start)
+    trace.arrow(begun, trace.instant(thread.track, 0, s.THREAD_STARTED, s.CAT_THREAD))
     thread.native(0)
     main.native(0)
     where = {s.ARG_SITE: "/app/server.py:9 serve"}

@@ -10,15 +10,15 @@ STATUS, CALL = "/app/jobs.py:12 status", "/app/jobs.py:31 call"
 RUN = "/lib/python3.13/threading.py:992 Thread.run"
 
 
-def workers(slow_ns=400 * MS, quick=4, shared=False, idle=False):
+def workers(slow_ns=400 * MS, quick=4, shared=False, idle=False, takes="Queue.get"):
     """Two threads launch something for a user each, then answer those who asked at 20 ms."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     threads = [trace.thread(f"job-{n}").native(0) for n in range(2)]
     users = [trace.thread(f"user-{n}").native(0) for n in range(2)]
     boards = [trace.thread(f"board-{n}").native(0) for n in range(quick)]
-    queue, one = trace.lock("Queue.get", TAKE), trace.lock("Event.wait", CALL)
+    queue, one = trace.lock(takes, TAKE), trace.lock("Event.wait", CALL)
     for n, thread in enumerate(threads):
-        thread.lock_wait(n, "Queue.get", lock=queue, site=TAKE)
+        thread.lock_wait(n, takes, lock=queue, site=TAKE)
     for n, (user, thread) in enumerate(zip(users, threads, strict=True)):
         user.release(10 * MS + n, queue, to=thread)
         event = trace.lock("Event.wait", CALL)
@@ -49,8 +49,9 @@ def workers(slow_ns=400 * MS, quick=4, shared=False, idle=False):
     return trace.ended(end + MS)
 
 
-def test_requests_behind_slow_ones(tmp_path):
-    (found,) = find_in(tmp_path, workers())
+@pytest.mark.parametrize("takes", ["Queue.get", "Condition.wait"])
+def test_requests_behind_slow_ones(tmp_path, takes):
+    (found,) = find_in(tmp_path, workers(takes=takes))
     assert found.finding == "thread-pool starvation"
     assert found.text == (
         "Thread-pool starvation: all 2 workers of `job-N` are busy with `launch` (jobs.py:8), "
@@ -70,8 +71,9 @@ def test_requests_behind_slow_ones(tmp_path):
         pytest.param({"idle": True}, id="the workers are idle when they ask"),
     ],
 )
-def test_requests_that_are_served(tmp_path, story):
-    assert kinds(tmp_path, workers(**story)) == []
+@pytest.mark.parametrize("takes", ["Queue.get", "Condition.wait"])
+def test_requests_that_are_served(tmp_path, story, takes):
+    assert kinds(tmp_path, workers(takes=takes, **story)) == []
 
 
 def commits(together=True, callers=8, rounds=3):

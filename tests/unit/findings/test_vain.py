@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 RUN, ADD = "/app/jobs.py:7 run_jobs", "/app/jobs.py:11 add_job"
 
@@ -91,6 +92,11 @@ def test_items_that_are_done_in_the_end(tmp_path):
 def waits(name="Event.wait", count=1, ns=1_200 * MS, thread="MainThread", once_set=False):
     trace = TraceBuilder(argv="wait.py", signals=SIGNALS)
     main, setter = trace.thread(thread).native(0), trace.thread("setter").native(0)
+    starter = trace.thread("starter")
+    start = {s.ARG_SITE: "/app/wait.py:2 wait", s.ARG_STACK: "/app/wait.py:2 wait"}
+    begun = trace.instant(main.track, 0, s.THREAD_START, s.CAT_THREAD, **start)
+    trace.arrow(begun, trace.instant(starter.track, 0, s.THREAD_STARTED, s.CAT_THREAD))
+    starter.native(0).end(MS)
     lock, at = trace.lock(name, "/app/wait.py:3 wait"), MS
     for n in range(count):
         got = once_set and n == count - 1

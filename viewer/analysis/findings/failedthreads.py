@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tracer.units import duration, plural
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.handed import EVENTS, started_for, was_woken
 from viewer.analysis.findings.waits import GETS, LongWaits, Wait, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -28,6 +29,7 @@ _FOR_ONE = (
 _PACES = ("Event", "Event.wait", "Condition", "Condition.wait")  # may only pace a loop: …
 _LOCKS = ("Lock", "RLock")  # which have owners: see `lost`
 _AGAIN = 3  # … whoever waits there that often
+_MAIN = "MainThread"
 _MOST = 2_000  # waits that are looked at, the longest ones
 
 
@@ -187,7 +189,22 @@ class _Search:
             for thread, failure in self.failures.items()
             if of[thread] == process
             and wait.start_ns - _BEFORE_NS <= failure.at_ns <= wait.end_ns - _LOST_NS
+            and self._is_its(thread, wait)
         }
+
+    def _is_its(self, thread: int, wait: Wait) -> bool:
+        """Whether the main thread had given a thread something to do, else it may only pause;
+        others have less to pause for."""
+        if wait.name not in EVENTS or not self._is_main(wait.who):
+            return True
+        until = self.failures[thread].at_ns
+        return thread in started_for(self.facts, wait) or was_woken(
+            self.facts, thread, until, wait
+        )
+
+    def _is_main(self, who: Who) -> bool:
+        kind, which = who
+        return kind == "thread" and self.facts.model.threads[which].thread_name == _MAIN
 
     def _is_once(self, wait: Wait) -> bool:
         """Whether all who ever waited there did so once, and in vain."""

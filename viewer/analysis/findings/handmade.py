@@ -15,6 +15,9 @@ from viewer.words import stem
 # In what one waits for an answer.
 _ANSWERS = ("Event.wait", "Event", "Condition.wait", "Future.result", "future", *GETS)
 
+# In what workers wait for the next job; a list of jobs has a condition.
+_JOBS = (*GETS, "Condition.wait", "Condition")
+
 type _Idle = list[tuple[int, int]]
 _TOGETHER_NS = 1_000_000  # answers that one request brings for several at once
 
@@ -24,7 +27,7 @@ def pools_of_queues(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
     answered = LongWaits.of(facts).answered_by("thread", _ANSWERS)
     if not answered:
         return
-    for _, threads, idle in takers_of_queues(facts):
+    for _, threads, idle in takers_of_queues(facts, _JOBS):
         jobs = [
             job
             for thread in threads
@@ -36,14 +39,14 @@ def pools_of_queues(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
 
 
 def takers_of_queues(
-    facts: Facts,
+    facts: Facts, names: tuple[str, ...] = GETS
 ) -> Iterator[tuple[int, tuple[int, ...], dict[int, _Idle]]]:
     """By lock of a queue the threads that waited for its items, and by thread from when to
     when."""
     model, table, trace = facts.model, facts.model.states, facts.model.trace
     known = facts.jobs.pool_of
     for lock, name in enumerate(table.lock_name):
-        if trace.text(name).rpartition(": ")[2] not in GETS:
+        if trace.text(name).rpartition(": ")[2] not in names:
             continue
         rows, starts, ends = facts.ledger.waits_for(lock)
         if any(table.state[row] & STATE_MASK == TASK_WAIT for row in rows):

@@ -12,6 +12,7 @@ from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.forked import killed, left_in_parent, locked_at_fork
 from viewer.analysis.findings.groups import whole
+from viewer.analysis.findings.handed import idle_again, is_pause
 from viewer.analysis.findings.waits import (
     FOR_TASKS,
     GETS,
@@ -251,6 +252,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         else:
             gone = killed(facts, worst) or _getters(facts, waits, worst)
             text += gone or _nobody(vain, every) + _failures(facts, found)
+            text += "" if gone else idle_again(facts, worst)
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
 
@@ -335,6 +337,8 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
     if len(found) == 1 and found[0].who[0] == "task" and not _failed(facts, found):
         return False  # until a time is over, as a program runs, or for what comes seldom
     if len(found) >= _LOOKS and not _gave_up_together(facts, found):
+        return False
+    if len(found) < _LOOKS and all(is_pause(facts, wait) for wait in found):
         return False
     model = facts.model
     return all(
