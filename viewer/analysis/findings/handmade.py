@@ -54,8 +54,8 @@ def takers_of_queues(
         idle: dict[int, _Idle] = defaultdict(list)
         for row, start_ns, end_ns in zip(rows, starts, ends, strict=True):
             idle[table.who[row]].append((start_ns, end_ns))
-        names = {stem(model.thread_names[thread]) for thread in idle}
-        if len(names) == 1 and not any(thread in known for thread in idle):
+        alike = {stem(model.thread_names[thread]) for thread in idle}
+        if len(alike) == 1 and not any(thread in known for thread in idle):
             yield lock, tuple(sorted(idle)), idle
 
 
