@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tracer import schema as s
+from viewer.analysis.causes.children import Children
 from viewer.analysis.causes.elsewhere import Child, Elsewhere
 from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Kind
@@ -67,6 +68,7 @@ class Labels:
         self.lanes, self.model, self.ledger = lanes, lanes.model, lanes.ledger
         self.holders = Holders(lanes.ledger)
         self.elsewhere = Elsewhere.of(self.model)
+        self.children = Children(lanes)
 
     def on_loop(self, key: int) -> Label:
         if key == NOBODY:
@@ -104,6 +106,13 @@ class Labels:
 
     def thread(self, thread: int, kind: Kind = Kind.THREAD) -> Label:
         return Label(kind, self.lanes.name_of_thread(thread), on=("thread", thread))
+
+    def unended(self, task: int, i: int) -> Label | None:
+        """The task that lives at the end, for which an open await of a task is (slice i)."""
+        child = self.children.awaited(task, i)
+        if child < 0:
+            return None
+        return Label(Kind.UNENDED, self.lanes.name_of_task(child), on=("task", child))
 
     def child(self, row: int) -> Label:
         """The process for whose end a row of States waited."""

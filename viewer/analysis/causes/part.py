@@ -20,6 +20,7 @@ class Kind(StrEnum):
     THREAD = "thread"  # held the GIL
     OWNER = "owner"  # held the lock
     WAKER = "waker"  # a task or thread that ended the wait
+    UNENDED = "unended"  # a task for whose end it waits, and which lives on
     FREE = "free"  # nobody held it
     COMPUTING = "computing"
     NATIVE = "native"

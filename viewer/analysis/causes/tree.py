@@ -206,7 +206,7 @@ class Tree:
         on = self.labels.behind(row) if row >= 0 else None
         if on is not None and (found := self.behind(on, windows, path)):
             return found
-        label = self.ended_by(task, i)
+        label = self.labels.unended(task, i) or self.ended_by(task, i)
         if label.on is not None and label.on[0] in ("job", "message"):
             return self.behind(label.on, windows, path)
         loop = self.lanes.loop_of_task(task) if label.kind is Kind.IO else -1

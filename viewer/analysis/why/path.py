@@ -104,7 +104,7 @@ class _Walk:
         site = self.tree.lanes.site_of_await(i) if owned.kind[i] == AWAIT else ""
         yield Step(Did.WAITED, self.tree.lanes.name_of_task(task), what, site, start, end)
         if owned.kind[i] == AWAIT:
-            waker, at = self.tree.ended_by(task, i), end
+            waker, at = self.tree.labels.unended(task, i) or self.tree.ended_by(task, i), end
             ready = self.tree.lanes.after_await(task, i)
         else:
             waker, at, ready = self.tree.waker(task, i), start, i

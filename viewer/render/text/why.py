@@ -30,7 +30,7 @@ _IN_TURN = ", one after the other"
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
 _BLAMED = (Kind.OWNER, Kind.VAIN)  # who did not end a wait
 _WHICH = (
-    *(Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.VAIN, Kind.CHILD, Kind.JOB),
+    *(Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.UNENDED, Kind.VAIN, Kind.CHILD, Kind.JOB),
     *(Kind.SUBMITTER, Kind.WRITER),
 )
 # What links a cause to the one thing it did all that time.
@@ -51,11 +51,10 @@ _HELD = {
 }
 _ENDED = {
     **_HELD,
-    Kind.WAKER: "it waited for {who}",
+    **dict.fromkeys((Kind.WAKER, Kind.UNENDED, Kind.CHILD), "it waited for {who}"),
     Kind.TIMER: "it waited for a timer",
     Kind.IO: "it waited for something outside the program",
     Kind.UNSEEN: "its loop was too busy to look for what arrives from outside",
-    Kind.CHILD: "it waited for {who}",
     Kind.QUEUED: "the job was queued: no worker had begun it",
     Kind.JOB: "a worker ran the job {who}",
     Kind.RESULT: "the result of the job was on its way",
@@ -93,6 +92,7 @@ _DID = {
     Kind.THREAD: "held by {who}",
     Kind.OWNER: "held by {who}",
     Kind.WAKER: "until {who} woke it",
+    Kind.UNENDED: "for the end of {who}",
     Kind.FREE: "free, not yet acquired",
     Kind.TIMER: "until a timer was due",
     Kind.TIMEOUT: "until it timed out",
