@@ -69,6 +69,9 @@ class Engine(NamedTuple):
     new_lines: Callable[[list[str]], list[str]]
     lesser: Callable[[Column, Column, Column, Column], int]
     upto: Callable[[int, int], Column]
+    take: Callable[[Column, Column, int], Column]
+    known: Callable[[Column, Column], Column]
+    between: Callable[[Column, Column], Column]
 
 
 @cache
@@ -124,6 +127,9 @@ def _native() -> Engine:
         _decoder.new_lines,
         _decoder.lesser,
         _decoder.upto,
+        _decoder.take,
+        _decoder.known,
+        _decoder.between,
     )
 
 

@@ -10,6 +10,7 @@ from viewer.trace import (
     sites,
     states,
     sweeps,
+    taken,
     texts,
     tiles,
     timelines,
@@ -49,4 +50,7 @@ TWINS = (
     texts.new_lines,
     counts.lesser,
     counts.upto,
+    taken.take,
+    taken.known,
+    taken.between,
 )

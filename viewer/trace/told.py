@@ -18,26 +18,22 @@ class Told:
             for column in (events, others)
         )
 
-    def numbers(self, name: str, missing: int) -> list[int]:
+    def numbers(self, name: str, missing: int) -> Column:
         """Of each the whole number of that name."""
-        return self._at(self._where(self._trace.engine.find_numbers, name), missing)
+        places = self._where(self._trace.engine.find_numbers, name)
+        return self._trace.engine.take(self._trace.events.arg_value, places, missing)
 
-    def strings(self, name: str) -> list[int]:
+    def strings(self, name: str) -> Column:
         """Of each the string of that name; -1 without."""
-        return self._at(self._where(self._trace.engine.find_args, name), -1)
+        places = self._where(self._trace.engine.find_args, name)
+        found = self._trace.engine.take(self._trace.events.arg_value, places, -1)
+        return memoryview(array("i", found))
 
     def texts(self, name: str) -> list[str]:
-        texts, found = self._trace.events.strings, self.strings(name)
+        texts, found = self._trace.events.strings, self.strings(name).tolist()
         if -1 not in found:
             return [*map(texts.__getitem__, found)]
         return [*map(self._trace.text, found)]
-
-    def _at(self, places: Column, missing: int) -> list[int]:
-        """The values of arguments, `missing` where there is none."""
-        values, found = self._trace.events.arg_value, places.tolist()
-        if -1 not in found:
-            return [*map(values.__getitem__, found)]
-        return [values[at] if at >= 0 else missing for at in found]
 
     def _where(self, find: Callable[..., Column], name: str) -> Column:
         e, symbol = self._trace.events, self._trace.symbol(name)

@@ -59,7 +59,7 @@ def _gone(facts: Facts, family: Family, wait: Wait, process: int) -> str:
     ]
     if len(ended) < _REPLACED:
         return ""
-    worked = {job.worker for job in Jobs.of(facts.model).all}
+    worked = Jobs.of(facts.model).workers
     if any(member.process in worked for member in ended):
         return ""
     told = ended[0].told

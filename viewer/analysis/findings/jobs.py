@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import repeat, takewhile
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -21,6 +21,7 @@ from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
+from viewer.analysis.processes.jobs import Columns
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
@@ -52,7 +53,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
         by_pool[number] += lost
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
     pools += [*_of_processes(facts), *pools_of_queues(facts), *pools_of_connections(facts)]
-    long = [each for each in pools if sum(job.queued_ns for job in each[1]) >= _LOST_NS]
+    long = [each for each in pools if _queued_ns(each[1]) >= _LOST_NS]
     collectors = collectors_of(facts) if long else {}
     for pool, members in long:
         libraries = {site: is_library(site) for site in {job.site for job in members}}
@@ -64,6 +65,10 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
         finding = _starved(facts, pool, found, batches)
         if finding is not None:
             yield finding
+
+
+def _queued_ns(jobs: list[Job]) -> int:
+    return sum([job.began_ns - job.submitted_ns for job in jobs])
 
 
 def _never_begun(facts: Facts, by_pool: dict[int, list[Job]]) -> dict[int, list[Job]]:
@@ -88,36 +93,47 @@ def _never_begun(facts: Facts, by_pool: dict[int, list[Job]]) -> dict[int, list[
 
 def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
     """The pools of processes and their jobs; each worker is its process's main thread."""
-    family = Family.of(facts.model)
-    for pool in ProcessJobs.of(facts.model).pools:
+    family, found = Family.of(facts.model), ProcessJobs.of(facts.model)
+    known = facts.model.trace.engine.known
+    for pool in found.pools:
+        if sum(ns for ns in pool.each_queued_ns if ns >= _NOTICED_NS) < _LOST_NS:
+            continue
         members = {worker: family.members.get(worker) for worker in pool.workers}
         main = {worker: one.main for worker, one in members.items() if one is not None}
+        of = pool.columns
+        threads = [main.get(worker, -1) for worker in of.worker]
+        rows = [n for n in known(of.submit_ns, of.start_ns) if threads[n] >= 0]
+        kinds = [found.kinds[of.kind[n]] for n in rows]
         jobs = [
-            Job(
-                -1,
-                main[job.worker],
-                job.submit_ns,
-                job.start_ns,
-                job.end_ns,
-                job.name,
-                job.site,
-                _who_submitted(facts, job.thread, job.submit_ns),
+            *map(
+                Job,
+                repeat(-1),
+                map(threads.__getitem__, rows),
+                map(of.submit_ns.__getitem__, rows),
+                map(of.start_ns.__getitem__, rows),
+                map(of.end_ns.__getitem__, rows),
+                [name for name, _ in kinds],
+                [site for _, site in kinds],
+                _who_submitted(facts, of, rows),
             )
-            for job in pool.jobs
-            if job.submit_ns >= 0 <= job.start_ns and main.get(job.worker, -1) >= 0
         ]
         name = next((one.name for one in members.values() if one is not None), "")
         if jobs:
-            yield ThreadPool(stem(name), tuple({job.thread for job in jobs})), jobs
+            yield ThreadPool(stem(name), tuple({*map(threads.__getitem__, rows)})), jobs
 
 
-def _who_submitted(facts: Facts, thread: int, time_ns: int) -> Who | None:
-    """The task in whose step a thread submitted a job, else the thread."""
-    is_loops = thread in facts.ledger.lane_of_thread
-    step = facts.on_loop_at(thread, time_ns) if is_loops else -1
-    if step >= 0 and facts.model.owners.kind[step] == LOOP_TASK:
-        return "task", facts.model.owners.owner[step]
-    return ("thread", thread) if thread >= 0 else None
+def _who_submitted(facts: Facts, jobs: Columns, rows: list[int]) -> Iterator[Who | None]:
+    """Of each the task in whose step a thread submitted it, else the thread."""
+    whos: dict[int, Who | None] = {n: ("thread", n) for n in {*jobs.thread}}
+    whos[-1] = None
+    lanes, owned = facts.ledger.lane_of_thread, facts.model.owners
+    for n in rows:
+        thread = jobs.thread[n]
+        step = facts.on_loop_at(thread, jobs.submit_ns[n]) if thread in lanes else -1
+        if step >= 0 and owned.kind[step] == LOOP_TASK:
+            yield "task", owned.owner[step]
+        else:
+            yield whos[thread]
 
 
 def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
@@ -179,11 +195,11 @@ def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
 def _starved(
     facts: Facts, pool: ThreadPool, found: list[Job], batches: list[int]
 ) -> Finding | None:
-    waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
-    if sum(job.queued_ns for job in waits) < _LOST_NS:
-        return None
     if not any(batches):
         return None  # all of one caller
+    waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
+    if _queued_ns(waits) < _LOST_NS:
+        return None
     ahead = _charge(found, batches)
     lost = sum(ahead.values())
     if lost < _LOST_NS:

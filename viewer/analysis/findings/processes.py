@@ -9,7 +9,7 @@ from tracer.units import duration, plural, share, size
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.io import io_rows
 from viewer.analysis.ledger.resource import windows_of
-from viewer.analysis.ledger.rows import longs
+from viewer.analysis.ledger.rows import joined
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
 from viewer.trace.columns import OFF_CPU, PREEMPTED
@@ -104,7 +104,7 @@ def _process_of(family: Family, evidence: Evidence) -> str:
 
 
 def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
-    work, ran = Counter[int](), {job.worker for job in Jobs.of(facts.model).all}
+    work, ran = Counter[int](), Jobs.of(facts.model).workers
     held_up = Counter[int]()  # by the kernel
     if len(family.members) > 1:
         states = (s.RUNNING, s.NATIVE, s.PREEMPTED, s.OFF_CPU)
@@ -207,15 +207,17 @@ def _carried_ns(pool: Pool) -> dict[int, int]:
 
 def _pickling(facts: Facts, pool: Pool) -> Finding | None:
     """What goes through the pipe is large, and takes much of the jobs' time."""
-    most = sum(job.sent_bytes + job.result_bytes + 2 for job in pool.jobs)  # -1 is unknown
-    if most < _LARGE_BYTES:
+    of = pool.columns
+    if max(max(of.sent_bytes), 0) + max(max(of.result_bytes), 0) < _LARGE_BYTES:
         return None  # not even one of them
-    carried = _carried_ns(pool)
-    jobs = [job for job in pool.jobs if job.number in carried]
-    bytes_ = sum(max(job.sent_bytes, 0) + max(job.result_bytes, 0) for job in jobs)
+    known = facts.model.trace.engine.known(of.submit_ns, of.start_ns)
+    whole = [n for n in known if of.is_over[n]]
+    bytes_ = sum(max(of.sent_bytes[n], 0) + max(of.result_bytes[n], 0) for n in whole)
+    if bytes_ < _LARGE_BYTES * max(len(whole), 1):
+        return None
+    carried, jobs = _carried_ns(pool), [pool.jobs[n] for n in whole]
     took, ran = sum(carried.values()), sum(job.ran_ns for job in jobs)
-    is_large = bytes_ >= _LARGE_BYTES * max(len(jobs), 1)
-    if not is_large or took < _CARRIED_NS or took * 100 < (took + ran) * _CARRIED:
+    if took < _CARRIED_NS or took * 100 < (took + ran) * _CARRIED:
         return None
     worst = max(jobs, key=lambda job: carried[job.number])
     text = (
@@ -229,11 +231,11 @@ def _pickling(facts: Facts, pool: Pool) -> Finding | None:
 
 def _one_job_each(facts: Facts, pool: Pool) -> Finding | None:
     """Each job has a process of its own, whose start and end take much longer."""
-    begun = [job for job in pool.jobs if job.start_ns >= 0]
     known = Family.of(facts.model).members
     members = [known[worker] for worker in pool.workers if worker in known]
-    if len(members) < _PROCESSES or len(begun) > len(members):
+    if len(members) < _PROCESSES or len(pool.begun) > len(members):
         return None
+    begun = [pool.jobs[n] for n in pool.begun]
     last = max(job.start_ns for job in begun)
     ended = sum(member.end_ns < last for member in members)
     lived, ran = sum(map(_life, members)), sum(job.ran_ns for job in begun)
@@ -251,14 +253,13 @@ def _one_job_each(facts: Facts, pool: Pool) -> Finding | None:
 
 def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
     """Jobs wait in the process that submitted them, while workers are idle."""
-    lost, ran = _lost_ns(facts, pool), sum(job.ran_ns for job in pool.jobs)
-    if lost >= _IDLE_NS:
+    lost, ran = _lost_ns(facts, pool), pool.ran_ns
+    if lost >= _IDLE_NS and lost * 100 >= ran * _IDLE:  # else it is too little already
         lost = round(lost * (1 - _kernels_part(facts, pool)))
     if lost < _IDLE_NS or lost * 100 < ran * _IDLE:
         return None
-    begun = [job for job in pool.jobs if job.start_ns >= 0]
-    worst = max(begun, key=lambda job: job.queued_ns)
-    usual = percentile(sorted(job.ran_ns for job in begun), 50)
+    worst = pool.begun_with_most(pool.each_queued_ns)
+    usual = percentile(sorted(map(pool.each_ran_ns.__getitem__, pool.begun)), 50)
     parent = Family.of(facts.model).name(pool.process)
     workers = Family.of(facts.model).at_once(pool.workers)
     text = (
@@ -266,7 +267,7 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
         f"for {code(parent or 'its process')} to send them jobs; {duration(lost)} were lost "
         f"while jobs of {code(worst.name, worst.site)} waited there. "
     )
-    pickled = sum(job.pickled_ns for job in pool.jobs)
+    pickled = sum(pool.columns.pickled_ns)
     if pickled * workers * 2 >= lost:  # half of what was lost, or more
         text += (
             f"Pickling the jobs took {duration(pickled)}: give them less, or what is simpler."
@@ -283,15 +284,21 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
 def _kernels_part(facts: Facts, pool: Pool) -> float:
     """The part of the time in which jobs waited for which a worker had no processor: the one
     that lacked it most."""
-    members, waiting = Family.of(facts.model).members, list[tuple[int, int]]()
-    for job in sorted(pool.jobs, key=attrgetter("submit_ns")):
-        if job.submit_ns < 0 or job.start_ns < 0:
-            continue
-        if waiting and job.submit_ns <= waiting[-1][1]:
-            waiting[-1] = waiting[-1][0], max(waiting[-1][1], job.start_ns)
-        else:
-            waiting.append((job.submit_ns, job.start_ns))
-    windows = windows_of(waiting)
+    members, of, engine = (
+        Family.of(facts.model).members,
+        pool.columns,
+        facts.model.trace.engine,
+    )
+    rows = engine.known(of.submit_ns, of.start_ns)
+    since, until = (engine.take(column, rows, 0) for column in (of.submit_ns, of.start_ns))
+    waiting = list[tuple[int, int]]()
+    first, last = since[0], until[0]
+    for submit_ns, start_ns in zip(since, until, strict=True):  # in order of submission
+        if submit_ns > last:
+            waiting.append((first, last))
+            first = last = submit_ns
+        last = max(last, start_ns)
+    windows = windows_of([*waiting, (first, last)])
     away = [
         facts.split(members[worker].main, windows).of((PREEMPTED, OFF_CPU))
         for worker in pool.workers
@@ -302,42 +309,42 @@ def _kernels_part(facts: Facts, pool: Pool) -> float:
 
 def _lost_ns(facts: Facts, pool: Pool) -> int:
     """A piece of time counts for each pair of a waiting job and an idle worker."""
-    members, begun = Family.of(facts.model).members, [j for j in pool.jobs if j.start_ns >= 0]
-    last = max((job.end_ns for job in pool.jobs), default=0)
+    members, of = Family.of(facts.model).members, pool.columns
+    engine, last = facts.model.trace.engine, max(of.end_ns)
     first, final = dict[int, int](), dict[int, int]()
-    for job in begun:
-        worker, start_ns, end_ns = job.worker, job.start_ns, job.end_ns
+    starts, ends = (engine.take(column, pool.begun, 0) for column in (of.start_ns, of.end_ns))
+    worked = engine.take(of.worker, pool.begun, -1)
+    for worker, start_ns, end_ns in zip(worked, starts, ends, strict=True):
         if worker not in first or start_ns < first[worker]:
             first[worker] = start_ns
         if worker not in final or end_ns > final[worker]:
             final[worker] = end_ns
-    ends = [  # whoever ends before the last job takes no more after its own last one
+    done = [  # whoever ends before the last job takes no more after its own last one
         final[worker] if worker in members and members[worker].end_ns < last else last
         for worker in first
     ]
-    queued = [job for job in begun if job.submit_ns >= 0]
-    return facts.model.trace.engine.lesser(
-        longs([*first.values(), *[job.end_ns for job in begun]]),
-        longs([*ends, *[job.start_ns for job in begun]]),
-        longs([job.submit_ns for job in queued]),
-        longs([job.start_ns for job in queued]),
+    queued = engine.known(of.submit_ns, of.start_ns)
+    return engine.lesser(
+        joined(ends, first.values()),
+        joined(starts, done),
+        engine.take(of.submit_ns, queued, 0),
+        engine.take(of.start_ns, queued, 0),
     )
 
 
 def _too_large(facts: Facts, pool: Pool) -> Finding | None:
     """Most workers have nothing to do most of the time. No time is lost, but memory is."""
-    begun = [job for job in pool.jobs if job.start_ns >= 0]
-    workers = Family.of(facts.model).at_once(pool.workers)
-    if workers < _FEWEST or len(begun) < _BATCH * workers:
+    workers, jobs = Family.of(facts.model).at_once(pool.workers), len(pool.begun)
+    if workers < _FEWEST or jobs < _BATCH * workers:
         return None
-    first, last = min(job.start_ns for job in begun), max(job.end_ns for job in begun)
-    ran = sum(job.ran_ns for job in begun)
+    first = min(map(pool.columns.start_ns.__getitem__, pool.begun))
+    ran, last = pool.ran_ns, max(pool.columns.end_ns)
     if last - first < _SPAN_NS or ran * _SPARE > workers * (last - first):
         return None
-    worst = max(begun, key=lambda job: job.ran_ns)
+    worst = pool.begun_with_most(pool.each_ran_ns)
     text = (
         f"Pool too large: a pool of {workers} processes has work for "
-        f"{ran / (last - first):.1f} ({plural(len(begun), 'job')}, {duration(ran)} in all, "
+        f"{ran / (last - first):.1f} ({plural(jobs, 'job')}, {duration(ran)} in all, "
         f"within {duration(last - first)}). Fewer need less memory and would do as well."
     )
     return Finding("pool too large", 0, text, _evidence(facts, pool, worst))

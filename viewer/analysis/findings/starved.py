@@ -33,7 +33,7 @@ def starved_workers(facts: Facts) -> Iterator[Finding]:
     family, elsewhere = Family.of(facts.model), Elsewhere.of(facts.model)
     if not elsewhere.messages:
         return
-    ran = {job.worker for job in Jobs.of(facts.model).all}
+    ran = Jobs.of(facts.model).workers
     groups: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
     for member in family.members.values():
         if member.parent >= 0 and member.main >= 0:

@@ -44,7 +44,7 @@ def nowhere(count: int) -> Column:
 
 
 def joined(column: Column, more: Iterable[int]) -> Column:
-    found = array("i")
+    found = array(column.format)
     found.frombytes(bytes(column))
     found.extend(more)
     return memoryview(found)

@@ -5,14 +5,17 @@ processes, so no arrow has to be followed.
 """
 
 from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import compress, count, filterfalse
-from typing import Any, Self
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count, filterfalse
+from typing import NamedTuple, Self
 
 from tracer import schema as s
-from viewer.analysis.rows import in_order
+from viewer.analysis.rows import Rows, in_order
+from viewer.trace.columns import Column, Pairs
+from viewer.trace.engine import Engine
 from viewer.trace.model import Model
 from viewer.trace.sites import head
 from viewer.trace.told import Told
@@ -52,20 +55,95 @@ class Job:
     returned_ns: int = 0  # from its end until the result was there
 
 
-_BLANK, _FIELDS = Job(-1, -1), [each.name for each in fields(Job)]
+class Columns(NamedTuple):
+    """The fields of jobs. There may be very many, of which few are shown."""
+
+    pool: Column  # q
+    number: Column  # q
+    kind: Column  # i: index into Jobs.kinds, the name and site of the function
+    process: Column  # i
+    thread: Column  # i
+    worker: Column  # i
+    receiver: Column  # i
+    submit_ns: Column  # q
+    sent_ns: Column  # q
+    start_ns: Column  # q
+    end_ns: Column  # q
+    result_ns: Column  # q
+    received_ns: Column  # q
+    sent_bytes: Column  # q
+    result_bytes: Column  # q
+    pickled_ns: Column  # q
+    exception: Column  # i: string
+    is_over: Column  # B
+
+    def part(self, first: int, behind: int) -> "Columns":
+        return Columns(*[column[first:behind] for column in self])
+
+    def at(self, engine: Engine, rows: Column) -> "Columns":
+        return Columns(*[engine.take(column, rows, 0) for column in self])
 
 
-@dataclass(slots=True)
 class Pool:
     """The jobs of a pool, in order of submission, and the processes that ran any."""
 
-    pool: int
-    process: int = -1
-    jobs: list[Job] = field(default_factory=list)
+    def __init__(self, engine: Engine, columns: Columns, jobs: Rows[Job]) -> None:
+        self._engine, self.columns, self.jobs = engine, columns, jobs
+        self.pool = int(columns.pool[0])
+        self.process = int(max(columns.process))
 
-    @property
+    @cached_property
     def workers(self) -> list[int]:
-        return sorted({job.worker for job in self.jobs if job.worker >= 0})
+        found = self.columns.worker
+        return self._engine.distinct(found, max(found) + 1).tolist()
+
+    @cached_property
+    def begun(self) -> Column:
+        """The rows of the jobs that a worker began."""
+        return self._engine.known(self.columns.start_ns, self.columns.start_ns)
+
+    @cached_property
+    def each_ran_ns(self) -> Column:
+        return self._engine.between(self.columns.start_ns, self.columns.end_ns)
+
+    @cached_property
+    def ran_ns(self) -> int:
+        """How long all jobs ran."""
+        return sum(self.each_ran_ns)
+
+    @cached_property
+    def each_queued_ns(self) -> Column:
+        return self._engine.between(self.columns.submit_ns, self.columns.start_ns)
+
+    def begun_with_most(self, column: Column) -> Job:
+        """The begun job that has most of something."""
+        return self.jobs[max(self.begun, key=column.__getitem__)]
+
+
+# By field of a job its format, and its value where no event tells.
+_BLANK = {
+    "name": ("i", -1),
+    "way": ("i", -1),
+    "process": ("i", -1),
+    "thread": ("i", -1),
+    "worker": ("i", -1),
+    "receiver": ("i", -1),
+    "submit_ns": ("q", NEVER),
+    "sent_ns": ("q", NEVER),
+    "start_ns": ("q", NEVER),
+    "end_ns": ("q", NEVER),
+    "result_ns": ("q", NEVER),
+    "received_ns": ("q", NEVER),
+    "sent_bytes": ("q", -1),
+    "result_bytes": ("q", -1),
+    "pickled_ns": ("q", 0),
+    "exception": ("i", -1),
+    "is_over": ("B", 0),
+}
+_NUMBERS = (
+    "process", "thread", "worker", "receiver", "submit_ns", "sent_ns", "start_ns", "end_ns",
+    "result_ns", "received_ns", "sent_bytes", "result_bytes", "pickled_ns",
+)  # fmt: skip
 
 
 class _Found:
@@ -73,9 +151,8 @@ class _Found:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._numbers: dict[tuple[int, int], int] = {}  # by pool and its own number
-        self._keys = list[int](), list[int]()  # the same, as two columns
-        self._columns: dict[str, list[Any]] = {}
+        self._pools, self._numbers = array("q"), array("q")  # by job, and its number there
+        self._columns: dict[str, Column] = {}
 
     def read(self, name: str) -> "_Read":
         """The instants of that name; each tells of one job."""
@@ -87,108 +164,139 @@ class _Found:
         events = trace.engine.pick(named, trace.events.category, memoryview(of_jobs))
         return _Read(self, events, memoryview(array("i", [-1]) * len(events)))
 
-    def ran(self) -> tuple[list[int], "_Read"]:
+    def ran(self) -> tuple[Column, "_Read"]:
         """The slices on the tracks of workers' jobs."""
         trace = self.model.trace
-        events, slices = trace.events, trace.slices
-        jobs = trace.tracks.named(s.TRACK_JOBS)
-        mark = memoryview(array("i", [0]) * len(events.uuids))
-        for track in jobs:
-            mark[track] = 1
-        tracks = trace.engine.gather(slices.event, events.track, mark) if jobs else ()
-        rows = [*compress(range(len(slices.event)), tracks)]
+        engine, events, slices = trace.engine, trace.events, trace.slices
+        jobs, rows = trace.tracks.named(s.TRACK_JOBS), engine.upto(0, 0)
+        if jobs:
+            mark = memoryview(array("i", [0]) * len(events.uuids))
+            for track in jobs:
+                mark[track] = 1
+            of_slice = engine.gather(slices.event, events.track, mark)
+            rows = engine.pick(engine.upto(0, len(of_slice)), of_slice, memoryview(b"\0\1"))
         begins, ends = (
-            map(column.__getitem__, rows) for column in (slices.event, slices.end_event)
+            engine.take(column, rows, -1) for column in (slices.event, slices.end_event)
         )
         return rows, _Read(self, begins, ends)
 
-    def numbered(self, pools: list[int], numbers: list[int]) -> Sequence[int]:
+    def numbered(self, pools: Column, numbers: Column) -> Sequence[int]:
         """Of each event the number of its job, in order of first sight."""
-        keys = pools, numbers
-        if keys == self._keys:  # as most often: the same jobs, in the same order
-            return range(len(numbers))
-        known, pairs = self._numbers, [*zip(pools, numbers, strict=True)]
+        if not self.size and len({*numbers}) == len(numbers) and len({*pools}) < 2:
+            self._pools, self._numbers = array("q", pools), array("q", numbers)
+            return range(self.size)
+        if bytes(pools) == bytes(self._pools) and bytes(numbers) == bytes(self._numbers):
+            return range(self.size)  # as most often: the same jobs, in the same order
+        known, pairs = self._known, [*zip(pools, numbers, strict=True)]
         fresh = [*filterfalse(known.__contains__, dict.fromkeys(pairs))]
-        known.update(zip(fresh, count(len(known)), strict=False))
-        if len(known) == len(fresh) == len(pairs):
-            self._keys = keys
-            return range(len(numbers))
+        known.update(zip(fresh, count(self.size), strict=False))
+        self._pools.extend(pool for pool, _ in fresh)
+        self._numbers.extend(number for _, number in fresh)
         return [*map(known.__getitem__, pairs)]
 
-    def put(self, name: str, jobs: Iterable[int], values: Iterable[Any]) -> None:
+    @property
+    def size(self) -> int:
+        return len(self._pools)
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], int]:
+        """The jobs that are known, by pool and its own number."""
+        return dict(zip(zip(self._pools, self._numbers, strict=True), count(), strict=False))
+
+    def put(self, name: str, jobs: Sequence[int], values: Column) -> None:
         """What events say of a field of these jobs; the last one counts."""
-        column = self._columns.setdefault(name, [])
-        column += [getattr(_BLANK, name)] * (len(self._numbers) - len(column))
-        if jobs == range(len(column)):
-            column[:] = values
+        if jobs == range(self.size):
+            self._columns[name] = values
             return
+        column = self.column(name)
         for job, value in zip(jobs, values, strict=True):
             column[job] = value
 
-    def name_others(self, jobs: Iterable[int], names: Iterable[int]) -> None:
+    def column(self, name: str) -> Column:
+        """A field of all jobs that are known by now."""
+        (form, blank), size = _BLANK[name], self.size
+        found = self._columns.get(name)
+        if found is None or len(found) < size:
+            filled = array(form, found or ())
+            filled.extend(array(form, [blank]) * (size - len(filled)))
+            found = self._columns[name] = memoryview(filled)
+        return found
+
+    def name_others(self, jobs: Sequence[int], names: Iterable[int]) -> None:
         """Gives jobs without a name the text of that string."""
-        self.put("name", (), ())
-        column, text = self._columns["name"], self.model.trace.text
+        column, text = self.column("name"), self.model.trace.text
+        if all(map(text, {*column})):
+            return
         for job, name in zip(jobs, names, strict=True):
-            if not column[job]:
-                column[job] = text(name)
+            if not text(column[job]):
+                column[job] = name
 
-    def jobs(self) -> list[Job]:
-        """All of them, by pool in order of submission."""
-        every = range(len(self._numbers))
-        self.put("pool", every, [pool for pool, _ in self._numbers])
-        self.put("number", every, [number for _, number in self._numbers])
-        for name in _FIELDS:
-            self.put(name, (), ())
-        of = self._columns
-        of["queued_ns"] = _between(of["submit_ns"], of["start_ns"])
-        of["ran_ns"] = _between(of["start_ns"], of["end_ns"])
-        of["returned_ns"] = _between(of["end_ns"], of["received_ns"])
-        since = [
-            submitted if submitted >= 0 else sent if sent >= 0 else max(start, 0)
-            for submitted, sent, start in zip(
-                of["submit_ns"], of["sent_ns"], of["start_ns"], strict=True
-            )
+    def columns(self, sites: Sequence[str]) -> tuple[Columns, list[tuple[str, str]]]:
+        """All of them in order of submission, and the kinds of jobs; `sites` by way."""
+        engine, text = self.model.trace.engine, self.model.trace.text
+        of = {name: self.column(name) for name in _BLANK}
+        of |= {"pool": memoryview(self._pools), "number": memoryview(self._numbers)}
+        alike = numbered(engine, of["name"], of["way"])
+        texts = [
+            (text(of["name"][job]), sites[of["way"][job]] if of["way"][job] >= 0 else "")
+            for job in alike.head
         ]
-        found = [*map(Job, *map(of.__getitem__, _FIELDS))]
-        order = in_order(every, (since, False), (of["number"], False))
-        return [*map(found.__getitem__, order)]
+        kinds = {kind: n for n, kind in enumerate(dict.fromkeys(texts))}
+        kind_of = memoryview(array("i", map(kinds.__getitem__, texts)))
+        of["kind"] = engine.take(kind_of, alike.number, -1)
+        found = Columns(*map(of.__getitem__, Columns._fields))
+        every = range(self.size)
+        since: Sequence[int] = found.submit_ns
+        if len(engine.known(found.submit_ns, found.submit_ns)) < self.size:
+            since = [
+                submitted if submitted >= 0 else sent if sent >= 0 else max(start, 0)
+                for submitted, sent, start in zip(
+                    found.submit_ns, found.sent_ns, found.start_ns, strict=True
+                )
+            ]
+        order = in_order(every, (since, False), (found.number, False))
+        if len({*found.pool}) > 1:
+            pools = [*map(found.pool.__getitem__, order)]
+            places = {pool: place for place, pool in enumerate(dict.fromkeys(pools))}
+            order.sort(key=[places[pool] for pool in found.pool].__getitem__)
+        if order != [*every]:
+            found = found.at(engine, memoryview(array("i", order)))
+        return found, [*kinds]
 
 
-def _between(since_ns: list[int], until_ns: list[int]) -> list[int]:
-    """How long from each to each; 0 where either is unknown."""
-    return [
-        until - since if since >= 0 <= until else 0
-        for since, until in zip(since_ns, until_ns, strict=True)
-    ]
+def numbered(engine: Engine, a: Column, b: Column) -> Pairs:
+    """The pairs of each row, numbered; -1 is a value as any other."""
+    if -1 in a:
+        a = memoryview(array("i", map((1).__add__, a)))
+    return engine.pairs(a, b)
 
 
 class _Read(Told):
     """Events that tell of jobs, in columns."""
 
-    def __init__(self, found: _Found, events: Iterable[int], ends: Iterable[int]) -> None:
+    def __init__(self, found: _Found, events: Column, ends: Column) -> None:
         super().__init__(found.model.trace, events, ends)
         self._found = found
         pools, numbers = self.numbers(s.ARG_POOL, -1), self.numbers(s.ARG_JOB, -1)
         self.jobs = found.numbered(pools, numbers)
 
-    def put(self, **columns: Iterable[Any]) -> None:
+    def put(self, **columns: Column) -> None:
         for name, values in columns.items():
             self._found.put(name, self.jobs, values)
 
     @property
-    def times(self) -> list[int]:
-        return [*map(self._trace.events.time_ns.__getitem__, self.events)]
+    def times(self) -> Column:
+        return self._trace.engine.take(self._trace.events.time_ns, self.events, NEVER)
 
     @property
-    def processes(self) -> list[int]:
+    def processes(self) -> Column:
         events, of = self._trace.events, self._trace.track_process
-        return self._trace.engine.gather(self.events, events.track, of).tolist()
+        return self._trace.engine.gather(self.events, events.track, of)
 
     @property
-    def threads(self) -> list[int]:
+    def threads(self) -> Column:
         trace, by_track = self._trace, self._found.model.threads.of_track
-        return trace.engine.gather(self.events, trace.events.track, by_track).tolist()
+        return trace.engine.gather(self.events, trace.events.track, by_track)
 
 
 class Jobs:
@@ -196,17 +304,16 @@ class Jobs:
 
     def __init__(self, model: Model) -> None:
         found, trace = _Found(model), model.trace
+        engine, slices = trace.engine, trace.slices
         read = found.read(s.SUBMIT)
-        ways = [*zip(read.strings(s.ARG_STACK), read.strings(s.ARG_SITE), strict=True)]
-        sites = {
-            way: head(trace.text(way[0])) or trace.text(way[1]) for way in dict.fromkeys(ways)
-        }
+        stacks, sites = read.strings(s.ARG_STACK), read.strings(s.ARG_SITE)
+        ways = numbered(engine, stacks, sites)
         read.put(
             submit_ns=read.times,
             process=read.processes,
             thread=read.threads,
-            name=read.texts(s.ARG_NAME),
-            site=map(sites.__getitem__, ways),
+            name=read.strings(s.ARG_NAME),
+            way=ways.number,
         )
         read = found.read(s.JOB_SENT)
         read.put(
@@ -219,23 +326,61 @@ class Jobs:
         read = found.read(s.RESULT_RECEIVED)
         read.put(received_ns=read.times, receiver=read.threads)
         rows, read = found.ran()
-        slices, names = trace.slices, map(trace.events.name.__getitem__, read.events)
+        over = bytes(engine.take(slices.unfinished, rows, 0)).translate(b"\1" + bytes(255))
         read.put(
             worker=read.processes,
-            start_ns=map(slices.start_ns.__getitem__, rows),
-            end_ns=map(slices.end_ns.__getitem__, rows),
-            is_over=[not slices.unfinished[row] for row in rows],
-            exception=read.texts(s.ARG_EXCEPTION),
+            start_ns=engine.take(slices.start_ns, rows, NEVER),
+            end_ns=engine.take(slices.end_ns, rows, NEVER),
+            is_over=memoryview(over),
+            exception=read.strings(s.ARG_EXCEPTION),
         )
-        found.name_others(read.jobs, names)
-        pools: dict[int, list[Job]] = defaultdict(list)
-        for job in found.jobs():
-            pools[job.pool].append(job)
-        self.pools = tuple(
-            Pool(pool, max([NEVER, *(job.process for job in jobs)]), jobs)
-            for pool, jobs in pools.items()
+        found.name_others(read.jobs, engine.take(trace.events.name, read.events, -1))
+        of_way = [head(trace.text(stacks[n])) or trace.text(sites[n]) for n in ways.head]
+        self.columns, self.kinds = found.columns(of_way)
+        self._model = model
+        self._rows = Rows[Job](range(len(self.columns.pool)), self._make)
+        self.all: Sequence[Job] = self._rows
+        self.pools = tuple(self._pools())
+
+    def _pools(self) -> Iterator[Pool]:
+        """The jobs of a pool stand together."""
+        behind = 0
+        for size in Counter(self.columns.pool).values():
+            first, behind = behind, behind + size
+            columns, jobs = self.columns.part(first, behind), self._rows.part(first, behind)
+            yield Pool(self._model.trace.engine, columns, jobs)
+
+    def _make(self, rows: Sequence[int]) -> Iterator[Job]:
+        of, text = self.columns, self._model.trace.text
+        kinds = [self.kinds[of.kind[row]] for row in rows]
+
+        def column(name: str) -> Iterator[int]:
+            return map(getattr(of, name).__getitem__, rows)
+
+        def between(since: str, until: str) -> Iterator[int]:
+            return (
+                b - a if a >= 0 <= b else 0
+                for a, b in zip(column(since), column(until), strict=True)
+            )
+
+        return map(
+            Job,
+            column("pool"),
+            column("number"),
+            [name for name, _ in kinds],
+            [site for _, site in kinds],
+            *map(column, _NUMBERS),
+            map(text, column("exception")),
+            map(bool, column("is_over")),
+            between("submit_ns", "start_ns"),
+            between("start_ns", "end_ns"),
+            between("end_ns", "received_ns"),
         )
-        self.all = tuple(job for pool in self.pools for job in pool.jobs)
+
+    @cached_property
+    def workers(self) -> frozenset[int]:
+        """The processes that ran any."""
+        return frozenset(self.columns.worker) - {-1}
 
     @classmethod
     def of(cls, model: Model) -> Self:

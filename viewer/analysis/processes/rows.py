@@ -1,15 +1,20 @@
 """The tables of processes and of their pools."""
 
+from array import array
 from collections import Counter
+from itertools import compress
+from operator import not_
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.endings import How, end_of
 from viewer.analysis.processes.family import Family, Member
-from viewer.analysis.processes.jobs import Job, Jobs, Pool
+from viewer.analysis.processes.jobs import Jobs, numbered
 from viewer.analysis.rows import Rows
-from viewer.analysis.spread import Spread, spread_of
+from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.threads import ThreadRow
+from viewer.trace.columns import Column
+from viewer.trace.engine import Engine
 from viewer.trace.model import Model
 
 
@@ -68,9 +73,11 @@ class JobRow(NamedTuple):
 
 def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ...]:
     """One row for each recorded process, in the order in which they began."""
-    family, ran = Family.of(model), dict[int, list[Job]]()
-    for job in Jobs.of(model).all:
-        ran.setdefault(job.worker, []).append(job)
+    family, jobs, engine = Family.of(model), Jobs.of(model).columns, model.trace.engine
+    spans = jobs.start_ns, jobs.end_ns, jobs.worker
+    ran = engine.tally(
+        *spans, memoryview(bytes(len(jobs.pool))), len(model.trace.processes), 1
+    )
     computed, waited = Counter[int](), Counter[int]()
     if threads:
         for sums, states in ((computed, (s.RUNNING, s.NATIVE)), (waited, (s.GIL_WAIT,))):
@@ -91,7 +98,8 @@ def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ..
             counts[0][i],
             counts[1][i],
             gc[i],
-            ran.get(i, []),
+            ran.count[i],
+            ran.total[i],
         )
         for i, member in family.members.items()
     )
@@ -105,7 +113,8 @@ def _row(
     threads: int,
     tasks: int,
     gc_ns: int,
-    jobs: list[Job],
+    jobs: int,
+    jobs_ns: int,
 ) -> ProcessRow:
     i, told, ended = member.process, member.told, member.ended
     return ProcessRow(
@@ -125,38 +134,79 @@ def _row(
         computed_ns,
         gil_wait_ns,
         gc_ns,
-        len(jobs),
-        sum(job.ran_ns for job in jobs),
+        jobs,
+        jobs_ns,
     )
 
 
 def job_rows(model: Model) -> tuple[JobRow, ...]:
     """One row for each pool and function, the one that ran longest first."""
-    rows = []
-    for pool in Jobs.of(model).pools:
-        groups: dict[tuple[str, str], list[Job]] = {}
-        for job in pool.jobs:
-            groups.setdefault((job.name, job.site), []).append(job)
-        rows += [_jobs(model, pool, *key, jobs) for key, jobs in groups.items()]
+    found, engine = Jobs.of(model), model.trace.engine
+    of, pools = found.columns, array("i")
+    for number, pool in enumerate(found.pools):
+        pools.extend(array("i", [number]) * len(pool.jobs))
+    alike = engine.pairs(memoryview(pools), of.kind)
+    row, count = alike.number, len(alike.head)
+    begun = engine.known(of.start_ns, of.start_ns)
+    of_begun = engine.take(row, begun, 0)
+    each = numbered(engine, engine.take(of.worker, begun, -1), of_begun)
+    workers = Counter(map(of_begun.__getitem__, each.head))
+    jobs = engine.tally(of.start_ns, of.start_ns, row, _zeros("B", len(row)), count, 1).count
+    failed, unfinished = Counter[int](), Counter[int]()
+    if any(map(model.trace.text, {*of.exception})):
+        failed = Counter(compress(row, map(model.trace.text, of.exception)))
+    if 0 in bytes(of.is_over):
+        unfinished = Counter(compress(row, map(not_, of.is_over)))
+    queued, ran, returned = (
+        _spreads(engine, since, until, row, count)
+        for since, until in (
+            (of.submit_ns, of.start_ns),
+            (of.start_ns, of.end_ns),
+            (of.end_ns, of.received_ns),
+        )
+    )
+    sent, result = (
+        _sums(engine, column, row, count) for column in (of.sent_bytes, of.result_bytes)
+    )
+    rows = [
+        JobRow(
+            found.pools[pools[first]].pool,
+            found.pools[pools[first]].process,
+            model.pid(found.pools[pools[first]].process),
+            *found.kinds[of.kind[first]],
+            workers[n],
+            jobs[n],
+            failed[n],
+            unfinished[n],
+            queued[n],
+            ran[n],
+            returned[n],
+            sent[n],
+            result[n],
+        )
+        for n, first in enumerate(alike.head)
+    ]
     rows.sort(key=lambda row: (-row.ran.total_ns, row.pool, row.name, row.site))
     return tuple(rows)
 
 
-def _jobs(model: Model, pool: Pool, name: str, site: str, jobs: list[Job]) -> JobRow:
-    begun = [job for job in jobs if job.start_ns >= 0]
-    return JobRow(
-        pool.pool,
-        pool.process,
-        model.pid(pool.process),
-        name,
-        site,
-        len({job.worker for job in begun}),
-        len(jobs),
-        sum(bool(job.exception) for job in jobs),
-        sum(not job.is_over for job in jobs),
-        spread_of([job.queued_ns for job in begun if job.submit_ns >= 0]),
-        spread_of([job.ran_ns for job in begun]),
-        spread_of([job.returned_ns for job in begun if job.received_ns >= 0]),
-        sum([job.sent_bytes for job in jobs if job.sent_bytes > 0]),
-        sum([job.result_bytes for job in jobs if job.result_bytes > 0]),
-    )
+def _zeros(form: str, count: int) -> Column:
+    return memoryview(array(form, [0]) * count)
+
+
+def _spreads(
+    engine: Engine, since: Column, until: Column, key: Column, keys: int
+) -> list[Spread]:
+    """By key, of the jobs that have both times."""
+    both = engine.known(since, until)
+    since, until, key = (engine.take(column, both, 0) for column in (since, until, key))
+    stats = engine.grouped_stats(since, until, key, keys)
+    return [spread_at(stats, n) for n in range(keys)]
+
+
+def _sums(engine: Engine, column: Column, key: Column, keys: int) -> Column:
+    """By key the sum of what is known."""
+    there = engine.known(column, column)
+    values, key = (engine.take(each, there, 0) for each in (column, key))
+    nothing, kinds = _zeros("q", len(there)), _zeros("B", len(there))
+    return engine.tally(nothing, values, key, kinds, keys, 1).total
