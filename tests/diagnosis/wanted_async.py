@@ -349,4 +349,10 @@ ASYNC: dict[str, Wanted] = {
         "wait in vain", ("lookup", "`resolver` failed"), ("gevent",)
     ),
     "ok_m6_gevent_urlopen": Wanted("", (), ("gevent",)),
+    "a13_gevent_rlock_over_call": Wanted(
+        "lock held across await", ("worker", "gevent.RLock", "4 waits"), ("gevent",)
+    ),
+    "a18_lock_holder_behind_batches": Wanted(
+        "lock held across await|loop overloaded", ("reindex", "batch")
+    ),
 }

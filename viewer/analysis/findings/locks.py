@@ -1,7 +1,7 @@
 """Contended locks: convoys, and asyncio locks held while their task awaits something else."""
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 from operator import sub
@@ -17,16 +17,18 @@ from viewer.analysis.findings.facts import (
 )
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.overdue import mostly_blocked
+from viewer.analysis.findings.waits import longest_slices
 from viewer.analysis.findings.words import did, names, sampled
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
 from viewer.analysis.rows import Rows
-from viewer.trace.columns import FAILED, IO, PREEMPTED, SLEEP, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import FAILED, IO, PREEMPTED, READY, SLEEP, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
 _MS = 1_000_000
-_OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock")
+_OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock",
+             "gevent.RLock")  # fmt: skip
 _EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
 # tenth of their working time. Less is the normal price of a lock. One thread alone must lose
@@ -53,6 +55,9 @@ _AWAITED_NS = 50 * _MS
 _AWAITED = 5
 _OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see filelocks
 _LESS = "Do the slow part outside of the lock."
+_READY_NS = _MS  # turns for which a holder waits a millisecond or more
+_MOST_READY = 20_000
+_LESS_OFTEN = "Do not yield while it is held, or start fewer of the others at a time."
 _LESS_AWAITED = "Await it before the lock is acquired, or after it is released."
 
 
@@ -261,7 +266,11 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         holds = _holds(facts, row)
         awaited, what = _awaited_while_held(facts, holds)
         held = sum(table.end_ns[hold] - table.start_ns[hold] for hold in holds)
-        if awaited * 2 < held or not holds or mostly_blocked(facts, _kept(facts, holds)):
+        if not holds or mostly_blocked(facts, _kept(facts, holds)):
+            continue
+        if awaited * 2 < held:
+            if total >= _LOST_NS:
+                yield from _held_while_ready(facts, row, holds, held)
             continue
         holder, where = row.holders[0], f" ({place(what[1])})" if what[1] else ""
         text = (
@@ -274,6 +283,42 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         lost = total * awaited // held
         evidence = _longest_wait(facts, row)
         yield Finding("lock held across await", lost, text, evidence, _LESS_AWAITED)
+
+
+def _held_while_ready(
+    facts: Facts, row: LockRow, holds: list[int], held: int
+) -> Iterator[Finding]:
+    """The owner could run on, but the loop runs others before it: many short steps."""
+    slices, owner = facts.model.trace.slices, facts.model.owners.owner
+    kept = _kept(facts, holds)
+    ready = defaultdict[int, list[int]](list)
+    tasks = {task for task, _, _ in kept}
+    for i in longest_slices(facts, (READY,), _READY_NS, _MOST_READY):
+        if owner[i] in tasks:
+            ready[owner[i]].append(i)
+    late = sum(
+        max(min(slices.end_ns[i], until) - max(slices.start_ns[i], since), 0)
+        for task, since, until in kept
+        for i in ready[task]
+    )
+    holder = row.holders[0]
+    coroutines = facts.tasks.at_least("ready_ns", late)
+    of_holder = next((one for one in coroutines if one.coro == holder.who), None)
+    if of_holder is None or late * 2 < held:
+        return
+    ran = next((one for one in of_holder.delayed_by if one.kind == "task"), None)
+    if ran is None or ran.who == holder.who:
+        return
+    text = (
+        f"{code(holder.who, holder.site or of_holder.site)} holds {_a(row.kind)} while it waits for its turn to "
+        f"run, behind {code(ran.who, ran.site)}: for {share(late, held)} of the time it is "
+        f"held; the longest hold took {duration(row.holds.max_ns)}. Meanwhile others queue "
+        f"for it: {plural(row.waits.count, 'wait')}, {duration(row.waits.total_ns)} summed "
+        f"over all of them, the longest {duration(row.waits.max_ns)}."
+    )
+    lost = row.waits.total_ns * late // held
+    evidence = _longest_wait(facts, row)
+    yield Finding("lock held across await", lost, text, evidence, _LESS_OFTEN)
 
 
 def _kept(facts: Facts, holds: list[int]) -> list[tuple[int, int, int]]:
