@@ -355,4 +355,12 @@ ASYNC: dict[str, Wanted] = {
     "a18_lock_holder_behind_batches": Wanted(
         "lock held across await|loop overloaded", ("reindex", "batch")
     ),
+    "a06_shielded_task_delays_shutdown": Wanted(
+        "wait in vain", ("stop", "cancelled `sync_devices`", "push_states")
+    ),
+    "a09_trio_nursery_waits_for_watcher": Wanted(
+        "wait in vain", ("run_job", "watch_config", "Event"), ("trio",)
+    ),
+    "a31_group_waits_for_reload": Wanted("wait in vain", ("main", "`watch`", "TaskGroup")),
+    "ok_p6_shutdown_with_short_shield": Wanted(""),
 }

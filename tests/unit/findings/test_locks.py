@@ -159,7 +159,11 @@ def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True, blocked=
 @pytest.mark.parametrize(
     "kind",
     [
-        "asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock",
+        "asyncio.Lock",
+        "anyio.Lock",
+        "trio.Lock",
+        "trio.StrictFIFOLock",
+        "gevent.Lock",
         "gevent.RLock",
     ],
 )

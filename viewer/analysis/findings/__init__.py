@@ -24,6 +24,7 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.failed import failed_server
 from viewer.analysis.findings.failedthreads import failed_thread
 from viewer.analysis.findings.filelocks import file_lock
+from viewer.analysis.findings.forgotten import forgotten_task
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
@@ -36,6 +37,7 @@ from viewer.analysis.findings.joined import join_under_lock
 from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.leaving import slow_end
 from viewer.analysis.findings.leftchildren import children_pile_up
+from viewer.analysis.findings.lingering import slow_clean_up
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
@@ -121,7 +123,9 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     vain_findings,  # missed wake-up, wait in vain
     slow_party,  # uneven workers
     no_producer,  # wait in vain
+    forgotten_task,  # wait in vain
     swallowed_cancel,  # wait in vain
+    slow_clean_up,  # wait in vain
     no_answer,  # wait in vain
     writer_gone,  # wait in vain
     killed_child,  # wait in vain

@@ -38,6 +38,7 @@ _TOGETHER_NS = 50 * _MS
 _MOST = 200  # awaits of other tasks that are looked at, the longest ones
 _HOW = {s.CANCELLED: "cancelled", s.DONE: "done"}
 _AWAIT = s.AWAIT_PREFIX
+_TASK = s.AWAIT_TASK_PREFIX.removeprefix(_AWAIT)
 _NOT_BY_TASKS = (For.CLOCK, For.OUTSIDE, For.CHILD)  # another task ends such waits by force
 
 
@@ -75,7 +76,7 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
     long = model.trace.engine.longer(
         slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _IDLE_NS
     )
-    asked = {owned.owner[i]: i for i in _for_tasks(facts, long)}
+    asked = {owned.owner[i]: i for i in for_tasks(facts, long)}
     if not asked:
         return
     waits, blockers = LongWaits.of(facts), Blockers(facts)
@@ -124,11 +125,11 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
     long = model.trace.engine.longer(
         slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _LOST_NS
     )
-    asked = _for_tasks(facts, long)
+    asked = for_tasks(facts, long)
     asked.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
     waits = LongWaits.of(facts)
     for i in asked[:_MOST]:
-        for task, cancelled in _cancelled(facts, waits, i):
+        for task, cancelled in cancelled_before(facts, waits, i):
             what, where = facts.awaited(cancelled)
             rows = waits.tree.lanes.rows_of_task(task)
             again = [
@@ -156,7 +157,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
             yield Finding("wait in vain", lost, text, evidence)
 
 
-def _for_tasks(facts: Facts, awaits: Iterable[int]) -> list[int]:
+def for_tasks(facts: Facts, awaits: Iterable[int]) -> list[int]:
     """Those of these awaits that are for tasks."""
     trace, owned = facts.model.trace, facts.model.owners
     names = {
@@ -169,7 +170,7 @@ def _for_tasks(facts: Facts, awaits: Iterable[int]) -> list[int]:
     return [i for i in awaits if owned.code[i] in names and owned.owner[i] >= 0]
 
 
-def _cancelled(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, int]]:
+def cancelled_before(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, int]]:
     """Tasks that the owner of an await (slice i) cancelled just before, and at which await."""
     model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
     canceller = owned.owner[i]
@@ -187,5 +188,7 @@ def _cancelled(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, in
         row = waits.tree.lanes.task_waits.get(rows[before], -1)
         name = facts.awaited(rows[before])[0].removeprefix(_AWAIT)
         failed = row >= 0 and bool(model.states.state[row] & FAILED)
+        # The end of a task wakes those who await it; somebody else who does cancels them.
+        failed |= name.startswith(_TASK) and name != _TASK + model.task_name(canceller)
         if failed or waited_for(name) in _NOT_BY_TASKS:
             yield task, rows[before]

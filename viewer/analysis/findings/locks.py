@@ -309,8 +309,9 @@ def _held_while_ready(
     ran = next((one for one in of_holder.delayed_by if one.kind == "task"), None)
     if ran is None or ran.who == holder.who:
         return
+    who = code(holder.who, holder.site or of_holder.site)
     text = (
-        f"{code(holder.who, holder.site or of_holder.site)} holds {_a(row.kind)} while it waits for its turn to "
+        f"{who} holds {_a(row.kind)} while it waits for its turn to "
         f"run, behind {code(ran.who, ran.site)}: for {share(late, held)} of the time it is "
         f"held; the longest hold took {duration(row.holds.max_ns)}. Meanwhile others queue "
         f"for it: {plural(row.waits.count, 'wait')}, {duration(row.waits.total_ns)} summed "
