@@ -363,4 +363,13 @@ ASYNC: dict[str, Wanted] = {
     ),
     "a31_group_waits_for_reload": Wanted("wait in vain", ("main", "`watch`", "TaskGroup")),
     "ok_p6_shutdown_with_short_shield": Wanted(""),
+    "a10_trio_rendezvous_slow_receiver": Wanted(
+        "slow consumer", ("scrape", "store", "write_row"), ("trio",)
+    ),
+    "a21_tornado_queue_loses_connections": Wanted(
+        "wait in vain|slots never returned",
+        ("6 tasks `handle`", "2 tasks `handle` failed"),
+        ("tornado",),
+    ),
+    "a27_wait_for_in_a_tight_loop": Wanted("busy loop", ("poll_result", "time-out")),
 }

@@ -105,3 +105,57 @@ def test_a_queue_that_costs_less_than_half_a_second(tmp_path):
     (lock,) = find_in(tmp_path, logged(rounds=24))
     assert lock.finding == "lock convoy"
     assert "waiting in `Queue.put` (audit.py:7)" in lock.text
+
+
+def channel(senders=6, each_ns=40 * MS, what="MemoryChannel.send", receivers=1):
+    """Each task sends into its own clone of a channel; a task receives one item at a time."""
+    trace = TraceBuilder(argv="audit.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    stores = [
+        loop.task("store", site="/app/audit.py:20 store").ready(n).running(n)
+        for n in range(receivers)
+    ]
+    for n, store in enumerate(stores):
+        store.awaits(MS + n, "sleep", site="/app/audit.py:21 store")
+    sends = [loop.task("scrape", site="/app/audit.py:5 scrape") for _ in range(senders)]
+    for n, task in enumerate(sends):
+        clone = trace.lock(what, "/app/audit.py:7 scrape")
+        task.ready(MS).running(MS + n).awaits(
+            MS + n + 1, what, lock=clone.id, site="/app/audit.py:7 scrape"
+        )
+    for n, task in enumerate(sends):
+        at, store = (n + 1) * each_ns, stores[n % receivers]
+        store.ready(at, waker="timer").running(at)
+        task.ready(at, by=store)
+        store.awaits(at + 1, "sleep", site="/app/audit.py:21 store")
+        task.running(at + 2).done(at + 3)
+    end = (senders + 1) * each_ns
+    for store in stores:
+        store.ready(end, waker="timer").running(end).done(end + 1)
+    thread.end(end + 2)
+    return trace.ended(end + MS)
+
+
+@pytest.mark.parametrize("what", ["MemoryChannel.send", "MemoryObjectStream.send"])
+def test_clones_of_one_channel(what, tmp_path):
+    (found,) = find_in(tmp_path, channel(what=what))
+    assert found.finding == "slow consumer"
+    assert found.text.startswith(
+        "Slow consumer: 6 tasks `scrape` in `scrape` (audit.py:7) waited for room in a queue: "
+        f"6 waits in `{what}`, 834 ms in total"
+    )
+    assert "Only `store` empties it" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"senders": 3, "each_ns": 200 * MS}, id="a pipeline"),
+        pytest.param({"receivers": 2}, id="several receivers"),
+        pytest.param({"each_ns": 20 * MS}, id="little is lost"),
+        pytest.param({"what": "Queue.put"}, id="queues of their own"),
+    ],
+)
+def test_channels_that_slow_down(tmp_path, story):
+    assert kinds(tmp_path, channel(**story)) == []

@@ -72,7 +72,9 @@ def test_many_that_are_paced(tmp_path, story):
     assert kinds(tmp_path, followers(**story)) == []
 
 
-def answers(late=3, quick_ns=100 * MS, ends=True, via="Timeout._on_timeout", what="future"):
+def answers(
+    late=3, quick_ns=100 * MS, ends=True, via="Timeout._on_timeout", what="future", stack=""
+):
     """Calls wait for a future of their own; some of them are never set."""
     trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
@@ -83,7 +85,12 @@ def answers(late=3, quick_ns=100 * MS, ends=True, via="Timeout._on_timeout", wha
         task = loop.task("call", site="/app/rpc.py:10 call")
         task.ready(n).running(n).awaits(MS, what, site="/app/rpc.py:14 call")
         end = quick_ns + n * MS if n >= late else 900 * MS + n * MS
-        task.ready(end, **({"by": reader} if n >= late else {"waker": "timer", "via": via}))
+        task.ready(
+            end,
+            **(
+                {"by": reader} if n >= late else {"waker": "timer", "via": via, "stack": stack}
+            ),
+        )
         task.running(end)
         if not ends:
             task.awaits(end + 1, "sleep").ready(end + 200 * MS).running(end + 200 * MS)
@@ -103,6 +110,20 @@ def test_some_answers_never_came(tmp_path):
         "2.70 s in total, the longest 901 ms (at 1.00 ms); nobody ended one. Look at what "
         "should have ended it, and whether it was ever started."
     )
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        ("/tornado/queues.py:62 _set_timeout.<locals>.on_timeout", ["wait in vain"]),
+        ("/tornado/gen.py:610 with_timeout.<locals>.timeout_callback", ["wait in vain"]),
+        ("/tornado/gen.py:712 sleep.<locals>.set_result", []),
+        ("/app/rpc.py:50 on_timeout", []),
+    ],
+)
+def test_time_outs_of_tornado(tmp_path, frame, said):
+    trace = answers(via="IOLoop._run_callback", stack=frame)
+    assert kinds(tmp_path, trace) == said
 
 
 @pytest.mark.parametrize(

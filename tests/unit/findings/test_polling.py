@@ -7,8 +7,8 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, find_in, kinds
 
 
-def restless(count, step_ns, sleep_ns=0, samples=0):
-    """A task that yields, or sleeps for a moment, again and again."""
+def restless(count, step_ns, sleep_ns=0, samples=0, what="sleep", waker="timer"):
+    """A task that yields, or sleeps or waits for a moment, again and again."""
     trace = TraceBuilder(argv="poll.py", signals="tasks")
     loop = trace.loop(thread := trace.thread("MainThread"))
     look = ("look", "/app/poll.py", 8)
@@ -20,9 +20,9 @@ def restless(count, step_ns, sleep_ns=0, samples=0):
         loop.step(task, at, at + step_ns)
         at += step_ns
         if sleep_ns:
-            task.awaits(at, "sleep", site="/app/poll.py:6 wait_for_file")
+            task.awaits(at, what, site="/app/poll.py:6 wait_for_file")
             at += sleep_ns
-            task.ready(at, waker="timer")
+            task.ready(at, waker=waker)
         else:
             task.ready(at)
         at += 1_000
@@ -54,6 +54,27 @@ def test_polling(tmp_path):
     (found,) = find_in(tmp_path, restless(600, 20_000, MS))
     assert found.finding == "busy loop"
     assert "it sleeps 600 times, 1.00 ms on average" in found.text
+
+
+def test_polling_with_time_outs(tmp_path):
+    """`wait_for` of a millisecond, again and again, for one future."""
+    (found,) = find_in(tmp_path, restless(600, 20_000, MS, what="task Task-7"))
+    assert found.finding == "busy loop"
+    assert "600 of its waits ran into their time-out, of 1.00 ms on average" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"sleep_ns": 5 * MS}, id="a slow pace"),
+        pytest.param({"waker": "io"}, id="data comes each time"),
+        pytest.param({"count": 400}, id="seldom"),
+        pytest.param({"step_ns": 500_000}, id="works between"),
+    ],
+)
+def test_no_polling_with_time_outs(tmp_path, story):
+    usual = {"count": 600, "step_ns": 20_000, "sleep_ns": MS, "what": "future"}
+    assert kinds(tmp_path, restless(**usual | story)) == []
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,25 @@ from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import PUTS, LongWaits, Wait, place_in, users
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
 
 _MS = 1_000_000
 # A bounded queue is there to slow its producers down. So this is advice, and only where at
 # least four wait for each one that makes room, half a second in all: requests, not a pipeline.
 _LOST_NS = 500 * _MS
 _EACH = 4
+# Each sender has its own clone of what it sends into: who receives tells what is one channel.
+_CLONED = ("MemoryObjectStream.send", "MemoryChannel.send")
 
 
 def slow_consumer(facts: Facts) -> Iterator[Finding]:
     """Many wait for room in a queue that one thread or task empties."""
     waits = LongWaits.of(facts)
-    by_queue: dict[int, list[Wait]] = defaultdict(list)
+    by_queue: dict[tuple[int, Who | None], list[Wait]] = defaultdict(list)
     for wait in waits.all:
         if wait.name in PUTS and wait.lock >= 0 and wait.slice not in waits.told:
-            by_queue[wait.lock].append(wait)
+            is_cloned = wait.name in _CLONED
+            by_queue[(-1, wait.ender) if is_cloned else (wait.lock, None)].append(wait)
     for found in by_queue.values():
         lost = sum(wait.ns for wait in found)
         enders = Counter(wait.ender for wait in found if wait.ender is not None)

@@ -396,4 +396,12 @@ def _polls(row: TaskRow, longest_ns: int) -> str | None:
     ):
         mean = duration(sleeps[0].total_ns // sleeps[0].count)
         return f"it sleeps {sleeps[0].count:,} times, {mean} on average"
+    timed_out, waited = woken["timer"], row.awaiting
+    if (
+        timed_out - sum(wait.count for wait in sleeps) >= max(mostly, _POLLS * row.count)
+        and waited.total_ns <= waited.count * longest_ns
+        and row.running.p50_ns <= _SMALL_STEP_NS
+    ):
+        mean = duration(waited.total_ns // waited.count)
+        return f"{timed_out:,} of its waits ran into their time-out, of {mean} on average"
     return None

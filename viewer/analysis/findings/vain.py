@@ -251,7 +251,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:
             gone = killed(facts, worst) or _getters(facts, waits, worst)
-            text += gone or _nobody(vain, every) + _failures(facts, found)
+            text += gone or _nobody(vain, every) + _failures(facts, vain)
             text += "" if gone else idle_again(facts, worst)
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))

@@ -34,6 +34,8 @@ FOR_TASKS = (
 )  # fmt: skip
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _ON_TIMEOUT = "Timeout._on_timeout"
+_TORNADO = "/tornado/"  # its own time-outs end futures, in functions of these names
+_TORNADOS = ("on_timeout", "timeout_callback")
 _YES = memoryview(b"\0\1")
 
 
@@ -193,10 +195,15 @@ class LongWaits:
             )
 
     def timed_out(self, ended: Label, task: int, i: int) -> bool:
-        """Whether `asyncio.timeout` ended an await that other timers may end, too."""
+        """Whether `asyncio.timeout`, or tornado's own, ended an await that other timers may
+        end, too."""
         after = self.tree.lanes.after_await(task, i) if ended.kind is Kind.TIMER else -1
         event = self.model.trace.slices.event[after] if after >= 0 else -1
-        return event >= 0 and self.model.trace.args(event).get(s.ARG_VIA) == _ON_TIMEOUT
+        args = self.model.trace.args(event) if event >= 0 else {}
+        if args.get(s.ARG_VIA) == _ON_TIMEOUT:
+            return True
+        frames = str(args.get(s.ARG_STACK, "")).split("\n")
+        return any(_TORNADO in one and one.endswith(_TORNADOS) for one in frames)
 
     def free_meanwhile(self, wait: Wait, waiting: Collection[Who]) -> set[Who]:
         """The tasks that could end a wait: they live meanwhile, are not among those that wait
