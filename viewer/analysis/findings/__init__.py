@@ -60,6 +60,7 @@ from viewer.analysis.findings.pools import (
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.queued import jobs_in_queue
 from viewer.analysis.findings.replaced import replaced_worker
+from viewer.analysis.findings.restless import busy_loop
 from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.schedulers import late_jobs
 from viewer.analysis.findings.servers import servers_busy
@@ -71,7 +72,7 @@ from viewer.analysis.findings.standstill import standstill
 from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.starved import starved_workers
 from viewer.analysis.findings.stragglers import straggler
-from viewer.analysis.findings.tasks import busy_loop, orphaned_task, task_leak
+from viewer.analysis.findings.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
 from viewer.analysis.findings.turns import awaits_in_turn
 from viewer.analysis.findings.vain import vain_findings
