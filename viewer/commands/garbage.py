@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from viewer.trace.engine import keep_memory
+from viewer.trace.files import Given, size_bytes_of
 
 
 @contextmanager
@@ -28,6 +29,14 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+_OF_A_TRACE = 8  # times the size of its files: few commands take more
+
+
+def make_room(*traces: Given) -> None:
+    """Takes addresses for what a command makes of these traces, and memory in large pages."""
+    keep_memory(_OF_A_TRACE * sum(map(size_bytes_of, traces)))
 
 
 _last: list[object] = []

@@ -1,21 +1,20 @@
 """`tracer report`: reads a trace, writes the report."""
 
 import sys
-from contextlib import suppress
 from typing import TextIO
 
-from tracer.errors import TraceFileError, UsageError
+from tracer.errors import UsageError
 from tracer.units import size
 from viewer.analysis.findings import KINDS
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
-from viewer.commands.garbage import keep, uncollected
+from viewer.commands.garbage import keep, make_room, uncollected
 from viewer.render.json.report import render_json
 from viewer.render.text.overview import overview
 from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.engine import HAS_NATIVE
-from viewer.trace.files import Given, files_of, paths_of
+from viewer.trace.files import Given, paths_of, size_bytes_of
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
@@ -50,6 +49,7 @@ def report(
     """
     wanted = _wanted(fail_on)
     announce(trace)
+    make_room(trace)
     sections = (section,) if section not in (None, EVERY_SECTION) else SECTIONS
     needed = sections if "findings" in sections or not wanted else ("findings", *sections)
     model = build_model(read_trace(trace), names)
@@ -89,9 +89,7 @@ def _wanted(fail_on: str) -> frozenset[str]:
 
 def announce(trace: Given) -> None:
     """One line on stderr before reading a trace that takes a while."""
-    bytes_ = 0
-    with suppress(OSError, TraceFileError):  # read_trace says why
-        bytes_ = sum(path.stat().st_size for path in files_of(trace))
+    bytes_ = size_bytes_of(trace)
     if bytes_ > _LARGE_BYTES:
         named = ", ".join(map(str, paths_of(trace)))
         print(f"tracer: reading {named} ({size(bytes_)}) …", file=sys.stderr, flush=True)

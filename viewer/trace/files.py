@@ -132,6 +132,14 @@ def load(given: Given, engine: Engine, without: frozenset[Path] = frozenset()) -
     )
 
 
+def size_bytes_of(given: Given) -> int:
+    """The size of the files as they are now; 0 where they cannot be read: `load` says why."""
+    try:
+        return sum(path.stat().st_size for path in files_of(given))
+    except (OSError, TraceFileError):
+        return 0
+
+
 def packets(given: Given, engine: Engine) -> bytes:
     """One file for other readers: the only one as it is, or all. Raises TraceFileError."""
     paths = list(files_of(given))
