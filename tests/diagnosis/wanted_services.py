@@ -21,6 +21,19 @@ SERVICES: dict[str, Wanted] = {
     "n06_refresh_keeps_clients_out": Wanted(
         "loop blocked", ("refresh", r"n06\w+.py:27", "6 new connections")
     ),
+    "o01_twisted_pool_of_two": Wanted(
+        "thread-pool starvation",
+        ("2 workers", "render", "8 calls", "MainThread"),
+        ("twisted",),
+    ),
+    "o02_waitress_waits_to_try_again": Wanted(
+        "thread-pool starvation", ("4 workers", "price", "calls"), ("waitress", "flask")
+    ),
+    "o03_error_leaves_transaction_open": Wanted(
+        "database locked", ("3 tasks", "pay", "refund", "roll back"), ("asyncpg",), "PG_URL"
+    ),
+    "ok_p2_scheduled_jobs": Wanted("", (), ("apscheduler",)),
+    "ok_p3_twisted_pool_fits": Wanted("", (), ("twisted",)),
     "ok_n1_workers_of_eight_requests": Wanted("", (), ("gunicorn",)),
     "ok_n2_gunicorn_busy": Wanted("", (), ("gunicorn",)),
 }

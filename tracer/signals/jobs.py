@@ -158,7 +158,7 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
         setup = core.setup_billiard if name.startswith(_BILLIARDS) else core.setup_jobs
         setup({key: found for key, found in known.items() if found is not None})
         for path, role, events in WATCHED.get(name, ()):
-            function = _find(module, path)
+            function = find(module, path)
             if isinstance(function, CODE_TYPE) or hasattr(function, "__code__"):
                 tool.watch(function, role, events)
 
@@ -167,14 +167,14 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
 
 
 def _known(module: "ModuleType", key: str, path: str) -> "Any":
-    found = _find(module, path)
+    found = find(module, path)
     if key not in VARIABLES:
         return found
     variables: tuple[str, ...] = getattr(getattr(found, "__code__", None), "co_varnames", ())
     return variables.index(VARIABLES[key]) if VARIABLES[key] in variables else None
 
 
-def _find(module: "ModuleType", path: str) -> "Any":
+def find(module: "ModuleType", path: str) -> "Any":
     """A function or class, below static and class methods; of a function within another one
     its code; None: this version has none."""
     found: Any = module

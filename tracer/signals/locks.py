@@ -2,6 +2,7 @@
 
 import sys
 
+from tracer.signals.jobs import find
 from tracer.signals.loops import task_locks
 
 TYPE_CHECKING = False
@@ -59,6 +60,10 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
         ("ThreadPoolExecutor.shutdown", "executor shutdown"),
     ),
     "concurrent.futures.process": (("ProcessPoolExecutor.shutdown", "executor shutdown"),),
+    "twisted._threads._threadworker": (("ThreadWorker.__init__.work", "executor idle"),),
+    "twisted.python.threadpool": (("ThreadPool.callInThreadWithCallback.inContext", ""),),
+    "waitress.task": (("ThreadedTaskDispatcher.handler_thread", "executor idle"),),
+    "waitress.channel": (("HTTPChannel.service", ""),),
     "multiprocessing.pool": (
         ("ApplyResult.wait", "AsyncResult.get"),
         ("IMapIterator.next", "Pool.imap"),
@@ -118,7 +123,9 @@ def _name(core: "ModuleType", tool: "Tool", name: str) -> None:
         of, _, last = path.rpartition(".")
         place = vars(sys.modules[name])
         found = getattr(place.get(of), last, None) if of else place.get(last)
-        code: CodeType | None = getattr(found, "__code__", None)
+        if "." in of:  # a function within another one
+            found = find(sys.modules[name], path)
+        code: CodeType | None = getattr(found, "__code__", found if "." in of else None)
         if code is not None:
             core.name_wait(code, wait and f"lock wait: {wait}")
         if code is not None and wait == "Queue.get":

@@ -3,12 +3,27 @@
 import sys
 
 from tracer.signals import CODE_TYPE
+from tracer.signals.jobs import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
     from tracer.signals import Disarm, Tool
+
+# Module -> the functions by which its pool of threads is given a job, and runs it.
+_POOLS: "dict[str, tuple[tuple[str, str], ...]]" = {
+    "concurrent.futures.thread": (
+        ("_WorkItem.__init__", "job submit"),
+        ("_WorkItem.run", "job run"),
+    ),
+    "twisted._threads._team": (("Team.do", "job handed"),),
+    "twisted.python.threadpool": (
+        ("ThreadPool.callInThreadWithCallback.inContext", "job called"),
+    ),
+    "waitress.task": (("ThreadedTaskDispatcher.add_task", "job handed"),),
+    "waitress.channel": (("HTTPChannel.service", "job run"),),
+}
 
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
@@ -28,11 +43,12 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
             if running.native_id:
                 core.name_thread(running.native_id, running.name)
 
-    def watch_jobs() -> None:
-        item = sys.modules["concurrent.futures.thread"]._WorkItem
-        tool.watch(item.__init__, "job submit", "PY_START")
-        tool.watch(item.run, "job run", "PY_START")
+    def watch_jobs(module: str) -> None:
+        for path, role in _POOLS[module]:
+            if (function := find(sys.modules[module], path)) is not None:
+                tool.watch(function, role, "PY_START")
 
     tool.after_import("threading", watch)
-    tool.after_import("concurrent.futures.thread", watch_jobs)
+    for name in _POOLS:
+        tool.after_import(name, lambda name=name: watch_jobs(name))  # type: ignore[misc]
     return lambda: None  # the tool removes its events itself

@@ -143,12 +143,13 @@ def server(
     late_ns=2 * MS,
     waiters=2,
     does="Connection.execute",
+    asleep="/app/db.py:5 export",
 ):
     """`export` locks a row, sleeps, and commits; others wait in pieces of 100 ms."""
     trace = TraceBuilder(argv="db.py", signals=SIGNALS)
     export = trace.thread("export")
     export.io(0, "poll", **query("/app/db.py:4 export")).native(MS)
-    export.sleep(2 * MS, site="/app/db.py:5 export")
+    export.sleep(2 * MS, site=asleep)
     commit = 2 * MS + sleeps_ns
     export.io(commit, "poll", **query("/app/db.py:6 export", end)).native(commit + MS)
     done = commit + late_ns
@@ -173,6 +174,15 @@ def test_a_row_that_is_kept_locked(tmp_path):
         "when it went on. Do slow work before `begin` or after `commit`."
     )
     assert found.evidence.site == SUBMIT
+
+
+def test_a_commit_that_was_forgotten(tmp_path):
+    (found,) = find_in(tmp_path, server(asleep="/app/db.py:30 main"))
+    assert found.text.endswith(
+        "Meanwhile `export` kept a transaction open after its call in `export` (db.py:4, via "
+        "`Connection.execute`), 99 % of that time asleep in `main` (db.py:30); the waits "
+        "ended when it went on. Commit or roll back there."
+    )
 
 
 @pytest.mark.parametrize(

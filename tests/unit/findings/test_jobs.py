@@ -58,6 +58,35 @@ def pool(
     return trace.ended(last + MS)
 
 
+def twisted(name):
+    """Two workers, each with a queue of its own, take two rounds of four calls in turn."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    for n in range(2):
+        worker, at = trace.thread(f"{name}-{n}"), 10 + n
+        for calls in range(5):
+            worker.runs(at, *(LOOK_UP if calls == 4 else REPORT), by=main.submits(5 + n))
+            worker.sleep(at, site="/app/jobs.py:4 report")
+            at += 300 * MS
+        queue = trace.lock("executor idle", "")
+        worker.lock_wait(at, "executor idle", lock=queue).native(at + MS).end(at + 2 * MS)
+    main.end(at)
+    return trace.ended(at + 3 * MS)
+
+
+def test_workers_of_one_pool_with_a_queue_each(tmp_path):
+    """Twisted's. Others with a queue each are pools of one."""
+    (found, *more) = find_in(tmp_path, twisted("PoolThread-twisted.internet.reactor"))
+    assert found.text.startswith(
+        "Thread-pool starvation: all 2 workers of `PoolThread-twisted.internet.reactor` are "
+        "busy with `report` (jobs.py:3)"
+    )
+    assert not more
+    apart = [found.text for found in find_in(tmp_path, twisted("own"))]
+    assert len(apart) == 2
+    assert all("the only worker of `own` is busy" in text for text in apart)
+
+
 def test_calls_behind_another_callers_jobs(tmp_path):
     (found,) = find_in(tmp_path, pool())
     assert found.finding == "thread-pool starvation"

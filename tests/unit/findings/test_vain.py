@@ -9,14 +9,20 @@ from tracer import schema as s
 RUN, ADD = "/app/jobs.py:7 run_jobs", "/app/jobs.py:11 add_job"
 
 
-def sleeper(timed_out=True, waits_ns=800 * MS, since=100 * MS):
+def sleeper(
+    timed_out=True,
+    waits_ns=800 * MS,
+    since=100 * MS,
+    pauses="Condition.wait",
+    waits="Event.wait",
+):
     """`runner` sleeps for a second; `main` waits for it from some time on."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     runner, main = trace.thread("runner"), trace.thread("main")
-    jobs, done = trace.lock("Condition.wait", RUN), trace.lock("Event.wait", ADD)
+    jobs, done = trace.lock(pauses, RUN), trace.lock(waits, ADD)
     end = since + waits_ns
-    runner.lock_wait(0, "Condition.wait", lock=jobs, site=RUN, acquired=not timed_out)
-    main.native(0).lock_wait(since, "Event.wait", lock=done, site=ADD)
+    runner.lock_wait(0, pauses, lock=jobs, site=RUN, acquired=not timed_out)
+    main.native(0).lock_wait(since, waits, lock=done, site=ADD)
     if not timed_out:
         main.release(end - MS, jobs, to=runner)
     runner.native(end - MS).release(end, done, to=main)
@@ -46,6 +52,20 @@ def test_a_missed_wake_up(tmp_path):
 )
 def test_no_missed_wake_up(tmp_path, story):
     assert kinds(tmp_path, sleeper(**story)) == []
+
+
+@pytest.mark.parametrize(
+    ("pauses", "waits", "found"),
+    [
+        pytest.param("Event.wait", "executor idle", [], id="a worker that is idle"),
+        pytest.param("Event.wait", "Queue.get", [], id="it pauses between two items"),
+        pytest.param(
+            "Condition.wait", "Queue.get", ["missed wake-up"], id="it is told of jobs"
+        ),
+    ],
+)
+def test_who_only_waits_for_more(tmp_path, pauses, waits, found):
+    assert kinds(tmp_path, sleeper(pauses=pauses, waits=waits)) == found
 
 
 def queue_join(idle=True, acquired=False):

@@ -40,7 +40,9 @@ static void thread_rename(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_end(thread_buffer *b, uint64_t tick, PyObject *value);
 static void thread_fails(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
+static void job_handed(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
+static void job_called(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static void process_named(thread_buffer *b, uint64_t tick, PyObject *value);
 static void server_ready(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -81,7 +83,9 @@ static watched_role roles[] = {
     {"thread end", thread_end, NULL, LOOP_NO_PART},
     {"thread fails", thread_fails, NULL, LOOP_NO_PART},
     {"job submit", job_submit, NULL, LOOP_NO_PART},
+    {"job handed", job_handed, NULL, LOOP_NO_PART},
     {"job run", job_run, NULL, LOOP_NO_PART},
+    {"job called", job_called, NULL, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
     {"process named", process_named, NULL, LOOP_NO_PART},
     {"pool work item", jobs_on_work_item, NULL, LOOP_NO_PART},
@@ -270,10 +274,37 @@ static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value)
     threads_on_submit(b, local(0));
 }
 
+/* What a cell has, borrowed from it; anything else is itself. */
+static PyObject *held_in(PyObject *local)
+{
+    PyObject *held = local && PyCell_Check(local) ? PyCell_Get(local) : Py_XNewRef(local);
+    Py_XDECREF(held); /* the running function has it */
+    return held;
+}
+
+/* A method of a pool is given the job, which an inner function of it may know, too. */
+static void job_handed(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    PyObject *job = held_in(local(1));
+    if (job)
+        threads_on_submit(b, job);
+}
+
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     threads_on_job(b, local(0));
+}
+
+/* The job is the running function, which knows itself by its first free variable. */
+static void job_called(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    const PyCodeObject *code = compat_frame_code(*compat_frame_slot(PyThreadState_Get()));
+    PyObject *job = code && code->co_nfreevars ? held_in(local(code->co_nlocalsplus - code->co_nfreevars)) : NULL;
+    if (job && PyFunction_Check(job))
+        threads_on_job(b, job);
 }
 
 /* importlib has finished a module: arm the hooks that waited for it. */

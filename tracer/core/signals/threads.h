@@ -9,7 +9,7 @@ void threads_on_start(thread_buffer *b, PyObject *thread);
 void threads_on_bootstrap(thread_buffer *b, PyObject *thread);
 void threads_on_failure(thread_buffer *b); /* it handles an exception that ends it */
 void threads_on_end(thread_buffer *b);
-/* `job`: a work item of concurrent.futures.thread. */
+/* `job`: a work item of concurrent.futures.thread, or what another pool of threads is given. */
 void threads_on_submit(thread_buffer *b, PyObject *job);
 void threads_on_job(thread_buffer *b, PyObject *job);
 void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name);

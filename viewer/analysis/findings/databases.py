@@ -22,7 +22,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import having
 from viewer.trace.columns import AWAIT, IO, Column
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -31,6 +31,7 @@ _MS = 1_000_000
 LOCKED_NS = 100 * _MS
 LOST_NS = 500 * _MS
 _SQLITE = "sqlite3."
+_ADVICE = "Do slow work before `begin` or after `commit`"
 _MOMENT = 2  # CPU samples: who waits for a lock has hardly any
 _CONNECT, _CLOSE = "sqlite3.connect", "sqlite3.Connection.close"
 _MOST = 200  # waits that are examined, the longest ones
@@ -55,6 +56,7 @@ _CLIENTS = (
     "oracledb",
 )
 _QUERY = f"{s.AWAIT_PREFIX}query ("
+_ENDED = f"{s.AWAIT_PREFIX}close (asyncpg)"  # with what the connection had begun
 _BY_THREAD = f"{s.AWAIT_PREFIX}executor (aiosqlite)"
 
 
@@ -109,9 +111,7 @@ def _locked(
     if sum(call.ns for call in long) < LOST_NS:
         return None
     if is_server:
-        calls = {
-            who: found for who, found in calls.items() if any(call.ends for call in found)
-        }
+        calls = {who: own for who, own in calls.items() if any(call.ends for call in own)}
     kept = [gap for gap in _kept_open(calls, long[:_MOST]) if _own_ns(facts, gap) >= _KEPT_NS]
     if is_server:
         long, kept = _set_free(long, kept)
@@ -125,14 +125,17 @@ def _locked(
         return None
     worst, keepers = long[0], users(facts.model, (gap.who for gap in kept))
     did = doing(facts, [(gap.who, gap.start_ns, gap.end_ns) for gap in kept])
+    last = max(kept, key=lambda gap: gap.ns).site
+    is_left = is_server and bool(last) and code(place_of(last).function) not in did
+    since = f" after its call{place_in(last)}" if is_left else ""
+    step = "Commit or roll back there" if is_left else _ADVICE
     then = "; the waits ended when it went on" if is_server else ""
     text = (
         f"Database locked: {users(facts.model, (call.who for call in long))} waited in "
         f"{code(worst.name)}{place_in(worst.site)} for {of_whom}: "
         f"{plural(len(long), 'wait')}, {duration(lost)} in total, the longest "
         f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). Meanwhile {keepers} kept a "
-        f"transaction open{f', {did}' if did else ''}{then}. Do slow work before `begin` or "
-        f"after `commit`."
+        f"transaction open{since}{f', {did}' if did else ''}{then}. {step}."
     )
     return Finding("database locked", lost, text, evidence(facts, worst))
 
@@ -157,10 +160,9 @@ def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:
     for _, end in waits:
         latest.append(max(end, latest[-1] if latest else 0))
     found, waiting = list[Call](), set(long)
-    for who, own in calls.items():
+    for own in calls.values():
         for before, after in pairwise(own):
-            times = before.end_ns, after.start_ns
-            gap = Call(who, *times, "", "", before.is_opening, thread=before.thread)
+            gap = before._replace(start_ns=before.end_ns, end_ns=after.start_ns, name="")
             # Who has the lock does not wait for it in its next call.
             is_over = before.ends or before.is_closing or after.is_opening or after.is_closing
             if gap.ns < _KEPT_NS or is_over or after in waiting:
@@ -270,7 +272,7 @@ class _Askers:
         return None
 
 
-def awaits_of(facts: Facts, prefix: str) -> list[int]:
+def awaits_of(facts: Facts, prefix: str | tuple[str, ...]) -> list[int]:
     """The slices in which tasks await such a thing, in order of begin."""
     model, trace = facts.model, facts.model.trace
     named = trace.awaiting(lambda name: name.startswith(prefix))
@@ -303,14 +305,14 @@ def server_calls(facts: Facts) -> dict[Who, list[Call]]:
 def _queries(facts: Facts) -> dict[Who, list[Call]]:
     model, slices = facts.model, facts.model.trace.slices
     found = defaultdict[Who, list[Call]](list)
-    for i in awaits_of(facts, _QUERY):
+    for i in awaits_of(facts, (_QUERY, _ENDED)):
         who: Who = ("task", model.owners.owner[i])
         what, site = facts.awaited(i)
         name = what.removeprefix(s.AWAIT_PREFIX)
         stack = model.trace.text_of_slice(i, s.ARG_STACK)
         if _listens(stack):
             continue
-        ends = _ends(stack)
+        ends = what == _ENDED or _ends(stack)
         found[who].append(
             Call(who, slices.start_ns[i], slices.end_ns[i], name, site, ends=ends)
         )

@@ -319,7 +319,7 @@ def _finding(
     those = [job for job in found if (job.name, job.site) == ahead]
     did = mostly(facts, _busy(those, _together(victims)))
     of_what = f" of {code(worst.name, worst.site)}" if worst.name else ""
-    begun = "" if worst.name else ", and none of them was ever begun"
+    begun = "" if worst.ended_ns > worst.began_ns else ", and none of them was ever begun"
     text = (
         f"{_KINDS[found[0].pool >= 0]}-pool starvation: {of} busy with {code(*ahead)}"
         f"{f', {did.text}' if did.text else ''}. "

@@ -16,7 +16,9 @@ from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.trace.columns import IDLE_WAIT, LOOP_TASK, STATE_MASK
 
-_NUMBERED = re.compile(r"_?\d+( \(\d+\))?$")
+_NUMBERED = re.compile(r"[-_]?\d+( \(\d+\))?$")
+# Twisted's workers have a queue each, which the pool fills: names alone tell whose they are.
+_OWN_QUEUES = "PoolThread-"
 
 
 class Job(NamedTuple):
@@ -89,7 +91,8 @@ class Jobs:
         for thread, idle in self._idle.items():
             of = model.thread_process[thread], self._prefix(thread)
             only = next(iter(queues[of])) if len(queues[of]) == 1 else -1
-            members[*of, idle[0][1] if idle else only].append(thread)
+            queue = idle[0][1] if idle else only
+            members[*of, -1 if of[1].startswith(_OWN_QUEUES) else queue].append(thread)
         for (_, name, _), threads in members.items():
             for thread in threads:
                 self.pool_of[thread] = len(self.pools)
