@@ -95,7 +95,7 @@ def lacks(row: str) -> str:
     owner, _, name = path.rpartition(".")  # a method of a compiled class, or a base's
     of = waits.find(start, owner) if owner else start
     private = name.startswith("__") and not name.endswith("__")
-    if not (code or jobs._find(start, path)):
+    if not (code or jobs.find(start, path)):
         return "" if hasattr(of, f"_{owner}{name}" if private else name) else row
     variables = [table[row][0] for table in PLACES if row in table]
     if code and not set(variables) <= set(waits.variables(code)):

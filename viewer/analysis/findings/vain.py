@@ -41,10 +41,10 @@ _COVERED = 8, 10
 _AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
 _SET = ("Event.wait", "Event", "future", "AsyncResult")
 _WAKEABLE = (*GETS, "Condition.wait", "Condition", *_SET)
-_IDLE = WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX)  # a worker that nobody owes a job
 _CONDITION = "Condition.wait"
 _CONDITIONS = (_CONDITION, "Condition")
-_ENDS = (*ENDS, *FOR_TASKS)  # it had to end first: not for a wake-up
+# It had to end first, or nobody owes an idle worker anything: not for a wake-up.
+_ENDS = (*ENDS, *FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for.
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
@@ -89,14 +89,12 @@ def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             slept[wait.who].append(wait)
     found: dict[tuple[str, str], list[tuple[Wait, Wait]]] = defaultdict(list)
     for wait in waits.all:
-        is_end = wait.name.startswith(_ENDS) or wait.name == _IDLE
+        is_end = wait.name.startswith(_ENDS)
         if wait.ns < _OWED_NS or wait.failed or is_end or wait.ender not in slept:
             continue
         for sleep in slept[wait.ender]:
-            if sleep.lock == wait.lock >= 0:
-                continue  # it hands on what it was notified of, and waits for the same
-            if sleep.name in _SET and wait.name in GETS:
-                continue  # it pauses between two items, as `stop.wait(interval)` does
+            if sleep.lock == wait.lock >= 0 or (sleep.name in _SET and wait.name in GETS):
+                continue  # it waits for the same, or pauses between items: `stop.wait(1)`
             met = min(sleep.end_ns, wait.end_ns) - max(sleep.start_ns, wait.start_ns)
             is_last = 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
             if is_last and met * _COVERED[1] >= wait.ns * _COVERED[0]:
