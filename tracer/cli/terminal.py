@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from tracer.errors import TracerError
 from tracer.live.client import NotLiveError
 from tracer.live.screen import SORTS, screen, whole
 from tracer.live.source import counters_of
@@ -30,6 +31,7 @@ HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 def views(ask: Ask, interval_s: float) -> Iterator[View]:
     """One an interval; whoever takes them waits in between. The first is of the time between
     two answers."""
+    ask = _of_one(ask)
     before: Counters = ask()
     while True:
         yield_at = time.monotonic() + interval_s
@@ -40,6 +42,24 @@ def views(ask: Ask, interval_s: float) -> Iterator[View]:
             now = ask()
         yield view(before, now)
         before = now
+
+
+def _of_one(ask: Ask) -> Ask:
+    """The same as long as one process answers: counters of two cannot be compared."""
+    first: Counters = {}
+
+    def asked() -> Counters:
+        nonlocal first
+        now = ask()
+        first = first or now
+        if now["pid"] != first["pid"]:
+            pids = f"{first['pid']} and {now['pid']}"
+            raise TracerError(f"several processes answer there ({pids}). Give the pid of one.")
+        if now["start_unix_ns"] != first["start_unix_ns"]:
+            raise NotLiveError("another recording has begun there.")
+        return now
+
+    return asked
 
 
 def as_json(one: View) -> str:
@@ -79,6 +99,7 @@ def full_screen() -> Iterator[None]:
 
 def interactive(ask: Ask, interval_s: float, sort: str) -> None:
     """Until the recording ends or q is pressed."""
+    ask = _of_one(ask)
     before: Counters = ask()
     shown = view(None, before)
     with full_screen():

@@ -16,7 +16,8 @@ from tests.support.counters import (
     thread,
     wait,
 )
-from tracer.cli import top
+from tracer.cli import terminal, top
+from tracer.errors import TracerError
 from tracer.live.screen import SORTS, screen, whole
 from tracer.live.view import view
 
@@ -239,3 +240,16 @@ def test_nothing_but_a_thread() -> None:
 
 def test_the_command_offers_what_the_screen_sorts_by() -> None:
     assert tuple(name for name, _ in SORTS.values()) == top.SORTS
+
+
+def test_answers_of_two_recordings_are_not_compared() -> None:
+    """Workers behind one address answer in turn; a program may begin a recording anew."""
+    for other, error in (
+        (later(pid=BEFORE["pid"] + 1), "several processes answer there"),
+        (later(start_unix_ns=BEFORE["start_unix_ns"] + 1), "another recording has begun"),
+    ):
+        answers = iter([BEFORE, later(), other])
+        shown = terminal.views(lambda left=answers: next(left), 0.0)  # type: ignore[misc]
+        assert next(shown).interval_ns == SECOND
+        with pytest.raises(TracerError, match=error):
+            next(shown)
