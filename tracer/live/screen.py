@@ -15,7 +15,9 @@ SORTS: dict[str, tuple[str, Callable[[CoroutineRow], int]]] = {
     "l": ("live", operator.attrgetter("live")),
     "m": ("longest step", operator.attrgetter("longest_step_ns")),
 }
-SMALLEST = (40, 12)
+_NARROWEST = 40  # columns that a table needs; what is narrower shows a part of it
+_LEAST_HEAD = 3  # lines of it where there is no room for more …
+_SECTIONS = 6  # … beside two sections of a title and a row
 _ELLIPSIS = "…"
 _NO_LIMIT = 1 << 30  # columns
 _STATES = 4  # at most, in a line
@@ -46,16 +48,16 @@ def _noted(title: str, note: str) -> str:
 
 def screen(view: View, sort: str, width: int, height: int, *, keys: bool) -> list[str]:
     """The whole screen: never more lines, nor longer ones, than there is room."""
-    width, height = max(width, SMALLEST[0]), max(height, SMALLEST[1])
-    head = _head(view)
-    foot = [_keys(sort)] if keys else []
+    foot = [_keys(sort, width)] if keys else []
+    head = _head(view)[: max(height - len(foot) - _SECTIONS, _LEAST_HEAD)]
+    columns = max(width, _NARROWEST)
     sections = [
         _loops(view),
-        _coroutines(view, sort, width),
-        _locks(view.locks, width),
-        _waits(view, width),
+        _coroutines(view, sort, columns),
+        _locks(view.locks, columns),
+        _waits(view, columns),
     ]
-    room = height - len(head) - len(foot)
+    room = max(height - len(head) - len(foot), 0)
     lines = [*head, *_shared(sections, room), *foot]
     return [_cut(_plain(line), width) for line in lines[:height]]
 
@@ -196,13 +198,15 @@ def _wait(width: int, longest: WaitRow, *others: WaitRow) -> str:
     return _fit(f"{duration(longest.ns):>9}  {who}: {longest.what} ", longest.site, width)
 
 
-def _keys(sort: str) -> str:
-    """The sort in use is in brackets."""
-    words = (
-        f"[{key} {name}]" if key == sort else f"{key} {name}"
-        for key, (name, _) in SORTS.items()
-    )
-    return f"sort: {'  '.join(words)}   q quit"
+def _keys(sort: str, width: int) -> str:
+    """The sort in use is in brackets. Where there is no room, only the keys."""
+    named = {key: f"{key} {name}" for key, (name, _) in SORTS.items()}
+    for words in (named, {key: key for key in SORTS}):
+        shown = (f"[{word}]" if key == sort else word for key, word in words.items())
+        line = f"sort: {'  '.join(shown)}   q quit"
+        if len(line) <= width:
+            break
+    return line
 
 
 # --- numbers and text ---

@@ -133,13 +133,23 @@ def test_equal_waits_share_a_row() -> None:
     ]
 
 
-@pytest.mark.parametrize("width", [20, 80, 200])
-@pytest.mark.parametrize("height", [5, 24, 25, 60, 300])
+@pytest.mark.parametrize("width", [1, 20, 40, 80, 200])
+@pytest.mark.parametrize("height", [1, 3, 5, 10, 12, 24, 25, 60, 300])
 @pytest.mark.parametrize("answer", [CROWD, BEFORE], ids=["crowd", "one of each"])
 def test_screen_fits(answer: dict[str, object], width: int, height: int) -> None:
     lines = screen(view(None, answer), "r", width, height, keys=True)
-    assert len(lines) <= max(height, 12)
-    assert max(map(len, lines)) <= max(width, 40)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+
+
+def test_10_lines_have_loops_and_coroutines() -> None:
+    lines = screen(view(None, BEFORE), "r", 40, 10, keys=True)
+    assert [line.split(" ")[0] for line in lines[:-1] if line] == [
+        *("4711", "up", "GIL"),
+        *("LOOP", "asyncio"),
+        *("COROUTINE", "handler"),
+    ]
+    assert lines[-1] == "sort: [r]  w  s  l  m   q quit"
 
 
 def test_24_lines_have_something_of_everything() -> None:
