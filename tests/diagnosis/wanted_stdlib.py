@@ -55,4 +55,34 @@ STDLIB: dict[str, Wanted] = {
     "n11_promise_that_is_never_kept": Wanted(
         "wait in vain", ("MainThread", "Promise.get", "`db`", "went back to wait for more")
     ),
+    "n12_child_ends_with_the_permit": Wanted(
+        "slots never returned", ("`dl-1` and `dl-2` in `fetch`", "`dl-0` had ended", "code 9")
+    ),
+    "n13_barrier_of_processes_misses_a_party": Wanted(
+        "wait in vain", ("`rank-0` and `rank-1` in `sync`", "Barrier.wait", "`rank-2` had")
+    ),
+    "n14_chunk_of_long_items": Wanted(
+        "uneven workers", ("last job of `render`", "3 other workers", "chunksize")
+    ),
+    "n15_children_reaped_in_order": Wanted(
+        "slow answer", ("`MainThread` in `reap`", "os.waitpid", "asleep in `work`")
+    ),
+    "n16_timer_keeps_the_program": Wanted(
+        "slow end", ("threading.Timer", "`start_watchdog`", "cancelled")
+    ),
+    "n17_finalisers_sleep": Wanted(
+        "GC in the hot path", ("Cursor.__del__", r"sleep` \(n17.*py:\d+", "MainThread")
+    ),
+    "n18_shutdown_from_a_handler": Wanted(
+        "deadlock", ("`http` in `H.stop`", "BaseServer.shutdown", "serve_forever")
+    ),
+    "n19_worker_joins_its_queue": Wanted(
+        "deadlock", ("`worker-0` in `flush`", "Queue.join", r"`worker` \(n19")
+    ),
+    "n20_answer_without_length": Wanted(
+        "deadlock", ("`MainThread` in `get`", "rest of a response", "next request")
+    ),
+    "n21_retries_of_a_locked_database": Wanted(
+        "database locked", ("save", "`importer`", "asleep in `convert`")
+    ),
 }

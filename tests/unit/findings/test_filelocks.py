@@ -72,6 +72,11 @@ def test_a_queue_of_multiprocessing_is_no_lock(tmp_path):
     assert kinds(tmp_path, between(f"{LOCK}{queue}{SITE}")) == []
 
 
+def test_a_lock_of_whom_no_stack_tells(tmp_path):
+    """A worker that is ended while it waits for a job leaves a wait without one."""
+    assert kinds(tmp_path, between("")) == []
+
+
 MANAGERS = "/usr/lib/python3.13/multiprocessing/managers.py:"
 
 

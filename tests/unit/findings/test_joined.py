@@ -19,9 +19,10 @@ ENTER = f"{LIBRARY}synchronize.py:95 SemLock.__enter__\n{STORE}"
 
 def joined(
     got_ns=1, join_ns=1_200 * MS, stack=JOIN, name="multiprocessing.SemLock.__enter__",
-    within=ENTER,
+    within=ENTER, other_ended=False,
 ):  # fmt: skip
-    """`got_ns`: how long after the join the child gets the lock."""
+    """`got_ns`: how long after the join the child gets the lock; `other_ended`: what was
+    joined was another child, which ended."""
     family = Family("jobs.py")
     main = family.first.thread("MainThread").native(0)
     child = family.fork(main, at=MS, pid=101, name="worker-1")
@@ -29,6 +30,10 @@ def joined(
     end = 10 * MS + join_ns
     main.io(10 * MS, "select.poll.poll", site=STOP, stack=stack).native(end)
     worker.io(20 * MS, name, site=STORE, stack=within).native(end + got_ns)
+    if other_ended:
+        sibling = family.fork(main, at=MS, pid=102, name="worker-2")
+        family.main(sibling).native(2 * MS).end(end - MS)
+        sibling.ended(end - MS)
     last = end + max(got_ns, 0) + 5 * MS
     worker.end(last)
     child.ended(last)
@@ -61,6 +66,7 @@ def test_a_join_under_the_childs_lock(tmp_path, name):
         pytest.param({"got_ns": -300 * MS}, id="somebody else had it"),
         pytest.param({"got_ns": 300 * MS}, id="it got the lock later"),
         pytest.param({"stack": RECV}, id="no join"),
+        pytest.param({"other_ended": True}, id="the join of another one succeeded"),
     ],
 )
 def test_another_wait_for_the_lock(tmp_path, story):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 JOIN = "/usr/lib/python3.13/threading.py:1092 Thread.join"
 SHUTDOWN = "/app/export.py:36 Exporter.shutdown"
@@ -50,3 +51,60 @@ def test_an_exit_handler_joins_who_sleeps(tmp_path):
 )
 def test_what_is_no_slow_end(tmp_path, story):
     assert kinds(tmp_path, ends(**story)) == []
+
+
+TIMER = "/usr/lib/python3.13/threading.py:1340 Timer.run"
+WAIT = "/usr/lib/python3.13/threading.py:363 Condition.wait"
+OVER, WATCH = "/usr/lib/python3.13/threading.py:1540 _shutdown", "/app/job.py:6 watch"
+
+
+def timers(ns=800 * MS, fired=True, stack=OVER, waits=TIMER):
+    """The program is over at 10 ms, and its timer runs `ns` later."""
+    trace = TraceBuilder(argv="job.py", signals=SIGNALS)
+    main, timer = trace.thread("MainThread").native(0), trace.thread("Thread-1")
+    begun = trace.instant(main.track, MS, s.THREAD_START, s.CAT_THREAD, site=WATCH)
+    trace.arrow(begun, trace.instant(timer.track, MS, s.THREAD_STARTED, s.CAT_THREAD))
+    finished, join = trace.lock("Event.wait", WAIT), trace.lock("Thread.join", OVER)
+    timer.lock_wait(
+        MS,
+        "Event.wait",
+        lock=finished,
+        site=WAIT,
+        stack=f"{WAIT}\n{waits}",
+        acquired=not fired,
+    )
+    main.lock_wait(10 * MS, "Thread.join", lock=join, site=OVER, stack=stack)
+    end = 10 * MS + ns
+    other = trace.thread("other").native(0)
+    if not fired:
+        other.release(end, finished, to=timer)
+    timer.native(end)
+    timer.release(end + MS, join, to=main)
+    timer.end(end + MS)
+    main.native(end + MS).end(end + 2 * MS)
+    other.end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+def test_a_timer_that_nobody_cancels(tmp_path):
+    (found,) = find_in(tmp_path, timers())
+    assert found.finding == "slow end"
+    assert found.text == (
+        "Slow end: `MainThread` waits for `Thread-1`, a `threading.Timer` started in `watch` "
+        "(job.py:6), when the program is over: 801 ms (at 10.0 ms), until its 809 ms are "
+        "over. Nobody had cancelled it."
+    )
+    assert found.next_step.startswith("Call its `cancel()`")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="not long"),
+        pytest.param({"fired": False}, id="somebody cancelled it"),
+        pytest.param({"stack": f"{JOIN}\n/app/job.py:9 <module>"}, id="it is joined"),
+        pytest.param({"waits": "/app/job.py:30 paced"}, id="no timer"),
+    ],
+)
+def test_timers_that_are_no_fault(tmp_path, story):
+    assert "slow end" not in kinds(tmp_path, timers(**story))

@@ -351,3 +351,33 @@ def test_permits_that_were_given_up_count_one_by_one(tmp_path):
         "Nobody gave one back in that time. Whoever takes a permit must give it back however "
         "it ends: with `with`, or in a `finally`."
     )
+
+
+def room(gives=False, count=20):
+    """`camera` takes permits again and again, which only `encoder` gives: room in a buffer."""
+    trace = TraceBuilder(argv="buffer.py", signals=SIGNALS)
+    camera, encoder = trace.thread("camera").native(0), trace.thread("encoder").native(0)
+    site, at = "/app/buffer.py:6 push", MS
+    empty = trace.lock("Semaphore", site)
+    for n in range(count):
+        camera.lock_wait(at, "Semaphore", lock=empty, site=site, stack=site)
+        encoder.sleep(at + 1, site="/app/buffer.py:9 store").native(at + 50 * MS)
+        encoder.release(at + 50 * MS, empty, to=camera)
+        camera.native(at + 50 * MS)
+        at += 51 * MS
+        if gives and n % 2:
+            encoder.lock_wait(at, "Semaphore", lock=empty, site=site, stack=site)
+            camera.release(at + 30 * MS, empty, to=encoder)
+            encoder.native(at + 30 * MS)
+            at += 31 * MS
+    for thread in (camera, encoder):
+        thread.end(at)
+    return trace.ended(at + MS)
+
+
+def test_a_semaphore_that_counts_room(tmp_path):
+    assert kinds(tmp_path, room()) == []
+
+
+def test_a_semaphore_that_both_have(tmp_path):
+    assert kinds(tmp_path, room(gives=True)) == ["pool exhausted"]

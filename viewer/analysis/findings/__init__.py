@@ -12,6 +12,7 @@ from viewer.analysis.findings.actors import serves_in_turn
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.backlog import jobs_pile_up, queue_grows
+from viewer.analysis.findings.bothends import both_wait
 from viewer.analysis.findings.busytimeouts import busy_time_out
 from viewer.analysis.findings.children import killed_child
 from viewer.analysis.findings.cleanups import late_time_out
@@ -20,11 +21,13 @@ from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.descriptors import descriptors_pile_up
+from viewer.analysis.findings.endedparties import ended_party
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.failed import failed_server
 from viewer.analysis.findings.failedthreads import failed_thread
 from viewer.analysis.findings.filelocks import file_lock
 from viewer.analysis.findings.forgotten import forgotten_task
+from viewer.analysis.findings.finalisers import slow_finalisers
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
@@ -35,6 +38,7 @@ from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.joined import join_under_lock
 from viewer.analysis.findings.knots import knots
+from viewer.analysis.findings.lastchild import last_child
 from viewer.analysis.findings.leaving import slow_end
 from viewer.analysis.findings.leftchildren import children_pile_up
 from viewer.analysis.findings.lingering import slow_clean_up
@@ -47,6 +51,7 @@ from viewer.analysis.findings.oneserver import one_server
 from viewer.analysis.findings.order import in_order
 from viewer.analysis.findings.outlived import outlived_time_out
 from viewer.analysis.findings.outside import outside_findings
+from viewer.analysis.findings.ownend import own_end
 from viewer.analysis.findings.ownlocks import own_lock, slow_import
 from viewer.analysis.findings.parties import slow_party
 from viewer.analysis.findings.polled import polled_lock
@@ -61,6 +66,7 @@ from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.queued import jobs_in_queue
 from viewer.analysis.findings.replaced import replaced_worker
 from viewer.analysis.findings.restless import busy_loop
+from viewer.analysis.findings.retried import retried_transaction
 from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.schedulers import late_jobs
 from viewer.analysis.findings.servers import servers_busy
@@ -91,8 +97,10 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     own_lock,  # lock convoy
     held_across_await,
     deadlock,
+    own_end,  # deadlock
     knots,  # deadlocks that are not of locks alone
     waits_for_itself,  # deadlock
+    both_wait,  # deadlock
     full_queues,  # deadlock
     standstill,  # deadlock
     orphaned_task,
@@ -108,6 +116,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     failed_thread,  # wait in vain
     jobs_in_queue,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
+    ended_party,  # slots never returned, wait in vain
     slot_findings,  # pool exhausted, slots never returned
     serves_in_turn,  # pool exhausted
     one_server,  # pool exhausted
@@ -132,9 +141,11 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     killed_child,  # wait in vain
     replaced_worker,  # wait in vain
     database_locked,
+    retried_transaction,  # database locked
     busy_time_out,  # database locked
     slow_answer,
     straggler,  # slow answer
+    last_child,  # slow answer, uneven workers
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
     workers_never_exit,
@@ -149,6 +160,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_hog,
     gil_saturated,
     gc_in_hot_path,
+    slow_finalisers,  # GC in the hot path
     memory_findings,  # growing global, garbage …, built and thrown away
     process_findings,  # uneven workers, pickling, idle workers, pool too large
     starved_workers,  # idle workers

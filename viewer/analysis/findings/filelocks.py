@@ -61,7 +61,7 @@ def _is_of_library(facts: Facts, row: int) -> bool:
     stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
     frames = [place_of(frame) for frame in stack.split("\n")]
     outer = next((f for f in frames if not f.function.startswith("SemLock.")), None)
-    return outer is None or _LIBRARY in outer.path
+    return outer is None or not outer.path or _LIBRARY in outer.path  # or it is unknown
 
 
 def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:

@@ -21,6 +21,7 @@ _AGAIN_NS = 5 * _MS
 _HOME_MADE = (*GETS, "Condition.wait", "Condition")
 _HANDED_ON_NS = _MS  # whoever got a slot just now hands on what was there already
 _GIVES = 2
+_TAKES = 3  # permits one after the other, without giving one back
 OWN_SLOT = "slot"  # of a home-made pool
 _WORKER = "worker"  # of gevent's pools: it is made by whoever waited, and ends with its slot
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
@@ -69,6 +70,7 @@ def groups(facts: Facts, waits: LongWaits) -> Iterable[Group]:
             found.setdefault(key, Group(pool)).waits.append(wait)
         elif wait.name in _HOME_MADE and wait.lock >= 0:
             others[wait.name, wait.lock].append(wait)
+    found = {key: group for key, group in found.items() if not _hands_on(group)}
     for (name, _), alike in others.items():
         if _goes_round(waits, alike):
             if name.startswith("Condition") and not _is_pool(waits, alike):
@@ -76,6 +78,17 @@ def groups(facts: Facts, waits: LongWaits) -> Iterable[Group]:
             pool = Pool(OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
             found[id(alike)] = Group(pool, alike)
     return [Group(group.pool, whole(group.waits)) for group in found.values()]
+
+
+def _hands_on(group: Group) -> bool:
+    """Whether one side only takes permits and the other one only gives them, again and again:
+    a semaphore that counts items or room, of which nobody keeps a slot."""
+    waiters = {wait.who for wait in group.waits}
+    enders = {wait.ender for wait in group.waits if wait.ender is not None}
+    if group.pool.slot != "permit" or any(kind == "task" for kind, _ in waiters | enders):
+        return False
+    is_apart = bool(enders) and not waiters & enders
+    return is_apart and len(group.waits) >= len(whole(group.waits)) * _TAKES
 
 
 def whole(waits: list[Wait]) -> list[Wait]:

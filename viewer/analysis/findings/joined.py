@@ -20,6 +20,7 @@ _MS = 1_000_000
 # Whoever joins again and again at one line looks after its children meanwhile.
 _LONG_NS = 500 * _MS
 _THEN_NS = 100 * _MS
+_ENDED_NS = 50 * _MS  # from the end of a child to the end of the wait for it
 _COVERED = 8, 10
 _FAMILY = 2  # processes
 _AGAIN = 3
@@ -58,10 +59,20 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
             is_covered = met * _COVERED[1] >= (until - since) * _COVERED[0]
             if not _is_lock(facts, wait) and times[table.who[join], how[1]] >= _AGAIN:
                 continue
+            if _has_ended(family, member.parent, table.end_ns[join]):
+                continue  # it was not given up
             if is_next and is_parent and is_covered and member.end_ns >= until:
                 LongWaits.of(facts).told.add(table.slice[wait])
                 yield _finding(facts, wait, join, how, code(member.name))
                 break
+
+
+def _has_ended(family: Family, parent: int, join_ns: int) -> bool:
+    """Whether a child ended when the parent stopped waiting for one."""
+    return any(
+        member.parent == parent and 0 <= join_ns - member.end_ns <= _ENDED_NS
+        for member in family.members.values()
+    )
 
 
 def _is_lock(facts: Facts, row: int) -> bool:

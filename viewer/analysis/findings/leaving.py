@@ -19,6 +19,11 @@ _LONG_NS = 500_000_000
 _MOSTLY = 8, 10
 _JOIN = "Thread.join"
 _WHOLE = 30  # frames: of a deeper stack the outermost ones may not be recorded
+_TIMER, _OVER = " Timer.run", " _shutdown"
+_CANCEL = (
+    "Call its `cancel()` when what it watches is done, or set `daemon = True` before "
+    "`start()`."
+)
 _STEP = (
     "Let the thread wait for an event instead of sleeping (`stop.wait(seconds)`), and set "
     "that event here; or join it with a time-out."
@@ -26,8 +31,10 @@ _STEP = (
 
 
 def slow_end(facts: Facts) -> Iterator[Finding]:
-    """The main thread joins, in an exit handler, a thread that sleeps."""
+    """The main thread joins, in an exit handler, a thread that sleeps; or, when it is over, a
+    timer that nobody cancels."""
     waits = LongWaits.of(facts)
+    yield from _timers(facts, waits)
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
         is_join = wait.name == _JOIN and wait.ns >= _LONG_NS and not wait.failed
@@ -43,6 +50,39 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
             f"is over: {duration(wait.ns)} ({at(facts, wait.start_ns)}), {did}."
         )
         yield Finding("slow end", wait.ns, text, waits.evidence(wait), _STEP)
+
+
+def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """The interpreter waits for timers that have not run yet."""
+    timers = [wait for wait in waits.all if wait.failed and _waits_as_timer(wait)]
+    if not timers:
+        return
+    for wait in waits.all:
+        if wait.name != _JOIN or wait.ns < _LONG_NS or not wait.stack[-1].endswith(_OVER):
+            continue
+        for timer in timers:
+            met = min(timer.end_ns, wait.end_ns) - max(timer.start_ns, wait.start_ns)
+            if timer.who != wait.ender or met * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
+                continue
+            name, began = code(name_of(facts.model, timer.who)), _started_at(facts, timer)
+            text = (
+                f"Slow end: {code(name_of(facts.model, wait.who))} waits for {name}, a "
+                f"`threading.Timer`{began}, when the program is over: {duration(wait.ns)} "
+                f"({at(facts, wait.start_ns)}), until its {duration(timer.ns)} are over. "
+                f"Nobody had cancelled it."
+            )
+            yield Finding("slow end", wait.ns, text, waits.evidence(wait), _CANCEL)
+
+
+def _waits_as_timer(wait: Wait) -> bool:
+    return any(frame.endswith(_TIMER) for frame in wait.stack)
+
+
+def _started_at(facts: Facts, timer: Wait) -> str:
+    """` started in `start_watchdog` (app.py:6)`; "" unknown."""
+    _, event = facts.ledger.starters.get(timer.who[1], (-1, -1))
+    site = str(facts.model.trace.args(event).get(s.ARG_SITE, "")) if event >= 0 else ""
+    return f" started{place_in(site)}" if site else ""
 
 
 def _at_exit(facts: Facts, wait: Wait) -> bool:

@@ -1,0 +1,84 @@
+"""Processes that wait for what one that has ended had, or for one that never came."""
+
+import pytest
+
+from tests.support.builder.family import Family
+from tests.support.finding import MS
+from viewer.analysis.findings import Facts, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+LIBRARY = "/usr/lib/python3.13/multiprocessing/"
+FETCH, MAIN = "/app/load.py:5 fetch", "/app/load.py:18 main"
+ACQUIRE = f"{FETCH}\n{MAIN}"
+BARRIER = (
+    f"{LIBRARY}synchronize.py:95 SemLock.__enter__\n{LIBRARY}synchronize.py:250 "
+    f"Condition.wait\n/usr/lib/python3.13/threading.py:700 Barrier.wait\n{FETCH}"
+)
+QUEUE = f"{LIBRARY}queues.py:102 Queue.get\n{FETCH}"
+
+
+def waits(
+    stack=ACQUIRE, ns=1_000 * MS, dies=50 * MS, status=9, parent="os.waitpid", busy=False
+):
+    """`dl-0` ends at `dies`; `dl-1` and `dl-2` wait in a semaphore, the parent for them."""
+    family = Family("load.py")
+    main = family.first.thread("MainThread").native(0)
+    children = [family.fork(main, at=MS, pid=101 + n, name=f"dl-{n}") for n in range(3)]
+    threads = [family.main(child).native(2 * MS) for child in children]
+    end = 20 * MS + ns
+    threads[0].native(3 * MS).end(dies)
+    children[0].ended(dies)
+    main.io(10 * MS, parent, site=MAIN).native(end + 5 * MS)
+    family.ended(main, children[0], end + 5 * MS, status=status)
+    for thread in threads[1:]:
+        thread.io(20 * MS, "multiprocessing.SemLock.acquire", site=FETCH, stack=stack)
+        if busy and thread is threads[2]:
+            thread.native(21 * MS)
+        thread.native(end).end(end + MS)
+    for child in children[1:]:
+        child.ended(end + MS)
+    main.end(end + 6 * MS)
+    family.first.ended(end + 6 * MS)
+    return family
+
+
+def told(tmp_path, family):
+    return find(Facts(build_model(read_trace(family.write(tmp_path)))))
+
+
+def test_who_had_the_permit_has_ended(tmp_path):
+    (found,) = told(tmp_path, waits())
+    assert (found.finding, found.severity_ns) == ("slots never returned", 2_000 * MS)
+    assert found.text == (
+        "In `dl-1`: Slots never returned: `dl-1` and `dl-2` in `fetch` (load.py:5) waited for "
+        "a lock or semaphore of `multiprocessing`: 2 waits, 2.00 s in total, the longest 1.00 "
+        "s (at 20.0 ms). `dl-0` had ended with exit code 9 (at 50.0 ms), and nobody else goes "
+        "on: it may have had it, and what an ended process has is never given back. Release "
+        "it in a `finally`, or with `with`."
+    )
+
+
+def test_who_should_have_come_to_a_barrier_has_ended(tmp_path):
+    found = told(tmp_path, waits(stack=BARRIER))[0]
+    assert found.finding == "wait in vain"
+    assert found.text.endswith(
+        "waited in `Barrier.wait`: 2 waits, 2.00 s in total, the longest 1.00 s (at 20.0 ms). "
+        "`dl-0` had ended with exit code 9 (at 50.0 ms) and never came. Let those who wait "
+        "know: `abort()` the barrier when one of them fails."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 240 * MS}, id="little"),
+        pytest.param({"stack": QUEUE}, id="a queue of the library"),
+        pytest.param({"dies": 900 * MS}, id="it ended late"),
+        pytest.param({"busy": True}, id="another one goes on"),
+        pytest.param({"parent": "socket.recv"}, id="the parent does something else"),
+    ],
+)
+def test_waits_that_somebody_may_end(tmp_path, story):
+    found = told(tmp_path, waits(**story))
+    assert not any("had ended" in one.text for one in found)

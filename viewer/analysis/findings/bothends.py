@@ -1,0 +1,73 @@
+"""Connections within a process of which each end waits for the other one to send."""
+
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.itself import is_own
+from viewer.analysis.findings.waits import place_in
+from viewer.analysis.findings.words import at
+from viewer.trace.columns import IO
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# Half a second; both began at the same time, and the client's wait ended with the server's.
+_LONG_NS = 500 * _MS
+_TOGETHER_NS = 50 * _MS
+_COVERED = 8, 10
+_MOST = 1_000
+# Whoever reads a response has sent its request; whoever serves it should not read then.
+_READS = " HTTPResponse."
+_SERVES = " BaseHTTPRequestHandler.handle_one_request"
+_RECEIVES = ("recv", "recv_into")
+
+
+def both_wait(facts: Facts) -> Iterator[Finding]:
+    """A client reads the rest of a response, while the server reads the next request."""
+    table, model = facts.model.states, facts.model
+    rows = [*facts.rows_of((IO,), _LONG_NS)][:_MOST]
+    rows = [row for row in rows if facts.call(table.row[row])[0].endswith(_RECEIVES)]
+    serving = [row for row in rows if _SERVES in _stack(facts, row)]
+    for row in rows if serving else ():
+        if _READS not in _stack(facts, row) or not is_own(facts, row):
+            continue
+        start, end = table.start_ns[row], table.end_ns[row]
+        for other in serving:
+            ends = 0 <= end - table.end_ns[other] <= _TOGETHER_NS
+            met = end - max(table.start_ns[other], start)
+            is_here = (
+                model.thread_process[table.who[other]] == model.thread_process[table.who[row]]
+            )
+            if ends and is_here and met * _COVERED[1] >= (end - start) * _COVERED[0]:
+                yield _finding(facts, row, other)
+                break
+
+
+def _stack(facts: Facts, row: int) -> str:
+    return facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+
+
+def _finding(facts: Facts, row: int, other: int) -> Finding:
+    table, names = facts.model.states, facts.model.thread_names
+    start, ns = table.start_ns[row], table.end_ns[row] - table.start_ns[row]
+    (name, site), (theirs, where) = (facts.call(table.row[one]) for one in (row, other))
+    own = "" if is_library(where) else place_in(where)
+    what, step = (
+        ("the rest of the request", "Send as much as `Content-Length` says")
+        if own
+        else (
+            "the next request",
+            "Send a `Content-Length` with the response, or close the connection after it "
+            "(`Connection: close`)",
+        )
+    )
+    text = (
+        f"Deadlock {at(facts, start)}, for {duration(ns)}: {code(names[table.who[row]])}"
+        f"{place_in(site)} waits in `{name}` for the rest of a response, while "
+        f"{code(names[table.who[other]])}{own}, which serves it, waits in `{theirs}` for "
+        f"{what}, until one of them gave up. {step}."
+    )
+    evidence = facts.evidence(("thread", table.who[row]), start, ns, site)
+    return Finding("deadlock", ns, text, evidence)
