@@ -7,6 +7,9 @@ from tests.support.finding import MS, SIGNALS, find_in
 
 GET, POST = "/app/web.py:14 get", "/app/web.py:30 Handler.do_POST"
 SOCKET = "/usr/lib/python3.13/socket.py:719 SocketIO.readinto"
+BEGIN = (
+    f"{SOCKET}\n/usr/lib/python3.13/http/client.py:341 HTTPResponse.begin\n/app/web.py:14 get"
+)
 CLIENT = f"{SOCKET}\n/usr/lib/python3.13/http/client.py:492 HTTPResponse.read\n{GET}"
 HANDLE = "/usr/lib/python3.13/http/server.py:404 BaseHTTPRequestHandler.handle_one_request"
 
@@ -39,7 +42,7 @@ def test_a_response_without_an_end(tmp_path):
 
 
 def test_a_request_without_an_end(tmp_path):
-    found = find_in(tmp_path, talk(body=True))[0]
+    found = find_in(tmp_path, talk(body=True, reads=BEGIN))[0]
     assert "`server` in `Handler.do_POST` (web.py:30), which serves it, waits" in found.text
     assert found.text.endswith("Send as much as `Content-Length` says.")
 
@@ -52,6 +55,7 @@ def test_a_request_without_an_end(tmp_path):
         pytest.param({"ends_ns": -300 * MS}, id="the answer came"),
         pytest.param({"own": False}, id="a server elsewhere"),
         pytest.param({"reads": f"{SOCKET}\n{GET}"}, id="no response of HTTP"),
+        pytest.param({"reads": BEGIN}, id="nothing of the response came: it serves another"),
     ],
 )
 def test_ends_that_do_not_wait_for_each_other(tmp_path, story):

@@ -20,6 +20,7 @@ _COVERED = 8, 10
 _MOST = 1_000
 # Whoever reads a response has sent its request; whoever serves it should not read then.
 _READS = " HTTPResponse."
+_BEGINS = " HTTPResponse.begin"  # nothing of it has come yet
 _SERVES = " BaseHTTPRequestHandler.handle_one_request"
 _RECEIVES = ("recv", "recv_into")
 
@@ -35,6 +36,8 @@ def both_wait(facts: Facts) -> Iterator[Finding]:
             continue
         start, end = table.start_ns[row], table.end_ns[row]
         for other in serving:
+            if _BEGINS in _stack(facts, row) and is_library(facts.call(table.row[other])[1]):
+                continue  # that server may be busy with another client
             ends = 0 <= end - table.end_ns[other] <= _TOGETHER_NS
             met = end - max(table.start_ns[other], start)
             is_here = (
