@@ -26,8 +26,8 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.failed import failed_server
 from viewer.analysis.findings.failedthreads import failed_thread
 from viewer.analysis.findings.filelocks import file_lock
-from viewer.analysis.findings.forgotten import forgotten_task
 from viewer.analysis.findings.finalisers import slow_finalisers
+from viewer.analysis.findings.forgotten import forgotten_task
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
