@@ -1,25 +1,26 @@
 """The program's own regions and tasks: how long they took, and what happened meanwhile."""
 
 from array import array
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import compress
-from operator import itemgetter
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.ledger.resource import Waits
+from viewer.analysis.ledger.resource import Resource, Waits
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.threads import STATE_NAMES
 from viewer.trace.columns import AWAIT, READY, RUNNING, STATE_MASK, Column
+from viewer.trace.engine import Engine
 from viewer.trace.model import Model
+from viewer.trace.told import Told
 
 REGION, TASK = "region", "task"  # tracer.region, tracer.task
 AWAITING, UNKNOWN = "await", "unknown"
 _TASK_STATES = {READY: s.READY, RUNNING: s.RUNNING, AWAIT: AWAITING}
 
+_KINDS = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
 _ABSENT = -2  # not a string of the trace
 
 type Span = tuple[int, int]  # from, until, in ns
@@ -81,7 +82,9 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 def regions(model: Model) -> tuple[Region, ...]:
     """All of them, in order of begin; the pieces of a region are joined again."""
-    return tuple(map(Region, *_Finder(model).find()))
+    found, text = _Finder(model).find(), model.trace.text
+    names, kinds = map(text, found.name), map(_KINDS.__getitem__, map(text, found.kind))
+    return tuple(map(Region, names, kinds, *found[2:-1], map(text, found.exception)))
 
 
 def intervals(model: Model, name: str) -> tuple[Interval, ...]:
@@ -100,17 +103,23 @@ def intervals(model: Model, name: str) -> tuple[Interval, ...]:
 
 def region_rows(model: Model) -> tuple[RegionRow, ...]:
     """One row per name, the one with the most time first; tasks before regions."""
-    found = _Finder(model).find()
+    found, engine, text = _Finder(model).find(), model.trace.engine, model.trace.text
     if not found.start_ns:
         return ()
-    names = [*zip(found.kind, found.name, strict=True)]
+    alike = engine.pairs(found.kind, found.name)
+    names = [(_KINDS[text(found.kind[n])], text(found.name[n])) for n in alike.head]
     numbered = {name: k for k, name in enumerate(dict.fromkeys(names))}
-    key = [*map(numbered.__getitem__, names)]
-    start, end = _column("q", found.start_ns), _column("q", found.end_ns)
-    spread = model.trace.engine.grouped_stats(start, end, _column("i", key), len(numbered))
-    states = _states(model, found, key, len(numbered), start, end)
-    in_tasks = Counter(compress(key, map((0).__le__, found.task)))
-    failed = Counter(compress(key, found.exception))
+    number_of = _column("i", map(numbered.__getitem__, names))
+    key, keys = engine.take(number_of, alike.number, -1), len(numbered)
+    spread = engine.grouped_stats(found.start_ns, found.end_ns, key, keys)
+    wanted = engine.take(
+        _column("i", (k if kind == REGION else -1 for k, (kind, _) in enumerate(numbered))),
+        key,
+        -1,
+    )
+    states = _states(model, found, wanted, keys)
+    in_tasks = Counter(map(key.__getitem__, _having(engine, found.task)))
+    failed = Counter(compress(key, map(text, found.exception)))
     rows = [
         RegionRow(
             name,
@@ -131,64 +140,68 @@ def _column(form: str, values: Iterable[int]) -> Column:
     return memoryview(array(form, values))
 
 
-def _states(
-    model: Model,
-    found: "_Columns",
-    key: list[int],
-    keys: int,
-    start: Column,
-    end: Column,
-) -> list[dict[str, int]]:
+def _having(engine: Engine, column: Column) -> Column:
+    """The rows that have a value."""
+    every = engine.upto(0, len(column))
+    return engine.pick(every, column, memoryview(b"\1" * (max(column, default=-1) + 1)))
+
+
+def _states(model: Model, found: "_Columns", key: Column, keys: int) -> list[dict[str, int]]:
     """By key, how long the owners of its regions were in each state meanwhile."""
-    ledger = Ledger.of(model)
+    ledger, engine = Ledger.of(model), model.trace.engine
     names = list(dict.fromkeys((*_TASK_STATES.values(), *STATE_NAMES.values())))
     spent: list[dict[str, int]] = [{} for _ in range(keys)]
-    wanted = [*map(REGION.__eq__, found.kind)]
-    for states, lanes, who in (
-        (ledger.tasks, found.task, _state_of_slice(model, names)),
-        (ledger.states, found.thread, _state_of_row(model, names)),
+    of_tasks, of_threads = _having(engine, found.task), _having(engine, found.thread)
+    for lane, rows, resource, state_of in (
+        (found.task, of_tasks, "tasks", _state_of_slice),
+        (found.thread, of_threads, "states", _state_of_row),
     ):
-        mine = [
-            k if is_wanted and lane >= 0 else -1
-            for k, lane, is_wanted in zip(key, lanes, wanted, strict=True)
-        ]
-        waits = Waits(start, end, _column("i", lanes), _column("i", mine), keys)
+        if not rows:
+            continue
+        start_ns, end_ns, lanes, counted = (
+            engine.take(column, rows, -1)
+            for column in (found.start_ns, found.end_ns, lane, key)
+        )
+        waits = Waits(start_ns, end_ns, lanes, counted, keys)
+        states: Resource = getattr(ledger, resource)
+        who = state_of(model, names)
         charges = states._replace(who=who, whos=len(names)).charge(waits)
         for k, state, ns in zip(charges.key, charges.who, charges.total, strict=True):
             name = names[state] if state < len(names) else UNKNOWN
             spent[k][name] = spent[k].get(name, 0) + ns
-    for n, is_wanted in enumerate(wanted):
-        if is_wanted and found.task[n] < 0 and found.thread[n] < 0:  # its owner is unknown
-            ns = found.end_ns[n] - found.start_ns[n]
-            spent[key[n]][UNKNOWN] = spent[key[n]].get(UNKNOWN, 0) + ns
+    if len(of_tasks) + len(of_threads) < len(key):
+        owned = zip(key, found.task, found.thread, found.start_ns, found.end_ns, strict=True)
+        for k, task, thread, since_ns, until_ns in owned:
+            if k >= 0 and task < 0 and thread < 0:  # its owner is unknown
+                spent[k][UNKNOWN] = spent[k].get(UNKNOWN, 0) + until_ns - since_ns
     return [{name: by[name] for name in (*names, UNKNOWN) if by.get(name)} for by in spent]
 
 
 def _state_of_slice(model: Model, names: list[str]) -> Column:
-    table = [
+    table = (
         names.index(_TASK_STATES[kind]) if kind in _TASK_STATES else 0 for kind in range(256)
-    ]
-    return _column("i", map(table.__getitem__, bytes(model.owners.kind)))
+    )
+    return model.trace.engine.take(_column("i", table), model.owners.kind, 0)
 
 
 def _state_of_row(model: Model, names: list[str]) -> Column:
     known = {kind: names.index(name) for kind, name in STATE_NAMES.items()}
-    table = [known.get(state & STATE_MASK, 0) for state in range(256)]
-    return _column("i", map(table.__getitem__, bytes(model.states.state)))
+    table = (known.get(state & STATE_MASK, 0) for state in range(256))
+    return model.trace.engine.take(_column("i", table), model.states.state, 0)
 
 
 class _Columns(NamedTuple):
     """The fields of regions. There may be one of each request."""
 
-    name: list[str]
-    kind: list[str]
-    process: list[int]
-    thread: list[int]
-    task: list[int]
-    start_ns: list[int]
-    end_ns: list[int]
-    operation: list[int]
-    exception: list[str]
+    name: Column  # i: string
+    kind: Column  # i: string, a category
+    process: Column  # i
+    thread: Column  # i
+    task: Column  # i
+    start_ns: Column  # q
+    end_ns: Column  # q
+    operation: Column  # q
+    exception: Column  # i: string
 
 
 class _Finder:
@@ -199,68 +212,77 @@ class _Finder:
         self.trace = model.trace
         symbols = self.trace.symbols
         self.continues = symbols.get(s.ARG_CONTINUES, _ABSENT)
-        self.operation = symbols.get(s.ARG_OPERATION, _ABSENT)
-        self.exception = symbols.get(s.ARG_EXCEPTION, _ABSENT)
-        wanted = {s.CAT_USER: REGION, s.CAT_OPERATION: TASK}
-        self.kinds = {symbols[text]: kind for text, kind in wanted.items() if text in symbols}
+        self.kinds = [symbols[text] for text in _KINDS if text in symbols]
         tracks = self.trace.tracks
         self.threads = model.threads
         self.parents: dict[int, int] = {}  # user track -> uuid of the track above
-        self.lanes: set[int] = set()  # the tracks of operations
+        self.has_lanes = False  # tracks of operations
         if self.kinds:
-            self.parents = {i: tracks.parent_uuid(i) for i in tracks.named(s.TRACK_USER)}
-            self.lanes = {*tracks.below(s.TRACK_OPERATIONS)} - {*self.parents}
+            named = tracks.named(s.TRACK_USER)
+            self.parents = dict(zip(named, tracks.parent_uuids(named), strict=True))
+            lanes = tracks.below(s.TRACK_OPERATIONS)
+            self.has_lanes = not self.parents.keys() >= {*lanes}
 
     def find(self) -> _Columns:
         """All of them, in order of begin; those of one moment by track."""
-        if not self.parents and not self.lanes:
-            return _Columns(*([] for _ in _Columns._fields))
-        events, slices, text = self.trace.events, self.trace.slices, self.trace.text
-        pairs = self.pairs()
-        pairs.sort(key=lambda pair: slices.start_ns[pair[0]])
-        firsts, lasts = ([*map(itemgetter(n), pairs)] for n in (0, 1))
-        begins = [*map(slices.event.__getitem__, firsts)]
-        starts = [*map(slices.start_ns.__getitem__, firsts)]
-        tracks = [*map(events.track.__getitem__, begins)]
-        parents = {track: self.parents.get(track, 0) for track in {*tracks}}
-        by_uuid = self.threads.by_uuid
-        threads = {track: by_uuid.get(parent, -1) for track, parent in parents.items()}
-        of_tasks = {track for track, at in parents.items() if at and threads[track] < 0}
-        tasks, task_at = [-1] * len(pairs), self.tasks_at() if of_tasks else None
-        if task_at is not None:
-            for n in compress(range(len(pairs)), map(of_tasks.__contains__, tracks)):
-                tasks[n] = task_at(parents[tracks[n]], starts[n])
-        numbers, exceptions = [0] * len(pairs), [""] * len(pairs)
-        if self.operation >= 0:
-            numbers = [max(self.argument(begin, self.operation), 0) for begin in begins]
-        if self.exception >= 0:
-            ends = map(slices.end_event.__getitem__, lasts)
-            exceptions = [text(self.argument(end, self.exception)) for end in ends]
+        if not self.parents and not self.has_lanes:
+            return _Columns(*(_column(form, ()) for form in "iiiiiqqqi"))
+        trace, engine = self.trace, self.trace.engine
+        events, slices = trace.events, trace.slices
+        firsts, lasts = self.pairs()
+        begins, starts = (
+            engine.take(column, firsts, -1) for column in (slices.event, slices.start_ns)
+        )
+        tracks = engine.take(events.track, begins, -1)
+        above, threads = self.above()
+        ends = engine.take(slices.end_event, lasts, -1)
+        told = Told(trace, begins, ends)
         return _Columns(
-            [*map(text, map(events.name.__getitem__, begins))],
-            [*map(self.kinds.__getitem__, map(events.category.__getitem__, begins))],
-            [*map(self.trace.track_process.__getitem__, tracks)],
-            [*map(threads.__getitem__, tracks)],
-            tasks,
+            engine.take(events.name, begins, -1),
+            engine.take(events.category, begins, -1),
+            engine.take(trace.track_process, tracks, -1),
+            engine.take(threads, tracks, -1),
+            self.tasks_at(engine.take(above, tracks, -1), starts),
             starts,
-            [*map(slices.end_ns.__getitem__, lasts)],
-            numbers,
-            exceptions,
+            engine.take(slices.end_ns, lasts, -1),
+            told.numbers(s.ARG_OPERATION, 0),
+            told.strings(s.ARG_EXCEPTION),
         )
 
-    def pairs(self) -> list[tuple[int, int]]:
-        """The first and the last piece of each region, by track."""
-        events, slices = self.trace.events, self.trace.slices
-        mark = memoryview(array("i", bytes(4 * len(events.strings))))
+    def above(self) -> tuple[Column, Column]:
+        """By event track the tasks' track, and the thread, that its regions are of; or -1."""
+        uuids = self.trace.events.uuids
+        tasks, threads = (_column("i", [-1] * len(uuids)) for _ in range(2))
+        track_of, by_uuid = (
+            dict(zip(uuids, range(len(uuids)), strict=True)),
+            self.threads.by_uuid,
+        )
+        for track, parent in self.parents.items():
+            if parent in by_uuid:
+                threads[track] = by_uuid[parent]
+            else:
+                tasks[track] = track_of.get(parent, -1)
+        return tasks, threads
+
+    def pairs(self) -> tuple[Column, Column]:
+        """The first and the last piece of each region, in order of begin, then by track."""
+        engine, events, slices = self.trace.engine, self.trace.events, self.trace.slices
+        mark = bytearray(len(events.strings))
         for category in self.kinds:
             mark[category] = 1
-        marked = self.trace.engine.gather(slices.event, events.category, mark)
-        rows = [*compress(range(len(marked)), marked)]
-        tracks = [*map(events.track.__getitem__, map(slices.event.__getitem__, rows))]
+        every = engine.upto(0, len(events.strings))
+        of_slice = engine.gather(slices.event, events.category, every)
+        rows = engine.pick(engine.upto(0, len(of_slice)), of_slice, memoryview(mark))
+        starts = engine.take(slices.start_ns, rows, -1)
+        if self.continues == _ABSENT and len({*starts}) == len(starts):
+            return rows, rows
         by_track: dict[int, list[int]] = defaultdict(list)
+        tracks = engine.take(events.track, engine.take(slices.event, rows, -1), -1)
         for track, row in zip(tracks, rows, strict=True):
             by_track[track].append(row)
-        return [pair for track in sorted(by_track) for pair in self.whole(by_track[track])]
+        pairs = [pair for track in sorted(by_track) for pair in self.whole(by_track[track])]
+        pairs.sort(key=lambda pair: slices.start_ns[pair[0]])
+        return _column("i", (a for a, _ in pairs)), _column("i", (b for _, b in pairs))
 
     def argument(self, event: int, name: int) -> int:
         """The number or string of an argument; -1 when the event does not have it."""
@@ -292,29 +314,20 @@ class _Finder:
             cut[name, slices.end_ns[i]].append(region)
         return [(region[0], region[-1]) for region in found]
 
-    def tasks_at(self) -> "_TaskAt":
-        """The task on a task's track or lane at a moment."""
-        events, slices, owned = self.trace.events, self.trace.slices, self.model.owners
-        parents = set(self.parents.values()) - self.threads.by_uuid.keys()
-        wanted = bytes(map(parents.__contains__, events.uuids))
-        found: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-        is_state = bytes(owned.kind).translate(
-            bytes(kind in _TASK_STATES for kind in range(256))
-        )
-        for i in compress(range(len(is_state)), is_state):
-            track = events.track[slices.event[i]]
-            if wanted[track] and owned.owner[i] >= 0:
-                starts, tasks = found[events.uuids[track]]
-                starts.append(slices.start_ns[i])
-                tasks.append(owned.owner[i])
-        return _TaskAt(found)
-
-
-class _TaskAt:
-    def __init__(self, found: dict[int, tuple[list[int], list[int]]]) -> None:
-        self._found = found
-
-    def __call__(self, track: int, time_ns: int) -> int:
-        starts, tasks = self._found.get(track, ((), ()))
-        at = bisect_right(starts, time_ns) - 1
-        return tasks[at] if at >= 0 else -1
+    def tasks_at(self, tracks: Column, time_ns: Column) -> Column:
+        """The tasks on tracks of tasks at moments; -1 without one."""
+        engine, slices, owned = self.trace.engine, self.trace.slices, self.model.owners
+        events, count = self.trace.events, len(self.trace.events.uuids)
+        wanted = _column("i", [0] * count)
+        for track in engine.distinct(tracks, count):
+            wanted[track] = 1
+        kinds = bytes(owned.kind).translate(bytes(kind in _TASK_STATES for kind in range(256)))
+        every = engine.upto(0, len(owned.task_id))
+        tasks = engine.group_keys(memoryview(kinds), owned.owner, every, 1)
+        mine = engine.gather(slices.event, events.track, wanted)
+        rows = engine.pick(engine.upto(0, len(mine)), mine, memoryview(b"\0\1"))
+        rows = engine.pick(rows, tasks, memoryview(b"\1" * len(every)))
+        starts = engine.take(slices.start_ns, rows, -1)
+        on = engine.take(events.track, engine.take(slices.event, rows, -1), -1)
+        found = engine.latest(starts, on, time_ns, tracks, count)
+        return engine.take(tasks, engine.take(rows, found, -1), -1)

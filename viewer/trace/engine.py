@@ -72,6 +72,7 @@ class Engine(NamedTuple):
     take: Callable[[Column, Column, int], Column]
     known: Callable[[Column, Column], Column]
     between: Callable[[Column, Column], Column]
+    latest: Callable[[Column, Column, Column, Column, int], Column]
 
 
 @cache
@@ -130,6 +131,7 @@ def _native() -> Engine:
         _decoder.take,
         _decoder.known,
         _decoder.between,
+        _decoder.latest,
     )
 
 

@@ -54,3 +54,18 @@ def histogram(start: Column, end: Column, key: Column, bounds: Column, keys: int
         if k >= 0:
             count[k * buckets + bisect_right(ordered, b - a)] += 1
     return memoryview(count)
+
+
+def latest(time: Column, key: Column, at: Column, key_at: Column, keys: int) -> Column:
+    """By row of `at` the last row of its key that is not later; -1 without one.
+
+    Both are in order of time.
+    """
+    assert max(max(key, default=-1), max(key_at, default=-1)) < keys
+    found, last, row = array("i"), dict[int, int](), 0
+    for at_ns, wanted in zip(at, key_at, strict=True):
+        while row < len(time) and time[row] <= at_ns:
+            last[key[row]] = row
+            row += 1
+        found.append(last.get(wanted, -1) if wanted >= 0 else -1)
+    return memoryview(found)

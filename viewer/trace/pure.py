@@ -53,4 +53,5 @@ TWINS = (
     taken.take,
     taken.known,
     taken.between,
+    intervals.latest,
 )

@@ -6,7 +6,10 @@ from viewer.trace.columns import Column
 
 
 def take(column: Column, at: Column, missing: int) -> Column:
-    """The values at these places, in their order; `missing` where a place is negative."""
+    """The values at these places, in their order; `missing` where a place is negative.
+
+    `at` has numbers (i), or bytes: then a column of kinds becomes one of what they stand for.
+    """
     return memoryview(
         array(column.format, (column[place] if place >= 0 else missing for place in at))
     )

@@ -146,9 +146,10 @@ class Tracks(Mapping[int, Track]):
             return []
         return self._marked(self.on(self.called(names.__contains__)))
 
-    def parent_uuid(self, event_track: int) -> int:
-        """The uuid of the track above a described event track; 0 without."""
-        return self._columns.parent_uuid[self._columns.row_of_track[event_track]]
+    def parent_uuids(self, event_tracks: Sequence[int]) -> list[int]:
+        """The uuids of the tracks above described event tracks; 0 without."""
+        rows = map(self._columns.row_of_track.__getitem__, event_tracks)
+        return [*map(self._columns.parent_uuid.__getitem__, rows)]
 
     def below(self, name: str) -> list[int]:
         """The event tracks that are right below one of this name."""

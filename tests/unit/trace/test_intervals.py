@@ -102,6 +102,32 @@ def test_bad_columns_are_refused():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_the_latest_of_a_key(engine):
+    """At the same moment counts; of several then, the last; none before the first."""
+    time, key = column("q", [10, 20, 20, 30]), column("i", [0, 1, 1, -1])
+    at, key_at = column("q", [5, 10, 20, 20, 40, 40]), column("i", [0, 0, 1, 2, 0, -1])
+    assert engine.latest(time, key, at, key_at, 3).tolist() == [-1, 0, 2, -1, 0, -1]
+    none = column("q", []), column("i", [])
+    assert engine.latest(*none, at, key_at, 3).tolist() == [-1] * 6
+    assert engine.latest(time, key, *none, 3).tolist() == []
+
+
+@pytest.mark.skipif(
+    not HAS_NATIVE, reason="needs the C decoder, which was not built: install a C compiler"
+)
+def test_bad_keys_of_the_latest_are_refused():
+    q, i, short = column("q", [1, 2]), column("i", [0, 1]), column("i", [0])
+    for columns in (
+        (q, i, q, i, 1),
+        (q, short, q, i, 2),
+        (q, i, q, short, 2),
+        (q, i, q, i, -1),
+    ):
+        with pytest.raises(ValueError, match="inconsistent columns"):
+            BEST.latest(*columns)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_lesser_of_two_counts(engine):
     """Two of one and, from 5 on, one of the other, until 9; a count below nothing is none."""
     up_a, down_a = column("q", [2, 1]), column("q", [20, 9, 30])

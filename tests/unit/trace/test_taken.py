@@ -22,6 +22,13 @@ def test_values_at_places(engine, code):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_what_kinds_stand_for(engine):
+    """Bytes are places, too."""
+    found = engine.take(column("i", [-1, 70]), column("B", [1, 0, 1]), 0)
+    assert (found.format, found.tolist()) == ("i", [70, -1, 70])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("code", "value"), [("i", -(1 << 31)), ("q", (1 << 63) - 1), ("B", 255)]
 )
@@ -50,6 +57,7 @@ def test_bad_places_are_refused():
     q, i, bad = column("q", [1, 2]), column("i", [0, 1]), column("i", [0, 2])
     for call, wrong in [
         (lambda: BEST.take(q, bad, 0), ValueError),
+        (lambda: BEST.take(q, column("B", [2]), 0), ValueError),
         (lambda: BEST.take(q, q, 0), TypeError),
         (lambda: BEST.take(column("Q", [1, 2]), i, 0), TypeError),
         (lambda: BEST.take(*[q, i]), TypeError),

@@ -166,3 +166,45 @@ done:
     inputs_free(&in);
     return result;
 }
+
+/* latest(time, key, at, key_at, keys): by row of `at` the last row of its key that is not later, -1
+ * without one; both are in order of time */
+PyObject *latest(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    enum { FOUND, LAST, COLUMNS }; /* by key the last row so far */
+    Column out[COLUMNS] = {0};
+    PyObject *result = NULL;
+    if (inputs_get(&in, args, nargs, "qiqin") < 0) {
+        goto done;
+    }
+    const int64_t *time = in.view[0].buf, *at = in.view[2].buf;
+    const int32_t *key = in.view[1].buf, *key_at = in.view[3].buf;
+    Py_ssize_t n = in.length[0], rows = in.length[2], keys = in.number[4], next = 0;
+    if (in.length[1] != n || in.length[3] != rows || keys < 0 || keys > PY_SSIZE_T_MAX / 8) {
+        bad_columns();
+        goto done;
+    }
+    if (check_range(key, n, -1, keys) < 0 || check_range(key_at, rows, -1, keys) < 0
+        || column_fill(&out[FOUND], rows * 4, 0xFF) < 0
+        || column_fill(&out[LAST], keys * 4, 0xFF) < 0) {
+        goto done;
+    }
+    int32_t *found = (int32_t *)out[FOUND].data, *last = (int32_t *)out[LAST].data;
+    for (Py_ssize_t i = 0; i < rows; i++) {
+        for (; next < n && time[next] <= at[i]; next++) {
+            if (key[next] >= 0) {
+                last[key[next]] = (int32_t)next;
+            }
+        }
+        if (key_at[i] >= 0) {
+            found[i] = last[key_at[i]];
+        }
+    }
+    result = column_view(&out[FOUND], "i");
+done:
+    free_columns(out, COLUMNS);
+    inputs_free(&in);
+    return result;
+}

@@ -1,12 +1,14 @@
 /* Speed-up of taken.py, the Python twin: values at places, rows with values. */
 #include "columns.h"
 
-#define TAKE(type)                                                                             \
-    for (Py_ssize_t i = 0; i < n; i++) {                                                       \
-        ((type *)out[0].data)[i] = at[i] < 0 ? (type)missing : ((const type *)from)[at[i]];    \
+#define TAKE(type)                                                                                      \
+    for (Py_ssize_t i = 0; i < n; i++) {                                                                \
+        Py_ssize_t place = is_small ? (Py_ssize_t)small[i] : at[i];                                     \
+        ((type *)out[0].data)[i] = place < 0 ? (type)missing : ((const type *)from)[place];             \
     }
 
-/* take(column, at, missing): the values at these places; `missing` where a place is negative */
+/* take(column, at, missing): the values at these places, which may be bytes; `missing` where a
+ * place is negative */
 PyObject *take(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     (void)module;
@@ -21,14 +23,16 @@ PyObject *take(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     const char *format = column.format ? column.format : "B";
-    if (inputs_get(&in, args + 1, nargs - 1, "in") < 0) {
+    int is_small = PyMemoryView_Check(args[1]) && PyMemoryView_GET_BUFFER(args[1])->itemsize == 1;
+    if (inputs_get(&in, args + 1, nargs - 1, is_small ? "Bn" : "in") < 0) {
         goto done;
     }
     const void *from = column.buf;
     const int32_t *at = in.view[0].buf;
+    const uint8_t *small = in.view[0].buf;
     Py_ssize_t n = in.length[0], size = column.itemsize, missing = in.number[1];
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (at[i] >= column.len / size) {
+        if ((is_small ? (Py_ssize_t)small[i] : at[i]) >= column.len / size) {
             bad_columns();
             goto done;
         }
