@@ -42,9 +42,8 @@ class Health(NamedTuple):
 
 
 def health(model: Model) -> Health:
-    remarks = model.remarks
     ends = [p.recording_ended for p in model.trace.processes if p.recording_ended is not None]
-    told = sum(number_of(r.args, s.ARG_COUNT) for r in remarks if r.name == s.EVENTS_DROPPED)
+    told = model.remarks.dropped_events()
     summed = sum(number_of(end, s.ARG_DROPPED) for end in ends)
     recorded = [p for p in model.trace.processes if p.recording]
     started = children(model)
@@ -59,8 +58,7 @@ def health(model: Model) -> Health:
         lost_bytes=model.trace.lost_bytes,
         disabled=tuple(
             (str(r.args.get(s.ARG_HOOK, "?")), str(r.args.get(s.ARG_REASON, "")))
-            for r in remarks
-            if r.name == s.HOOK_DISABLED
+            for r in model.remarks.named(s.HOOK_DISABLED)
         ),
         overhead_ns=sum(number_of(end, s.ARG_OVERHEAD) for end in ends),
         late=sum(number_of(end, s.ARG_LATE) for end in ends),
@@ -70,8 +68,8 @@ def health(model: Model) -> Health:
         off=tuple(signal for signal in _SIGNALS if signal not in signals),
         notes=tuple(
             str(r.args.get(s.ARG_REASON, r.args.get(s.ARG_NAME, "")))
-            for r in remarks
-            if r.name == s.NOTE and not (started and r.args.get(s.ARG_HOOK) == _FORKS)
+            for r in model.remarks.named(s.NOTE)
+            if not (started and r.args.get(s.ARG_HOOK) == _FORKS)
         ),
         children=started,
         unread=model.trace.unread,

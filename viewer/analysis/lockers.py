@@ -80,6 +80,12 @@ class Owners(dict[int, tuple[str, str]]):
         found = self[owner] = self._of(owner)
         return found
 
+    @cached_property
+    def have_other_names(self) -> bool:
+        """Whether any has another name than the trace gives it."""
+        table = self._model.states
+        return -1 in table.owner_name or 1 in bytes(table.owner_is_task)
+
     def site(self, owner: int) -> str:
         return self._model.trace.text(self._model.states.owner_site[owner])
 
@@ -126,9 +132,15 @@ def holders_by_row(model: Model, holding: Column, owners: Owners) -> dict[int, l
 
 def held_longest_at(model: Model, holding: Column, owners: Owners) -> dict[int, str]:
     """By row the site at which its locks were held longest."""
-    table, pairs = model.states, _held_by(model, holding, owners)
+    table, engine = model.states, model.trace.engine
+    heads = engine.pairs(holding, table.owner).head
+    rows, by = engine.take(holding, heads, -1), engine.take(table.owner, heads, -1)
+    if len({*rows}) == len(rows):  # each by one owner, whose name does not matter
+        sites = engine.take(table.owner_site, by, -1)
+        return dict(zip(rows, map(model.trace.text, sites), strict=True))
+    pairs = _held_by(model, holding, owners)
     none = memoryview(bytes(len(pairs.number)))
-    total = model.trace.engine.tally(
+    total = engine.tally(
         table.start_ns, table.end_ns, pairs.number, none, len(pairs.head), 1
     ).total
     most = array("q", [-1]) * (max(holding, default=-1) + 1)
@@ -140,21 +152,26 @@ def held_longest_at(model: Model, holding: Column, owners: Owners) -> dict[int, 
         elif ns == most[row]:
             longest[row].append(table.owner[at])
     return {
-        row: owners.site(of[0]) if len(of) == 1 else min(map(owners.__getitem__, of))[1]
+        row: owners.site(of[0])
+        if len({*map(table.owner_site.__getitem__, of)}) == 1
+        else min(map(owners.__getitem__, of))[1]
         for row, of in longest.items()
     }
 
 
 def _held_by(model: Model, holding: Column, owners: Owners) -> Pairs:
     """The holds by their row and the name and site of their owner."""
-    table, number = model.states, dict[tuple[str, str], int]()
-    alike = array("i", [-1]) * len(table.owner_id)
-    heads = model.trace.engine.pairs(holding, table.owner).head
-    for owner in dict.fromkeys(map(table.owner.__getitem__, heads)):
-        if owner >= 0:
-            alike[owner] = number.setdefault(owners[owner], len(number))
-    held_by = keys(model, is_hold, table.owner, memoryview(alike))
-    return model.trace.engine.pairs(holding, held_by)
+    table, engine = model.states, model.trace.engine
+    if model.trace.events.is_plain and not owners.have_other_names:  # a string for each text
+        alike = engine.pairs(table.owner_name, table.owner_site).number
+    else:
+        number, named = dict[tuple[str, str], int](), array("i", [-1]) * len(table.owner_id)
+        heads = engine.pairs(holding, table.owner).head
+        for owner in dict.fromkeys(map(table.owner.__getitem__, heads)):
+            if owner >= 0:
+                named[owner] = number.setdefault(owners[owner], len(number))
+        alike = memoryview(named)
+    return engine.pairs(holding, keys(model, is_hold, table.owner, alike))
 
 
 def waiters_by_row(model: Model, waiting: Column) -> dict[int, list[Waiter]]:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from operator import or_
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from viewer.analysis.lockers import (
 )
 from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import keys, marks, numbers
+from viewer.analysis.states import keys, marks, numbered, numbers
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import (
     FAILED,
@@ -86,8 +87,6 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         for kind in (is_wait, is_hold)
     )
     owners = Owners(model)
-    has_holds = bytes(map(bool, holds.count))
-    held = memoryview(bytes(map(has_holds.__getitem__, to_row)))
 
     def only(wanted: Iterable[int], among: Column, mark: int) -> Column:
         """By lock its row, if it is one of these; else -1."""
@@ -98,6 +97,11 @@ def lock_rows(model: Model) -> Rows[LockRow]:
 
     every = memoryview(b"\1" * len(to_row))
 
+    @cache
+    def held() -> Column:
+        """By lock 1 if its row has holds."""
+        return engine.take(memoryview(bytes(map(bool, holds.count))), to_row, 0)
+
     def make(wanted: Sequence[int]) -> Iterator[LockRow]:
         some = only(wanted, every, 1)
         waiting = keys(model, is_wait, table.row, some)
@@ -107,7 +111,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         ).count
         holders = holders_by_row(model, holding, owners)
         waiters = waiters_by_row(model, waiting)
-        swept, others = (only(wanted, held, mark) for mark in (1, 0))
+        swept, others = (only(wanted, held(), mark) for mark in (1, 0))
         waited_for = causes_by_row(model, swept, others, rows, owners)
         woken = wakers_by_row(model, waiting)
         for row in wanted:
@@ -129,19 +133,23 @@ def lock_rows(model: Model) -> Rows[LockRow]:
                 table.lock_process[first],
             )
 
-    sites = [*map(text, map(table.lock_site.__getitem__, made.first))]
+    first = numbers(made.first)
+    site_of = engine.take(table.lock_site, first, -1)
+    sites = [*map(text, site_of)]
     unnamed = [row for row, site in enumerate(sites) if not site]
     if unnamed:
         held_at = keys(model, is_hold, table.row, only(unnamed, every, 1))
         for row, site in held_longest_at(model, held_at, owners).items():
             sites[row] = site
-    columns = table.lock_kind, table.lock_name
-    named = [*zip(*(map(of.__getitem__, made.first) for of in columns), strict=True)]
-    heads = dict(zip(reversed(named), reversed(made.first), strict=True))
-    known = {kind: _kind_name(model, first) for kind, first in heads.items()}
-    kinds = [*map(known.__getitem__, named)]
+    alike = numbered(
+        engine,
+        engine.take(table.lock_name, first, -1),
+        engine.take(table.lock_kind, first, -1),
+    )
+    names = [_kind_name(model, first[head]) for head in alike.head]
+    rank = {name: n for n, name in enumerate(sorted({*names}))}
+    ranks = memoryview(array("i", map(rank.__getitem__, names)))
     total = waits.total.tolist()
-    ids = [*map(table.lock_id.__getitem__, made.first)]
     contended = [0 if is_idle else ns for is_idle, ns in zip(made.is_idle, total, strict=True)]
     measures = {
         "total_ns": total,
@@ -156,9 +164,9 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         range(rows),
         (made.is_idle, False),
         (total, True),
-        (kinds, False),
+        (engine.take(ranks, alike.number, -1), False),
         (sites, False),
-        (ids, False),
+        (engine.take(table.lock_id, first, -1), False),
     )
     return Rows(order, make, measures)
 

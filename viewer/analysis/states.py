@@ -4,8 +4,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
-from viewer.trace.columns import Column
-from viewer.trace.engine import BEST
+from viewer.trace.columns import Column, Pairs
+from viewer.trace.engine import BEST, Engine
 from viewer.trace.model import Model
 
 
@@ -47,3 +47,10 @@ def state_of_slice(model: Model, i: int) -> int:
     slices = model.states.slice
     row = bisect_left(slices, i)
     return row if row < len(slices) and slices[row] == i else -1
+
+
+def numbered(engine: Engine, a: Column, b: Column) -> Pairs:
+    """The pairs of each row, numbered; -1 is a value as any other."""
+    if -1 in a:
+        a = memoryview(array("i", map((1).__add__, a)))
+    return engine.pairs(a, b)

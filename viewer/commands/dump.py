@@ -61,7 +61,7 @@ def dump_trace(
 
 def _last(model: Model) -> int:
     """The last moment of a trace; that of a dump, if it was made for one."""
-    marked = [r.time_ns for r in model.remarks if r.name == s.STACKS_MARKED]
+    marked = [remark.time_ns for remark in model.remarks.named(s.STACKS_MARKED)]
     return marked[-1] if marked and model.end_ns - marked[-1] < _SHORTLY_NS else model.end_ns
 
 
@@ -79,10 +79,8 @@ def read_marked(
         model = build_model(read_trace(trace), names)
         marked = [
             remark.time_ns
-            for remark in model.remarks
-            if remark.name == s.STACKS_MARKED
-            and remark.time_ns >= after_ns
-            and model.pid(remark.process) == pid
+            for remark in model.remarks.named(s.STACKS_MARKED)
+            if remark.time_ns >= after_ns and model.pid(remark.process) == pid
         ]
         if marked:
             return model, marked[0]

@@ -86,7 +86,8 @@ class Answers:
             "nouns": model.nouns._asdict(),
             "signals": [*health(model).signals],
             "drops": [
-                [since - model.start_ns, at - model.start_ns] for _, since, at in model.drops
+                [since - model.start_ns, at - model.start_ns]
+                for _, since, at in model.remarks.drops()
             ],
             "groups": {
                 name: [_title(t) for t in self.groups[name].titles] for name in _TITLED

@@ -1,4 +1,4 @@
-"""The meaning of the columns: loops, tasks, collections, and the recorder's own remarks."""
+"""The meaning of the columns: loops, tasks, threads, collections."""
 
 from array import array
 from collections import Counter
@@ -11,7 +11,8 @@ from tracer import schema as s
 from viewer.trace import columns, symbols
 from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
 from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
-from viewer.trace.reader import Arg, Trace
+from viewer.trace.reader import Trace
+from viewer.trace.remarks import Remarks
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
 from viewer.trace.told import Told
@@ -80,15 +81,6 @@ class Collection(NamedTuple):
     called_at: str | None  # site of the gc.collect() that began it; None: it began by itself
 
 
-class Remark(NamedTuple):
-    """An instant of the tracer track."""
-
-    process: int
-    time_ns: int
-    name: str
-    args: dict[str, Arg]
-
-
 @dataclass(frozen=True, slots=True)
 class Model:
     """A trace, and the threads, tasks and loops in it."""
@@ -105,7 +97,7 @@ class Model:
     thread_process: Column  # i, by thread: -1 unknown, or it has no events
     states: States
     collections: tuple[Collection, ...]
-    remarks: tuple[Remark, ...]
+    remarks: Remarks
     # What one analysis made of the model and others use again, by its class.
     derived: dict[type, object] = field(
         default_factory=dict, init=False, compare=False, repr=False
@@ -118,16 +110,6 @@ class Model:
     @property
     def end_ns(self) -> int:
         return max(process.end_ns for process in self.trace.processes)
-
-    @property
-    def drops(self) -> list[tuple[int, int, int]]:
-        """(process, from, until) of the times whose events were dropped."""
-        return [
-            (remark.process, min(since, remark.time_ns), remark.time_ns)
-            for remark in self.remarks
-            if remark.name == s.EVENTS_DROPPED
-            and isinstance(since := remark.args.get(s.ARG_SINCE), int)
-        ]
 
     @property
     def nouns(self) -> Nouns:
@@ -196,7 +178,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         thread_process,
         without_signals(trace, found, threads, thread_process, on_loops),
         tuple(_collections(trace, owned)),
-        tuple(_remarks(trace)),
+        Remarks(trace),
     )
 
 
@@ -326,18 +308,5 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
             told.numbers(s.ARG_COLLECTED, 0),
             told.numbers(s.ARG_UNCOLLECTABLE, 0),
             [site if is_explicit else None for is_explicit, site in sites],
-        )
-    ]
-
-
-def _remarks(trace: Trace) -> list[Remark]:
-    events, found = trace.events, trace.instants(trace.events.category, s.CAT_TRACER)
-    return [
-        *map(
-            Remark,
-            trace.engine.gather(found, events.track, trace.track_process),
-            map(events.time_ns.__getitem__, found),
-            map(trace.text, map(events.name.__getitem__, found)),
-            trace.args_of(found),
         )
     ]

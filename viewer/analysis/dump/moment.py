@@ -29,6 +29,6 @@ def _remarks(model: Model, at_ns: int) -> tuple[str, ...]:
     """Why something may be missing."""
     of = health(model)
     found = [text for signal, text in _NEEDED.items() if signal not in of.signals]
-    if any(since <= at_ns <= until for _, since, until in model.drops):
+    if any(since <= at_ns <= until for _, since, until in model.remarks.drops()):
         found.append("events were dropped then: threads and tasks may be missing")
     return tuple(found)

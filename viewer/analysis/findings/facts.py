@@ -138,10 +138,11 @@ class Facts:
         """By (pid, stem) the threads whose names differ only in a number, as in `threads`."""
         model, found = self.model, defaultdict[tuple[int, str], list[int]](list)
         names, processes = stems(model.thread_names), model.thread_process
+        pids = {process: model.pid(process) for process in {*processes}}
         for thread in self.threads.numbers:
             name = names[thread]
             if name != model.thread_names[thread]:
-                found[model.pid(processes[thread]), name].append(thread)
+                found[pids[processes[thread]], name].append(thread)
         return found
 
     @cached_property

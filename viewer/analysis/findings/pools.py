@@ -46,9 +46,10 @@ def _workers(facts: Facts, threads: list[int]) -> tuple[list[int], int]:
     job: a request, a call.
     """
     table, wall = facts.model.states, facts.threads.measure("wall_ns")
-    whole = max(table.last_ns[thread] for thread in threads) - min(
-        table.first_ns[thread] for thread in threads
+    last_ns, first_ns = (
+        map(column.__getitem__, threads) for column in (table.last_ns, table.first_ns)
     )
+    whole = max(last_ns) - min(first_ns)
     return [thread for thread in threads if wall[thread] * _STAYS >= whole], whole
 
 

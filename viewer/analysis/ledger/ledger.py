@@ -276,14 +276,9 @@ class Ledger(Index):
         if not self._losses:
             return []
         spans = self.model.trace.engine.spans(end, lane, len(process_of_lane))
-        return [
-            (since, until, k, who)
-            for k, process in enumerate(process_of_lane)
-            if spans.first[k] >= 0
-            for since, until in self._losses.within(
-                process, start[spans.first[k]], spans.end_ns[k]
-            )
-        ]
+        first_ns = self.model.trace.engine.take(start, spans.first, -1)
+        found = self._losses.within_each(process_of_lane, first_ns, spans.end_ns)
+        return [(since, until, k, who) for k, (since, until) in found]
 
     def _flat(
         self,

@@ -184,17 +184,31 @@ class Losses:
         """Those of a model, found once."""
         found = model.derived.get(cls)
         if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model.drops)
+            found = model.derived[cls] = cls(model.remarks.drops())
         return found
 
     def __bool__(self) -> bool:
         return bool(self._of)
 
-    def within(self, process: int, since: int, until: int) -> Sequence[Window]:
+    def within(self, process: int, since: int, until: int) -> list[Window]:
         """Those that overlap a time."""
-        found = self._of.get(process)
-        if not found:
-            return ()
-        low = bisect_right(self._last[process], since)
-        high = bisect_left(found, (until, 0), low)
-        return [drop for drop in found[low:high] if drop[1] > since] if low < high else ()
+        return [drop for _, drop in self.within_each((process,), (since,), (until,))]
+
+    def within_each(
+        self, processes: Iterable[int], since: Iterable[int], until: Iterable[int]
+    ) -> Iterator[tuple[int, Window]]:
+        """Those that overlap each of very many times, with its number; a time that begins
+        below 0 is none."""
+        before, found, last = -1, list[Window](), list[int]()
+        times = zip(processes, since, until, strict=True)
+        for number, (process, begin, end) in enumerate(times):
+            if process != before:
+                before, found = process, self._of.get(process, [])
+                last = self._last.get(process, [])
+            if begin < 0:
+                continue
+            place = bisect_right(last, begin)
+            while place < len(found) and found[place][0] < end:
+                if found[place][1] > begin:
+                    yield number, found[place]
+                place += 1

@@ -260,8 +260,7 @@ def _names(model: Model, recorded: list[int]) -> dict[int, str]:
     """By process a name of its own: what the program calls it, else its program or number."""
     given = {
         remark.process: str(remark.args.get(s.ARG_NAME, ""))
-        for remark in model.remarks
-        if remark.name == s.PROCESS_NAMED
+        for remark in model.remarks.named(s.PROCESS_NAMED)
     }
     processes, numbers, names = model.trace.processes, Counter[str](), dict[int, str]()
     first = program_of(str(processes[recorded[0]].recording.get(s.ARG_ARGV, "")))

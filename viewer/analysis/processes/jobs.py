@@ -14,7 +14,8 @@ from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.rows import Rows, in_order
-from viewer.trace.columns import Column, Pairs
+from viewer.analysis.states import numbered
+from viewer.trace.columns import Column
 from viewer.trace.engine import Engine
 from viewer.trace.model import Model
 from viewer.trace.sites import head
@@ -262,13 +263,6 @@ class _Found:
         if order != [*every]:
             found = found.at(engine, memoryview(array("i", order)))
         return found, [*kinds]
-
-
-def numbered(engine: Engine, a: Column, b: Column) -> Pairs:
-    """The pairs of each row, numbered; -1 is a value as any other."""
-    if -1 in a:
-        a = memoryview(array("i", map((1).__add__, a)))
-    return engine.pairs(a, b)
 
 
 class _Read(Told):

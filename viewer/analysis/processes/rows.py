@@ -9,9 +9,10 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.endings import How, end_of
 from viewer.analysis.processes.family import Family, Member
-from viewer.analysis.processes.jobs import Jobs, numbered
+from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
+from viewer.analysis.states import numbered
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import Column
 from viewer.trace.engine import Engine

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tracer import schema as s
 from tracer.units import plural, size
 from viewer.analysis.profiles.cpu import Runners
 from viewer.analysis.profiles.profile import Key, Place, Profile, Sample, places_of
@@ -94,7 +93,7 @@ def _comments(model: Model, heap: Heap, sums: Iterable[_Sum]) -> tuple[str, ...]
     if not heap.mean_bytes:
         return (_NOT_RECORDED,)
     comments = [_estimated(heap, list(sums))]
-    if any(remark.name == s.EVENTS_DROPPED for remark in model.remarks):
+    if model.remarks.has_drops():
         comments.append("events were dropped: blocks may only seem to be in use")
     return tuple(comments)
 
