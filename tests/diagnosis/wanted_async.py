@@ -372,4 +372,8 @@ ASYNC: dict[str, Wanted] = {
         ("tornado",),
     ),
     "a27_wait_for_in_a_tight_loop": Wanted("busy loop", ("poll_result", "time-out")),
+    "a16_thread_floods_the_loop": Wanted(
+        "loop overloaded", ("on_tick", "`feed` gives to it", "health")
+    ),
+    "ok_p7_thread_hands_ticks": Wanted(""),
 }

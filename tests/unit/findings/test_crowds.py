@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
+from tracer import schema as s
 
 
 def test_one_step_that_holds_up_many(tmp_path):
@@ -90,3 +91,51 @@ def test_a_crowd_that_makes_others_late(tmp_path):
 )
 def test_no_crowd(tmp_path, story):
     assert kinds(tmp_path, crowd(**story)) == []
+
+
+def handed(times=300, each_ns=4 * MS, site="/app/feed.py:7 on_tick", by_thread=True):
+    """A thread hands calls to the loop while a task waits for its turn."""
+    trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
+    thread, feed = trace.thread("MainThread").running(0), trace.thread("feed").native(0)
+    loop = trace.loop(thread)
+    health = loop.task("health", site="/app/feed.py:18 health").ready(0).running(1)
+    loop.step(health, 1, 2)
+    health.awaits(2, "sleep", site="/app/feed.py:21 health").ready(MS, waker="timer")
+    at = 2 * MS
+    for n in range(times):
+        wake = trace.instant(feed.track, n + 3, s.WAKE, s.CAT_THREAD) if by_thread else None
+        loop.callback("on_tick", site, at, at + each_ns - 1, by=wake)
+        at += each_ns
+    health.running(at).done(at + 1)
+    loop.step(health, at, at + 1)
+    feed.end(at + MS)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_calls_that_a_thread_hands_over(tmp_path):
+    (found,) = find_in(tmp_path, handed())
+    assert found.finding == "loop overloaded"
+    assert found.text == (
+        "Event loop overloaded: 300 calls of `on_tick` (feed.py:7), which `feed` gives to it, "
+        "take 1.20 s of the 1.20 s in which `health` (feed.py:18) waits to run (at 1.00 ms), "
+        "though each takes 4.00 ms. Hand over many at a time, or have whoever makes them wait "
+        "until the loop has run them."
+    )
+
+
+def test_calls_of_the_loop_itself(tmp_path):
+    (found,) = find_in(tmp_path, handed(by_thread=False))
+    assert "300 calls of `on_tick` (feed.py:7) take 1.20 s" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 90}, id="little is lost"),
+        pytest.param({"times": 90, "each_ns": 10 * MS}, id="few calls"),
+        pytest.param({"site": "/usr/lib/python3.13/asyncio/x.py:3 f"}, id="a library's"),
+    ],
+)
+def test_few_calls(tmp_path, story):
+    assert kinds(tmp_path, handed(**story)) == []

@@ -1,5 +1,7 @@
-"""Event loops with more ready tasks than they can serve, though none of the steps is long."""
+"""Event loops with more ready tasks or callbacks than they can serve, with no long step."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tracer.units import duration, plural
@@ -7,7 +9,8 @@ from viewer.analysis.findings.facts import NOT_ITS_FAULT, Evidence, Facts, Findi
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import at, sampled
 from viewer.analysis.ledger.resource import window
-from viewer.analysis.tasks import Delay, TaskRow
+from viewer.analysis.tasks import Delay, TaskRow, Wait
+from viewer.trace.columns import LOOP_CALLBACK
 from viewer.trace.sites import is_library
 from viewer.words import code
 
@@ -20,6 +23,7 @@ _NOTICED_NS = 500 * _MS
 # the kernel took from the loop's thread meanwhile does not count.
 _OTHERS_NS = 500 * _MS
 _LATE_NS = 100 * _MS
+_MANY = 100  # calls of one callback
 _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length
 
 
@@ -40,6 +44,75 @@ def loop_overloaded(facts: Facts) -> Iterator[Finding]:
         ]
         if late or row.ready.p90_ns * own >= _NOTICED_NS:
             yield _finding(facts, row, late)
+    yield from _calls(facts)
+
+
+def _calls(facts: Facts) -> Iterator[Finding]:
+    """Tasks are late behind very many short calls that others gave to the loop."""
+    late: dict[tuple[str, str], list[TaskRow]] = defaultdict(list)
+    for row in facts.tasks.at_least("ready_ns", _OTHERS_NS):
+        most = next(iter(row.delayed_by), None)
+        is_callback = most is not None and most.kind == "callback"
+        if most is None or not is_callback or is_library(most.site):
+            continue
+        if most.ns * 2 >= row.ready.total_ns and row.ready.max_ns >= _LATE_NS:
+            late[most.who, most.site].append(row)
+    for (name, site), rows in late.items():
+        late_row = max(rows, key=lambda row: row.ready.max_ns)
+        worst = late_row.worst
+        if worst is None or late_row.ready.max_ns * _own(facts, late_row) < _LATE_NS:
+            continue
+        calls = _calls_of(facts, (name, site), _loop_of(facts, late_row), worst)
+        slices = facts.model.trace.slices
+        spent = sum(slices.end_ns[i] - slices.start_ns[i] for i in calls)
+        if len(calls) < _MANY or spent >= len(calls) * _SHORT_STEP_NS:
+            continue
+        yield _too_many_calls(facts, (name, site), calls, late_row, worst)
+
+
+def _calls_of(facts: Facts, what: tuple[str, str], lane: int, worst: Wait) -> list[int]:
+    """The slices of a callback on a loop during the longest wait of a task."""
+    model, slices = facts.model, facts.model.trace.slices
+    low = bisect_left(slices.start_ns, worst.start_ns)
+    high = bisect_left(slices.start_ns, worst.start_ns + worst.ns, low)
+    return [
+        i
+        for i in range(low, high)
+        if model.owners.kind[i] == LOOP_CALLBACK
+        and model.lane[i] == lane
+        and facts.runs(i)[:2] == what
+    ]
+
+
+def _too_many_calls(
+    facts: Facts, what: tuple[str, str], calls: list[int], row: TaskRow, worst: Wait
+) -> Finding:
+    model, slices = facts.model, facts.model.trace.slices
+    spent = sum(slices.end_ns[i] - slices.start_ns[i] for i in calls)
+    loop = _loop_of(facts, row)
+    text = (
+        f"{model.nouns_on(loop).loop.capitalize()} overloaded: {len(calls):,} calls of "
+        f"{code(*what)}{_given_by(facts, loop, calls[len(calls) // 2])} take "
+        f"{duration(spent)} of the {duration(worst.ns)} in which {code(row.coro, row.site)} "
+        f"waits to run ({at(facts, worst.start_ns)}), though each takes "
+        f"{duration(spent // len(calls))}. Hand over many at a time, or have whoever makes "
+        f"them wait until the loop has run them."
+    )
+    evidence = Evidence(
+        worst.start_ns, worst.ns, worst.name, worst.task, site=what[1],
+        pid=model.pid(model.loops[loop].process) if loop >= 0 else 0,
+    )  # fmt: skip
+    return Finding("loop overloaded", row.ready.total_ns, text, evidence)
+
+
+def _given_by(facts: Facts, loop: int, call: int) -> str:
+    """`, which `feed` gives to it,`: another thread that scheduled a callback."""
+    events, ledger = facts.model.trace.events, facts.ledger
+    for source in ledger.flows.causes(facts.model.trace.slices.event[call]):
+        thread = ledger.thread_of_track[events.track[source]]
+        if thread >= 0 and thread != ledger.thread_of_loop[loop]:
+            return f", which {code(facts.model.thread_names[thread])} gives to it,"
+    return ""
 
 
 def _own(facts: Facts, row: TaskRow) -> float:

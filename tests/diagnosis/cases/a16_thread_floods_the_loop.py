@@ -1,0 +1,34 @@
+"""A feed thread hands each tick to the loop with call_soon_threadsafe, faster than the loop serves
+(https://github.com/python/cpython/issues/119105).
+wanted: thread `feed` handed 30,000 `on_tick` callbacks to the loop, busy with it ~95 %; `health` late up to 0.5 s"""
+import asyncio, threading, time
+
+
+def on_tick(tick, book):
+    for i in range(400): book[i % 50] = tick
+
+
+def feed(loop, book, done):
+    for n in range(40000):
+        loop.call_soon_threadsafe(on_tick, n, book)
+        if n % 4000 == 0: time.sleep(0.02)
+    loop.call_soon_threadsafe(done.set)
+
+
+async def health(late):
+    while True:
+        t = time.monotonic()
+        await asyncio.sleep(0.05)
+        late.append(time.monotonic() - t - 0.05)
+
+
+async def main():
+    late = []; done = asyncio.Event(); book = {}
+    h = asyncio.create_task(health(late))
+    await asyncio.sleep(0.1)
+    threading.Thread(target=feed, args=(asyncio.get_running_loop(), book, done), name="feed").start()
+    await done.wait()
+    h.cancel()
+    print("truth", max(late))
+
+asyncio.run(main())
