@@ -32,6 +32,13 @@ SERVICES: dict[str, Wanted] = {
     "o03_error_leaves_transaction_open": Wanted(
         "database locked", ("3 tasks", "pay", "refund", "roll back"), ("asyncpg",), "PG_URL"
     ),
+    "o04_pubsub_handler_is_slow": Wanted(
+        "slow consumer", ("on_order", "no time for more"), ("redis",), "REDIS_URL"
+    ),
+    "ok_p4_pubsub_keeps_up": Wanted("", (), ("redis",), "REDIS_URL"),
+    "o05_redis_script_holds_up_all": Wanted(
+        "slow answer", ("clean_up", "6 threads", "session"), ("redis",), "REDIS_URL"
+    ),
     "ok_p2_scheduled_jobs": Wanted("", (), ("apscheduler",)),
     "ok_p3_twisted_pool_fits": Wanted("", (), ("twisted",)),
     "ok_n1_workers_of_eight_requests": Wanted("", (), ("gunicorn",)),

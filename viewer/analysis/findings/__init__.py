@@ -33,6 +33,7 @@ from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
 from viewer.analysis.findings.hanging import readers_pile_up
+from viewer.analysis.findings.heldup import held_up
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
@@ -78,6 +79,7 @@ from viewer.analysis.findings.standstill import standstill
 from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.starved import starved_workers
 from viewer.analysis.findings.stragglers import straggler
+from viewer.analysis.findings.subscribers import no_time_for_messages
 from viewer.analysis.findings.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
 from viewer.analysis.findings.turns import awaits_in_turn
@@ -110,6 +112,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     ticking_callbacks,  # busy loop
     awaits_in_turn,
     slow_consumer,
+    no_time_for_messages,  # slow consumer
     pool_starvation,  # thread-pool starvation
     runner_findings,  # thread-pool starvation
     failed_server,  # wait in vain
@@ -144,6 +147,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     retried_transaction,  # database locked
     busy_time_out,  # database locked
     slow_answer,
+    held_up,  # slow answer
     straggler,  # slow answer
     last_child,  # slow answer, uneven workers
     outside_findings,  # handshake in accept, slow client, full pipe
