@@ -376,4 +376,7 @@ ASYNC: dict[str, Wanted] = {
         "loop overloaded", ("on_tick", "`feed` gives to it", "health")
     ),
     "ok_p7_thread_hands_ticks": Wanted(""),
+    "a29_looping_call_blocks_reactor": Wanted(
+        "loop blocked", ("reactor of `MainThread`", r"sleep.*a29\w+.py:8"), ("twisted",)
+    ),
 }

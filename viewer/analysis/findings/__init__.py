@@ -65,6 +65,7 @@ from viewer.analysis.findings.pools import (
 )
 from viewer.analysis.findings.processes import across, process_findings
 from viewer.analysis.findings.queued import jobs_in_queue
+from viewer.analysis.findings.reactors import blocked_reactor
 from viewer.analysis.findings.replaced import replaced_worker
 from viewer.analysis.findings.restless import busy_loop
 from viewer.analysis.findings.retried import retried_transaction
@@ -91,6 +92,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_moment,
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
     loop_overloaded,
+    blocked_reactor,  # loop blocked
     sleeping_loop,  # missed wake-up
     lock_convoy,
     polled_lock,  # lock convoy
