@@ -379,4 +379,9 @@ ASYNC: dict[str, Wanted] = {
     "a29_looping_call_blocks_reactor": Wanted(
         "loop blocked", ("reactor of `MainThread`", r"sleep.*a29\w+.py:8"), ("twisted",)
     ),
+    "a05_two_tasks_drain_first": Wanted("wait in vain", ("`left` and `right`", "drain")),
+    "a26_filter_whose_output_nobody_reads": Wanted(
+        "wait in vain", ("convert", "drain", "communicate")
+    ),
+    "ok_p1_streams_keep_up": Wanted(""),
 }

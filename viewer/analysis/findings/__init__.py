@@ -21,6 +21,7 @@ from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
 from viewer.analysis.findings.databases import database_locked
 from viewer.analysis.findings.descriptors import descriptors_pile_up
+from viewer.analysis.findings.drained import nobody_reads
 from viewer.analysis.findings.endedparties import ended_party
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.failed import failed_server
@@ -142,6 +143,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     swallowed_cancel,  # wait in vain
     slow_clean_up,  # wait in vain
     no_answer,  # wait in vain
+    nobody_reads,  # wait in vain
     writer_gone,  # wait in vain
     killed_child,  # wait in vain
     replaced_worker,  # wait in vain

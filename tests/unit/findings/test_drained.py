@@ -1,0 +1,53 @@
+"""Writers of streams that wait in `drain` until they give up."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+SENDS = "/app/peer.py:10 peer"
+DRAIN = f"/usr/lib/python3.13/asyncio/streams.py:167 FlowControlMixin._drain_helper\n{SENDS}"
+
+
+def peers(count=2, ns=600 * MS, via="Timeout._on_timeout", stack=DRAIN, quick_ns=0):
+    """Tasks write and wait for room; `quick_ns`: one had room after that time before."""
+    trace = TraceBuilder(argv="peer.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), ns + 200 * MS
+    for n in range(count):
+        task = loop.task("peer", site="/app/peer.py:5 peer").ready(n).running(n)
+        at = n + 10
+        if quick_ns and n == 0:
+            task.awaits(at, "socket", site=SENDS, stack=stack)
+            at += quick_ns
+            task.ready(at, waker="io").running(at)
+        task.awaits(at, "socket", site=SENDS, stack=stack)
+        args = {"waker": "timer", "via": via} if via else {"waker": "io"}
+        task.ready(at + ns, **args).running(at + ns).done(at + ns)
+    thread.end(end)
+    return trace.ended(end + MS)
+
+
+def test_nobody_reads(tmp_path):
+    (found,) = find_in(tmp_path, peers())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: 2 tasks `peer` in `peer` (peer.py:10) gave up 2 waits in `drain`, "
+        "1.20 s in total, the longest 600 ms (at 10 ns): nobody read at the other end "
+        "meanwhile. Whoever is there may stand in a write, too: read while you write (of a "
+        "child with `communicate`)."
+    )
+    assert found.severity_ns == 1_200 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 240 * MS}, id="little is lost"),
+        pytest.param({"via": ""}, id="there was room in the end"),
+        pytest.param({"quick_ns": 60 * MS}, id="somebody reads slowly"),
+        pytest.param({"stack": SENDS}, id="they read"),
+    ],
+)
+def test_somebody_reads(tmp_path, story):
+    assert kinds(tmp_path, peers(**story)) == []
