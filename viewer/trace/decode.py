@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tracer import schema as s
 from viewer.trace.columns import BOOL, DOUBLE, INT, STRING, TIME_LIMIT_NS, UINT, Events, views
 from viewer.trace.shown import is_plain
-from viewer.trace.wire import Malformed, fields, fixed64, message, read_varint, varint
+from viewer.trace.wire import Data, Malformed, fields, fixed64, message, read_varint, varint
 
 _PACKET = {
     varint(s.PACKET_TIMESTAMP): "timestamp",
@@ -46,17 +46,17 @@ type Span = tuple[int, int]
 type Args = list[tuple[int, int, int]]  # (name, kind, value)
 
 
-def decode(data: bytes) -> Events:
+def decode(data: Data) -> Events:
     """The events of a trace that are readable, and how much was not."""
     return _Decoder(data).run()
 
 
-def framed(data: bytes) -> int:
+def framed(data: Data) -> int:
     """The data consist of packets up to here."""
     return max((end for _, end in _packets(data)), default=0)
 
 
-def _packets(data: bytes) -> Iterator[tuple[int, int]]:
+def _packets(data: Data) -> Iterator[tuple[int, int]]:
     """(begin, end) of what is inside each packet, until the framing ends or breaks."""
     at, size = 0, len(data)
     while at < size and data[at] == message(s.TRACE_PACKET):
@@ -89,7 +89,7 @@ def _signed(value: int) -> int:
 
 
 class _Decoder:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Data) -> None:
         self.data = data
         self.sequences: dict[int, tuple[int, _Sequence]] = {}
         self.tracks: dict[int, int] = {}

@@ -4,7 +4,7 @@ from array import array
 
 from tracer import schema as s
 from viewer.trace.columns import Column, Described, views
-from viewer.trace.wire import Malformed, fields, message, varint
+from viewer.trace.wire import Data, Malformed, fields, message, varint
 
 # uuid, name, the parent's uuid, pid, tid, the thread's name, the command line
 type _Descriptor = tuple[int, str, int, int, int, str, tuple[str, ...]]
@@ -12,7 +12,7 @@ type _Descriptor = tuple[int, str, int, int, int, str, tuple[str, ...]]
 _PROCESS, _THREAD = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
 
 
-def describe(data: bytes, at: Column, size: Column, last: Column, uuids: Column) -> Described:
+def describe(data: Data, at: Column, size: Column, last: Column, uuids: Column) -> Described:
     """The tracks that well-formed descriptors describe, the newest of each uuid.
 
     Descriptors are at `at` in the data, and have been seen last in the packets `last`.

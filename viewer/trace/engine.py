@@ -24,6 +24,7 @@ from viewer.trace.columns import (
     Tile,
     Timeline,
 )
+from viewer.trace.wire import Data
 
 try:
     from viewer.trace import _decoder
@@ -36,9 +37,9 @@ else:
 class Engine(NamedTuple):
     """For the arguments and results of each, see the Python function of that name."""
 
-    decode: Callable[[bytes], Events]
-    framed: Callable[[bytes], int]
-    describe: Callable[[bytes, Column, Column, Column, Column], Described]
+    decode: Callable[[Data], Events]
+    framed: Callable[[Data], int]
+    describe: Callable[[Data, Column, Column, Column, Column], Described]
     above: Callable[[Column, Column], Column]
     pair: Callable[[Column, Column, Column, Column, int], Slices]
     grouped_stats: Callable[[Column, Column, Column, int], Stats]
@@ -90,7 +91,7 @@ def _native() -> Engine:
         columns, unmatched = _decoder.pair(time, type_, track, track_process, processes)
         return Slices(*[*columns, unmatched])
 
-    def describe(*given: bytes | Column) -> Described:
+    def describe(*given: Data | Column) -> Described:
         columns, texts, cmdlines = _decoder.describe(*given)
         return Described(*[*columns, texts, cmdlines])
 

@@ -5,6 +5,8 @@ FILE.d, where its child processes write. A folder of flight recordings stands fo
 the snapshots in it are traces of their own.
 """
 
+import mmap
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,14 @@ from tracer.errors import TraceFileError
 from viewer.trace.engine import Engine
 from viewer.trace.locks import is_locked
 from viewer.trace.rings import is_ring, is_snapshot, read_ring, rings_in
+from viewer.trace.wire import Data
 
 type Given = Path | tuple[Path, ...]  # what a user named: a file or folder, or several
 
 HEAD_BYTES = 1 << 16
+# From this size on a file that nobody writes is mapped: no copy of it is made. Only a program
+# that empties the file at this very moment could harm the reader, and a recorder locks it.
+MAPPED_BYTES = 1 << 20
 RECORD_ONE = "Record one with 'tracer run prog.py'."
 _GZIP_MAGIC = b"\x1f\x8b"
 _TRACES = "*.pftrace"
@@ -32,7 +38,7 @@ class Contents(NamedTuple):
     folder could not be read, and why.
     """
 
-    data: bytes
+    data: Data
     size_bytes: int
     lost_bytes: int
     heads: tuple[bytes, ...] = ()
@@ -117,7 +123,7 @@ def load(given: Given, engine: Engine, without: frozenset[Path] = frozenset()) -
             continue
         if live:
             heads.append(data[:HEAD_BYTES])
-        parts.append(data[:whole])
+        parts.append(data if whole == len(data) else data[:whole])
         size += len(data)
         lost += damaged + len(data) - whole
     if not parts:
@@ -145,15 +151,15 @@ def packets(given: Given, engine: Engine) -> bytes:
     paths = list(files_of(given))
     if len(paths) == 1 and not is_ring(paths[0]):
         return paths[0].read_bytes()
-    return load(given, engine).data
+    return bytes(load(given, engine).data)
 
 
 def head(path: Path) -> bytes:
     """The first packets of a file that could be read before."""
-    return _unpacked(_read(path)[0][:HEAD_BYTES])[0]
+    return bytes(_unpacked(_read(path)[0][:HEAD_BYTES])[0])
 
 
-def refusal(path: Path, data: bytes) -> str:
+def refusal(path: Path, data: Data) -> str:
     """Why a file without a single packet cannot be read."""
     if path.suffix == PROFILE:
         return (
@@ -165,13 +171,15 @@ def refusal(path: Path, data: bytes) -> str:
     return f"cannot read '{path}': not a trace (begins {data[:4].hex(' ')}). {RECORD_ONE}"
 
 
-def _read(path: Path) -> tuple[bytes, bool]:
+def _read(path: Path) -> tuple[Data, bool]:
     """The file's bytes, and whether it is being written."""
     try:
         if is_ring(path):
             return read_ring(path)
         with path.open("rb") as file:
             live = is_locked(file.fileno())  # asked first: then the end may be missing
+            if not live and os.fstat(file.fileno()).st_size >= MAPPED_BYTES:
+                return _mapped(file.fileno()) or file.read(), live
             return file.read(), live
     except FileNotFoundError:
         reason = "no such file"
@@ -186,8 +194,18 @@ def _read(path: Path) -> tuple[bytes, bool]:
     raise TraceFileError(f"cannot read '{path}': {reason}.")
 
 
-def _unpacked(data: bytes) -> tuple[bytes, int]:
-    return _unpack(data) if data.startswith(_GZIP_MAGIC) else (data, 0)
+def _mapped(file: int) -> mmap.mmap | None:
+    """The file in memory, all pages at once; None where the file system cannot."""
+    try:
+        flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_POPULATE", 0)
+        return mmap.mmap(file, 0, flags=flags, prot=mmap.PROT_READ)
+    except (OSError, ValueError):
+        return None
+
+
+def _unpacked(data: Data) -> tuple[Data, int]:
+    is_packed = data[: len(_GZIP_MAGIC)] == _GZIP_MAGIC
+    return _unpack(bytes(data)) if is_packed else (data, 0)
 
 
 def _unpack(data: bytes) -> tuple[bytes, int]:

@@ -12,6 +12,7 @@ from typing import NamedTuple, overload
 from viewer.trace.columns import Column, Described, Events
 from viewer.trace.engine import Engine
 from viewer.trace.shown import shown_name
+from viewer.trace.wire import Data
 
 _FEW = 4
 
@@ -224,7 +225,7 @@ class Threads(Sequence[Track]):
         return dict(zip(self.uuids, range(len(self)), strict=True))
 
 
-def read_tracks(data: bytes, events: Events, engine: Engine) -> Tracks:
+def read_tracks(data: Data, events: Events, engine: Engine) -> Tracks:
     """The tracks as last described."""
     described = engine.describe(
         data,

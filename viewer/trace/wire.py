@@ -1,13 +1,16 @@
 """Reads protobuf's wire format; every length is checked."""
 
 from collections.abc import Iterator
+from mmap import mmap
+
+type Data = bytes | mmap  # of a file: read, or mapped
 
 
 class Malformed(Exception):
     """The bytes are not a protobuf message."""
 
 
-def read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+def read_varint(data: Data, at: int, end: int) -> tuple[int, int]:
     """The number at `at` and the position after it; bits above 64 are dropped."""
     value = 0
     for shift in range(0, 70, 7):
@@ -21,7 +24,7 @@ def read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise Malformed
 
 
-def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def fields(data: Data, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """The fields of a message: (tag, number, position after it).
 
     The tag is field number << 3 | wire type. For a varint or fixed64 `number` is the value,

@@ -2,6 +2,7 @@
 
 import fcntl
 import gzip
+import mmap
 import struct
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.engines import ENGINES, plain
 from tests.support.stories.waits import blocked_loop, killed, lanes
 from tracer.errors import TraceFileError
+from viewer.trace import files
 from viewer.trace.reader import read_trace
 
 pytestmark = [pytest.mark.parametrize("engine", ENGINES), pytest.mark.invalid_traces]
@@ -203,3 +205,34 @@ def test_good_stories_together(tmp_path, engine):
     trace = read_trace(tmp_path, engine)
     assert trace.lost_bytes == 0
     assert len(trace.processes) == 3
+
+
+def test_large_file_is_mapped(tmp_path, engine, monkeypatch):
+    """A large file that nobody writes is what a small one is: whole, cut, packed, or with
+    children; one that is being written, or that cannot be mapped, is read."""
+    data = process(100)
+    small, large, packed = (tmp_path / name for name in ("small", "large", "packed"))
+    for path in (small, large, packed):
+        path.write_bytes(gzip.compress(data) if path is packed else data)
+    known = plain(read_trace(small, engine).events)
+    monkeypatch.setattr(files, "MAPPED_BYTES", 1)
+    assert isinstance(files.load(large, engine).data, mmap.mmap)
+    assert plain(read_trace(large, engine).events) == known
+    assert plain(read_trace(packed, engine).events) == known
+    assert pids((large, small), engine) == [100]
+    large.write_bytes(data + b"\x0a\x7f")
+    assert read_trace(large, engine).lost_bytes == 2
+    large.write_bytes(b"\x00none")
+    assert "not a trace (begins 00 6e 6f 6e)" in refused(large, engine)
+    monkeypatch.setattr(files, "is_locked", lambda _: True)
+    assert isinstance(files.load(small, engine).data, bytes)
+
+
+def test_file_that_cannot_be_mapped_is_read(tmp_path, engine, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("no such device")
+
+    monkeypatch.setattr(files, "MAPPED_BYTES", 1)
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    (tmp_path / "x").write_bytes(process(100))
+    assert files.load(tmp_path / "x", engine).data == process(100)
