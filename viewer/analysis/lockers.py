@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from viewer.analysis.ledger.ledger import Ledger
@@ -66,6 +66,15 @@ def is_wait(state: int) -> bool:
 
 def is_hold(state: int) -> bool:
     return kind_of(state) == HOLD
+
+
+def of_locks(model: Model, some: Column, rows: int) -> Model:
+    """The model with the waits and holds of some locks alone; `some` is by lock one of so many
+    rows, or -1."""
+    table, engine = model.states, model.trace.engine
+    any_use = keys(model, lambda state: is_wait(state) or is_hold(state), table.row, some)
+    every, wanted = engine.upto(0, len(any_use)), memoryview(b"\1" * rows)
+    return replace(model, states=table.only(engine.take, engine.pick(every, any_use, wanted)))
 
 
 class Owners(dict[int, tuple[str, str]]):
@@ -206,12 +215,14 @@ def waiters_by_row(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
 
 
 def causes_by_row(
-    model: Model, swept: Column, others: Column, rows: int, owners: Owners
+    model: Model, ledger: Ledger, swept: Column, others: Column, rows: int, owners: Owners
 ) -> dict[int, list[Cause]]:
-    """By row whom the waiting time was for. `swept` has by lock the row, if it has holds,
-    `others` if not; else -1."""
+    """By row whom the waiting time was for; the ledger is that of all locks.
+
+    `swept` has by lock the row, if it has holds, `others` if not; else -1.
+    """
     table, engine = model.states, model.trace.engine
-    charges = Ledger.of(model).holds.charge(
+    charges = ledger.holds.charge(
         Waits(
             table.start_ns,
             table.end_ns,

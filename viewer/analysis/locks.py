@@ -7,6 +7,7 @@ from operator import or_
 from typing import NamedTuple
 
 from tracer import schema as s
+from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.lockers import (
     Cause,
     Holder,
@@ -18,6 +19,7 @@ from viewer.analysis.lockers import (
     is_hold,
     is_wait,
     kind_of,
+    of_locks,
     waiters_by_row,
     wakers_by_row,
 )
@@ -104,16 +106,16 @@ def lock_rows(model: Model) -> Rows[LockRow]:
 
     def make(wanted: Sequence[int]) -> Iterator[LockRow]:
         some = only(wanted, every, 1)
-        waiting = keys(model, is_wait, table.row, some)
-        holding = keys(model, is_hold, table.row, some)
-        failed = engine.tally(
-            table.start_ns, table.end_ns, waiting, marks(model, _has_failed), rows, 2
-        ).count
-        holders = holders_by_row(model, holding, owners)
-        waiters = waiters_by_row(model, waiting)
+        part = of_locks(model, some, rows)
+        times = part.states.start_ns, part.states.end_ns
+        waiting = keys(part, is_wait, part.states.row, some)
+        holding = keys(part, is_hold, part.states.row, some)
+        failed = engine.tally(*times, waiting, marks(part, _has_failed), rows, 2).count
+        holders = holders_by_row(part, holding, owners)
+        waiters = waiters_by_row(part, waiting)
         swept, others = (only(wanted, held(), mark) for mark in (1, 0))
-        waited_for = causes_by_row(model, swept, others, rows, owners)
-        woken = wakers_by_row(model, waiting)
+        waited_for = causes_by_row(part, Ledger.of(model), swept, others, rows, owners)
+        woken = wakers_by_row(part, waiting)
         for row in wanted:
             first = made.first[row]
             yield LockRow(

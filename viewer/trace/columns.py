@@ -5,7 +5,7 @@ Tables are tuples of columns: many fields cost a dataclass milliseconds at each 
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 # Kinds of slices; mirrored in native/native.h
@@ -169,6 +169,11 @@ class States(NamedTuple):
     owner_is_task: Column  # B
     owner_name: Column  # i
     owner_site: Column  # i
+
+    def only(self, take: Callable[[Column, Column, int], Column], rows: Column) -> "States":
+        """With these rows alone; all calls, locks and owners."""
+        behind = self._fields.index("first_ns")  # the first column by thread
+        return States(*[take(column, rows, 0) for column in self[:behind]], *self[behind:])
 
 
 class Tally(NamedTuple):
