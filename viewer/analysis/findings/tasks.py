@@ -1,10 +1,11 @@
 """Tasks that never end: leaked, or orphaned."""
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import compress, pairwise, repeat
-from operator import eq
+from itertools import accumulate, compress, pairwise
+from operator import eq, sub
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -12,12 +13,14 @@ from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.heartbeats import heartbeats_pile_up
+from viewer.analysis.ledger.rows import nowhere
 from viewer.analysis.states import numbers
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import (
     AWAIT,
     LOOP_CALLBACK,
     LOOP_TASK,
+    OTHER,
     READY,
     RUNNING,
     SELECT,
@@ -84,7 +87,7 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
 
 def _born_within_ns(model: Model, tasks: list[int]) -> int:
     """The time between the begins of the first and the last of these tasks."""
-    heads = [*map(model.owners.task_head.__getitem__, tasks)]
+    heads = model.trace.engine.take(model.owners.task_head, numbers(tasks), -1)
     starts = model.trace.slices.start_ns  # in order of begin
     return int(starts[max(heads)] - starts[min(heads)])
 
@@ -121,20 +124,21 @@ def _is_alone(what: str) -> bool:
 
 
 def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Finding | None:
-    model, slices = facts.model, facts.model.trace.slices
-    heads = map(model.owners.task_head.__getitem__, tasks)
-    births = [*map(slices.start_ns.__getitem__, heads)]
+    model, slices, take = facts.model, facts.model.trace.slices, facts.model.trace.engine.take
+    members = numbers(tasks)
+    births = take(slices.start_ns, take(model.owners.task_head, members, -1), 0)
     since, until = min(births), max(births)
     if until - since < _GROWS_NS:
         return None
     # A task counts as alive until its last await ends; what it does then is short.
-    ends = [
-        slices.end_ns[last[task]] if last[task] >= 0 else birth
-        for task, birth in zip(tasks, births, strict=True)
-    ]
-    births_in_order, ends_in_order = sorted(births), sorted(ends)
+    rows = take(last, members, -1)
+    over_ns = take(slices.end_ns, rows, -1)
+    known = model.trace.engine.known(over_ns, over_ns)
+    rows = take(rows, known, -1)
+    begins, ends = (take(column, rows, -1) for column in (slices.start_ns, slices.end_ns))
     marks = [since + (until - since) * n // _WINDOWS for n in range(_WINDOWS + 1)]
-    alive = [bisect_right(births_in_order, t) - bisect_right(ends_in_order, t) for t in marks]
+    born, ended = (_upto(model, marks, times) for times in (take(births, known, -1), ends))
+    alive = [*map(sub, born, ended)]
     grows = sum(earlier < later for earlier, later in pairwise(alive))
     if (
         alive[-1] < _LEAKED
@@ -144,30 +148,41 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
         return None
     middle = (since + until) // 2
     stuck = [
-        task
-        for task, end in zip(tasks, ends, strict=True)
-        if end > until and last[task] >= 0 and slices.start_ns[last[task]] < middle
+        row
+        for row, begin, end in zip(rows, begins, ends, strict=True)
+        if end > until and begin < middle
     ]
     if len(stuck) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
-    rows = [*map(last.__getitem__, stuck)]
-    awaited = dict(zip(stuck, _awaited(facts, rows), strict=True))
+    codes, sites = _awaited(facts, stuck)
     is_alone = {
-        what: _is_alone(what.removeprefix(s.AWAIT_PREFIX))
-        for what in {what for what, _ in awaited.values()}
+        what: _is_alone(model.trace.text(what).removeprefix(s.AWAIT_PREFIX))
+        for what in {*codes}
     }
-    alone = [task for task in stuck if is_alone[awaited[task][0]]]
-    done = facts.ledger.ended_so(alone, s.DONE)
-    alone = [task for task in alone if task not in done]
-    if len(alone) * _STUCK[1] < alive[-1] * _STUCK[0]:
+    awaits = zip(
+        take(model.owners.owner, numbers(stuck), -1), stuck, codes, sites, strict=True
+    )
+    left = [one for one in awaits if is_alone[one[2]]]
+    done = facts.ledger.ended_so([task for task, *_ in left], s.DONE)
+    if done:
+        left = [one for one in left if one[0] not in done]
+    if len(left) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
+    alone, lasting, whats, wheres = (list(column) for column in zip(*left, strict=True))
+    awaited = Counter[tuple[str, str]]()
+    for (what_, where_), count in Counter(zip(whats, wheres, strict=True)).items():
+        awaited[model.trace.text(what_), model.trace.text(where_)] += count
+    begun, over = (
+        take(column, numbers(lasting), -1).tolist()
+        for column in (slices.start_ns, slices.end_ns)
+    )
     name, site = model.coroutine(group)
-    (what, where), _ = Counter(awaited[task] for task in alone).most_common(1)[0]
-    lost = sum(slices.end_ns[last[task]] - slices.start_ns[last[task]] for task in alone)
+    (what, where), _ = awaited.most_common(1)[0]
+    lost = sum(over) - sum(begun)
     creator = _creator(facts, *alone)
-    oldest = min(alone, key=lambda task: slices.start_ns[last[task]])
-    start = slices.start_ns[last[oldest]]
-    whole = slices.end_ns[last[oldest]] - start
+    start = min(begun)
+    first = begun.index(start)
+    oldest, whole = alone[first], over[first] - start
     age = duration(whole)
     text = (
         f"{model.nouns.task.capitalize()}s of {code(name, site)} pile up: "
@@ -185,16 +200,26 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     )
 
 
-def _awaited(facts: Facts, rows: list[int]) -> list[tuple[str, str]]:
-    """What slices await, and where, as `Facts.awaited`."""
-    model, trace = facts.model, facts.model.trace
-    whats = map(trace.text, map(model.owners.code.__getitem__, rows))
-    events = [*map(trace.slices.event.__getitem__, rows)]
-    sites = Told(trace, events, repeat(-1, len(rows))).texts(s.ARG_SITE)
-    heads = map(model.owners.task_head.__getitem__, map(model.owners.owner.__getitem__, rows))
+def _upto(model: Model, marks: list[int], times: Column) -> list[int]:
+    """How many of these times are not later than each mark."""
+    count = len(times)
+    nothing = memoryview(bytes(8 * count)).cast("q")
+    bounds = memoryview(array("q", [mark + 1 for mark in marks]))
+    same = memoryview(bytes(4 * count)).cast("i")
+    counts = model.trace.engine.histogram(nothing, times, same, bounds, 1)
+    return [*accumulate(counts)][:-1]
+
+
+def _awaited(facts: Facts, rows: list[int]) -> tuple[list[int], list[int]]:
+    """What slices await, and where, as `Facts.awaited`: both as strings of the trace."""
+    owned, trace = facts.model.owners, facts.model.trace
+    take, slices = trace.engine.take, numbers(rows)
+    events = take(trace.slices.event, slices, -1)
+    sites = [*Told(trace, events, nowhere(len(rows))).strings(s.ARG_SITE)]
+    heads = take(owned.task_head, take(owned.owner, slices, -1), -1)
     for first in compress(range(len(rows)), map(eq, heads, rows)):
-        sites[first] = ""  # the site of a first slice is the task's own
-    return [*zip(whats, sites, strict=True)]
+        sites[first] = -1  # the site of a first slice is the task's own
+    return take(owned.code, slices, -1).tolist(), sites
 
 
 def _creator(facts: Facts, *tasks: int) -> str:
@@ -277,25 +302,27 @@ def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
 def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
     """(task, since, until): waits for a bare future that outlived creator and program."""
     model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
-    open_ = model.trace.engine.longer(slices.start_ns, slices.end_ns, slices.unfinished, 0)
-    of = (map(column.__getitem__, open_) for column in (owned.owner, owned.kind))
-    pending = {
-        task: i
-        for i, task, kind in zip(open_, *of, strict=True)
-        if READY <= kind <= AWAIT and task >= 0
-    }
+    engine, text = model.trace.engine, model.trace.text
+    take = engine.take
+    futures = {name for name in model.trace.await_names if text(name) == _BARE_FUTURE}
+    if not futures:
+        return
+    open_ = engine.longer(slices.start_ns, slices.end_ns, slices.unfinished, 0)
+    of_tasks = bytes(READY <= kind <= AWAIT for kind in range(256))
+    states = compress(open_, bytes(take(owned.kind, open_, OTHER)).translate(of_tasks))
+    rows = numbers(states)
+    pending = dict(zip(take(owned.owner, rows, -1), rows, strict=True))
+    pending.pop(-1, None)
     # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
     ended = [process.recording_ended is not None for process in model.trace.processes]
-    text = model.trace.text
-    futures = {name for name in model.trace.await_names if text(name) == _BARE_FUTURE}
-    for task, i in pending.items():
-        is_alone = (
-            owned.code[i] in futures
-            and owned.kind[i] == AWAIT
-            and slices.start_ns[i] <= slices.end_ns[i] - _ABANDONED_NS
-        )
-        if not is_alone or not ended[owned.task_process[task]]:
-            continue
-        creator = _parent(facts, task)
-        if creator >= 0 and creator not in pending:
-            yield task, slices.start_ns[i], slices.end_ns[i]
+    tasks = numbers(pending)
+    processes, ids = (take(of, tasks, -1) for of in (owned.task_process, owned.task_parent))
+    parents = [*zip(processes, ids, strict=True)]
+    creators = {one: facts.ledger.task_of(*one) for one in {*parents} if ended[one[0]]}
+    over = {one for one, task in creators.items() if task >= 0 and task not in pending}
+    left = compress(pending.items(), map(over.__contains__, parents)) if over else ()
+    for task, i in left:
+        if owned.code[i] in futures and owned.kind[i] == AWAIT:
+            start, end = slices.start_ns[i], slices.end_ns[i]
+            if start <= end - _ABANDONED_NS:
+                yield task, start, end
