@@ -1,9 +1,10 @@
 """Tasks by coroutine function: how long they were ready, ran and waited, behind whom."""
 
 from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -23,6 +24,7 @@ from viewer.trace.columns import (
     WAKER_THREAD,
     Charges,
     Column,
+    Lanes,
     Stats,
 )
 from viewer.trace.model import Model
@@ -107,16 +109,19 @@ def task_rows(model: Model, by: By) -> Rows[TaskRow]:
         )
         for kind in (READY, RUNNING, AWAIT)
     )
-    counts = Counter(row_of)
+
+    @cache
+    def tasks_of() -> Lanes:
+        ids = owned.task_id
+        return engine.lanes(ids, ids, memoryview(bytes(tasks)), row_of, rows)
 
     def make(wanted: Sequence[int]) -> Iterator[TaskRow]:
-        some = array("i", [-1]) * tasks
-        members: dict[int, list[int]] = {row: [] for row in wanted}
-        for task, row in enumerate(row_of):
-            if row in members:
+        some, members, lanes = array("i", [-1]) * tasks, dict[int, list[int]](), tasks_of()
+        for row in wanted:
+            of_row = lanes.row[lanes.offset[row] : lanes.offset[row + 1]]
+            members[row] = of_row[:_MOST_NAMES].tolist()
+            for task in of_row:
                 some[task] = row
-                if len(members[row]) < _MOST_NAMES:
-                    members[row].append(task)
         readies, awaited = (
             engine.group_keys(owned.kind, owned.owner, memoryview(some), kind)
             for kind in (READY, AWAIT)
@@ -130,7 +135,7 @@ def task_rows(model: Model, by: By) -> Rows[TaskRow]:
             yield TaskRow(
                 *model.coroutine(owned.task_group[first]),
                 owned.task_id[first] if by is By.TASK else -1,
-                counts[row],
+                lanes.offset[row + 1] - lanes.offset[row],
                 tuple(map(model.task_name, members[row])),
                 spread_at(ready, row),
                 spread_at(running, row),
@@ -141,7 +146,9 @@ def task_rows(model: Model, by: By) -> Rows[TaskRow]:
                 worst.get(row),
             )
 
-    named = [*map(model.coroutine, owned.task_group if by is By.TASK else range(rows))]
+    named = model.coroutines()
+    if by is By.TASK:
+        named = [*map(named.__getitem__, owned.task_group)]
     place = [
         (-longest, -total, name)
         for longest, total, name in zip(ready.max, ready.total, named, strict=True)

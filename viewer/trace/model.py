@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import NamedTuple
@@ -81,6 +81,10 @@ class Collection(NamedTuple):
     called_at: str | None  # site of the gc.collect() that began it; None: it began by itself
 
 
+class _Coroutines(list[tuple[str, str]]):
+    """By group of tasks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A trace, and the threads, tasks and loops in it."""
@@ -135,6 +139,23 @@ class Model:
         uuid = self.trace.events.uuids[self.trace.events.track[event]]
         track = self.trace.tracks.get(uuid)
         return (track.name if track and track.name else "(unknown task)"), ""
+
+    def coroutines(self) -> Sequence[tuple[str, str]]:
+        """`coroutine` of each group, found once: there may be as many as tasks."""
+        known = self.derived.get(_Coroutines)
+        if not isinstance(known, _Coroutines):
+            take, text = self.trace.engine.take, self.trace.events.strings.__getitem__
+            heads = self.owners.group_head
+            coros, sites = (
+                take(column, heads, -1)
+                for column in (self.owners.task_coro, self.owners.task_site)
+            )
+            if -1 in coros or -1 in sites:
+                known = _Coroutines(map(self.coroutine, range(len(heads))))
+            else:
+                known = _Coroutines(zip(map(text, coros), map(text, sites), strict=True))
+            self.derived[_Coroutines] = known
+        return known
 
     def task_name(self, task: int) -> str:
         """The newest name of a task; its track's when the first slice is lost."""

@@ -153,12 +153,14 @@ def with_user_tasks(
     waits and in the CPU samples of its steps. `lane` has the loop of each slice, `tids` the
     (pid, tid) of each loop's thread.
     """
-    coros = name_args(trace, trace.symbol(s.ARG_CORO))
     libraries = {
         site: text == NOWHERE or is_library(text)
         for site in set(owned.task_site)
         for text in (trace.text(site),)
     }
+    if not any(libraries.values()):
+        return trace
+    coros = name_args(trace, trace.symbol(s.ARG_CORO))
     heads = {
         task: slice_
         for task, (slice_, site) in enumerate(

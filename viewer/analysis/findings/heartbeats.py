@@ -15,7 +15,7 @@ from viewer.words import code, place
 # More than of threads that pile up, since tasks are cheap; made by one task, all through the
 # recording, up to its last quarter. Clients that come and stay have tasks of their own, which
 # make these; a staggered start is over sooner.
-_MANY = 24
+MANY = 24
 _LAST = 3, 4
 _LOOKS = 2
 _ONE = "Cancel the old one before a new one is created, or keep one for all."
@@ -31,18 +31,18 @@ def heartbeats_pile_up(facts: Facts, members: dict[int, list[int]]) -> Iterator[
     for group, every in members.items():
         quarter = len(every) // 4
         some = (every[quarter], every[quarter * 2], every[quarter * 3])
-        if len(every) < _MANY or not any(_sleeps_at(facts, task) for task in some):
+        if len(every) < MANY or not any(_sleeps_at(facts, task) for task in some):
             continue
         alike: dict[tuple[int, int], list[int]] = defaultdict(list)
         for task in every:
             alike[owned.task_process[task], owned.task_parent[task]].append(task)
         for (process, parent), tasks in alike.items():
-            if len(tasks) >= _MANY and parent >= 0:
+            if len(tasks) >= MANY and parent >= 0:
                 found = _finding(facts, process, parent, group, tasks)
                 if found is not None:
                     yield found
         for (process, _), tasks in _left_behind(facts, every).items():
-            if len(tasks) >= _MANY:
+            if len(tasks) >= MANY:
                 parent = owned.task_parent[tasks[0]]
                 found = _finding(facts, process, parent, group, tasks, is_left=True)
                 if found is not None:

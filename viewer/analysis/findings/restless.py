@@ -39,9 +39,7 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
             continue
         model = facts.model
         heads = model.owners.group_head
-        group = next(
-            g for g in range(len(heads)) if model.coroutine(g) == (row.coro, row.site)
-        )
+        group = model.coroutines().index((row.coro, row.site))
         task = heads[group]
         sleeps_in = _sleeps_in(facts, task)
         is_helper = place_of(sleeps_in).function not in ("", row.coro)

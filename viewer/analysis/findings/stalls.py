@@ -139,12 +139,9 @@ def _serves_nobody(facts: Facts) -> bool:
     which shows whom it accepts."""
     model = facts.model
     known = {model.trace.text(name) for name in {*model.owners.call_name}}
-    accepts = any(
-        _ACCEPTS in model.coroutine(g)[0] for g in range(len(model.owners.group_head))
-    )
     return (
         len(model.loops) == 1
         and any(name.startswith(_READS) for name in known)
-        and not accepts
         and not any(_ACCEPTS in name for name in known)
+        and not any(_ACCEPTS in coro for coro, _ in model.coroutines())
     )

@@ -12,6 +12,7 @@ from tracer.units import duration, plural
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.heartbeats import MANY as HEARTBEATS
 from viewer.analysis.findings.heartbeats import heartbeats_pile_up
 from viewer.analysis.ledger.rows import nowhere
 from viewer.analysis.states import numbers
@@ -36,6 +37,7 @@ _MS = 1_000_000
 # Fewer than 50 may be a pool that fills, and within 100 ms a burst (a fan-out) looks the same.
 _WINDOWS, _GROWING = 8, 6
 _LEAKED = 50
+_SEVERAL = min(_LEAKED, HEARTBEATS)  # tasks of a coroutine
 _GROWS_NS = 100 * _MS
 # A task that returns in the end was woken after all, if only by a shutdown.
 # In a leak the old ones are still there: three in ten have not moved for half of that time.
@@ -61,9 +63,15 @@ _BARE_FUTURE = f"{s.AWAIT_PREFIX}future"
 def task_leak(facts: Facts) -> Iterator[Finding]:
     """The number of live tasks of a coroutine, or of those made at one place, only grows."""
     model, owned = facts.model, facts.model.owners
+    several = {
+        group for group, count in Counter(owned.task_group).items() if count >= _SEVERAL
+    }
+    if not several:
+        return
     members: dict[int, list[int]] = defaultdict(list)
     for task, group in enumerate(owned.task_group):
-        members[group].append(task)
+        if group in several:
+            members[group].append(task)
     yield from heartbeats_pile_up(facts, members)
     slices = model.trace.slices
     large = {
