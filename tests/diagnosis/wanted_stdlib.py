@@ -85,4 +85,22 @@ STDLIB: dict[str, Wanted] = {
     "n21_retries_of_a_locked_database": Wanted(
         "database locked", ("save", "`importer`", "asleep in `convert`")
     ),
+    "n22_reaped_before_it_is_read": Wanted(
+        "full pipe", ("`MainThread` in `collect`", "os.waitpid", "os.write", "nobody reads")
+    ),
+    "n23_one_sentinel_for_three": Wanted(
+        "wait in vain", ("`MainThread` in `stop`", "Process.join", "consumer-", "last item")
+    ),
+    "n24_both_receive_first": Wanted(
+        "deadlock", ("`server` in `serve`", "waits in `ask`", "nobody sends")
+    ),
+    "n25_results_asked_for_at_once": Wanted(
+        "awaits in turn", ("`download_all`", "job `download`", "10 times")
+    ),
+    "n26_threads_joined_at_once": Wanted(
+        "awaits in turn", ("`fetch_all`", r"Thread-N \(fetch\)", "10 times")
+    ),
+    "n27_tools_one_by_one": Wanted("awaits in turn", ("`probe`", "children 8 times")),
+    "n28_apply_in_a_loop": Wanted("awaits in turn", ("`main`", "job `resize`", "12 times")),
+    "n29_pipe_at_its_end": Wanted("busy loop", ("`logs`", "`pump`", "unregister")),
 }

@@ -88,6 +88,11 @@ REDIS = [
 ALIVE = [("BaseProcess.is_alive", "/usr/lib/python3.13/multiprocessing/process.py", 159)]
 KAFKA = [("KafkaConsumer.poll", f"{PACKAGES}/kafka/consumer.py", 700)]
 OWN = [("Store.empty", "/app/store.py", 7)]
+SELECT = [("EpollSelector.select", "/usr/lib/python3.13/selectors.py", 452)]
+LOOP = [
+    ("BaseEventLoop._run_once", "/usr/lib/python3.13/asyncio/base_events.py", 1990),
+    *SELECT,
+]
 
 
 def asking(ns=800 * MS, asks=70, of=80, question=GETS):
@@ -122,6 +127,7 @@ def test_questions_alone(tmp_path):
         pytest.param({"of": 15, "asks": 15}, id="too few samples"),
         pytest.param({"question": KAFKA}, id="a poll that brings records"),
         pytest.param({"question": OWN}, id="a function of the program itself"),
+        pytest.param({"question": LOOP}, id="a loop of the library"),
     ],
 )
 def test_a_thread_that_works(tmp_path, story):
@@ -140,6 +146,12 @@ def test_a_question_deep_in_a_library(tmp_path):
 def test_what_to_do_instead(tmp_path):
     (found,) = find_in(tmp_path, asking(question=ALIVE))
     assert found.text.endswith("`sentinel` of several processes.")
+
+
+def test_what_stays_ready(tmp_path):
+    (found,) = find_in(tmp_path, asking(question=SELECT))
+    assert "questions (EpollSelector.select, 70 of 80 CPU samples)" in found.text
+    assert "unregister what is at its end" in found.text
 
 
 def reading(ns=800 * MS, reads=60, empty=55, here=70, of=80, name="socket.recv"):

@@ -49,6 +49,7 @@ from viewer.analysis.findings.loops import loop_findings
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
 from viewer.analysis.findings.notified import woke_one_of_many
+from viewer.analysis.findings.oneatatime import one_at_a_time
 from viewer.analysis.findings.oneserver import one_server
 from viewer.analysis.findings.order import in_order
 from viewer.analysis.findings.outlived import outlived_time_out
@@ -77,6 +78,7 @@ from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool
 from viewer.analysis.findings.stalls import slow_answer
+from viewer.analysis.findings.standing import standing_still
 from viewer.analysis.findings.standstill import standstill
 from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.starved import starved_workers
@@ -114,6 +116,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     spinning_threads,  # busy loop
     ticking_callbacks,  # busy loop
     awaits_in_turn,
+    one_at_a_time,  # awaits in turn
     slow_consumer,
     no_time_for_messages,  # slow consumer
     pool_starvation,  # thread-pool starvation
@@ -145,6 +148,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     no_answer,  # wait in vain
     nobody_reads,  # wait in vain
     writer_gone,  # wait in vain
+    standing_still,  # deadlock, full pipe, wait in vain
     killed_child,  # wait in vain
     replaced_worker,  # wait in vain
     database_locked,

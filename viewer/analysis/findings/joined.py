@@ -45,7 +45,7 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
     if len(calls) > _MOST:
         calls = sorted(calls, key=lambda row: table.start_ns[row] - table.end_ns[row])[:_MOST]
     locks = [row for row in calls if _is_lock(facts, row) or _is_message(facts, row)]
-    joins = [(row, how) for row in calls if (how := _join(facts, row))[0]]
+    joins = [(row, how) for row in calls if (how := join_of(facts, row))[0]]
     times = Counter((table.who[row], how[1]) for row, how in joins)
     for wait in locks:
         member = family.members.get(process_of[table.who[wait]])
@@ -87,7 +87,7 @@ def _is_message(facts: Facts, row: int) -> bool:
     return _MESSAGE in facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
 
 
-def _join(facts: Facts, row: int) -> tuple[str, str]:
+def join_of(facts: Facts, row: int) -> tuple[str, str]:
     """The function of the library in which a parent waits for a child's end, and the line of
     the user's that calls it; ("", "") where it does not."""
     frames = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)

@@ -45,7 +45,8 @@ _BY_NAME = (
     "receive_nowait recv_nowait"
 )
 _BY_CLASS = (
-    "AsyncResult.ready AsyncResult.successful Future.running Popen.poll _ConnectionBase.poll"
+    "AsyncResult.ready AsyncResult.successful Future.running Popen.poll _ConnectionBase.poll "
+    "EpollSelector.select _PollLikeSelector.select SelectSelector.select"
 )
 _ASKS = frozenset((*_BY_NAME.split(), *_BY_CLASS.split()))
 _WAIT_INSTEAD = {
@@ -54,6 +55,12 @@ _WAIT_INSTEAD = {
     "is_alive": "Let it wait for the end: `join`, or `multiprocessing.connection.wait` for "
     "the `sentinel` of several processes.",
 }
+_SELECT = (
+    "It returns at once, for something that stays ready or with a time-out of 0: unregister "
+    "what is at its end, read all that is there, or let it wait."
+)
+_SELECTS = ("EpollSelector.select", "_PollLikeSelector.select", "SelectSelector.select")
+_WAIT_INSTEAD |= dict.fromkeys(_SELECTS, _SELECT)
 _WAIT = (
     "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
 )
@@ -244,7 +251,7 @@ def _questions(facts: Facts) -> Iterator[Finding]:
         how = (
             f"it computes for {duration(row.states[s.RUNNING])}, "
             f"{share(n, total)} of that in questions ({what}, {n} of {total} CPU samples). "
-            f"{_WAIT_INSTEAD.get(what.rpartition('.')[2], _WAIT)}"
+            f"{_WAIT_INSTEAD.get(what) or _WAIT_INSTEAD.get(what.rpartition('.')[2], _WAIT)}"
         )
         yield _finding(
             facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
@@ -292,13 +299,16 @@ def _asked(facts: Facts) -> list[str]:
 
 
 def _question(stack: tuple[Place, ...]) -> str:
-    asks = ""
+    asks = last = ""
     for place in stack:
         if is_library(f"{place.path}:{place.line} {place.function}"):
+            last = place.function
             asks = place.function if _is_question(place.function) else asks
         else:
             module = place.path.rpartition("/")[2].removesuffix(".py") + "."
             function = place.function.removeprefix(module)
+            if asks.endswith(_SELECTS) and last != asks:
+                return ""  # a loop of a library waits there
             return f"{asks}\n{place.path}:{place.line} {function}" if asks else ""
     return ""
 
