@@ -105,7 +105,10 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, did.site)
         behind = _locked_at(facts, late) or did.behind
-        yield Finding("pool exhausted", lost, text, evidence, behind=behind)
+        workers = {facts.model.thread_process[one.thread] for one in late}
+        yield Finding(
+            *("pool exhausted", lost, text, evidence), behind=behind, processes=len(workers)
+        )
 
 
 def _locked_at(facts: Facts, late: list[Late]) -> str:

@@ -73,7 +73,7 @@ class Evidence(NamedTuple):
 class Finding(NamedTuple):
     """A fault. `severity_ns` is the time it cost, summed over all who waited; `next_step` says
     what to do, "" where the text ends with it. `behind` is the line at which those who made
-    others wait mostly waited themselves."""
+    others wait mostly waited themselves. `processes`: of how many the text itself tells."""
 
     finding: str
     severity_ns: int
@@ -81,6 +81,7 @@ class Finding(NamedTuple):
     evidence: Evidence
     next_step: str = ""
     behind: str = ""
+    processes: int = 1
 
 
 class Behind(NamedTuple):

@@ -90,7 +90,7 @@ def across(facts: Facts, found: Iterable[Finding]) -> list[Finding]:
 
 def _within(family: Family, one: Finding) -> Finding:
     name = _process_of(family, one.evidence)
-    is_said = one.finding in _OF_SERVICES or not name
+    is_said = one.finding in _OF_SERVICES or not name or one.processes > 1
     return one if is_said else one._replace(text=f"In {code(name)}: {one.text}")
 
 

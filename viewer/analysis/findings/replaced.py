@@ -71,7 +71,9 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
             f"that of the master."
         )
         evidence = facts.evidence(("thread", worst.member.main), worst.since_ns, ns, site)
-        yield Finding("wait in vain", lost, text, evidence, behind=worst.did.behind)
+        yield Finding(
+            "wait in vain", lost, text, evidence, behind=worst.did.behind, processes=len(ends)
+        )
 
 
 def _how(member: Member) -> str:
