@@ -39,6 +39,9 @@ SERVICES: dict[str, Wanted] = {
     "o05_redis_script_holds_up_all": Wanted(
         "slow answer", ("clean_up", "6 threads", "session"), ("redis",), "REDIS_URL"
     ),
+    "o06_event_stream_outlives_the_stop": Wanted(
+        "slow end", ("uvicorn", "events"), ("uvicorn", "starlette")
+    ),
     "ok_p2_scheduled_jobs": Wanted("", (), ("apscheduler",)),
     "ok_p3_twisted_pool_fits": Wanted("", (), ("twisted",)),
     "ok_n1_workers_of_eight_requests": Wanted("", (), ("gunicorn",)),

@@ -82,6 +82,7 @@ from viewer.analysis.findings.standing import standing_still
 from viewer.analysis.findings.standstill import standstill
 from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.starved import starved_workers
+from viewer.analysis.findings.stopping import slow_stop
 from viewer.analysis.findings.stragglers import straggler
 from viewer.analysis.findings.subscribers import no_time_for_messages
 from viewer.analysis.findings.tasks import orphaned_task, task_leak
@@ -135,6 +136,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,
     slow_end,
+    slow_stop,  # slow end
     outlived_time_out,  # wait in vain
     late_time_out,  # wait in vain
     late_jobs,  # pool exhausted

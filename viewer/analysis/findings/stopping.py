@@ -1,0 +1,114 @@
+"""Servers that were told to stop, and wait for requests which do not end."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration
+from viewer.analysis.findings.doing import mostly
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.mentions import mentions
+from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.trace.columns import AWAIT
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Who stops a service notices half a second; a request that was there for four fifths of it,
+# and was the last one to end, is what it waited for. uvicorn looks ten times a second.
+_LONG_NS = 500 * _MS
+_COVERED = 8, 10
+_LAST_NS = 250 * _MS
+_MOST = 1_000  # tasks that are looked at, the last ones
+
+
+class _Server(NamedTuple):
+    """In `waits` it waits for requests that are not over; `limit` is the setting for that."""
+
+    name: str
+    file: str
+    waits: frozenset[str]
+    limit: str
+
+
+_SERVERS = (
+    _Server("uvicorn", "/uvicorn/server.py:", frozenset(("Server._wait_tasks_to_complete",)),
+            "timeout_graceful_shutdown"),
+    _Server("aiohttp", "/aiohttp/web_server.py:", frozenset(("Server.shutdown",)),
+            "shutdown_timeout"),
+)  # fmt: skip
+
+
+def slow_stop(facts: Facts) -> Iterator[Finding]:
+    """A server waits for open requests when it is told to stop."""
+    if not mentions(facts, *(server.file for server in _SERVERS)):
+        return
+    trace, slices, owned = facts.model.trace, facts.model.trace.slices, facts.model.owners
+    found = defaultdict[tuple[int, _Server], list[tuple[int, int]]](list)
+    for i in trace.engine.longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _MS):
+        server = _of(trace.text_of_slice(i, s.ARG_STACK))
+        if server is not None and owned.owner[i] >= 0:
+            found[owned.owner[i], server].append((slices.start_ns[i], slices.end_ns[i]))
+    for (task, server), times in found.items():
+        if sum(end - start for start, end in times) >= _LONG_NS:
+            start, end = min(start for start, _ in times), max(end for _, end in times)
+            yield from _finding(facts, task, server, start, end)
+
+
+@lru_cache(maxsize=4096)
+def _of(stack: str) -> _Server | None:
+    for frame in stack.split("\n"):
+        for server in _SERVERS:
+            if server.file in frame and place_of(frame).function in server.waits:
+                return server
+    return None
+
+
+def _finding(
+    facts: Facts, task: int, server: _Server, start: int, end: int
+) -> Iterator[Finding]:
+    open_ones = [
+        (which, max(since, start), until)
+        for which, since, until in _lives(facts, facts.model.owners.task_process[task])
+        if which != task
+        and end - _LAST_NS <= until <= end
+        and (until - max(since, start)) * _COVERED[1] >= (end - start) * _COVERED[0]
+    ]
+    by_site = defaultdict[str, list[tuple[Who, int, int]]](list)
+    for which, since, until in open_ones[-_MOST:]:
+        who: Who = ("task", which)
+        did = mostly(facts, [(who, since, until)])
+        if did.site and not is_library(did.site):
+            by_site[did.site].append((who, since, until))
+    if not by_site:
+        return
+    site, those = max(by_site.items(), key=lambda item: (len(item[1]), item[0]))
+    did, (who, since, until) = mostly(facts, those), those[0]
+    text = (
+        f"Slow end: {server.name} was told to stop and waited {duration(end - start)} "
+        f"({at(facts, start)}) for open requests, {did.text}."
+    )
+    step = (
+        f"Let {code(place_of(site).function)} end when the server stops (an event that it "
+        f"waits for, too), or set a limit (`{server.limit}`)."
+    )
+    evidence = facts.evidence(who, since, until - since, site)
+    yield Finding("slow end", end - start, text, evidence, step, behind=site)
+
+
+def _lives(facts: Facts, process: int) -> Iterator[tuple[int, int, int]]:
+    """The tasks of a process that have ended: from and until when each is in the trace."""
+    rows, slices, owned = (
+        facts.ledger.rows_of_tasks,
+        facts.model.trace.slices,
+        facts.model.owners,
+    )
+    for task, of in enumerate(owned.task_process):
+        low, high = rows.offset[task], rows.offset[task + 1]
+        if of == process and low < high:
+            last = rows.row[high - 1]
+            if not slices.unfinished[last]:
+                yield task, rows.start_ns[low], slices.end_ns[last]
