@@ -28,6 +28,21 @@ def test_tiny_sleeps(tmp_path):
         "longer each time."
     )
     assert found.evidence.site == POLL
+    assert found.severity_ns == 599 * MS // 10  # it is awake for that long
+
+
+def test_tiny_sleeps_of_several_threads(tmp_path):
+    """Those that differ in a number only are told at once."""
+    trace = TraceBuilder(argv="poll.py", signals=SIGNALS)
+    threads, at = [trace.thread(f"web-{n}") for n in range(3)], 0
+    for _ in range(600):
+        for thread in threads:
+            thread.sleep(at, site=POLL).native(at + MS)
+        at += MS + MS // 10
+    for thread in threads:
+        thread.end(at)
+    (found,) = find_in(tmp_path, trace.ended(at + MS))
+    assert "for 660 ms (at 0), as do 3 threads `web-N` in all. Wait for" in found.text
 
 
 @pytest.mark.parametrize(

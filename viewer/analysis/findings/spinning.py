@@ -7,8 +7,9 @@ from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.mentions import mentions
-from viewer.analysis.findings.waits import place_in
+from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
@@ -16,7 +17,7 @@ from viewer.analysis.states import keys, marks, numbers
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
-from viewer.words import code
+from viewer.words import code, stem
 
 _MS = 1_000_000
 # Asking every 2 ms means asking five hundred times a second, as with tasks. The pauses must be
@@ -113,7 +114,8 @@ def _by_thread(facts: Facts, state: int, least: int, names: tuple[str, ...]) -> 
 
 
 def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
-    table = facts.model.states
+    table, names = facts.model.states, facts.model.thread_names
+    alike: dict[tuple[str, str], list[tuple[int, list[int]]]] = defaultdict(list)
     for (thread, call), rows in _by_thread(facts, SLEEP, _POLLS, ("",)).items():
         if len(rows) < _POLLS or thread in told:
             continue
@@ -123,12 +125,19 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
             continue
         if _worked_ns(facts, thread, start, end) > len(rows) * _LOOK_NS:
             continue
+        alike[stem(names[thread]), facts.call(call)[1]].append((thread, rows))
+    for (_, site), pollers in alike.items():
+        thread, rows = max(pollers, key=lambda one: len(one[1]))
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        others: set[Who] = {("thread", one) for one, _ in pollers}
+        who = f", as do {users(facts.model, others)} in all" if len(others) > 1 else ""
         how = (
             f"it sleeps {len(rows):,} times, {duration(slept // len(rows))} on average, for "
-            f"{duration(end - start)} ({at(facts, start)}). Wait for what it asks for (an "
-            f"event, a condition, a queue), or sleep longer each time."
+            f"{duration(end - start)} ({at(facts, start)}){who}. Wait for what it asks for "
+            f"(an event, a condition, a queue), or sleep longer each time."
         )
-        yield _finding(facts, thread, facts.call(call)[1], start, end, end - start, how)
+        yield _finding(facts, thread, site, start, end, end - start - slept, how)
 
 
 def _worked_ns(facts: Facts, thread: int, start: int, end: int) -> int:
