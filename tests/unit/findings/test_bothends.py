@@ -14,12 +14,15 @@ CLIENT = f"{SOCKET}\n/usr/lib/python3.13/http/client.py:492 HTTPResponse.read\n{
 HANDLE = "/usr/lib/python3.13/http/server.py:404 BaseHTTPRequestHandler.handle_one_request"
 
 
-def talk(ns=1_500 * MS, ends_ns=MS, own=True, body=False, reads=CLIENT):
-    """`ends_ns`: how long after the server the client stops waiting."""
+def talk(ns=1_500 * MS, ends_ns=MS, own=True, body=False, reads=CLIENT, asks=False):
+    """`ends_ns`: how long after the server the client stops waiting. `asks`: the handler
+    itself reads a response."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     main, server = trace.thread("MainThread").native(0), trace.thread("server").native(0)
     site = POST if body else SOCKET
     stack = f"{SOCKET}\n{POST}\n{HANDLE}" if body else f"{SOCKET}\n{HANDLE}"
+    if asks:
+        stack = f"{CLIENT.rpartition(chr(10))[0]}\n{stack}"
     end = 10 * MS + ns
     server.io(10 * MS, "socket.recv_into", site=site, stack=stack).native(end)
     main.io(11 * MS, "socket.recv_into", site=GET, stack=reads, own_peer=own)
@@ -54,6 +57,7 @@ def test_a_request_without_an_end(tmp_path):
         pytest.param({"ends_ns": 300 * MS}, id="it was not for that server"),
         pytest.param({"ends_ns": -300 * MS}, id="the answer came"),
         pytest.param({"own": False}, id="a server elsewhere"),
+        pytest.param({"body": True, "asks": True}, id="the handler waits for another server"),
         pytest.param({"reads": f"{SOCKET}\n{GET}"}, id="no response of HTTP"),
         pytest.param({"reads": BEGIN}, id="nothing of the response came: it serves another"),
     ],

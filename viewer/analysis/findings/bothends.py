@@ -30,7 +30,10 @@ def both_wait(facts: Facts) -> Iterator[Finding]:
     table, model = facts.model.states, facts.model
     rows = [*facts.rows_of((IO,), _LONG_NS)][:_MOST]
     rows = [row for row in rows if facts.call(table.row[row])[0].endswith(_RECEIVES)]
-    serving = [row for row in rows if _SERVES in _stack(facts, row)]
+    # A handler that reads a response is a client itself: of whom, others tell.
+    serving = [
+        row for row in rows if _SERVES in (stack := _stack(facts, row)) and _READS not in stack
+    ]
     for row in rows if serving else ():
         if _READS not in _stack(facts, row) or not is_own(facts, row):
             continue
