@@ -11,6 +11,7 @@ from viewer.trace.sites import place_of, via
 _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 _AT_LINE = re.compile(r".*:\d+(?= |$)")  # a file's name may have spaces
 _NUMBER = re.compile(r"\d+")
+_DIGITS = dict.fromkeys(map(ord, "0123456789"), "\0")
 _LONG = 48
 
 
@@ -101,7 +102,14 @@ def _stems(names: tuple[str, ...]) -> list[str]:
     text = "\n".join(names)
     if text.count("\n") != len(names) - 1:
         return [*map(stem, names)]
-    return (_NUMBER.sub("N", text) + "\n").replace(" (N)\n", "\n").split("\n")[:-1]
+    if text.isascii() and "\0" not in text:  # as a pattern would, but at once
+        text = text.translate(_DIGITS)
+        while "\0\0" in text:
+            text = text.replace("\0\0", "\0")
+        text = text.replace("\0", "N")
+    else:
+        text = _NUMBER.sub("N", text)
+    return f"{text}\n".replace(" (N)\n", "\n").split("\n")[:-1]
 
 
 @lru_cache(maxsize=1 << 18)

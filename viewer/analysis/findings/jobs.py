@@ -1,8 +1,9 @@
 """Jobs that wait for a worker of a thread pool while others have all of them."""
 
+from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat, takewhile
 
 from tracer import schema as s
@@ -21,9 +22,8 @@ from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
-from viewer.analysis.processes.jobs import Columns
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
-from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK
+from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK, Column
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
@@ -94,46 +94,55 @@ def _never_begun(facts: Facts, by_pool: dict[int, list[Job]]) -> dict[int, list[
 def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
     """The pools of processes and their jobs; each worker is its process's main thread."""
     family, found = Family.of(facts.model), ProcessJobs.of(facts.model)
-    known = facts.model.trace.engine.known
+    engine = facts.model.trace.engine
     for pool in found.pools:
         if sum(ns for ns in pool.each_queued_ns if ns >= _NOTICED_NS) < _LOST_NS:
             continue
         members = {worker: family.members.get(worker) for worker in pool.workers}
         main = {worker: one.main for worker, one in members.items() if one is not None}
-        of = pool.columns
-        threads = [main.get(worker, -1) for worker in of.worker]
-        rows = [n for n in known(of.submit_ns, of.start_ns) if threads[n] >= 0]
-        kinds = [found.kinds[of.kind[n]] for n in rows]
+        of, by_worker = pool.columns, array("i", [-1]) * (max(pool.workers, default=-1) + 1)
+        for worker, thread in main.items():
+            by_worker[worker] = thread
+        threads = engine.take(memoryview(by_worker), of.worker, -1)
+        rows = engine.known(of.submit_ns, of.start_ns)
+        rows = engine.pick(rows, threads, memoryview(b"\1" * (max(threads, default=-1) + 1)))
+        on, submitted, began, ended, kinds = (
+            engine.take(column, rows, -1).tolist()
+            for column in (threads, of.submit_ns, of.start_ns, of.end_ns, of.kind)
+        )
+        names, sites = ([kind[n] for kind in found.kinds] for n in (0, 1))
         jobs = [
             *map(
                 Job,
                 repeat(-1),
-                map(threads.__getitem__, rows),
-                map(of.submit_ns.__getitem__, rows),
-                map(of.start_ns.__getitem__, rows),
-                map(of.end_ns.__getitem__, rows),
-                [name for name, _ in kinds],
-                [site for _, site in kinds],
-                _who_submitted(facts, of, rows),
+                on,
+                submitted,
+                began,
+                ended,
+                map(names.__getitem__, kinds),
+                map(sites.__getitem__, kinds),
+                _who_submitted(facts, engine.take(of.thread, rows, -1), submitted),
             )
         ]
         name = next((one.name for one in members.values() if one is not None), "")
         if jobs:
-            yield ThreadPool(stem(name), tuple({*map(threads.__getitem__, rows)})), jobs
+            yield ThreadPool(stem(name), tuple({*on})), jobs
 
 
-def _who_submitted(facts: Facts, jobs: Columns, rows: list[int]) -> Iterator[Who | None]:
+def _who_submitted(facts: Facts, threads: Column, times_ns: list[int]) -> Iterable[Who | None]:
     """Of each the task in whose step a thread submitted it, else the thread."""
-    whos: dict[int, Who | None] = {n: ("thread", n) for n in {*jobs.thread}}
+    whos: dict[int, Who | None] = {thread: ("thread", thread) for thread in {*threads}}
     whos[-1] = None
-    lanes, owned = facts.ledger.lane_of_thread, facts.model.owners
-    for n in rows:
-        thread = jobs.thread[n]
-        step = facts.on_loop_at(thread, jobs.submit_ns[n]) if thread in lanes else -1
-        if step >= 0 and owned.kind[step] == LOOP_TASK:
-            yield "task", owned.owner[step]
-        else:
-            yield whos[thread]
+    if whos.keys().isdisjoint(facts.ledger.lane_of_thread):
+        return map(whos.__getitem__, threads)
+    steps = map(facts.on_loop_at, threads, times_ns)
+    owned = facts.model.owners
+    return (
+        ("task", owned.owner[step])
+        if step >= 0 and owned.kind[step] == LOOP_TASK
+        else whos[thread]
+        for thread, step in zip(threads, steps, strict=True)
+    )
 
 
 def _named(facts: Facts, jobs: list[Job]) -> list[Job]:

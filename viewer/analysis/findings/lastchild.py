@@ -99,6 +99,11 @@ def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
 
 
 def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
+    of = pool.columns
+    times = zip(of.start_ns, of.end_ns, strict=True)
+    ends_ns = sorted([end for start, end in times if start >= 0 and end > start])
+    if len(ends_ns) <= _OTHERS or ends_ns[-1] - ends_ns[-2] < _LOST_NS:
+        return  # nobody waited for the last one alone
     begun = [job for job in pool.jobs if job.start_ns >= 0 and job.end_ns > job.start_ns]
     if len(begun) <= _OTHERS or len({job.worker for job in begun}) < 2:
         return

@@ -15,7 +15,16 @@ from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import keys, marks, numbers
 from viewer.analysis.threads import ThreadRow
-from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
+from viewer.trace.columns import (
+    AWAIT,
+    FAILED,
+    IDLE_WAIT,
+    IO,
+    LARGEST,
+    LOCK_WAIT,
+    SLEEP,
+    STATE_MASK,
+)
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
@@ -93,8 +102,11 @@ def _finding(
     return Finding("busy loop", cost, f"{code(name)} polls{inside}: {how}", evidence)
 
 
-def _by_thread(facts: Facts, state: int, least: int, names: tuple[str, ...]) -> _Calls:
-    """By thread and call its rows of States, of calls that are made this often."""
+def _by_thread(
+    facts: Facts, state: int, least: int, names: tuple[str, ...], mean_ns: int = LARGEST
+) -> _Calls:
+    """By thread and call its rows of States, of calls that are made this often, and on average
+    take so long at most."""
     model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
     every, found = len(table.call_name), defaultdict[tuple[int, int], list[int]](list)
     does_end = {name: model.trace.text(name).endswith(names) for name in {*table.call_name}}
@@ -107,16 +119,29 @@ def _by_thread(facts: Facts, state: int, least: int, names: tuple[str, ...]) -> 
         int(is_named and count >= least)
         for is_named, count in zip(named, stats.count, strict=True)
     )
-    if 1 in often:
-        for row in engine.pick(facts.rows_of((state,), 0), table.row, memoryview(often)):
-            found[table.who[row], table.row[row]].append(row)
+    if 1 not in often:
+        return found
+    rows = engine.pick(facts.rows_of((state,), 0), table.row, memoryview(often))
+    who, calls, starts, ends = (
+        engine.take(column, rows, -1)
+        for column in (table.who, table.row, table.start_ns, table.end_ns)
+    )
+    alike = engine.pairs(who, calls)
+    none, own = memoryview(bytes(len(rows))), alike.number
+    tally = engine.tally(starts, ends, own, none, len(alike.head), 1)
+    wanted = bytes(
+        count >= least and total <= count * mean_ns
+        for count, total in zip(tally.count, tally.total, strict=True)
+    )
+    for n in engine.pick(engine.upto(0, len(rows)), own, memoryview(wanted)):
+        found[who[n], calls[n]].append(rows[n])
     return found
 
 
 def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
     table, names = facts.model.states, facts.model.thread_names
     alike: dict[tuple[str, str], list[tuple[int, list[int]]]] = defaultdict(list)
-    for (thread, call), rows in _by_thread(facts, SLEEP, _POLLS, ("",)).items():
+    for (thread, call), rows in _by_thread(facts, SLEEP, _POLLS, ("",), _POLL_NS).items():
         if len(rows) < _POLLS or thread in told:
             continue
         slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
