@@ -9,6 +9,7 @@
 #include "ring/text.h"
 
 enum { SAMPLES = 512, LEAST_SAMPLES = 2 }; /* of fewer it is unknown where the time went */
+enum { KNOWN = 1024 };
 enum whose { THE_PROGRAM, A_PACKAGE, THE_LIBRARY };
 
 /* What calls the steps of a loop: its callers are no part of a step. As in flight_recorder/rings.py. */
@@ -23,6 +24,8 @@ typedef struct {
 static char library[PLACE_TEXT];
 static kept_sample samples[SAMPLES]; /* a ring */
 static uint32_t sample_count;
+/* Found once: a sample has dozens of frames, and the same ones come again. String id << 2 | what it is; 0: none. */
+static uint32_t known_paths[KNOWN], known_functions[KNOWN];
 
 long_span *spans_add(long_spans *of, const track *on, uint64_t ns, uint64_t end_ns)
 {
@@ -46,6 +49,7 @@ const long_span *spans_most_of(const long_spans *of, const track *on, uint64_t s
 void places_library(const char *path)
 {
     snprintf(library, sizeof library, "%s", path);
+    memset(known_paths, 0, sizeof known_paths);
 }
 
 static enum whose whose_is(const char *path, size_t length)
@@ -64,6 +68,32 @@ static int runs_loop(const char *name, size_t length)
         if (length == strlen(runners[i]) && !memcmp(name, runners[i], length))
             return 1;
     return 0;
+}
+
+static enum whose whose_path(uint32_t path)
+{
+    uint32_t *known = &known_paths[path % KNOWN];
+    if (!path)
+        return THE_LIBRARY;
+    if (*known >> 2 != path) {
+        size_t length;
+        const char *text = intern_text(path, &length);
+        *known = path << 2 | whose_is(text, length);
+    }
+    return *known & 3;
+}
+
+static int function_runs_loop(uint32_t function)
+{
+    uint32_t *known = &known_functions[function % KNOWN];
+    if (!function)
+        return 0;
+    if (*known >> 2 != function) {
+        size_t length;
+        const char *name = intern_text(function, &length);
+        *known = function << 2 | (uint32_t)runs_loop(name, length);
+    }
+    return *known & 3;
 }
 
 void places_in_stack(const char *stack, size_t length, char *to, size_t size)
@@ -88,6 +118,8 @@ void places_in_stack(const char *stack, size_t length, char *to, size_t size)
 void places_begin(void)
 {
     sample_count = 0;
+    memset(known_paths, 0, sizeof known_paths);
+    memset(known_functions, 0, sizeof known_functions);
 }
 
 void places_sampled(void *unused, const sample *one, uint64_t ns)
@@ -96,15 +128,12 @@ void places_sampled(void *unused, const sample *one, uint64_t ns)
     enum whose best = THE_LIBRARY + 1;
     kept_sample kept = {.ns = ns, .tid = (uint32_t)one->tid};
     for (uint32_t i = 0; i < one->count && best != THE_PROGRAM; i++) {
-        size_t length;
-        const char *path = intern_text(one->places[i].path, &length);
-        enum whose whose = one->places[i].path ? whose_is(path, length) : THE_LIBRARY;
+        enum whose whose = whose_path(one->places[i].path);
         if (whose < best) {
             best = whose;
             kept.place = one->places[i];
         }
-        const char *name = intern_text(one->places[i].function, &length);
-        if (one->places[i].function && runs_loop(name, length))
+        if (function_runs_loop(one->places[i].function))
             break;
     }
     if (kept.place.line)
