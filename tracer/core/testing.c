@@ -410,7 +410,8 @@ static PyObject *map_keeps(PyObject *module, PyObject *keys)
 
 PyDoc_STRVAR(await_doc, "await_signal(fd)\n\n"
 "For tests: waits for SIGTERM with a lock that the writer needs, having written a byte to the descriptor.");
-PyDoc_STRVAR(limit_doc, "killed_limit(seconds)\n\nFor tests: how long SIGTERM waits for the writer at most.");
+PyDoc_STRVAR(limit_doc, "killed_limit(seconds, goes_on_ms=5)\n\n"
+"For tests: how long SIGTERM waits for the writer at most, and is put off where a thread may hold what the writer needs.");
 
 static PyObject *await_signal(PyObject *module, PyObject *descriptor)
 {
@@ -437,13 +438,14 @@ static PyObject *await_signal(PyObject *module, PyObject *descriptor)
     return told ? Py_NewRef(Py_None) : PyErr_SetFromErrno(PyExc_OSError);
 }
 
-static PyObject *set_killed_limit(PyObject *module, PyObject *seconds)
+static PyObject *set_killed_limit(PyObject *module, PyObject *args)
 {
     (void)module;
-    long limit = PyLong_AsLong(seconds);
-    if (limit == -1 && PyErr_Occurred())
+    unsigned int limit, goes_on = 5;
+    if (!PyArg_ParseTuple(args, "I|I", &limit, &goes_on))
         return NULL;
     atomic_store(&killed_limit_ns, (uint64_t)limit * 1000000000u);
+    atomic_store(&killed_goes_on_ns, (uint64_t)goes_on * 1000000u);
     Py_RETURN_NONE;
 }
 
@@ -497,7 +499,7 @@ int testing_exec(PyObject *module)
 
 PyMethodDef testing_methods[] = {
     {"await_signal", await_signal, METH_O, await_doc},
-    {"killed_limit", set_killed_limit, METH_O, limit_doc},
+    {"killed_limit", set_killed_limit, METH_VARARGS, limit_doc},
     {"map_keeps", map_keeps, METH_O, keeps_doc},
     {"encode", encode, METH_VARARGS, encode_doc},
     {"status", status, METH_VARARGS, status_doc},

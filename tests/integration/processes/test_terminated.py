@@ -53,6 +53,38 @@ def test_terminated_in_the_midst(record: Recorder, wait: str) -> None:
     assert told.args == {s.ARG_CHILD: child.pid, s.ARG_SIGNAL: 15}
 
 
+BEFORE_EXEC = """\
+import os, threading, tracer._core
+
+told = os.pipe()
+pid = os.fork()
+if pid == 0:
+    tracer._core.killed_limit(60, 60_000)
+    held = os.pipe()
+    threading.Thread(target=tracer._core.await_signal, args=(held[1],), daemon=True).start()
+    os.read(held[0], 1)  # from now on the writer waits for that lock
+    os.write(told[1], b"x")
+    os.execv("/bin/echo", ["echo", "lives on"])
+os.read(told[0], 1)
+
+def is_blocked():
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("SigBlk:"):
+            return int(line.split()[1], 16) & 1 << 14
+while not is_blocked():  # the main thread waits for the writer, to be replaced then
+    pass
+os.kill(pid, 15)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_exec_does_not_lose_it(record: Recorder) -> None:
+    """It comes to another thread, is put off, and meanwhile all is written: it ends the
+    process all the same."""
+    record(BEFORE_EXEC)
+    assert record.stdout == "-15\n"
+
+
 IN_C_CODE = """\
 import ctypes, os, threading, tracer._core
 

@@ -19,9 +19,9 @@
 /* At most a second, on a machine that has no time for the writer. The thread that has the signal may hold what the writer
  * needs, a mutex of ours or of malloc(): it goes on for some moments meanwhile, as if the signal came later.
  * Not where it waits in a call that fails for that. */
-enum { LOOKS = 10, LOOK_NS = 1000 * 1000, GOES_ON_NS = 5 * 1000 * 1000 };
+enum { LOOKS = 10, LOOK_NS = 1000 * 1000 };
 
-_Atomic uint64_t killed_limit_ns = 1000 * 1000 * 1000;
+_Atomic uint64_t killed_limit_ns = 1000 * 1000 * 1000, killed_goes_on_ns = 5 * 1000 * 1000;
 
 enum writer { IS_OVER, SERVES, COMES_BACK };
 
@@ -55,7 +55,8 @@ static int wake_writer(void)
 
 static int come_again(void)
 {
-    const struct itimerspec soon = {.it_value.tv_nsec = GOES_ON_NS};
+    uint64_t ns = atomic_load(&killed_goes_on_ns);
+    const struct itimerspec soon = {.it_value = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)}};
     return timers_pid == getpid() && timer_settime(again, 0, &soon, NULL) == 0;
 }
 
@@ -147,9 +148,13 @@ void killed_hold(sigset_t *before)
     atomic_store(&is_held, 1);
 }
 
+/* Where the signal came meanwhile, it was put off: all is written now, and exec would lose it. */
 void killed_let_go(const sigset_t *before)
 {
+    struct sigaction now;
     atomic_store(&is_held, 0);
+    if (killed_is_asked() && sigaction(SIGTERM, NULL, &now) == 0 && now.sa_sigaction == on_signal)
+        killed_end();
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 

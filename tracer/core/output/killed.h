@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdint.h>
 
-extern _Atomic uint64_t killed_limit_ns; /* how long the signal waits for the writer at most; tests wait longer */
+/* How long the signal waits for the writer at most, and is put off where the thread may hold what the writer needs; tests
+ * wait longer. */
+extern _Atomic uint64_t killed_limit_ns, killed_goes_on_ns;
 void killed_heed(void); /* from now on, if the program leaves SIGTERM to the system */
 /* The writer's thread runs, and waits so; it has the mutex. */
 void killed_serve(pthread_mutex_t *mutex, pthread_cond_t *wake);
@@ -14,7 +16,7 @@ void killed_leave(int comes_back); /* it does no longer, or for a while */
 void killed_forget(void);          /* in a forked child */
 /* Around what ends the recording on this thread: the signal waits, here as on all other threads. */
 void killed_hold(sigset_t *before);
-void killed_let_go(const sigset_t *before);
+void killed_let_go(const sigset_t *before); /* does not return where the signal came meanwhile */
 int killed_is_asked(void);
 /* Everything is written: the signal ends the process. Does not return. */
 void killed_end(void) __attribute__((noreturn));
