@@ -21,7 +21,8 @@
  * Not where it waits in a call that fails for that. */
 enum { LOOKS = 10, LOOK_NS = 1000 * 1000 };
 
-_Atomic uint64_t killed_limit_ns = 1000 * 1000 * 1000, killed_goes_on_ns = 5 * 1000 * 1000;
+_Atomic uint64_t killed_limit_ns = 1000 * 1000 * 1000;
+_Atomic uint64_t killed_goes_on_ns = 5 * 1000 * 1000;
 
 enum writer { IS_OVER, SERVES, COMES_BACK };
 

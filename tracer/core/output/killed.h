@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <stdint.h>
 
-/* How long the signal waits for the writer at most, and is put off where the thread may hold what the writer needs; tests
- * wait longer. */
-extern _Atomic uint64_t killed_limit_ns, killed_goes_on_ns;
+/* Tests wait longer. */
+extern _Atomic uint64_t killed_limit_ns;   /* how long the signal waits for the writer at most */
+extern _Atomic uint64_t killed_goes_on_ns; /* how long it is put off where the thread may hold what the writer needs */
 void killed_heed(void); /* from now on, if the program leaves SIGTERM to the system */
 /* The writer's thread runs, and waits so; it has the mutex. */
 void killed_serve(pthread_mutex_t *mutex, pthread_cond_t *wake);
