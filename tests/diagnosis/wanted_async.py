@@ -384,4 +384,8 @@ ASYNC: dict[str, Wanted] = {
         "wait in vain", ("convert", "drain", "communicate")
     ),
     "ok_p1_streams_keep_up": Wanted(""),
+    "a32_backs_off_with_permit": Wanted(
+        "pool exhausted", ("3 permits", "call"), ("tenacity",)
+    ),
+    "b03_semaphore_per_host_starves": Wanted("pool exhausted", ("4 permits", "download")),
 }

@@ -6,7 +6,19 @@ from tests.support.builder.trace import Task, TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 
-def batch(quick_ns=5 * MS, slow_ns=600 * MS, slow=2, permits=2, asks="", asked_ns=10 * MS):
+TENACITY = "/lib/site-packages/tenacity/asyncio/__init__.py:9 AsyncRetrying.__call__"
+CALL = "/app/batch.py:12 back_off"
+
+
+def batch(
+    quick_ns=5 * MS,
+    slow_ns=600 * MS,
+    slow=2,
+    permits=2,
+    asks="",
+    asked_ns=10 * MS,
+    stack=CALL,
+):
     """`main` starts tasks that share permits: some keep one for long, then quick ones."""
     trace = TraceBuilder(argv="batch.py", signals=SIGNALS)
     loop = trace.loop(trace.thread("MainThread"))
@@ -31,7 +43,7 @@ def batch(quick_ns=5 * MS, slow_ns=600 * MS, slow=2, permits=2, asks="", asked_n
             task.awaits(start, asks, site="/app/batch.py:10 call")
             task.ready(start + asked_ns).running(start + asked_ns + 1)
             start += asked_ns + 2
-        task.awaits(start, "sleep", site="/app/batch.py:12 back_off")
+        task.awaits(start, "sleep", site=CALL, stack=stack)
         end = start + (slow_ns if n < slow else quick_ns) + n
         task.ready(end).running(end + 1)
         gave.append((end + 2 + n, task))
@@ -48,10 +60,25 @@ def test_quick_tasks_of_a_batch_behind_slow_ones(tmp_path):
     assert "asleep in `back_off` (batch.py:12)" in found.text
 
 
+def test_quick_tasks_behind_several_rounds_of_slow_ones(tmp_path):
+    (found,) = find_in(tmp_path, batch(slow=4))
+    assert found.finding == "pool exhausted"
+
+
+def test_a_batch_that_sleeps_between_attempts(tmp_path):
+    story = {"quick_ns": 300 * MS, "slow_ns": 300 * MS, "stack": f"{TENACITY}\n{CALL}"}
+    (found,) = find_in(tmp_path, batch(**story))
+    assert found.finding == "pool exhausted"
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"quick_ns": 300 * MS}, id="all are slow"),
+        pytest.param({"quick_ns": 90 * MS, "slow": 4}, id="not much slower"),
+        pytest.param(
+            {"quick_ns": 600 * MS, "stack": f"{CALL}\n{TENACITY}"}, id="the attempt sleeps"
+        ),
         pytest.param({"slow_ns": 100 * MS}, id="little is lost"),
     ],
 )

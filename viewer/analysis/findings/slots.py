@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
-from itertools import pairwise
+from itertools import pairwise, repeat, takewhile
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -32,6 +32,8 @@ _APART_NS = 5 * _MS
 _ONE_BY_ONE = 8
 _WORKER = "worker"  # a slot that is a thread, for tasks that wait
 _SOME = 40  # holds that are looked at
+_LOOKED = 200  # waits that are
+_RETRIES = ("-packages/tenacity/", "-packages/backoff/", "-packages/stamina/")
 
 
 def slot_findings(facts: Facts) -> Iterator[Finding]:
@@ -138,36 +140,65 @@ def come_over_time(facts: Facts, waits: list[Wait]) -> bool:
 
 def _is_held_up(waits: LongWaits, group: Group) -> bool:
     """Whether short jobs of a batch wait for long ones: most of the loss is theirs who waited
-    while nobody got a slot, at least ten times as long as they then needed theirs."""
-    ends, lost = sorted(wait.end_ns for wait in group.waits), 0
-    for wait in group.waits:
-        still_ns = ends[bisect_right(ends, wait.start_ns)] - wait.start_ns
-        needed_ns = waits.ends_ns(wait.who) - wait.end_ns
-        if still_ns >= needed_ns * _LONGER and still_ns * _STILL[1] >= wait.ns * _STILL[0]:
-            lost += wait.ns
-    return lost * 2 >= group.ns
+    while nobody got a slot, each time ten times as long as they then needed theirs."""
+    ends = sorted(wait.end_ns for wait in group.waits)
+    looked = group.waits[:: len(group.waits) // _LOOKED + 1]
+    lost = sum(wait.ns for wait in looked if _stands_still(ends, wait, waits))
+    return lost * 2 >= sum(wait.ns for wait in looked)
+
+
+def _stands_still(ends: list[int], wait: Wait, waits: LongWaits) -> bool:
+    """Whether others got slots seldom while somebody waited who needed one for a moment."""
+    needed_ns = waits.ends_ns(wait.who) - wait.end_ns
+    met = ends[bisect_right(ends, wait.start_ns) : bisect_right(ends, wait.end_ns)]
+    pauses = (end - start for start, end in pairwise([wait.start_ns, *met]))
+    still_ns = sum(pause for pause in pauses if pause >= needed_ns * _LONGER)
+    return still_ns * _STILL[1] >= wait.ns * _STILL[0]
 
 
 def _sleep_with_one(facts: Facts, holds: list[Hold]) -> bool:
-    """Whether those who have a slot keep it asleep once their work is done: they wait for
-    something outside first, and then sleep for most of the time."""
+    """Whether those who have a slot keep it asleep: once their work is done (they wait for
+    something outside first, and then sleep for most of the time), or between attempts."""
     longest = sorted(holds, key=lambda hold: hold.start_ns - hold.end_ns)[:_SOME]
-    return sum(_sleeps_last(facts, hold) for hold in longest) * _STILL[1] >= (
-        len(longest) * _STILL[0]
-    )
+    awaits = [_awaits_in(facts, hold) for hold in longest]
+    last = sum(map(_sleeps_last, repeat(facts), longest, awaits))
+    between = sum(map(_backs_off, repeat(facts), longest, awaits))
+    return last * _STILL[1] >= len(longest) * _STILL[0] or between * 2 >= len(longest)
 
 
-def _sleeps_last(facts: Facts, hold: Hold) -> bool:
+def _awaits_in(facts: Facts, hold: Hold) -> list[int]:
+    """The awaits of a task that begin while it has a slot."""
     kind, task = hold.who
     if kind != "task":
-        return False
-    rows, slices = facts.ledger.rows_of_tasks, facts.model.trace.slices
+        return []
+    rows = facts.ledger.rows_of_tasks
     low, high = rows.offset[task], rows.offset[task + 1]
     first = bisect_left(rows.start_ns, hold.start_ns, low, high)
     last = bisect_left(rows.start_ns, hold.end_ns, first, high)
-    awaits = [i for i in rows.row[first:last] if facts.model.owners.kind[i] == AWAIT]
+    return [i for i in rows.row[first:last] if facts.model.owners.kind[i] == AWAIT]
+
+
+def _sleeps_last(facts: Facts, hold: Hold, awaits: list[int]) -> bool:
     kinds = [waited_for(facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) for i in awaits]
     if For.OUTSIDE not in kinds or kinds[-1] is not For.CLOCK:
         return False
-    slept_ns = slices.end_ns[awaits[-1]] - slices.start_ns[awaits[-1]]
-    return slept_ns * 2 >= hold.end_ns - hold.start_ns
+    return _is_half(facts, awaits[-1], hold)
+
+
+def _backs_off(facts: Facts, hold: Hold, awaits: list[int]) -> bool:
+    """Whether a library that tries again sleeps for most of the time."""
+    return any(_is_half(facts, i, hold) and _of_retries(facts, i) for i in awaits)
+
+
+def _is_half(facts: Facts, i: int, hold: Hold) -> bool:
+    slices = facts.model.trace.slices
+    return (slices.end_ns[i] - slices.start_ns[i]) * 2 >= hold.end_ns - hold.start_ns
+
+
+def _of_retries(facts: Facts, i: int) -> bool:
+    """Whether such a library itself sleeps, not what it calls."""
+    if waited_for(facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) is not For.CLOCK:
+        return False
+    frames = facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n")
+    inner = takewhile(is_library, frames)
+    return any(library in frame for frame in inner for library in _RETRIES)
