@@ -5,7 +5,6 @@ import pytest
 from tests.support.builder.trace import Task, TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
-
 TENACITY = "/lib/site-packages/tenacity/asyncio/__init__.py:9 AsyncRetrying.__call__"
 CALL = "/app/batch.py:12 back_off"
 
