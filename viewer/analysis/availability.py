@@ -112,14 +112,19 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     stops = _Stops(model)
 
     def of(marks: dict[int, _Marks], at: int) -> _Marks:
-        return marks[at] if at in marks else marks.setdefault(at, _Marks(counts[at]))
+        found = marks.get(at)
+        if found is None:
+            found = marks[at] = _Marks(counts[at])
+        return found
 
     def mark(marks: dict[int, _Marks], at: int, since: int, until: int) -> None:
         """Marks the windows of a loop that contain one of the moments [since, until)."""
-        if counts[at] and since < until:
-            first = max((since - starts[at]) // WINDOW_NS, 0)
-            last = (until - 1 - starts[at]) // WINDOW_NS
-            of(marks, at).put(min(first, counts[at] - 1), last)
+        count = counts[at]
+        if count and since < until:
+            start = starts[at]
+            first = (since - start) // WINDOW_NS if since > start else 0
+            last = (until - 1 - start) // WINDOW_NS
+            of(marks, at).put(first if first < count else count - 1, last)
 
     def mark_bad(at: int, from_ns: int, until_ns: int) -> None:
         if until_ns <= stops.first_ns(at):
@@ -145,7 +150,10 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         mark_bad(at, covers[at], covered[at])
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
     for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
-        mark_bad(at, from_ns, until_ns)
+        if at in stops:
+            mark_bad(at, from_ns, until_ns)
+        else:
+            mark(bad, at, from_ns, until_ns - ANSWER_NS)
     losses = Losses.of(model)
     for at, loop in enumerate(model.loops if losses else ()):
         if counts[at]:
@@ -156,6 +164,7 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after it stopped
         of(off, at).put(max(first, 0), (until_ns - starts[at]) // WINDOW_NS - 1)
     found = []
+    pids = {process: model.pid(process) for process in {loop.process for loop in model.loops}}
     for at, loop in enumerate(model.loops):
         known = available = counts[at]
         unknown = 0
@@ -170,15 +179,15 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
             unknown = sum(is_lost and not is_off for _, is_lost, is_off in windows)
             known, available = len(good), good.count(False)
         if known or unknown:
-            row = (
-                model.pid(loop.process),
+            row = LoopRow(
+                pids[loop.process],
                 loop.thread_name,
                 known,
                 available,
                 unknown,
                 loop.process,
             )
-            found.append(LoopRow(*row))
+            found.append(row)
     return tuple(found)
 
 
@@ -193,7 +202,8 @@ class _Marks:
 
     def put(self, first: int, last: int) -> None:
         """Marks the windows from first to last, as far as there are such."""
-        last = min(last, self._count - 1)
+        if last >= self._count:
+            last = self._count - 1
         if first <= last:
             self._parts.append((first, last))
 
@@ -229,6 +239,9 @@ class _Stops:
                 self._of[lane].append((since.pop(lane), events.time_ns[event]))
         for lane, stop_ns in since.items():
             self._of[lane].append((stop_ns, model.end_ns))
+
+    def __contains__(self, lane: int) -> bool:
+        return lane in self._of
 
     def first_ns(self, lane: int) -> int:
         """When the loop stopped for the first time."""

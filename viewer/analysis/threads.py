@@ -336,21 +336,24 @@ class Holders:
         model, gil = self.model, self.gil
         others = {gil.nobody: 0, gil.unknown: 0, gil.others: 0}
         of_thread: dict[int, dict[str, int]] = {}
+        known = gil.whos
         for at in lanes.row[lanes.offset[waiter] : lanes.offset[waiter + 1]]:
             holder, ns = who[at], total[at]
-            if holder < gil.whos:
-                thread, mode = divmod(holder, HOLDING_MODES)
-                of_thread.setdefault(thread, {})[_MODES[mode]] = ns
+            if holder < known:
+                of_thread.setdefault(holder // HOLDING_MODES, {})[
+                    _MODES[holder % HOLDING_MODES]
+                ] = ns
             else:
                 others[holder] = ns
+        tids, names = model.threads.tids, model.thread_names
         holders = [
-            Holder(
-                model.threads[i].tid,
-                model.thread_names[i],
+            Holder(tids[i], names[i], next(iter(modes.values())), modes)
+            if len(modes) == 1
+            else Holder(
+                tids[i],
+                names[i],
                 sum(modes.values()),
-                modes
-                if len(modes) == 1
-                else {mode: modes[mode] for mode in _MODES if mode in modes},
+                {mode: modes[mode] for mode in _MODES if mode in modes},
             )
             for i, modes in of_thread.items()
         ]

@@ -31,7 +31,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-_OF_A_TRACE = 8  # times the size of its files: few commands take more
+_OF_A_TRACE = 16  # times the size of its files: hardly a command takes more
 
 
 def make_room(*traces: Given) -> None:

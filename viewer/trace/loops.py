@@ -49,12 +49,13 @@ def find_loops(trace: Trace, threads: Threads) -> tuple[tuple[Loop, ...], Column
     only = dict[tuple[int, str], int]()  # the one thread of a name; 0 of several
     owned = zip(threads.pids, threads.names, strict=True)
     for key, tid in zip(owned, threads.tids, strict=True) if found.head else ():
-        only[key] = tid if only.get(key, tid) == tid else 0
-    heads = found.head.tolist()
-    called = [*map(tracks.name_at, map(rows.__getitem__, heads))]
+        if only.setdefault(key, tid) != tid:
+            only[key] = 0
+    take = trace.engine.take
+    called = [*map(tracks.name_at, take(rows, found.head, -1))]
     kinds = [_kind(name) for name in called]
     names = [name.removeprefix(kind) for name, kind in zip(called, kinds, strict=True)]
-    processes = [*map(trace.track_process.__getitem__, heads)]
+    processes = take(trace.track_process, found.head, -1).tolist()
     pids = {process: trace.pid(process) for process in {*processes}}
     keys = zip(map(pids.__getitem__, processes), names, strict=True)
     tids = [only.get(key, 0) for key in keys]

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from heapq import nlargest
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -115,7 +116,8 @@ def _rows(facts: Facts) -> Sequence[ThreadRow]:
     if len(numbers) <= _MOST:
         return facts.threads
     ran, waited = map(facts.threads.measure, (s.RUNNING, s.GIL_WAIT))
-    longest = {*sorted(numbers, key=lambda n: -ran[n] - waited[n])[:_MOST]}
+    wanted = {n: ran[n] + waited[n] for n in numbers}
+    longest = {*nlargest(_MOST, numbers, key=wanted.__getitem__)}
     return facts.threads.with_numbers([n for n in numbers if n in longest])
 
 
@@ -132,8 +134,8 @@ def _collected_ns(facts: Facts, pid: int, tids: set[int]) -> int:
 
 def _kept(holder: Holder) -> int:
     """How long the holder had the GIL, without what the kernel did to it."""
-    away = (s.PREEMPTED, s.OFF_CPU)
-    return holder.ns - sum(holder.states.get(state, 0) for state in away)
+    states = holder.states
+    return holder.ns - states.get(s.PREEMPTED, 0) - states.get(s.OFF_CPU, 0)
 
 
 def _equals(threads: list[_Thread], kept: Counter[int]) -> list[_Thread]:

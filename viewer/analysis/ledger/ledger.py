@@ -115,14 +115,17 @@ class Ledger(Index):
 
     def _collections(self, first: int) -> list[_Extra]:
         """Collections on the threads of loops, with numbers from `first` on by kind."""
-        found = []
-        for run in self.model.collections:
-            thread = self.thread(run.process, run.tid) if run.tid else -1
-            lane = self.lane_of_thread.get(thread, -1)
-            if lane >= 0:
-                kind = first + kind_of_collection(run)
-                found.append((run.start_ns, run.end_ns, lane, kind))
-        return found
+        runs = self.model.collections
+        owners = [(run.process, run.tid) for run in runs]
+        lanes = {
+            owner: self.lane_of_thread.get(self.thread(*owner), -1) if owner[1] else -1
+            for owner in {*owners}
+        }
+        return [
+            (run.start_ns, run.end_ns, lane, first + kind_of_collection(run))
+            for run, lane in zip(runs, map(lanes.__getitem__, owners), strict=True)
+            if lane >= 0
+        ]
 
     def waiting_for_loop(self, kind: int) -> Column:
         """By slice the lane of its loop, if it is of that kind, else -1."""

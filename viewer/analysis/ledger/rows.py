@@ -29,9 +29,10 @@ class Rows(NamedTuple):
 
 
 def kind_of_collection(run: Collection) -> int:
-    return min(max(run.generation, 0), GENERATIONS - 1) + GENERATIONS * (
-        run.called_at is not None
-    )
+    generation = run.generation
+    if not 0 <= generation < GENERATIONS:
+        generation = 0 if generation < 0 else GENERATIONS - 1
+    return generation if run.called_at is None else generation + GENERATIONS
 
 
 def longs(values: Iterable[int]) -> Column:

@@ -81,8 +81,12 @@ def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ..
     )
     computed, waited = Counter[int](), Counter[int]()
     if threads:
+        is_one = min(model.thread_process) == max(model.thread_process)
         for sums, states in ((computed, (s.RUNNING, s.NATIVE)), (waited, (s.GIL_WAIT,))):
             for measure in map(threads.measure, states):
+                if is_one:
+                    sums[model.thread_process[0]] += sum(measure)
+                    continue
                 for process, ns in zip(model.thread_process, measure, strict=True):
                     if ns:
                         sums[process] += ns
