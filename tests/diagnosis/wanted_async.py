@@ -388,4 +388,5 @@ ASYNC: dict[str, Wanted] = {
         "pool exhausted", ("3 permits", "call"), ("tenacity",)
     ),
     "b03_semaphore_per_host_starves": Wanted("pool exhausted", ("4 permits", "download")),
+    "b09_tools_run_in_turn": Wanted("awaits in turn", ("convert_all", "12 times")),
 }

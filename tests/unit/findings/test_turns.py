@@ -86,7 +86,10 @@ def asks(times=20, ns=60 * MS, first=True, pause_ns=0, what="socket"):
     return trace.ended(at + 2_002 * MS)
 
 
-@pytest.mark.parametrize("story", [{}, {"first": False, "what": "executor"}])
+@pytest.mark.parametrize(
+    "story",
+    [{}, {"first": False, "what": "executor"}, {"first": False, "what": "subprocess"}],
+)
 def test_one_task_asks_many_in_turn(tmp_path, story):
     (found,) = find_in(tmp_path, asks(**story))
     assert "`main` (turns.py:40) calls `check` (turns.py:23) 20 times, one after" in found.text

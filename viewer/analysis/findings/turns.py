@@ -30,16 +30,17 @@ _TOGETHER = {
 }
 _MOSTLY = 8, 10
 # Of one task alone, ten calls one after the other, a second in all; and each call must await
-# twice, or hand its work to a thread: whoever awaits once and again at one line may listen.
+# twice, or hand its work to a thread or a process: whoever awaits once and again at one line
+# may listen.
 _ALONE, _ALONE_NS = 10, 1_000 * _MS
-_ASKS = "executor"
+_ASKS = ("executor", "subprocess")
 _LONG_NS = _MS
 _MOST = 2_000
 # A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
 # more on average, and next to nothing in between. They cost half a second, too.
 _QUERIES, _QUERY_NS = 20, 2 * _MS
 _QUERY = "query ("
-_TIMED = ("sleep", "socket", "future", "executor")
+_TIMED = ("sleep", "socket", "future", *_ASKS)
 
 
 def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
