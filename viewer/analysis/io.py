@@ -9,11 +9,11 @@ from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.causes.writers import Writer, writers_of_calls
 from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import every, having, keys, marks
+from viewer.analysis.states import every, having, keys, marks, mentioned
 from viewer.analysis.why.waits import CHILDREN
 from viewer.trace.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
 from viewer.trace.model import Model
-from viewer.trace.sites import is_import
+from viewer.trace.sites import IMPORTLIB, is_import
 
 IMPORTS = "import machinery"
 
@@ -41,7 +41,9 @@ def io_rows(model: Model) -> Rows[IoRow]:
     Reading and opening files for imports is one row for each process.
     """
     table, engine, rows = model.states, model.trace.engine, len(model.states.call_name)
-    imports = having(model, table.call_site, is_import)
+    imports = bytes(rows)
+    if mentioned(model, *IMPORTLIB):
+        imports = having(model, table.call_site, is_import)
     first: dict[int, int] = {}
     everything = every(rows)
     for row in compress(range(rows), imports):
@@ -53,7 +55,8 @@ def io_rows(model: Model) -> Rows[IoRow]:
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
     children, writers = Elsewhere.of(model).children_of_calls(), writers_of_calls(model)
     names, sites = _named(model, imports)
-    total, pids = stats.total.tolist(), [*map(model.pid, table.call_process)]
+    pid_of = {process: model.pid(process) for process in {*table.call_process}}
+    total, pids = stats.total.tolist(), [*map(pid_of.__getitem__, table.call_process)]
 
     def make(wanted: Iterable[int]) -> Iterator[IoRow]:
         for row in wanted:

@@ -2,7 +2,8 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 
 from viewer.trace.columns import Column, Pairs
 from viewer.trace.engine import BEST, Engine
@@ -32,14 +33,40 @@ def every(count: int) -> Column:
     return BEST.upto(0, count)
 
 
-def having(model: Model, column: Column, is_wanted: Callable[[str], bool]) -> bytes:
-    """By row 1 if the text that a column names is wanted, else 0. Each text is asked once."""
-    trace = model.trace
-    texts = trace.engine.distinct(column, len(trace.events.strings))
-    wanted = {number for number in texts if is_wanted(trace.text(number))}
-    if not wanted:
-        return bytes(len(column))
-    return bytes(map(wanted.__contains__, column))
+def having(
+    model: Model,
+    column: Column,
+    is_wanted: Callable[[str], bool],
+    parts: Sequence[str] = ("",),
+) -> bytes:
+    """By row 1 if the text that a column names is wanted, else 0. Each text is asked once, and
+    none if none has one of the parts."""
+    engine, strings = model.trace.engine, model.trace.events.strings
+    numbers = engine.distinct(column, len(strings))
+    texts = [*map(strings.__getitem__, numbers)]
+    if parts != ("",):
+        every = "\n".join(texts)
+        texts = texts if any(part in every for part in parts) else []
+    mark = bytearray(len(strings))
+    for number in compress(numbers, map(is_wanted, texts)):
+        mark[number] = 1
+    return bytes(engine.take(memoryview(mark), column, 0) if 1 in mark else len(column))
+
+
+class _Lines:
+    """The lines of all texts of a trace, as one text."""
+
+    def __init__(self, model: Model) -> None:
+        trace = model.trace
+        self.text = "\n".join(trace.engine.new_lines(trace.events.strings))
+
+
+def mentioned(model: Model, *parts: str) -> bool:
+    """Whether a line of a stack, or another text of the trace, has one of these parts."""
+    lines = model.derived.get(_Lines)
+    if not isinstance(lines, _Lines):
+        lines = model.derived[_Lines] = _Lines(model)
+    return any(part in lines.text for part in parts)
 
 
 def state_of_slice(model: Model, i: int) -> int:

@@ -17,7 +17,7 @@ _PACKAGE = re.compile(r".*/(?:site|dist)-packages/")
 _STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
 # Code that a library made, named like a function (Sanic) or after its maker (SQLAlchemy).
 _MADE = re.compile(r"[A-Za-z_]\w*:-?\d+(?: |$)|<\w+ generated ")
-_IMPORTLIB = ("<frozen importlib", "<frozen zipimport>")
+IMPORTLIB = ("<frozen importlib", "<frozen zipimport>")
 IMPORT = "import"  # what was called where the user's code imported something
 _SITE = re.compile(r"(.+):(-?\d+) (.+)")
 # What a loop's own code is called by: outside of it is only who started the loop.
@@ -94,18 +94,18 @@ def head(stack: str) -> str:
             called = place_of(inside).function if _PACKAGE.match(inside) else ""
             called = IMPORT if imports else called
             return Site(frame, called) if called else frame if inside else ""
-        inside, imports = frame, imports or frame.startswith(_IMPORTLIB)
+        inside, imports = frame, imports or frame.startswith(IMPORTLIB)
     return ""
 
 
 def imports(path: str) -> bool:
     """Whether code of that file is the import machinery."""
-    return path.startswith(_IMPORTLIB)
+    return path.startswith(IMPORTLIB)
 
 
 def is_import(site: str) -> bool:
     """Whether a wait there happens in the import machinery."""
-    return via(site) == IMPORT or site.startswith(_IMPORTLIB)
+    return via(site) == IMPORT or site.startswith(IMPORTLIB)
 
 
 def called(stack: str) -> str:
@@ -125,7 +125,7 @@ def entry(frames: list[str]) -> str:
     an import runs is nobody's handler: modules, what makes their classes, hooks of importing.
     """
     found = ""
-    imports = [i for i, frame in enumerate(frames) if frame.startswith(_IMPORTLIB)]
+    imports = [i for i, frame in enumerate(frames) if frame.startswith(IMPORTLIB)]
     for frame in frames[imports[-1] + 1 :] if imports else frames:
         if is_library(frame) or not _SITE.fullmatch(frame):
             if found:

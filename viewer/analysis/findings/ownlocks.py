@@ -42,7 +42,8 @@ _FUNCTION = re.compile(
 _MANAGER = re.compile(r"(\w+_)?(lock|mutex|locked)")
 _ENTER = "/contextlib.py"
 # What a site has if a class, a method or a function of it is called so.
-_HINT = re.compile(r"ock|utex|cquire|enter_|begin_|start_")
+_PARTS = ("ock", "utex", "cquire", "enter_", "begin_", "start_")
+_HINT = re.compile("|".join(_PARTS))
 
 
 def own_lock(facts: Facts) -> Iterator[Finding]:
@@ -141,7 +142,7 @@ def _polled(facts: Facts) -> Iterator[Finding]:
 def _pauses(facts: Facts) -> Iterator[tuple[str, _Pause]]:
     """The pauses of threads and tasks in a lock of the program's own, and its users' lines."""
     model, table, trace = facts.model, facts.model.states, facts.model.trace
-    wanted = having(model, table.call_site, _may_acquire)
+    wanted = having(model, table.call_site, _may_acquire, _PARTS)
     rows = calls_of(facts, (SLEEP,), memoryview(wanted)) if 1 in wanted else []
     for row in rows[:_MOST]:
         stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)

@@ -116,12 +116,10 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
     questions, and the calls that give it back (`ends`)."""
     model, table = facts.model, facts.model.states
     found = defaultdict[Who, list[Call]](list)
-    calls = calls_of(facts, (IO, SLEEP))
-    awaits = [(prefix, i) for prefix in (_POLLS, _ANSWERS) for i in awaits_of(facts, prefix)]
-    if not calls and not awaits:
-        return found
     if not mentions(facts, *(part for part, _ in _LOCKS)):
         return found
+    calls = calls_of(facts, (IO, SLEEP))
+    awaits = [(prefix, i) for prefix in (_POLLS, _ANSWERS) for i in awaits_of(facts, prefix)]
     for row in calls:
         stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
         is_tasks = facts.on_loop_at(table.who[row], table.start_ns[row]) >= 0

@@ -1,7 +1,8 @@
 """Long steps on event loops: what their threads did in them, and what to do about it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from heapq import nsmallest
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -10,7 +11,7 @@ from viewer.analysis.findings.facts import COMPUTING, NOT_ITS_FAULT, Evidence, F
 from viewer.analysis.findings.hot import hot
 from viewer.analysis.findings.words import did, sampled
 from viewer.analysis.ledger.resource import window
-from viewer.trace.columns import NATIVE, SELECT, THREAD_RUNNING
+from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, NATIVE, THREAD_RUNNING
 
 _LEAST_NS = 10_000_000  # shorter ones are none
 # A first request may import what it needs: it happens once, and takes as long as the disk and
@@ -44,16 +45,15 @@ def long_steps(facts: Facts) -> list[Step]:
     """The steps of tasks and callbacks that took long by themselves, the longest first."""
     model, least = facts.model, _LEAST_NS * facts.patience
     slices = model.trace.slices
-    rows = [
-        i
-        for i in facts.long_loop_slices
-        if model.owners.kind[i] != SELECT
-        and slices.end_ns[i] - slices.start_ns[i] >= least
-        and model.lane[i] >= 0
-    ]
-    rows.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
-    found = []
-    for i in rows[:_MOST_STEPS]:
+    kinds = facts.kinds((LOOP_TASK, LOOP_CALLBACK))
+    longer = model.trace.engine.longer(slices.start_ns, slices.end_ns, kinds, least)
+    every = [i for i in longer if model.lane[i] >= 0]
+    rows = nsmallest(_MOST_STEPS, every, key=lambda i: slices.start_ns[i] - slices.end_ns[i])
+    wanted, inside, found = {*rows}, defaultdict[int, list[int]](list), list[Step]()
+    for j, parent in zip(every, map(slices.parent.__getitem__, every), strict=True):
+        if parent in wanted:
+            inside[parent].append(j)
+    for i in rows:
         lane, start, end = model.lane[i], slices.start_ns[i], slices.end_ns[i]
         thread = facts.ledger.thread_of_loop[lane]
         own, split = end - start, Split(Counter(), Counter())
@@ -69,9 +69,7 @@ def long_steps(facts: Facts) -> list[Step]:
             own -= sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
         # What runs inside (an eager task's first step) is a step of its own.
         own -= sum(
-            slices.end_ns[j] - slices.start_ns[j]
-            for j in rows
-            if slices.parent[j] == i and model.lane[j] == lane
+            slices.end_ns[j] - slices.start_ns[j] for j in inside[i] if model.lane[j] == lane
         )
         least_of_all = least
         if is_import(facts, thread, start, end):

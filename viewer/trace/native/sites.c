@@ -21,15 +21,18 @@ static PyObject *find(PyObject *const *args, Py_ssize_t nargs, unsigned kinds)
         goto done;
     }
     if (check_range(ends[0], n, 0, events) < 0 || check_range(ends[1], n, -1, events) < 0
-        || check_range(arg_start, events + 1, 0, in.length[3] + 1) < 0
         || column_fill(&out, n * 4, 0xFF) < 0) {
         goto done;
     }
     int32_t *found = (int32_t *)out.data;
     for (Py_ssize_t i = 0; i < n; i++) {
         for (int end = 0; end < 2 && found[i] < 0 && ends[end][i] >= 0; end++) {
-            int32_t event = ends[end][i];
-            for (int32_t a = arg_start[event]; a < arg_start[event + 1]; a++) {
+            const int32_t *args_of = arg_start + ends[end][i];
+            if (args_of[0] < 0 || args_of[1] > in.length[3]) { /* of these few events alone */
+                bad_columns();
+                goto done;
+            }
+            for (int32_t a = args_of[0]; a < args_of[1]; a++) {
                 if (arg_name[a] == name && arg_kind[a] < 8 && kinds >> arg_kind[a] & 1) {
                     found[i] = a;
                     break;
