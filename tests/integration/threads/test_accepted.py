@@ -1,5 +1,6 @@
 """Connections that stood in the queue of a listening socket: since when, and at which port."""
 
+import asyncio
 import os
 import socket
 import time
@@ -16,8 +17,8 @@ MS = 1_000_000
 TICK_NS = 10 * MS
 
 
-def late(run: object, path: Path) -> list[Event]:
-    record_here(run, path, signals=("gil", "io"))  # type: ignore[arg-type]
+def late(run: object, path: Path, *more: str) -> list[Event]:
+    record_here(run, path, signals=(*more, "gil", "io"))  # type: ignore[arg-type]
     return [event for event in read_strict(path.read_bytes()).events
             if event.name == s.ACCEPTED_LATE]  # fmt: skip
 
@@ -68,3 +69,31 @@ def test_a_unix_socket_has_no_such_times(tmp_path: Path) -> None:
                 server.accept()[0].close()
 
         assert late(serve, tmp_path / "x.pftrace") == []
+
+
+def test_a_loop_that_was_busy(tmp_path: Path) -> None:
+    """Also where it accepts two or three at a time, so that others wait at its next poll."""
+    ports: list[int] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def visit(count: int, busy_s: float) -> None:
+        clients = [socket.create_connection(("127.0.0.1", ports[0])) for _ in range(count)]
+        time.sleep(busy_s)  # the loop's work
+        for client in clients:
+            with client:
+                client.setblocking(False)
+                assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+
+    async def main() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = await asyncio.start_server(answer, sock=listener, backlog=2)
+        listener.listen(16)  # the kernel keeps more
+        ports.append(listener.getsockname()[1])
+        await visit(1, 0)
+        await visit(6, 0.1)
+        server.close()
+
+    found = late(lambda: asyncio.run(main()), tmp_path / "x.pftrace", "tasks")
+    assert [event.args[s.ARG_PORT] for event in found] == ports * 6

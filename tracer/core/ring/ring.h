@@ -83,6 +83,14 @@ typedef struct {
     uint64_t before_ns;                  /* when the thread had written before */
 } traffic_state;
 
+/* Since when no connection stands in the queue of a listening socket, as far as this thread's loop has seen. */
+typedef struct {
+    uint64_t polled_tick; /* the loop's last poll had ended */
+    uint64_t empty_tick;  /* the queue of … */
+    int32_t listener;     /* … this socket + 1 was empty; 0: none is known */
+    uint8_t is_drained;   /* its last accept() found nothing: the next poll tells whether there is something */
+} accepting;
+
 /* The first four lines of the processor's cache are what the hooks of a program with little to do want. */
 typedef struct thread_buffer {
     /* producer's own, but for what is atomic, which the consumer reads */
@@ -122,6 +130,7 @@ typedef struct thread_buffer {
     _Atomic uint64_t lane_records;   /* REC_TAKE and REC_HELD_CALL written; after the record, before
                                         released_tick and held_call_tick are cleared */
     const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
+    accepting accepts;
     void *libuv_tstate;      /* `in_libuv`: this thread's state in the interpreter */
     step steps[STEP_DEPTH];
     traffic_state traffic;

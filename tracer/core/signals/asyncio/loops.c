@@ -5,6 +5,7 @@
 #include "ring/hot.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/steps.h"
+#include "signals/calls/accepted.h"
 #include "signals/trio/trio.h"
 #include "signals/watched.h"
 
@@ -24,7 +25,14 @@ static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
     b->contexts = 0;
     b->in_libuv = identity.uv_loop && PyObject_TypeCheck(loop, identity.uv_loop);
     b->libuv_tstate = PyThreadState_Get();
+    b->accepts = (accepting){0};
     ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
+}
+
+static HOT void polled(thread_buffer *b, uint64_t tick)
+{
+    accepted_polled(b, tick);
+    b->poll_waits = 0;
 }
 
 /* --- uvloop's --- */
@@ -68,8 +76,9 @@ HOT int loops_uv_poll(thread_buffer *b, int timeout_ms)
 
 HOT void loops_uv_polled(thread_buffer *b)
 {
-    ring_emit_detached(b, clock_tick(), b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0);
-    b->poll_waits = 0;
+    uint64_t tick = clock_tick();
+    ring_emit_detached(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0);
+    polled(b, tick);
 }
 
 /* --- asyncio's own: their selectors' calls --- */
@@ -126,8 +135,9 @@ static HOT PyObject *poll_ended(poll_entry poll, PyObject *result)
         trio_on_polled(b, poll.trio_run, poll.waits);
         return result;
     }
-    ring_emit(b, clock_tick(), b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
-    b->poll_waits = 0;
+    uint64_t tick = clock_tick();
+    ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
+    polled(b, tick);
     return result;
 }
 

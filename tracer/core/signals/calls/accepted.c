@@ -9,9 +9,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* The kernel counts in its own ticks, of up to 10 ms; shorter waits are nobody's. */
-enum { LATE_MS = 20 };
-
 static uint32_t port_of(int fd)
 {
     struct sockaddr_storage here = {0};
@@ -25,12 +22,28 @@ static uint32_t port_of(int fd)
     return 0;
 }
 
-void accepted_look(thread_buffer *b, int fd)
+static void ask(thread_buffer *b, int fd)
 {
-    int error = errno;
     struct tcp_info about = {0};
     socklen_t length = sizeof about;
-    if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &about, &length) && about.tcpi_last_data_recv >= LATE_MS)
+    if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &about, &length) && about.tcpi_last_data_recv >= ACCEPTED_LATE_MS)
         ring_emit_detached(b, clock_tick(), REC_ACCEPTED, port_of(fd), about.tcpi_last_data_recv);
+}
+
+void accepted_look(thread_buffer *b, int listener, int made)
+{
+    int error = errno;
+    accepting *accepts = &b->accepts;
+    int is_same = accepts->listener == listener + 1;
+    if (made >= 0) {
+        uint64_t since = accepts->empty_tick;
+        accepts->is_drained = 0;
+        if (!is_same || clock_tick() - since >= clock_ticks_of(ACCEPTED_LATE_MS * 1000 * 1000ull))
+            ask(b, made);
+    } else if (error == EAGAIN || error == EWOULDBLOCK) {
+        *accepts = (accepting){accepts->polled_tick, clock_tick(), listener + 1, 1};
+    } else {
+        accepts->listener = accepts->is_drained = 0; /* who has no descriptor left looks away for a while */
+    }
     errno = error;
 }

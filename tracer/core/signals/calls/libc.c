@@ -287,18 +287,18 @@ static int hook_join(pthread_t thread, void **result)
 static int hook_accepting(int fd, struct sockaddr *address, socklen_t *length)
 {
     int made = hook_accept(fd, address, length);
-    thread_buffer *b = made >= 0 ? own_buffer() : NULL;
+    thread_buffer *b = own_buffer();
     if (b)
-        accepted_look(b, made);
+        accepted_look(b, fd, made);
     return made;
 }
 
 static int hook_accepting4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     int made = hook_accept4(fd, address, length, flags);
-    thread_buffer *b = made >= 0 ? own_buffer() : NULL;
+    thread_buffer *b = own_buffer();
     if (b)
-        accepted_look(b, made);
+        accepted_look(b, fd, made);
     return made;
 }
 
