@@ -42,6 +42,9 @@ SERVICES: dict[str, Wanted] = {
     "o06_event_stream_outlives_the_stop": Wanted(
         "slow end", ("uvicorn", "events"), ("uvicorn", "starlette")
     ),
+    "o07_model_loaded_at_start": Wanted(
+        "slow start", ("uvicorn", "lifespan|load_model"), ("uvicorn", "starlette")
+    ),
     "ok_p2_scheduled_jobs": Wanted("", (), ("apscheduler",)),
     "ok_p3_twisted_pool_fits": Wanted("", (), ("twisted",)),
     "ok_n1_workers_of_eight_requests": Wanted("", (), ("gunicorn",)),

@@ -43,6 +43,7 @@ from viewer.analysis.findings.knots import knots
 from viewer.analysis.findings.lastchild import last_child
 from viewer.analysis.findings.leaving import slow_end
 from viewer.analysis.findings.leftchildren import children_pile_up
+from viewer.analysis.findings.lifespans import slow_start_up
 from viewer.analysis.findings.lingering import slow_clean_up
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
@@ -135,6 +136,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     stalled_pool,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,
+    slow_start_up,  # slow start
     slow_end,
     slow_stop,  # slow end
     outlived_time_out,  # wait in vain
