@@ -300,31 +300,29 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
 
     The results of a collection are known at its end, so the END may have the arguments.
     """
-    slices, track = trace.slices, trace.events.track
+    slices, track, take = trace.slices, trace.events.track, trace.engine.take
     kinds = bytes(owned.kind)
-    found: list[int] = []
-    if GC in kinds:
-        is_gc = kinds.translate(bytes(kind == GC for kind in range(256)))
-        of = slices.start_ns, slices.end_ns, memoryview(is_gc)
-        found = trace.engine.longer(*of, 0).tolist()
-    collectors = {*trace.tracks.named(s.TRACK_GC)} if found else set[int]()
-    events = [*map(slices.event.__getitem__, found)]
-    is_ours = [*map(collectors.__contains__, map(track.__getitem__, events))]
-    rows, begins = [*compress(found, is_ours)], [*compress(events, is_ours)]
-    ends = map(slices.end_event.__getitem__, rows)
-    told = Told(
-        trace,
-        (end if end >= 0 else begin for begin, end in zip(begins, ends, strict=True)),
-        begins,
-    )
+    if GC not in kinds:
+        return []
+    is_gc = memoryview(kinds.translate(bytes(kind == GC for kind in range(256))))
+    found = trace.engine.longer(slices.start_ns, slices.end_ns, is_gc, 0)
+    is_collector = bytearray(len(trace.events.uuids))
+    for number in trace.tracks.named(s.TRACK_GC):
+        is_collector[number] = 1
+    tracks = take(track, take(slices.event, found, -1), -1)
+    is_ours = take(memoryview(is_collector), tracks, 0)
+    rows = memoryview(array("i", compress(found, is_ours)))
+    begins = take(slices.event, rows, -1)
+    ends = trace.engine.either(take(slices.end_event, rows, -1), begins, -1)
+    told = Told(trace, ends, begins)
     sites = zip(told.numbers(s.ARG_EXPLICIT, 0), told.texts(s.ARG_SITE), strict=True)
     return [
         *map(
             Collection,
-            [trace.track_process[track[event]] for event in begins],
+            take(trace.track_process, take(track, begins, -1), -1),
             told.numbers(s.ARG_TID, 0),
-            map(slices.start_ns.__getitem__, rows),
-            map(slices.end_ns.__getitem__, rows),
+            take(slices.start_ns, rows, 0),
+            take(slices.end_ns, rows, 0),
             told.numbers(s.ARG_GENERATION, 0),
             told.numbers(s.ARG_COLLECTED, 0),
             told.numbers(s.ARG_UNCOLLECTABLE, 0),
