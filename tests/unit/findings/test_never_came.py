@@ -8,7 +8,13 @@ from tracer import schema as s
 
 
 def followers(
-    count=5, ends=True, shared=True, fails=0, how="failed: RuntimeError", what="Event"
+    count=5,
+    ends=True,
+    shared=True,
+    fails=0,
+    how="failed: RuntimeError",
+    what="Event",
+    via="Timeout._on_timeout",
 ):
     """Tasks wait for one event, which nobody sets, and give up. `fails`: when a task ends,
     and `how`."""
@@ -23,8 +29,9 @@ def followers(
         task, end = loop.task("request", site="/app/cache.py:30 request"), (500 + n) * MS
         own = loading if shared else trace.lock(what, "/app/cache.py:15 get")
         task.ready(n).running(n)
-        task.awaits(MS, what, acquired=False, lock=own.id, site="/app/cache.py:15 get")
-        task.ready(end, waker="timer").running(end)
+        gives_up = via.startswith("Timeout")
+        task.awaits(MS, what, acquired=not gives_up, lock=own.id, site="/app/cache.py:15 get")
+        task.ready(end, waker="timer", via=via).running(end)
         if not ends:
             task.awaits(end + 1, "sleep").ready(end + 200 * MS).running(end + 200 * MS)
             end += 200 * MS
@@ -58,6 +65,7 @@ def test_a_worker_failed_before_it_answered(tmp_path, what):
     "story",
     [
         pytest.param({"ends": False}, id="a time-out paces them"),
+        pytest.param({"via": "Event.set"}, id="a timer sets the event"),
         pytest.param({"shared": False}, id="each for its own"),
         pytest.param({"shared": False, "fails": 50 * MS, "how": s.DONE}, id="a task is done"),
         pytest.param({"shared": False, "fails": MS // 2}, id="it failed before"),

@@ -5,12 +5,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
+from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.processes.family import Family
 from viewer.trace.columns import FAILED, READY, STATE_MASK, TASK_WAIT
 from viewer.trace.model import Model
 
 _NAMED_BY_ASYNCIO = re.compile(r"Task-(\d+)")
+# asyncio's functions that give a waiter what it waits for, of 3.12 on.
+_GIVERS = (
+    *("Event.set", "Condition.notify", "Condition._notify", "Queue._wakeup_next"),
+    *("Semaphore._wake_next", "Semaphore.release", "Lock._wake_up_first", "Barrier._release"),
+)
 
 
 def name_of_task(model: Model, task: int) -> str:
@@ -66,6 +72,12 @@ class Lanes:
         """Whether the trace says that an await (slice i) brought its task nothing."""
         row = self.task_waits.get(i, -1)
         return row >= 0 and bool(self.model.states.state[row] & FAILED)
+
+    def is_given(self, ready: int) -> bool:
+        """Whether a callback that was due gave a task what it waited for, as others may: a
+        time-out gives nothing."""
+        args = self.model.trace.args(self.model.trace.slices.event[ready])
+        return args.get(s.ARG_VIA) in _GIVERS
 
     def loop_of_task(self, task: int) -> int:
         return self.model.lane[self.model.owners.task_head[task]]
