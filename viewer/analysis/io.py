@@ -84,9 +84,8 @@ def io_rows(model: Model) -> Rows[IoRow]:
         **{"total_ns": total, "holding_gil_ns": held[1::2]},
         **{"children": for_children, "writers_ns": for_writers},
     }
-    order = in_order(
-        sorted({*everything}), (total, True), (names, False), (sites, False), (pids, False)
-    )
+    shown = sorted({*everything}) if first else range(rows)
+    order = in_order(shown, (total, True), (names, False), (sites, False), (pids, False))
     return Rows(order, make, measures)
 
 
@@ -95,7 +94,8 @@ def _named(model: Model, imports: bytes) -> tuple[list[str], list[str]]:
     table, text = model.states, model.trace.text
     callables = {name: text(name).removeprefix(s.IO_PREFIX) for name in {*table.call_name}}
     names = [*map(callables.__getitem__, table.call_name)]
-    sites = [*map(text, table.call_site)]
+    strings = model.trace.events.strings
+    sites = [*map(text if -1 in table.call_site else strings.__getitem__, table.call_site)]
     for row in compress(range(len(names)), imports):
         names[row], sites[row] = IMPORTS, ""
     return names, sites

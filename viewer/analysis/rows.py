@@ -104,6 +104,8 @@ class Rows[T](Sequence[T]):
 
     def at_least(self, measure: str, least: int) -> Iterator[T]:
         """The rows that have so much of a measure, in their order."""
+        if not self._order or max(self._measures[measure]) < least:
+            return iter(())
         values = zip(self._order, self.values(measure), strict=True)
         return self._in_batches([number for number, value in values if value >= least])
 

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, filterfalse
+from itertools import compress, count, filterfalse, repeat
+from operator import sub
 from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.rows import Rows, in_order
-from viewer.analysis.states import numbered
+from viewer.analysis.states import numbered, numbers
 from viewer.trace.columns import Column
 from viewer.trace.engine import Engine
 from viewer.trace.model import Model
@@ -183,17 +184,39 @@ class _Found:
 
     def numbered(self, pools: Column, numbers: Column) -> Sequence[int]:
         """Of each event the number of its job, in order of first sight."""
+        if not len(numbers):
+            return range(0)
         if not self.size and len({*numbers}) == len(numbers) and len({*pools}) < 2:
             self._pools, self._numbers = array("q", pools), array("q", numbers)
             return range(self.size)
         if bytes(pools) == bytes(self._pools) and bytes(numbers) == bytes(self._numbers):
             return range(self.size)  # as most often: the same jobs, in the same order
+        if (jobs := self._in_one_pool(pools, numbers)) is not None:
+            return jobs
         known, pairs = self._known, [*zip(pools, numbers, strict=True)]
         fresh = [*filterfalse(known.__contains__, dict.fromkeys(pairs))]
         known.update(zip(fresh, count(self.size), strict=False))
         self._pools.extend(pool for pool, _ in fresh)
         self._numbers.extend(number for _, number in fresh)
         return [*map(known.__getitem__, pairs)]
+
+    def _in_one_pool(self, pools: Column, numbers: Column) -> Column | None:
+        """The same where all are known, of one pool, and their own numbers are close together:
+        then a table has them. None elsewhere."""
+        if not self.size:
+            return None
+        alike = array("q", [self._pools[0]])
+        if bytes(pools) != bytes(alike * len(pools)) or self._pools != alike * self.size:
+            return None
+        least, most = min(self._numbers), max(self._numbers)
+        if most - least > 4 * self.size or min(numbers) < least or max(numbers) > most:
+            return None
+        table = array("i", [-1]) * (most - least + 1)
+        for job, number in enumerate(self._numbers):
+            table[number - least] = job
+        places = memoryview(array("i", map(sub, numbers, repeat(least))))
+        jobs = self.model.trace.engine.take(memoryview(table), places, -1)
+        return None if -1 in jobs else jobs
 
     @property
     def size(self) -> int:
@@ -204,14 +227,19 @@ class _Found:
         """The jobs that are known, by pool and its own number."""
         return dict(zip(zip(self._pools, self._numbers, strict=True), count(), strict=False))
 
-    def put(self, name: str, jobs: Sequence[int], values: Column) -> None:
-        """What events say of a field of these jobs; the last one counts."""
+    def put(self, name: str, jobs: Sequence[int], places: Column, values: Column) -> None:
+        """What events say of a field of these jobs; the last one counts. `places` has by job
+        where that is, -1 without one."""
+        if not jobs:
+            return
         if jobs == range(self.size):
             self._columns[name] = values
             return
-        column = self.column(name)
-        for job, value in zip(jobs, values, strict=True):
-            column[job] = value
+        told, before = self.model.trace.engine.take(values, places, 0), self.column(name)
+        silent = map((-1).__eq__, places) if -1 in places else ()
+        for job in compress(range(self.size), silent):
+            told[job] = before[job]
+        self._columns[name] = told
 
     def column(self, name: str) -> Column:
         """A field of all jobs that are known by now."""
@@ -275,8 +303,10 @@ class _Read(Told):
         self.jobs = found.numbered(pools, numbers)
 
     def put(self, **columns: Column) -> None:
+        jobs, size = numbers(self.jobs), self._found.size
+        places = self._trace.engine.spans(self.times, jobs, size).last
         for name, values in columns.items():
-            self._found.put(name, self.jobs, values)
+            self._found.put(name, self.jobs, places, values)
 
     @property
     def times(self) -> Column:
