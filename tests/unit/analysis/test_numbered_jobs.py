@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests.support.engines import ENGINES
-from viewer.analysis.processes.jobs import _Found
+from viewer.analysis.processes.told import Found
 
 
 def none_of(engine):
     """The jobs of a model without any, which only has an engine."""
     model: Any = SimpleNamespace(trace=SimpleNamespace(engine=engine))
-    return _Found(model)
+    return Found(model)
 
 
 def column(values):

@@ -12,8 +12,9 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts, windows_of
 from viewer.analysis.processes.family import Family
-from viewer.analysis.processes.jobs import NEVER, Job, Jobs
+from viewer.analysis.processes.jobs import Job, Jobs
 from viewer.analysis.processes.messages import Message, Messages
+from viewer.analysis.processes.told import NEVER
 from viewer.analysis.states import numbers
 from viewer.trace.columns import (
     IDLE_WAIT,

@@ -16,7 +16,7 @@ from viewer.analysis.causes.samples import Samples
 from viewer.analysis.causes.unseen import Unseen
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
-from viewer.analysis.processes.jobs import NEVER
+from viewer.analysis.processes.told import NEVER
 from viewer.analysis.states import numbers
 from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, STATE_MASK, TASK_WAIT, Carved
 from viewer.trace.model import Model
