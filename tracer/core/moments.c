@@ -14,7 +14,9 @@
 #include "recording.h"
 #include "ring/clock.h"
 #include "ring/intern.h"
+#include "ring/ring.h"
 #include "signals/kernel/kernel.h"
+#include "signals/threads.h"
 
 static PyObject *told(const moment *m)
 {
@@ -39,6 +41,7 @@ static void *tell(void *of)
     if (Py_IsInitialized()) {
         PyGILState_STATE state = PyGILState_Ensure();
         PyObject *facts = told(of);
+        threads_name("tracer");
         if (facts)
             recording_tell_moment(facts);
         Py_XDECREF(facts);
@@ -98,8 +101,10 @@ static PyObject *await_told(PyObject *module, PyObject *most_ms)
     Py_RETURN_NONE;
 }
 
+/* It has no life in the trace. */
 static void *ask_place(void *pthread)
 {
+    ring_is_hidden = 1;
     kernel_source.ignore((uint32_t)syscall(SYS_gettid));
     if (Py_IsInitialized()) {
         PyGILState_STATE state = PyGILState_Ensure();

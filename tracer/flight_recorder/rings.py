@@ -172,7 +172,8 @@ def line_of(moment: "dict[str, Any]") -> str:
         so_far = " so far" if moment["lasts"] else ""
         parts.append(f"{moment['what']} for {duration(moment['duration_ns'])}{so_far}")
     else:
-        parts.append(f"{moment['value']:,}" if moment["value"] else "received")
+        unit = " bytes" if moment["trigger"].startswith("rss") else ""
+        parts.append(f"{moment['value']:,}{unit}" if moment["value"] else "received")
     if moment["site"]:
         parts.append(f" at {moment['site']}")
     if moment["behind"]:

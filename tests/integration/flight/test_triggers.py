@@ -6,6 +6,8 @@ import pytest
 
 from tests.conftest import Recorder
 from tests.support.flights import Runner, summary
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 pytestmark = pytest.mark.broad
 
@@ -83,6 +85,24 @@ print(told[0]["site"])
 def test_a_step_that_has_ended_says_its_line(run: Runner) -> None:
     """Whether its thread was asked in time, or the step was over when the recorder looked."""
     assert run(ENDED) == "<string>:14 handler\n"
+
+
+NAMED = """
+import threading, tracer
+seen = threading.Event()
+tracer.stop()
+tracer.flight("ring", seconds=5, on=["region slow>1ms"], on_event=lambda event: seen.set())
+with tracer.region("slow"):
+    seen.wait(30)
+tracer.snapshot("later.pftrace")
+"""
+
+
+def test_who_tells_has_a_name(run: Runner, record: Recorder) -> None:
+    """It is no thread of the program's."""
+    run(NAMED)
+    model = build_model(read_trace(record.directory / "later.pftrace"))
+    assert sorted(model.thread_names) == ["MainThread", "tracer"]
 
 
 def test_at_the_end(record: Recorder) -> None:

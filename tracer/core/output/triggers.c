@@ -469,7 +469,8 @@ static void say(moment *m, uint64_t ns)
     char *to = m->taken.reason;
     size_t length = 0, size = sizeof m->taken.reason;
     if (m->kind > TRIGGER_REGION) {
-        snprintf(to, size, m->kind == TRIGGER_SIGNAL ? "%s" : "%s (%llu)", m->trigger, (unsigned long long)m->value);
+        const char *unit = m->kind == TRIGGER_RSS ? " bytes" : "";
+        snprintf(to, size, m->kind == TRIGGER_SIGNAL ? "%s" : "%s (%llu%s)", m->trigger, (unsigned long long)m->value, unit);
         return;
     }
     uint64_t found = place_of(m, ns), until_ns = m->taken.moment_end_ns ? m->taken.moment_end_ns : ns;

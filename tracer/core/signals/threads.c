@@ -120,6 +120,15 @@ void threads_on_job(thread_buffer *b, PyObject *job)
     ring_emit(b, tick, REC_JOB_RUN, 0, func, (uint64_t)(uintptr_t)job, 0);
 }
 
+void threads_name(const char *name)
+{
+    thread_buffer *b = ring_current();
+    PyObject *text = PyUnicode_FromString(name);
+    if (b && text)
+        emit_thread_name(b, (uint32_t)b->tid, text);
+    Py_XDECREF(text);
+}
+
 PyDoc_STRVAR(name_doc, "name_thread(tid, name)\n\nNames a thread that ran before the recording.");
 
 static PyObject *name_thread(PyObject *module, PyObject *args)

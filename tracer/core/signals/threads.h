@@ -14,6 +14,8 @@ void threads_on_submit(thread_buffer *b, PyObject *job);
 void threads_on_job(thread_buffer *b, PyObject *job);
 void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name);
 
+void threads_name(const char *name); /* the calling thread, which is ours */
+
 extern PyMethodDef threads_methods[];
 
 #endif

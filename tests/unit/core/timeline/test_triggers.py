@@ -141,7 +141,7 @@ def test_numbers_fire_as_they_go_beyond() -> None:
         (41_000, "tasks>2 (3)"),
     ]
     assert [row[:2] for row in look(script, "rss>1K", at_ms=(5,), rss_bytes=1025)] == [
-        (5, "rss>1K (1025)")
+        (5, "rss>1K (1025 bytes)")
     ]
 
 
