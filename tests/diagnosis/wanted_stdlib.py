@@ -103,4 +103,10 @@ STDLIB: dict[str, Wanted] = {
     "n27_tools_one_by_one": Wanted("awaits in turn", ("`probe`", "children 8 times")),
     "n28_apply_in_a_loop": Wanted("awaits in turn", ("`main`", "job `resize`", "12 times")),
     "n29_pipe_at_its_end": Wanted("busy loop", ("`logs`", "`pump`", "unregister")),
+    "n30_permits_given_back_afterwards": Wanted(
+        "slots never returned|deadlock", ("`MainThread`", "`submit_all`", "permit")
+    ),
+    "n31_listener_in_a_pool": Wanted(
+        "slow end", ("`MainThread` in `main`", "`listen`", "Queue.get", "last item")
+    ),
 }

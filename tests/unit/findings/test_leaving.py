@@ -108,3 +108,51 @@ def test_a_timer_that_nobody_cancels(tmp_path):
 )
 def test_timers_that_are_no_fault(tmp_path, story):
     assert "slow end" not in kinds(tmp_path, timers(**story))
+
+
+LISTEN, MAIN = "/app/chat.py:6 listen", "/app/chat.py:9 main"
+
+
+def listens(ns=1_500 * MS, what="Queue.get", again=False, shutdown="executor shutdown"):
+    """A job waits for an item while the pool that it is in should end."""
+    trace = TraceBuilder(argv="chat.py", signals=SIGNALS)
+    main, job = trace.thread("MainThread").native(0), trace.thread("input_0")
+    other, end = trace.thread("watchdog").native(0), 10 * MS + ns
+    items, lock = trace.lock(what, LISTEN), trace.lock(shutdown, MAIN)
+    job.lock_wait(MS, what, lock=items, site=LISTEN)
+    main.lock_wait(10 * MS, shutdown, lock=lock, site=MAIN, stack=MAIN)
+    if again:
+        other.release(10 * MS + ns // 2, items, to=job)
+        job.native(10 * MS + ns // 2)
+        job.lock_wait(11 * MS + ns // 2, what, lock=items, site=LISTEN)
+    other.release(end, items, to=job)
+    job.native(end)
+    job.release(end + MS, lock, to=main)
+    job.end(end + MS)
+    main.native(end + MS).end(end + 2 * MS)
+    other.end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+def test_a_job_that_waits_for_more(tmp_path):
+    (found,) = find_in(tmp_path, listens())
+    assert found.finding == "slow end"
+    assert found.text == (
+        "Slow end: `MainThread` in `main` (chat.py:9) waits for the end of a pool: 1.50 s (at "
+        "10.0 ms). Meanwhile a job of it, on `input_0`, waits in `Queue.get` in `listen` "
+        "(chat.py:6) for an item, until `watchdog` put it there."
+    )
+    assert found.next_step.startswith("Put a last item")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 900 * MS}, id="not long"),
+        pytest.param({"again": True}, id="it has work"),
+        pytest.param({"what": "Lock"}, id="for a lock"),
+        pytest.param({"shutdown": "Thread.join"}, id="no pool"),
+    ],
+)
+def test_pools_that_end(tmp_path, story):
+    assert "slow end" not in kinds(tmp_path, listens(**story))

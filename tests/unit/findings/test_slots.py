@@ -381,3 +381,21 @@ def test_a_semaphore_that_counts_room(tmp_path):
 
 def test_a_semaphore_that_both_have(tmp_path):
     assert kinds(tmp_path, room(gives=True)) == ["pool exhausted"]
+
+
+@pytest.mark.parametrize("what", ["executor idle", "Queue.get"])
+def test_a_worker_without_a_job_has_no_permit(tmp_path, what):
+    """It is woken when the waiter has given up, but only by the next job."""
+    trace, site = TraceBuilder(argv="batch.py", signals=SIGNALS), "/app/batch.py:10 submit_all"
+    main, worker = trace.thread("MainThread").native(0), trace.thread("pool_0")
+    permit, idle = trace.lock("Semaphore", site), trace.lock(what, "/app/batch.py:3 work")
+    worker.lock_wait(0, what, lock=idle, site="/app/batch.py:3 work")
+    main.lock_wait(
+        10 * MS, "Semaphore", lock=permit, site=site, acquired=False, stack=site
+    ).native(1_010 * MS)
+    main.release(1_011 * MS, idle, to=worker)
+    worker.native(1_011 * MS).end(1_012 * MS)
+    main.end(1_012 * MS)
+    found = find_in(tmp_path, trace.ended(1_013 * MS))[0]
+    assert found.finding == "slots never returned"
+    assert ("`pool_0` in `work`" in found.text) is (what != "executor idle")

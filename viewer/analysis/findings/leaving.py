@@ -6,7 +6,7 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.waits import GETS, LongWaits, Wait, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.resource import window
 from viewer.trace.columns import SLEEP
@@ -20,6 +20,12 @@ _MOSTLY = 8, 10
 _JOIN = "Thread.join"
 _WHOLE = 30  # frames: of a deeper stack the outermost ones may not be recorded
 _TIMER, _OVER = " Timer.run", " _shutdown"
+# A pool is there to wait for its jobs. One that waits itself, in one call for a second and all
+# that time, has nothing to do.
+_SHUTDOWN, _IDLE_NS = "executor shutdown", 1_000_000_000
+_LAST_ITEM = (
+    "Put a last item for each such job before the pool ends, or keep listeners out of pools."
+)
 _CANCEL = (
     "Call its `cancel()` when what it watches is done, or set `daemon = True` before "
     "`start()`."
@@ -35,6 +41,7 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
     timer that nobody cancels."""
     waits = LongWaits.of(facts)
     yield from _timers(facts, waits)
+    yield from _jobs_that_wait(facts, waits)
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
         is_join = wait.name == _JOIN and wait.ns >= _LONG_NS and not wait.failed
@@ -72,6 +79,32 @@ def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
                 f"Nobody had cancelled it."
             )
             yield Finding("slow end", wait.ns, text, waits.evidence(wait), _CANCEL)
+
+
+def _jobs_that_wait(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """The end of an executor waits for a job that waits for more work all the time."""
+    ends = [
+        wait
+        for wait in waits.all
+        if wait.name == _SHUTDOWN and wait.ns >= _IDLE_NS and not wait.failed
+    ]
+    for wait in ends:
+        for other in waits.overlapping(wait):
+            met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
+            is_idle = other.name in GETS and other.who == wait.ender
+            if not is_idle or met * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
+                continue
+            by = f", until {code(name_of(facts.model, other.ender))} put it there" if (
+                other.ender is not None and not other.failed
+            ) else ""  # fmt: skip
+            text = (
+                f"Slow end: {code(name_of(facts.model, wait.who))}{place_in(wait.site)} waits "
+                f"for the end of a pool: {duration(wait.ns)} ({at(facts, wait.start_ns)}). "
+                f"Meanwhile a job of it, on {code(name_of(facts.model, other.who))}, waits in "
+                f"`{other.name}`{place_in(other.site)} for an item{by}."
+            )
+            yield Finding("slow end", wait.ns, text, waits.evidence(wait), _LAST_ITEM)
+            break
 
 
 def _waits_as_timer(wait: Wait) -> bool:

@@ -21,6 +21,7 @@ from viewer.words import code
 _MS = 1_000_000
 # A slot that does not come back: half a second was lost in waits that all ended in vain.
 VAIN_NS = 500 * _MS
+_IDLE = "executor idle"  # a worker without a job
 _AT_ONCE_NS = 50 * _MS
 _MAIN = "MainThread"
 _CLEAR = 80  # per cent: what those who may have a slot did is told when it is one thing
@@ -121,7 +122,7 @@ def _owed(facts: Facts, waits: LongWaits, worst: Wait) -> str:
         met = min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns)
         if met < least or other.who == worst.who or _is_main(facts, other.who):
             continue
-        if asked and other.who not in asked:
+        if (asked and other.who not in asked) or other.name == _IDLE:
             continue
         is_for_it = other in direct
         if not is_for_it and other.name in _OWED:
