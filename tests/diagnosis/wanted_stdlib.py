@@ -107,6 +107,15 @@ STDLIB: dict[str, Wanted] = {
         "slots never returned|deadlock", ("`MainThread`", "`submit_all`", "permit")
     ),
     "n31_listener_in_a_pool": Wanted(
-        "slow end", ("`MainThread` in `main`", "`listen`", "Queue.get", "last item")
+        "slow end", ("`MainThread` in `main`", "`listen`", "Queue.get")
+    ),
+    "n32_job_calls_its_own_pool": Wanted(
+        "deadlock", ("2 threads `io-N`", "`call`", "only they would run")
+    ),
+    "n33_tokens_in_a_full_queue": Wanted(
+        "pool exhausted", ("8 threads `job-N`", "2 slots", "asleep in `upload`")
+    ),
+    "n34_select_loop_sends_all": Wanted(
+        "pool exhausted", ("`reactor`", "socket.sendall", "`send_all`", "3 threads `ping-N`")
     ),
 }

@@ -232,3 +232,50 @@ def test_requests_that_find_a_pool_empty(tmp_path):
 )
 def test_queues_of_work(tmp_path, story):
     assert "slots never returned" not in kinds(tmp_path, found_dry(**story))
+
+
+def tokens(jobs=10, inside="/app/batch.py:7 run", apart=False):
+    """Threads put a token into a full queue of two, and get one out when they are done;
+    `apart`: two others get them out."""
+    trace, lines = TraceBuilder(argv="batch.py", signals=SIGNALS), {}
+    slots = trace.lock("Queue.put", "/app/batch.py:7 run")
+    threads = [trace.thread(f"job-{n}").native(0) for n in range(jobs)]
+    others = [trace.thread(f"reader-{n}").native(0) for n in range(2)]
+    for n, thread in enumerate(threads):
+        lines[n] = inside if inside else f"/app/batch.py:{7 + n} run_{n}"
+        if n > 1 or apart:
+            stack = f"/usr/lib/python3.13/queue.py:146 Queue.put\n{lines[n]}"
+            thread.lock_wait(MS + n, "Queue.put", lock=slots, site=lines[n], stack=stack)
+        else:
+            thread.sleep(MS, site="/app/batch.py:5 upload")
+    for n in range(jobs if apart else jobs - 2):
+        giver = others[n % 2] if apart else threads[n]
+        taker, at = threads[n if apart else n + 2], (n + 1) * 150 * MS
+        giver.native(at)
+        giver.release(at, slots, to=taker)
+        taker.sleep(at, site="/app/batch.py:5 upload")
+        if not apart:
+            giver.end(at + MS)
+    end = (jobs + 2) * 150 * MS
+    for thread in threads if apart else threads[-2:]:
+        thread.native(end - MS).end(end)
+    for other in others:
+        other.end(end)
+    return trace.ended(end + MS)
+
+
+def test_tokens_in_a_bounded_queue(tmp_path):
+    (found,) = find_in(tmp_path, tokens())
+    assert found.finding == "pool exhausted"
+    assert "of a pool made of a `Queue`. 8 waits in `run` (batch.py:7)" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"apart": True}, id="others take them out"),
+        pytest.param({"inside": ""}, id="several functions put"),
+    ],
+)
+def test_full_queues_that_are_no_pool(tmp_path, story):
+    assert "pool exhausted" not in kinds(tmp_path, tokens(**story))

@@ -9,7 +9,9 @@ SERVING = "/usr/lib/python3.13/socketserver.py:235 BaseServer.serve_forever"
 LOADS, ASK = "/app/web.py:10 load_rows", "/app/client.py:33 ask"
 
 
-def served(clients=3, ns=150 * MS, own=True, seconds=False, works=True, accepts=False):
+def served(
+    clients=3, ns=150 * MS, own=True, seconds=False, works=True, accepts=False, stack=SERVING
+):
     """`http` answers its clients in turn, `ns` for each; all of them ask at 10 ms, twice."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     http, asking = trace.thread("http"), [trace.thread("client") for _ in range(clients)]
@@ -17,7 +19,7 @@ def served(clients=3, ns=150 * MS, own=True, seconds=False, works=True, accepts=
         trace.thread("second").io(0, "socket.accept", site="/app/web.py:40 serve").native(
             5 * MS
         )
-    http.io(0, "select.poll.poll", stack=SERVING)
+    http.io(0, "select.poll.poll", site=stack, stack=stack)
     for client in asking:
         client.native(0)
     at = 10 * MS
@@ -31,7 +33,7 @@ def served(clients=3, ns=150 * MS, own=True, seconds=False, works=True, accepts=
                 http.sleep(at, site=LOADS)
             at += ns
             client.native(at)
-        http.io(at + 1, "select.poll.poll", stack=SERVING)
+        http.io(at + 1, "select.poll.poll", site=stack, stack=stack)
         at += 10 * MS
     for thread in (http, *asking):
         thread.end(at)
@@ -49,6 +51,12 @@ def test_clients_wait_for_each_other(tmp_path):
         "(`ThreadingHTTPServer`, `ThreadingMixIn`), or do what is slow elsewhere."
     )
     assert found.evidence.site == ASK
+
+
+def test_a_loop_by_hand(tmp_path):
+    """A `select` at a line of the program: its `accept` takes moments."""
+    (found,) = find_in(tmp_path, served(stack="/app/web.py:30 serve"))
+    assert found.text.startswith("Pool exhausted: `http` is the only thread that serves")
 
 
 @pytest.mark.parametrize(

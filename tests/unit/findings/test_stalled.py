@@ -170,3 +170,57 @@ def test_whoever_needs_a_connection_comes_later(tmp_path):
 )
 def test_connections_of_others(tmp_path, story):
     assert "deadlock" not in kinds(tmp_path, engine(**story))
+
+
+CALL, TAKE = "/app/pool.py:11 call", "/app/pool.py:7 work"
+
+
+def takers(ns=900 * MS, asked_at=CALL, idle=0, acquired=False):
+    """Two threads take a job of two callers each, and wait in `call` themselves; `idle`: a
+    third one has nothing to do."""
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    jobs, end = trace.lock("Queue.get", TAKE), 20 * MS + ns
+    threads = [trace.thread(f"io-{n}") for n in range(2 + idle)]
+    callers = [trace.thread(f"req-{n}").native(0) for n in range(2)]
+    last, other = end + 100 * MS, trace.thread("other").native(0)
+    for thread in threads:
+        thread.lock_wait(0, "Queue.get", lock=jobs, site=TAKE)
+    for n, caller in enumerate(callers):
+        answer = trace.lock("Event.wait", asked_at)
+        caller.release(10 * MS + n, jobs, to=threads[n])
+        threads[n].native(10 * MS + n)
+        caller.lock_wait(11 * MS, "Event.wait", lock=answer, site=asked_at, acquired=False)
+        own = trace.lock("Event.wait", CALL)
+        threads[n].lock_wait(20 * MS, "Event.wait", lock=own, site=CALL, acquired=acquired)
+        if acquired:
+            other.release(end, own, to=threads[n])
+        threads[n].native(end)
+        caller.native(end + MS).end(last)
+    for thread in threads:
+        thread.end(last)
+    other.end(last)
+    return trace.ended(last + MS)
+
+
+def test_takers_that_ask_themselves(tmp_path):
+    found = find_in(tmp_path, takers())[0]
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 20.0 ms, for 900 ms: 2 threads `io-N`, which take jobs from a queue, all "
+        "wait in `Event.wait` in `call` (pool.py:11), at the line at which others wait for "
+        "them: for jobs that only they would run. Call the function instead, or give such "
+        "jobs workers of their own."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="not long"),
+        pytest.param({"idle": 1}, id="one has nothing to do"),
+        pytest.param({"asked_at": "/app/web.py:3 get"}, id="they wait for something else"),
+        pytest.param({"acquired": True}, id="it came"),
+    ],
+)
+def test_takers_that_go_on(tmp_path, story):
+    assert not any("take jobs" in one.text for one in find_in(tmp_path, takers(**story)))

@@ -77,7 +77,7 @@ from viewer.analysis.findings.schedulers import late_jobs
 from viewer.analysis.findings.servers import servers_busy
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
-from viewer.analysis.findings.stalled import stalled_pool
+from viewer.analysis.findings.stalled import stalled_pool, stalled_takers
 from viewer.analysis.findings.stalls import slow_answer
 from viewer.analysis.findings.standing import standing_still
 from viewer.analysis.findings.standstill import standstill
@@ -134,6 +134,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     servers_busy,  # pool exhausted
     too_busy_to_accept,  # pool exhausted
     stalled_pool,  # deadlock
+    stalled_takers,  # deadlock
     slow_import,  # lock convoy; after knots, which tell the circles
     slow_start,
     slow_start_up,  # slow start

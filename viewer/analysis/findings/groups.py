@@ -16,9 +16,10 @@ from viewer.words import code
 _MS = 1_000_000
 # Some pools wake all who wait: whoever waits again that soon had got nothing.
 _AGAIN_NS = 5 * _MS
-# What a home-made pool waits in: whoever gets something from it puts it back later. Conditions
-# also make two sides wait for each other, or threads take turns: one function waits in a pool.
-_HOME_MADE = (*GETS, "Condition.wait", "Condition")
+# What a home-made pool waits in: whoever gets something from it puts it back later, or the
+# other way round, where it is full of those who run. Conditions and full queues also make two
+# sides wait for each other, or threads take turns: one function waits in a pool.
+_HOME_MADE = (*GETS, "Queue.put", "Condition.wait", "Condition")
 _HANDED_ON_NS = _MS  # whoever got a slot just now hands on what was there already
 _GIVES = 2
 _TAKES = 3  # permits one after the other, without giving one back
@@ -73,7 +74,7 @@ def groups(facts: Facts, waits: LongWaits) -> Iterable[Group]:
     found = {key: group for key, group in found.items() if not _hands_on(group)}
     for (name, _), alike in others.items():
         if _goes_round(waits, alike):
-            if name.startswith("Condition") and not _is_pool(waits, alike):
+            if name not in GETS and not _is_pool(waits, alike):
                 continue
             pool = Pool(OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
             found[id(alike)] = Group(pool, alike)

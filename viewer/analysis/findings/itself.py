@@ -9,12 +9,14 @@ from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.trace.columns import IO
+from viewer.trace.sites import is_library
 from viewer.words import code
 
 _MS = 1_000_000
 # An answer of the own process takes as long as its work takes; half a second is worth a look.
 _LONG_NS = 500 * _MS
 _IDLE_NS = _MS
+_SELECT = f"{s.IO_PREFIX}select."
 _MOST = 1_000  # calls of a thread that are looked at
 # A thread that serves is in one of these functions when nobody asks, and while it answers.
 _SERVING = ("BaseServer.serve_forever", "BaseServer.handle_request", "SyncWorker.run")
@@ -75,6 +77,9 @@ def servers(facts: Facts) -> set[int]:
         looked_at[table.who[row]] += 1
         name = trace.text(table.call_name[table.row[row]])
         stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
-        if name.endswith("accept") or any(function in stack for function in _SERVING):
+        # Where a `select` of the program comes before it, `accept` takes moments.
+        selects = _SELECT in name and not is_library(facts.call(table.row[row])[1])
+        is_serving = any(function in stack for function in _SERVING)
+        if name.endswith("accept") or selects or is_serving:
             found.add(table.who[row])
     return found

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.groups import Group, sites
-from viewer.analysis.findings.waits import GETS, LongWaits, Wait, place_in
+from viewer.analysis.findings.handmade import takers_of_queues
+from viewer.analysis.findings.waits import GETS, LongWaits, Wait, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.jobs import Job
 from viewer.words import code
@@ -18,6 +19,7 @@ _MS = 1_000_000
 # theirs, which would only wait as they do, unless they wait for each other.
 _STILL_NS = 500 * _MS
 _AT_ONCE_NS = 50 * _MS
+_ANSWERS = ("Event.wait", "Condition.wait")
 _BARRIER = "Barrier.wait"
 _FOR_OTHERS = ("Event.wait", "Condition.wait", "Event", "Condition", "future", *GETS, _BARRIER)
 
@@ -51,6 +53,46 @@ def stalled_pool(facts: Facts) -> Iterator[Finding]:
         if first.failed and until - since >= _STILL_NS and queued:
             waits.told.update(wait.slice for wait in last)
             yield _finding(facts, waits, pool.name, last, queued[0], since, until)
+
+
+def stalled_takers(facts: Facts) -> Iterator[Finding]:
+    """All threads that take jobs from a queue wait in vain at a line at which others wait for
+    what they do."""
+    waits = LongWaits.of(facts)
+    gave_up: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        is_long = wait.failed and wait.ns >= _STILL_NS and wait.name in _ANSWERS
+        if is_long and wait.who[0] == "thread" and wait.slice not in waits.told:
+            gave_up[wait.who[1]].append(wait)
+    for _, threads, _ in takers_of_queues(facts) if gave_up else ():
+        last = [gave_up[thread][-1] for thread in threads if thread in gave_up]
+        if len(last) < len(threads) or len({wait.site for wait in last}) > 1:
+            continue
+        since, first = max(w.start_ns for w in last), min(last, key=lambda wait: wait.end_ns)
+        is_still = first.end_ns - since >= _STILL_NS
+        if not is_still or not _asks_them(waits, set(threads), first):
+            continue
+        waits.told.update(wait.slice for wait in last)
+        who = users(facts.model, (wait.who for wait in last))
+        text = (
+            f"Deadlock {at(facts, since)}, for {duration(first.end_ns - since)}: {who}, which "
+            f"take{'' if len(last) > 1 else 's'} jobs from a queue, "
+            f"{'all wait' if len(last) > 1 else 'waits'} in `{first.name}`"
+            f"{place_in(first.site)}, at the line at which others wait for them: for jobs "
+            f"that only they would run. Call the function instead, or give such jobs workers "
+            f"of their own."
+        )
+        lost = sum(wait.ns for wait in last)
+        yield Finding("deadlock", lost, text, waits.evidence(first))
+
+
+def _asks_them(waits: LongWaits, takers: set[int], wait: Wait) -> bool:
+    """Whether others wait at the same line, for answers of the takers."""
+    return any(
+        (other.name, other.site) == (wait.name, wait.site) and other.who[1] not in takers
+        for other in waits.overlapping(wait)
+        if other.who[0] == "thread"
+    )
 
 
 def _may_end(job: Job, last: list[Wait], jobs: list[Job]) -> bool:
