@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -26,6 +27,7 @@ _SAVED_NS = 500 * _MS
 _MOSTLY = 8, 10
 _LEAST_NS = 10 * _MS  # on average
 _MOST = 10_000  # that are looked at
+_SUBPROCESS = "/subprocess.py:"
 _CHILD = (" Popen.wait", " Popen.communicate")
 
 
@@ -99,11 +101,13 @@ def _threads(facts: Facts) -> _Alike:
 def _children(facts: Facts) -> _Alike:
     """Waits for children from one line, called from one line."""
     table, found = facts.model.states, defaultdict[tuple[Who, str, str], list[_One]](list)
+    if not mentions(facts, _SUBPROCESS):
+        return found
     for row in facts.rows_of((IO,), _LEAST_NS)[:_MOST]:
         if table.state[row] & CONTINUES:
             continue
         stack = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK).split("\n")
-        if not any(frame.endswith(_CHILD) and "/subprocess.py:" in frame for frame in stack):
+        if not any(frame.endswith(_CHILD) and _SUBPROCESS in frame for frame in stack):
             continue
         own = [frame for frame in stack if not is_library(frame)]
         if own:
