@@ -113,6 +113,9 @@ typedef struct thread_buffer {
     uint8_t call_blocks;     /* enum call_class of … */
     uint8_t libc_class;      /* … and of `libc` … */
     _Atomic uint64_t released_tick;  /* 0 while it holds the GIL */
+    uint64_t quiet_tick;     /* only the loop's own code has run since then; 0: other code may have … */
+    uint64_t quiet_records;  /* … and as long as the thread has recorded so much … */
+    void *quiet_callee;      /* … and, with libuv, NULL is here: see compat_next_code(); NULL: not known */
     uint64_t takes_before;   /* number of takes of the GIL by all threads, as of this thread's release */
     uint64_t asked_tick;     /* when it asked for the GIL */
     uint64_t out_tick;       /* when it could run again after releasing it, 0 = at the release */

@@ -1,5 +1,6 @@
 /* Turns records into slices: loops, what runs on them, and who scheduled a callback. */
 #include "timeline/loops.h"
+#include "timeline/tasks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -347,6 +348,16 @@ HANDLER(callback_begin)
         show_step(t, thread, loop, ns, s);
 }
 
+HANDLER(callback_wakes)
+{
+    record begin = {.kind = REC_CB_BEGIN, .a = (uint32_t)r->b}, ready = *r;
+    ready.kind = REC_READY;
+    ready.b = r->b >> 32;
+    ready.c = 0;
+    callback_begin(t, thread, &begin, r->c < ns ? r->c : ns, text);
+    task_becomes_ready(t, thread, &ready, ns, text);
+}
+
 HANDLER(callback_end)
 {
     UNUSED(r), UNUSED(text);
@@ -449,6 +460,7 @@ void loops_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)
 const record_handler timeline_loop_handlers[REC_KINDS] = {
     [REC_CB_READY] = callback_ready,
     [REC_CB_BEGIN] = callback_begin,
+    [REC_CB_WAKES] = callback_wakes,
     [REC_CB_END] = callback_end,
     [REC_POLL_BEGIN] = poll_begin,
     [REC_POLL_END] = poll_end,

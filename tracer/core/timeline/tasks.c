@@ -295,7 +295,7 @@ static cause ready_cause(const record *r, const thread_line *thread, const runni
     return (cause){r->flag & READY_BY_TIMER ? CAUSE_TIMER : r->flag & READY_BY_IO ? CAUSE_IO : CAUSE_NONE, 0, r->c};
 }
 
-HANDLER(task_ready)
+void task_becomes_ready(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
 {
     UNUSED(text);
     static const await_what nothing;
@@ -419,7 +419,7 @@ HANDLER(greenlet_switch)
     const record ready = {.a = (uint32_t)r->b, .b = r->c >> 32};
     const record await = {.a = r->a, .b = (r->b >> 32) << 32 | (stack ? stack->site : 0), .c = (r->c >> 32) << 32};
     const record begin = {.a = (uint32_t)r->b, .b = (uint32_t)r->c};
-    task_ready(t, thread, &ready, ns, text);
+    task_becomes_ready(t, thread, &ready, ns, text);
     step_await(t, thread, &await, ns, text);
     step_begin(t, thread, &begin, ns, text);
 }
@@ -511,7 +511,7 @@ const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_TASK_NEW] = task_new,
     [REC_TASK_NAME] = task_name,
     [REC_TASK_DESTROYED] = task_destroyed,
-    [REC_READY] = task_ready,
+    [REC_READY] = task_becomes_ready,
     [REC_RESUMED] = task_resumed,
     [REC_STEP_BEGIN] = step_begin,
     [REC_STEP_YIELD] = step_yield,

@@ -4,6 +4,7 @@
 #include "python/trampolines.h"
 #include "ring/hot.h"
 #include "signals/asyncio/identity.h"
+#include "signals/asyncio/running.h"
 #include "signals/asyncio/steps.h"
 #include "signals/calls/accepted.h"
 #include "signals/trio/trio.h"
@@ -64,14 +65,15 @@ void loops_uv_close(thread_buffer *b, uint64_t tick, PyObject *loop)
         ring_emit(b, tick, REC_LOOP_CLOSED, 0, id, 0, 0);
 }
 
-HOT int loops_uv_poll(thread_buffer *b, int timeout_ms)
+HOT uint64_t loops_uv_poll(thread_buffer *b, int timeout_ms)
 {
     if (!b->loop || b->depth != b->poll_depth || b->contexts)
         return 0;
+    uint64_t quiet = running_is_quiet_since(b), tick = quiet ? quiet : clock_tick();
     b->poll_waits = timeout_ms != 0;
     if (b->poll_waits)
-        ring_emit_detached(b, clock_tick(), REC_POLL_BEGIN, 0, 0);
-    return 1;
+        ring_emit_detached(b, tick, REC_POLL_BEGIN, 0, 0);
+    return tick;
 }
 
 HOT void loops_uv_polled(thread_buffer *b)
@@ -79,6 +81,7 @@ HOT void loops_uv_polled(thread_buffer *b)
     uint64_t tick = clock_tick();
     ring_emit_detached(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0);
     polled(b, tick);
+    running_quiet_since(b, tick);
 }
 
 /* --- asyncio's own: their selectors' calls --- */

@@ -98,8 +98,14 @@ HOT void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *
         return;
     PyCodeObject *called;
     uint32_t stack = stacks_capture_within(contexts_tstate(b), &watched_runners, b->loop_caller, &called);
-    contexts_name(b, called);
     const known_task known = known_as(task);
+    if (known.id && !known.awaits_lock && contexts_unnamed(b)) {
+        uint64_t since;
+        uint32_t func = contexts_show(b, called, &since);
+        ring_emit(b, tick, REC_CB_WAKES, 0, known.id, (uint64_t)stacks_named(stack) << 32 | func, since);
+        return;
+    }
+    contexts_name(b, called);
     uint32_t id = known.id ? known.id : introduce(b, tick, task, ORIGIN_CREATED);
     if (!id)
         return;
@@ -193,6 +199,7 @@ static HOT void end_await(thread_buffer *b, const noticed *end, PyObject *task, 
     uint64_t tick = running_end(b, end);
     await_emit(b, tick, id, &facts, facts.lock ? &lock : NULL);
     queues_look(b, tick);
+    running_quiet_since(b, tick);
 }
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the
@@ -239,9 +246,10 @@ HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
         left = *top;
     if (b->depth)
         b->depth--;
-    if (left.readied_itself)
-        ring_emit(b, running_end(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
-    else if (!task)
+    if (left.readied_itself) {
+        ring_emit(b, tick = running_end(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
+        running_quiet_since(b, tick);
+    } else if (!task)
         ring_emit(b, running_end(b, &end), REC_CB_END, 0, 0, 0, 0);
     else if (left.object == task ? left.task : (left.task = known_id(task)))
         end_task(b, &end, task, left.task);
