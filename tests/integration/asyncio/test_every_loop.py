@@ -360,3 +360,36 @@ def test_system_exit_leaves_the_loop(new_loop: NewLoop, tmp_path: Path) -> None:
     assert [error.code for error in raised if isinstance(error, SystemExit)] == [3]
     assert task_of(summary, "main").end == "failed: SystemExit"
     assert summary.names["loop started"] == summary.names["loop stopped"]
+
+
+@on_every_loop
+def test_what_a_task_leaves_behind_is_no_part_of_the_next_step(
+    new_loop: NewLoop, tmp_path: Path
+) -> None:
+    """The loop drops a task that has ended, and its result, before it runs what comes next."""
+    dropped: list[int] = []
+
+    class Result:
+        def __del__(self) -> None:
+            dropped.append(time.monotonic_ns())
+            while time.monotonic_ns() < dropped[0] + 2_000_000:
+                pass
+            dropped.append(time.monotonic_ns())
+
+    async def makes() -> Result:
+        await asyncio.sleep(0)
+        return Result()
+
+    async def next_one() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        asyncio.create_task(makes())  # noqa: RUF006: nobody keeps it
+        await asyncio.create_task(next_one())
+
+    summary = record_on(new_loop, main, tmp_path)
+    begin_ns, end_ns = dropped
+    for step in states_of(task_of(summary, "next_one"), "running"):
+        assert step.end_ns is not None
+        assert step.end_ns <= begin_ns or step.begin.time_ns >= end_ns
