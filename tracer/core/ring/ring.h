@@ -31,6 +31,9 @@ enum step_kind {
     STEP_TRIO,    /* run by trio */
 };
 
+/* Python calls epoll_wait() at once, without the GIL; and again, with what signal handlers did meanwhile behind it. */
+enum epoll_part { EPOLL_NONE, EPOLL_ASKS, EPOLL_WAITS };
+
 /* What a thread is executing, as far as its END hooks need to know. */
 typedef struct {
     const void *object; /* task address, compared, never dereferenced; NULL for a callback */
@@ -105,6 +108,7 @@ typedef struct thread_buffer {
     uint32_t contexts;   /* how many libuv's loop has entered … */
     uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
+    uint8_t in_epoll;    /* enum epoll_part: what asyncio's own loop does in epoll.poll() */
     uint8_t in_libuv;    /* libuv runs this loop: its contexts and polls are watched */
     /* for gil.c and libc.c: changed only by this thread, while it takes or releases the GIL */
     uint8_t has_gil;

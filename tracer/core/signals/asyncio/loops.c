@@ -103,7 +103,7 @@ typedef struct {
 } poll_entry;
 
 /* A selector's select() asks the system. A poll with a time-out of 0 does not wait: it is part of the loop's own work. */
-static HOT poll_entry poll_begins(void)
+static HOT poll_entry poll_begins(int is_epoll)
 {
     enum loop_part caller = watched_part(compat_running_frame());
     thread_buffer *b = caller == LOOP_POLLS || caller == LOOP_POLLS_TRIO ? ring_current() : NULL;
@@ -124,8 +124,13 @@ static HOT poll_entry poll_begins(void)
     int overflow = 0; /* passed so that a huge time-out sets no exception */
     b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
                       PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
+    uint64_t tick = b->poll_waits || is_epoll ? clock_tick() : 0;
     if (b->poll_waits)
-        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
+        ring_emit(b, tick, REC_POLL_BEGIN, 0, 0, 0, 0);
+    if (is_epoll) {
+        running_quiet_since(b, tick);
+        b->in_epoll = EPOLL_ASKS;
+    }
     return poll;
 }
 
@@ -138,21 +143,24 @@ static HOT PyObject *poll_ended(poll_entry poll, PyObject *result)
         trio_on_polled(b, poll.trio_run, poll.waits);
         return result;
     }
-    uint64_t tick = clock_tick();
+    uint64_t quiet = b->in_epoll == EPOLL_WAITS ? running_is_quiet_since(b) : 0, tick = quiet ? quiet : clock_tick();
     ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
     polled(b, tick);
+    b->in_epoll = EPOLL_NONE;
+    b->quiet_tick = 0;
     return result;
 }
 
+/* Of those that it calls, epoll's takes keywords. */
 #define POLL(n)                                                                                               \
     static PyObject *fast_##n(PyObject *self, PyObject *const *args, Py_ssize_t count)                        \
     {                                                                                                         \
-        poll_entry poll = poll_begins();                                                                     \
+        poll_entry poll = poll_begins(0);                                                                    \
         return poll_ended(poll, ((fast)(void (*)(void))polls[n].original)(self, args, count));               \
     }                                                                                                         \
     static PyObject *keywords_##n(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)   \
     {                                                                                                         \
-        poll_entry poll = poll_begins();                                                                     \
+        poll_entry poll = poll_begins(1);                                                                    \
         return poll_ended(poll, ((fast_keywords)(void (*)(void))polls[n].original)(self, args, count, names)); \
     }
 POLL(0) POLL(1) POLL(2) POLL(3)

@@ -27,6 +27,7 @@
 
 #include "signals/calls/accepted.h"
 #include "signals/calls/traffic.h"
+#include "signals/asyncio/running.h"
 #include "signals/gil/attached.h"
 #include "ring/intern.h"
 #include "schema.h"
@@ -129,7 +130,7 @@ static int is_learned(const thread_buffer *b)
 /* The first call of a release, too: C code may compute for long before it. */
 static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
 {
-    uint64_t tick = clock_tick();
+    uint64_t quiet = b->in_epoll == EPOLL_ASKS ? running_is_quiet_since(b) : 0, tick = quiet ? quiet : clock_tick();
     b->quiet_tick = 0;
     libc_close(b, tick);
     if (__builtin_expect(b->learned != 0, 0) && class == CLASS_IO && is_learned(b))
