@@ -385,7 +385,7 @@ def test_what_a_task_leaves_behind_is_no_part_of_the_next_step(
             await asyncio.sleep(0)
 
     async def main() -> None:
-        asyncio.create_task(makes())  # noqa: RUF006: nobody keeps it
+        asyncio.get_running_loop().create_task(makes())  # nobody keeps it
         await asyncio.create_task(next_one())
 
     summary = record_on(new_loop, main, tmp_path)
