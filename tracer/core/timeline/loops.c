@@ -1,6 +1,5 @@
 /* Turns records into slices: loops, what runs on them, and who scheduled a callback. */
 #include "timeline/loops.h"
-#include "timeline/tasks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,7 +337,7 @@ cause resume_cause_of(timeline *t, thread_line *thread, const record *r, uint64_
     return known->because;
 }
 
-HANDLER(callback_begin)
+void loops_callback_begins(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
 {
     UNUSED(text);
     loop_line *loop = timeline_loop(t, thread, r->flag ? 0 : (uint32_t)r->c);
@@ -346,16 +345,6 @@ HANDLER(callback_begin)
     running_step *s = push(thread, 0, r->a, &by.because, by.flow);
     if (s && loop)
         show_step(t, thread, loop, ns, s);
-}
-
-HANDLER(callback_wakes)
-{
-    record begin = {.kind = REC_CB_BEGIN, .a = (uint32_t)r->b}, ready = *r;
-    ready.kind = REC_READY;
-    ready.b = r->b >> 32;
-    ready.c = 0;
-    callback_begin(t, thread, &begin, r->c < ns ? r->c : ns, text);
-    task_becomes_ready(t, thread, &ready, ns, text);
 }
 
 HANDLER(callback_end)
@@ -459,8 +448,7 @@ void loops_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)
 
 const record_handler timeline_loop_handlers[REC_KINDS] = {
     [REC_CB_READY] = callback_ready,
-    [REC_CB_BEGIN] = callback_begin,
-    [REC_CB_WAKES] = callback_wakes,
+    [REC_CB_BEGIN] = loops_callback_begins,
     [REC_CB_END] = callback_end,
     [REC_POLL_BEGIN] = poll_begin,
     [REC_POLL_END] = poll_end,

@@ -295,7 +295,7 @@ static cause ready_cause(const record *r, const thread_line *thread, const runni
     return (cause){r->flag & READY_BY_TIMER ? CAUSE_TIMER : r->flag & READY_BY_IO ? CAUSE_IO : CAUSE_NONE, 0, r->c};
 }
 
-void task_becomes_ready(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+HANDLER(task_ready)
 {
     UNUSED(text);
     static const await_what nothing;
@@ -327,6 +327,16 @@ void task_becomes_ready(timeline *t, thread_line *thread, const record *r, uint6
     task->via = waker && !waker->task ? intern_function_of(waker->func).name : 0;
     task->flow_in = flow;
     enter(t, task, since_ns, STATE_READY, &nothing);
+}
+
+HANDLER(callback_wakes)
+{
+    record begin = {.kind = REC_CB_BEGIN, .a = (uint32_t)r->b}, ready = *r;
+    ready.kind = REC_READY;
+    ready.b = r->b >> 32;
+    ready.c = 0;
+    loops_callback_begins(t, thread, &begin, r->c < ns ? r->c : ns, text);
+    task_ready(t, thread, &ready, ns, text);
 }
 
 /* A greenlet's hub is about to go on with it. */
@@ -419,7 +429,7 @@ HANDLER(greenlet_switch)
     const record ready = {.a = (uint32_t)r->b, .b = r->c >> 32};
     const record await = {.a = r->a, .b = (r->b >> 32) << 32 | (stack ? stack->site : 0), .c = (r->c >> 32) << 32};
     const record begin = {.a = (uint32_t)r->b, .b = (uint32_t)r->c};
-    task_becomes_ready(t, thread, &ready, ns, text);
+    task_ready(t, thread, &ready, ns, text);
     step_await(t, thread, &await, ns, text);
     step_begin(t, thread, &begin, ns, text);
 }
@@ -511,7 +521,8 @@ const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_TASK_NEW] = task_new,
     [REC_TASK_NAME] = task_name,
     [REC_TASK_DESTROYED] = task_destroyed,
-    [REC_READY] = task_becomes_ready,
+    [REC_READY] = task_ready,
+    [REC_CB_WAKES] = callback_wakes,
     [REC_RESUMED] = task_resumed,
     [REC_STEP_BEGIN] = step_begin,
     [REC_STEP_YIELD] = step_yield,

@@ -6,8 +6,6 @@
 
 extern const record_handler timeline_task_handlers[REC_KINDS];
 void task_show(timeline *t, task_line *task);
-/* Handles a REC_READY. */
-void task_becomes_ready(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
 /* The greenlets that run on the thread end with it. */
 void tasks_end_with_thread(timeline *t, thread_line *thread, uint64_t ns);
 /* "failed: KeyError": the name of the end of a task or thread; returns its length. */
