@@ -72,3 +72,32 @@ def test_jobs_that_were_never_begun(tmp_path):
     (found,) = find_in(tmp_path, pool(waits_for="", jobs=(APPLY, APPLY), begun=False))
     assert "Meanwhile 1 call, submitted by `MainThread`, waited for a worker" in found.text
     assert ", and none of them was ever begun. " in found.text
+
+
+def batch(waits=40):
+    """A thread submits 40 jobs with pauses, which one worker works off in 25 ms each. Of each
+    it waits for the last 8 ms, at most."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    main, worker = trace.thread("MainThread").native(0), trace.thread("pool_0")
+    calls = []
+    for n in range(40):
+        at = n * MS + n // 10 * 20 * MS
+        calls.append(main.submits(at))
+        if n % 10 == 9:
+            main.sleep(at + 1).native(at + 20 * MS)
+    result = trace.lock("Future.result", "/app/jobs.py:20 main")
+    for n, call in enumerate(calls):
+        start = (130 + n * 25) * MS
+        worker.runs(start, *PUSH, by=call).sleep(start + 1, site=PUSH[1])
+        end = start + 25 * MS
+        if n < waits:
+            main.lock_wait(end - 8 * MS, "Future.result", lock=result).native(end + 1)
+    worker.native((130 + 40 * 25) * MS).end((131 + 40 * 25) * MS)
+    main.end((140 + 40 * 25) * MS)
+    return trace.ended((141 + 40 * 25) * MS)
+
+
+def test_results_that_come_at_short_intervals(tmp_path):
+    """No wait for one is long, but all are together: the jobs are the thread's own batch."""
+    assert kinds(tmp_path, batch()) == []
+    assert kinds(tmp_path, batch(waits=1)) == ["thread-pool starvation"]

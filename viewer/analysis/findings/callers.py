@@ -1,12 +1,14 @@
 """Whose jobs of a pool are one batch: what they wait for each other is no loss."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from typing import NamedTuple
 
 from viewer.analysis.findings.facts import BLOCKED, Facts
-from viewer.analysis.findings.waits import LongWaits, Wait
+from viewer.analysis.findings.waits import LongWaits, longest_rows
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.resource import window
+from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT
 
 _MS = 1_000_000
 _NOTICED_NS = 5 * _MS
@@ -20,22 +22,47 @@ _ENDS = ("executor shutdown", "Thread.join")
 # Who submits a job and waits for its result at once, and for no other, makes a call.
 _AT_ONCE_NS = 5 * _MS
 _SOON_NS = 20 * _MS
+# The results of many quick jobs come at short intervals: none of the waits need be long.
+_SHORT_NS = _MS
+_WAITED_NS = 10 * _MS
+_MOST = 10_000
 
 type _Kind = tuple[str, str]  # name and site of a job's function
 type _Batch = tuple[Who | None, _Kind | None, int]
 
 
-def collectors_of(facts: Facts) -> dict[Who, list[Wait]]:
+class Collects(NamedTuple):
+    """A wait for the results of jobs."""
+
+    start_ns: int
+    end_ns: int
+    name: str
+
+
+def collectors_of(facts: Facts) -> dict[Who, list[Collects]]:
     """The threads that wait for the results of jobs, and their waits in order of begin."""
-    found = defaultdict[Who, list[Wait]](list)
+    found = defaultdict[Who, list[Collects]](list)
     for wait in LongWaits.of(facts).all:
         if wait.name in _RESULTS:
-            found[wait.who].append(wait)
-    return found
+            found[wait.who].append(Collects(wait.start_ns, wait.end_ns, wait.name))
+    return found | _bit_by_bit(facts, found)
+
+
+def _bit_by_bit(facts: Facts, known: dict[Who, list[Collects]]) -> dict[Who, list[Collects]]:
+    """Other threads whose short waits for results are long together."""
+    table, found = facts.model.states, defaultdict[Who, list[Collects]](list)
+    total_ns = Counter[Who]()
+    for row in longest_rows(facts, (LOCK_WAIT, IDLE_WAIT), _SHORT_NS, _MOST):
+        who: Who = ("thread", table.who[row])
+        if who in known or (name := facts.wait(row)[0]) not in _RESULTS or name in _ENDS:
+            continue
+        found[who].append(Collects(table.start_ns[row], table.end_ns[row], name))
+        total_ns[who] += table.end_ns[row] - table.start_ns[row]
+    return {who: sorted(waits) for who, waits in found.items() if total_ns[who] >= _WAITED_NS}
 
 
 def batches_of(
-    facts: Facts, jobs: list[Job], handed: list[bool], collectors: dict[Who, list[Wait]]
+    facts: Facts, jobs: list[Job], handed: list[bool], collectors: dict[Who, list[Collects]]
 ) -> list[int]:
     """By job the number of its batch. `handed`: its function is a library's."""
     known, batches = dict[_Batch, int](), [0] * len(jobs)
@@ -62,7 +89,9 @@ def batches_of(
     return batches
 
 
-def _collecting(jobs: list[Job], collectors: dict[Who, list[Wait]]) -> dict[Who, list[Wait]]:
+def _collecting(
+    jobs: list[Job], collectors: dict[Who, list[Collects]]
+) -> dict[Who, list[Collects]]:
     """Those that waited while they had jobs in the pool, not before or at their own end."""
     spans = dict[Who, tuple[int, int]]()
     for job in jobs:
@@ -76,7 +105,7 @@ def _collecting(jobs: list[Job], collectors: dict[Who, list[Wait]]) -> dict[Who,
     return {who: waits for who, waits in found.items() if waits}
 
 
-def _calls(jobs: list[Job], collectors: dict[Who, list[Wait]]) -> set[int]:
+def _calls(jobs: list[Job], collectors: dict[Who, list[Collects]]) -> set[int]:
     """The jobs for whose results alone their submitters waited, as soon as these had submitted
     them: it is the last job before the wait, and ends it."""
     own = defaultdict[Who, list[int]](list)
