@@ -87,7 +87,7 @@ HOT void contexts_enter(thread_buffer *b)
         Py_CLEAR(*(PyObject **)&entry->code);
     entry->tick = 0;
     entry->is_shown = 0;
-    uint64_t since = running_is_quiet_since(b);
+    uint64_t since = contexts_is_quiet_since(b);
     b->quiet_tick = 0;
     if (b->depth != b->poll_depth)
         return; /* a known one's call */

@@ -15,24 +15,41 @@ static inline PyThreadState *contexts_tstate(const thread_buffer *b)
     return b->in_libuv ? (PyThreadState *)b->libuv_tstate : PyThreadState_Get();
 }
 
-/* From now on only libuv's and uvloop's code runs on the thread, until it enters a context or calls a Python function. */
+/* From now on only libuv's and uvloop's code runs on the thread, until it enters a context or calls a Python function. That is
+ * not so where the thread is inside such a function already: a signal handler, or one that hears of an object's death. */
 static inline void contexts_quiet_since(thread_buffer *b, uint64_t tick)
 {
-    if (b->contexts) {
-        b->quiet_tick = 0;
+    PyThreadState *tstate = (PyThreadState *)b->libuv_tstate;
+    b->quiet_tick = 0;
+    b->quiet_callee = NULL;
+    if (*compat_frame_slot(tstate) != b->loop_caller)
         return;
-    }
     running_quiet_since(b, tick);
-    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code((PyThreadState *)b->libuv_tstate);
+    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code(tstate);
     if (callee)
         *callee = NULL;
-    b->quiet_callee = callee;
+    b->quiet_callee = callee; /* valid as long as the frame lives that runs the loop */
 }
 
-/* As running_is_quiet_since(), where the thread is about to release the GIL. */
+/* The same, unless the thread is in a context. */
+static inline void contexts_back_since(thread_buffer *b, uint64_t tick)
+{
+    if (b->contexts)
+        b->quiet_tick = 0;
+    else
+        contexts_quiet_since(b, tick);
+}
+
+/* As running_is_quiet_since(), in libuv's loop: as far as is known, it has called no Python function. */
 static inline uint64_t contexts_is_quiet_since(const thread_buffer *b)
 {
-    return b->in_libuv && b->quiet_callee && !*(PyObject **)b->quiet_callee ? running_is_quiet_since(b) : 0;
+    return b->quiet_callee && *(PyObject **)b->quiet_callee ? 0 : running_is_quiet_since(b);
+}
+
+/* The same where the thread is about to release the GIL, which it may do anywhere. */
+static inline uint64_t contexts_drops_since(const thread_buffer *b)
+{
+    return b->in_libuv && b->quiet_callee ? contexts_is_quiet_since(b) : 0;
 }
 
 void contexts_enter(thread_buffer *b);

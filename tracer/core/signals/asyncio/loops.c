@@ -26,6 +26,9 @@ static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
     b->contexts = 0;
     b->in_libuv = identity.uv_loop && PyObject_TypeCheck(loop, identity.uv_loop);
     b->libuv_tstate = PyThreadState_Get();
+    b->quiet_tick = 0;
+    b->quiet_callee = NULL;
+    b->in_epoll = EPOLL_NONE;
     b->accepts = (accepting){0};
     ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
 }

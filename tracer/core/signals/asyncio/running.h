@@ -24,10 +24,10 @@ static inline uint64_t running_end(const thread_buffer *b, const noticed *end)
 }
 
 /* From now on only the loop's own code runs on the thread, until something is recorded or called back, or the thread
- * releases the GIL, if that is seen. */
+ * releases the GIL, if that is seen. Of a loop whose run is not seen, nobody knows what it does between steps. */
 static inline void running_quiet_since(thread_buffer *b, uint64_t tick)
 {
-    b->quiet_tick = b->depth == b->poll_depth && gil_mode == GIL_WATCHED ? tick : 0;
+    b->quiet_tick = b->loop && b->depth == b->poll_depth && gil_mode == GIL_WATCHED ? tick : 0;
     b->quiet_records = running_noticed(b, 0).records;
 }
 

@@ -180,7 +180,7 @@ static HOT void end_done(thread_buffer *b, const noticed *end, PyObject *task, u
         identity_dismiss(known);
 }
 
-static HOT void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
+static HOT uint64_t end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
 {
     await_facts facts;
     await_lock lock;
@@ -199,16 +199,17 @@ static HOT void end_await(thread_buffer *b, const noticed *end, PyObject *task, 
     uint64_t tick = running_end(b, end);
     await_emit(b, tick, id, &facts, facts.lock ? &lock : NULL);
     queues_look(b, tick);
-    running_quiet_since(b, tick);
+    return tick;
 }
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the
- * recording. */
-static HOT void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
+ * recording. Returns when the step has ended, if the task awaits something; else 0. */
+static HOT uint64_t end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
 {
     PyObject *waiter = identity_read(task, FIELD_WAITER);
+    uint64_t awaits_since = 0;
     if (waiter && waiter != Py_None) {
-        end_await(b, end, task, id, waiter);
+        awaits_since = end_await(b, end, task, id, waiter);
     } else {
         PyObject *state = identity_read(task, FIELD_STATE);
         if (identity_same_text(state, identity.pending))
@@ -218,6 +219,7 @@ static HOT void end_task(thread_buffer *b, const noticed *end, PyObject *task, u
         Py_XDECREF(state);
     }
     Py_XDECREF(waiter);
+    return awaits_since;
 }
 
 /* Ends the eager steps of pure-Python tasks inside that of `task` that SystemExit or the like has left: no
@@ -231,6 +233,14 @@ static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *ta
         if (known_id(raised) == left.task) /* else it has died: do not follow the address */
             end_task(b, end, raised, left.task);
     }
+}
+
+static HOT void loop_goes_on(thread_buffer *b, uint64_t tick)
+{
+    if (b->in_libuv)
+        contexts_quiet_since(b, tick);
+    else
+        running_quiet_since(b, tick);
 }
 
 HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
@@ -248,11 +258,14 @@ HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
         b->depth--;
     if (left.readied_itself) {
         ring_emit(b, tick = running_end(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
-        running_quiet_since(b, tick);
+        loop_goes_on(b, tick);
     } else if (!task)
         ring_emit(b, running_end(b, &end), REC_CB_END, 0, 0, 0, 0);
-    else if (left.object == task ? left.task : (left.task = known_id(task)))
-        end_task(b, &end, task, left.task);
+    else if (left.object == task ? left.task : (left.task = known_id(task))) {
+        tick = end_task(b, &end, task, left.task);
+        if (tick)
+            loop_goes_on(b, tick);
+    }
 }
 
 HOT void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)

@@ -210,7 +210,7 @@ static HOT int exit_traced(PyObject *context)
             tasks_end_adopted(b, tick);
         if (raised)
             PyErr_SetRaisedException(raised);
-        contexts_quiet_since(b, tick);
+        contexts_back_since(b, tick);
     }
     return PyContext_Exit(context);
 }

@@ -56,7 +56,7 @@ static HOT void on_drop(void)
     b->libc = b->libc_longest = 0;
     b->libc_longest_ticks = 0;
     b->takes_before = takes;
-    uint64_t quiet = b->in_epoll == EPOLL_ASKS ? running_is_quiet_since(b) : contexts_is_quiet_since(b);
+    uint64_t quiet = b->in_epoll == EPOLL_ASKS ? running_is_quiet_since(b) : contexts_drops_since(b);
     uint64_t tick = quiet ? quiet : clock_tick();
     b->quiet_tick = quiet;
     atomic_store_explicit(&b->released_tick, tick, memory_order_release);
@@ -118,7 +118,7 @@ static HOT void on_take(void)
         traffic_tell_unnamed(b);
     b->asked_tick = 0;
     if (b->in_libuv) {
-        contexts_quiet_since(b, tick);
+        contexts_back_since(b, tick);
     } else if (b->in_epoll) {
         running_quiet_since(b, tick);
         b->in_epoll = EPOLL_WAITS;
