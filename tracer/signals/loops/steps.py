@@ -38,13 +38,15 @@ def facts(asyncio: "ModuleType") -> "dict[str, Any]":
     task._log_destroy_pending = False
     first = loop.scheduled.pop()
     running = asyncio.events._get_running_loop()
-    current = tasks._swap_current_task(running, None) if running else None
+    current = tasks.current_task(running) if running else None
+    if current is not None:  # without one, in a callback, 3.12 refuses to swap
+        tasks._swap_current_task(running, None)
     asyncio.events._set_running_loop(loop)
     try:
         first()
     finally:
         asyncio.events._set_running_loop(running)
-        if running:
+        if current is not None:
             tasks._swap_current_task(running, current)
     wakeup = future._callbacks[0][0]
     future.remove_done_callback(wakeup)
