@@ -53,6 +53,39 @@ def test_a_server_with_one_thread(tmp_path):
     assert found.evidence.site == CLIENT
 
 
+def in_a_queue(own_peer):
+    """Two threads of waitress take requests from the queue into which its loop puts them."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    loop = trace.thread("waitress-main").native(0)
+    workers = [trace.thread(f"waitress-{n}").native(0) for n in range(2)]
+    callers = [trace.thread(f"client-{n}").native(0) for n in range(6)]
+    job_ns = 200 * MS
+    for turn in range(3):
+        for n in range(6):
+            at = turn * 3 * job_ns + (n * 10 + 1) * MS
+            asked, begins = loop.submits(at), (turn * 3 + n // 2) * job_ns + 70 * MS + n
+            loop.io(at + 1, "select.select").native(at + 9 * MS)
+            call = {"site": CLIENT, "stack": CLIENT, "own_peer": own_peer}
+            callers[n].io(at - MS // 2, "socket.recv", **call)
+            worker = workers[n % 2]
+            worker.runs(begins, "service", WAITRESS, by=asked)
+            sleeps(worker, begins + 10, f"{REPORT}\n{WAITRESS}")
+            worker.native(begins + job_ns - MS)
+            callers[n].native(begins + job_ns - MS // 2)
+    for thread in (loop, *workers, *callers):
+        thread.end(10 * job_ns)
+    return trace.ended(11 * job_ns)
+
+
+def test_a_server_with_a_queue_is_told_once(tmp_path):
+    """By its clients where these are seen, else by the calls in the queue."""
+    (found,) = find_in(tmp_path, in_a_queue(own_peer=True))
+    assert found.finding == "pool exhausted"
+    assert "Meanwhile 6 threads `client-N` in `client` (web.py:16) waited" in found.text
+    (found,) = find_in(tmp_path, in_a_queue(own_peer=False))
+    assert found.finding == "thread-pool starvation"
+
+
 def test_a_server_with_two_threads(tmp_path):
     (found,) = find_in(tmp_path, service(threads=2, clients=6, serves=WAITRESS))
     assert found.finding == "pool exhausted"

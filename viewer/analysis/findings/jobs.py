@@ -14,6 +14,7 @@ from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.handmade import pools_of_queues
+from viewer.analysis.findings.servers import threads_of_busy
 from viewer.analysis.findings.waits import name_of
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -63,7 +64,8 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
         )
         batches = batches_of(facts, found, handed, collectors)
         finding = _starved(facts, pool, found, batches)
-        if finding is not None:
+        # Where a server's clients are seen, it is they who wait, not what its loop hands on.
+        if finding is not None and threads_of_busy(facts).isdisjoint(pool.threads):
             yield finding
 
 

@@ -57,6 +57,15 @@ class _Asked(NamedTuple):
 
 def servers_busy(facts: Facts) -> Iterator[Finding]:
     """Clients wait for their turn, since all threads of a server wait for something else."""
+    yield from (finding for _, finding in _busy(facts))
+
+
+def threads_of_busy(facts: Facts) -> set[int]:
+    """The threads of the servers for which clients wait."""
+    return {one.thread for works, _ in _busy(facts) for one in works}
+
+
+def _busy(facts: Facts) -> Iterator[tuple[list[_Work], Finding]]:
     work = _works(facts)
     if not work:
         return
@@ -68,7 +77,7 @@ def servers_busy(facts: Facts) -> Iterator[Finding]:
             continue  # `one_server` looks at those
         found = _finding(facts, sorted(works), asked)
         if found is not None:
-            yield found
+            yield works, found
 
 
 def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
