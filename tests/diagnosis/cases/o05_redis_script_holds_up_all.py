@@ -8,7 +8,12 @@ import time
 import redis
 
 client = redis.Redis.from_url(os.environ["REDIS_URL"], max_connections=20)
-SCRIPT = "local n = 0 for i = 1, %d do n = n + i end return n"
+SCRIPT = """
+local function now() local time = redis.call("TIME") return time[1] * 1000000 + time[2] end
+local until_us = now() + 400000
+while now() < until_us do end
+return 1
+"""
 stop = threading.Event()
 
 
@@ -18,23 +23,16 @@ def session(number):
         time.sleep(0.01)
 
 
-def clean_up(steps):
+def clean_up():
     for _ in range(3):
-        client.eval(SCRIPT % steps, 0)
+        client.eval(SCRIPT, 0)
         time.sleep(0.3)
 
 
-def steps_that_take(seconds):
-    began = time.monotonic()
-    client.eval(SCRIPT % 5_000_000, 0)
-    return int(5_000_000 * seconds / (time.monotonic() - began))
-
-
-steps = steps_that_take(0.4)
 threads = [threading.Thread(target=session, args=(n,), name=f"request-{n}") for n in range(6)]
 for thread in threads:
     thread.start()
-clean_up(steps)
+clean_up()
 stop.set()
 for thread in threads:
     thread.join()
