@@ -10,22 +10,25 @@ import pytest
 from viewer.trace.engine import HAS_NATIVE, keep_memory
 
 _LARGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-_ROOM = """
+_ADVISED = """
+import resource
 from pathlib import Path
 from viewer.trace.engine import keep_memory
 
-def advised():
-    found, sizes = "", {}
+def advised(what="Size"):
+    sizes = {}
     for line in Path("/proc/self/smaps").read_text().splitlines():
         name, _, rest = line.partition(":")
         if name == "VmFlags" and "hg" in rest.split():
             sizes[where] = size
-        elif name == "Size":
+        elif name == what:
             size = int(rest.split()[0]) // 1024
         elif "-" in name.split(" ")[0]:
             where = line.split()[5] if len(line.split()) > 5 else line
     return sizes
 
+"""
+_ROOM = """
 assert not advised()
 keep_memory(256 << 20)
 heap = advised().pop("[heap]")
@@ -37,8 +40,29 @@ kept += [bytes(40 << 20)]
 keep_memory(256 << 20)  # another command
 assert kept[777] == "777777777" and not any(kept[-1])
 del kept
-print("fine")
 """
+_AGAIN = """
+keep_memory(256 << 20)
+for _ in range(30):
+    objects = [str(i) * 3 for i in range(200_000)]
+    del objects
+sizes = advised("Rss")
+del sizes["[heap]"]
+assert max(sizes.values()) < 128, sizes
+"""
+_LIMITED = """
+resource.setrlimit(resource.LIMIT, (4 << 30, resource.RLIM_INFINITY))
+keep_memory(256 << 20)
+assert not advised()
+"""
+
+
+def _addresses_are_free() -> bool:
+    resource = pytest.importorskip("resource")
+    return all(
+        resource.getrlimit(limit)[0] == resource.RLIM_INFINITY
+        for limit in (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    ) and Path("/proc/sys/vm/overcommit_memory").read_text() in ("0\n", "1\n")
 
 
 @pytest.mark.skipif(not HAS_NATIVE, reason="the decoder is not built")
@@ -48,10 +72,28 @@ print("fine")
     "libasan" in os.environ.get("LD_PRELOAD", ""),
     reason="the address sanitizer has its own heap",
 )
-def test_room_is_in_large_pages():
-    """The heap and Python's small objects; what was stored there stays as it is."""
-    done = subprocess.run([sys.executable, "-c", _ROOM], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("fine\n", "")
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(_ROOM, id="the heap and small objects"),
+        pytest.param(_AGAIN, id="what becomes free is used again"),
+        pytest.param(_LIMITED.replace("LIMIT", "RLIMIT_AS"), id="few addresses"),
+        pytest.param(_LIMITED.replace("LIMIT", "RLIMIT_DATA"), id="little data"),
+    ],
+)
+def test_room_is_in_large_pages(program: str) -> None:
+    """What was stored there stays as it is; none is taken where addresses are scarce."""
+    if not _addresses_are_free():
+        pytest.skip("needs a system that gives addresses away, and no `ulimit -v`")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONMALLOC"}
+    done = subprocess.run(
+        [sys.executable, "-c", _ADVISED + program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
 @pytest.mark.skipif(not HAS_NATIVE, reason="the decoder is not built")

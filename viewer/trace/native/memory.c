@@ -3,18 +3,37 @@
 #if defined(__GLIBC__) && defined(__linux__)
 #include <limits.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { HUGE = 2 << 20, FIRST = 24 << 20, PAD = 16 << 20 };
+enum { LARGE_PAGE = 2 << 20, FIRST = 24 << 20, PAD = 16 << 20 };
+
+/* Where addresses are limited (`ulimit -v`, 32 bits), or count as memory, what is taken in advance
+ * would be missing elsewhere. */
+static int may_take_addresses(void)
+{
+    struct rlimit addresses, data;
+    if (sizeof(void *) < 8 || getrlimit(RLIMIT_AS, &addresses) < 0 || getrlimit(RLIMIT_DATA, &data) < 0
+        || addresses.rlim_cur != RLIM_INFINITY || data.rlim_cur != RLIM_INFINITY) {
+        return 0;
+    }
+    FILE *file = fopen("/proc/sys/vm/overcommit_memory", "re");
+    int how = file ? getc(file) : EOF;
+    if (file) {
+        fclose(file);
+    }
+    return how == '0' || how == '1';
+}
 
 /* Few, large pages for [from, until): each page that is touched first costs half a microsecond, in
  * virtual machines several, and a report touches 400 MB. A hint: whether it is taken, or not, the
  * memory works. */
 static void in_large_pages(char *from, char *until)
 {
-    from += -(uintptr_t)from & (HUGE - 1);
-    until -= (uintptr_t)until & (HUGE - 1);
+    from += -(uintptr_t)from & (LARGE_PAGE - 1);
+    until -= (uintptr_t)until & (LARGE_PAGE - 1);
     if (from < until) {
         madvise(from, until - from, MADV_HUGEPAGE);
     }
@@ -35,16 +54,42 @@ static void reserve(size_t bytes)
 }
 
 /* Python's small objects: arenas of 1 MB, each a mapping of its own. From now on they are cut from
- * `pool`, so that they share large pages, and stay there when they are free. */
+ * `pool`, so that they share large pages, and stay there when they are free, for the next ones. */
 static struct {
     PyObjectArenaAllocator before;
     char *at, *end, *begin;
+    struct free_one {
+        struct free_one *next;
+        size_t size;
+    } *free;
+    char is_taken; /* `free`: interpreters with a GIL of their own may come at the same time */
 } pool;
+
+static void lock_free(void)
+{
+    while (__atomic_test_and_set(&pool.is_taken, __ATOMIC_ACQUIRE)) {
+    }
+}
+
+static void unlock_free(void)
+{
+    __atomic_clear(&pool.is_taken, __ATOMIC_RELEASE);
+}
 
 static void *take_arena(void *ctx, size_t size)
 {
     (void)ctx;
-    /* Interpreters with a GIL of their own may come at the same time. */
+    lock_free();
+    struct free_one *again = pool.free;
+    if (again && again->size == size) {
+        pool.free = again->next;
+    } else {
+        again = NULL;
+    }
+    unlock_free();
+    if (again) {
+        return again;
+    }
     char *arena = __atomic_fetch_add(&pool.at, size, __ATOMIC_RELAXED);
     if (arena < pool.end && size <= (size_t)(pool.end - arena)) {
         return arena;
@@ -57,7 +102,14 @@ static void free_arena(void *ctx, void *arena, size_t size)
     (void)ctx;
     if ((char *)arena < pool.begin || (char *)arena >= pool.end) {
         pool.before.free(pool.before.ctx, arena, size);
+        return;
     }
+    struct free_one *now = arena;
+    now->size = size;
+    lock_free();
+    now->next = pool.free;
+    pool.free = now;
+    unlock_free();
 }
 
 static void reserve_arenas(size_t bytes)
@@ -69,7 +121,7 @@ static void reserve_arenas(size_t bytes)
         return;
     }
     pool.begin = room;
-    pool.at = pool.begin + (-(uintptr_t)room & (HUGE - 1));
+    pool.at = pool.begin + (-(uintptr_t)room & (LARGE_PAGE - 1));
     pool.end = pool.begin + bytes;
     in_large_pages(pool.at, pool.end);
     PyObject_GetArenaAllocator(&pool.before);
@@ -95,7 +147,7 @@ PyObject *keep_memory(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     mallopt(M_MMAP_THRESHOLD, 32 << 20); /* the largest that glibc takes */
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, PAD);
-    if (expected >= HUGE) {
+    if (expected >= LARGE_PAGE && may_take_addresses()) {
         reserve(expected);
         reserve_arenas(expected);
     }
