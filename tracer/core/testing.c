@@ -10,6 +10,7 @@
 #include "output/places.h"
 #include "output/triggers.h"
 #include "output/writer.h"
+#include "packets/samples.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/ring.h"
@@ -427,6 +428,7 @@ static PyObject *await_signal(PyObject *module, PyObject *descriptor)
     Py_BEGIN_ALLOW_THREADS
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&sampler.guard);
+    atomic_store(&samples_look_every_ns, 0); /* the writer wants it in each pass, also in the last one */
     told = write(fd, "x", 1) == 1;
     while (told && !sigismember(&pending, SIGTERM)) {
         nanosleep(&pause, NULL);

@@ -53,6 +53,38 @@ def test_terminated_in_the_midst(record: Recorder, wait: str) -> None:
     assert told.args == {s.ARG_CHILD: child.pid, s.ARG_SIGNAL: 15}
 
 
+WHILE_ANOTHER_COMPUTES = """\
+import os, threading, time, tracer, tracer._core
+
+def compute(ready):
+    while time.process_time() < 0.2:  # meanwhile the sampler finds this thread
+        pass
+    for n in range(10**9):
+        with tracer.region("much"):  # so that the last pass takes long
+            if n == 30_000:
+                os.write(ready, b"x")
+
+for _ in range(2):
+    ready = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        tracer._core.killed_limit(60)
+        threading.Thread(target=compute, args=(ready[1],)).start()
+        os.read(os.pipe()[0], 1)
+    os.read(ready[0], 1)
+    os.kill(pid, 15)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_no_sample_is_later_than_the_end(record: Recorder) -> None:
+    """Another thread computes, and is sampled, while the writer writes the last of it."""
+    trace = record(WHILE_ANOTHER_COMPUTES, options=("--cpu-hz", "1000"))
+    assert record.stdout == "-15\n" * 2
+    _, *children = read_strict(trace.read_bytes()).processes  # the validator knows the rest
+    assert [child.events[-1].name for child in children] == [s.RECORDING_ENDED] * 2
+
+
 BEFORE_EXEC = """\
 import os, threading, tracer._core
 

@@ -285,7 +285,7 @@ static void pass(enum upto upto)
     begin_batch();
     w.kernel_ns = 0;
     drain(horizon);
-    samples_write(&w.samples, horizon, w.ticks.to.ns);
+    samples_write(&w.samples, w.ticks.to.tick, w.ticks.to.ns); /* threads go on: no sample is later than the end */
     w.sources->kernel->feed(w.ticks.to.ns, on_kernel, NULL); /* in the last pass too: what came later was not recorded */
     w.kernel_ns = UINT64_MAX;
     present_tell(&w.line, &w.ticks, w.generation, last);

@@ -1,6 +1,7 @@
 /* Perfetto's perf_sample packets: interned names, frames and callstacks. */
 #include "packets/samples.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 #include "ring/text.h"
 #include "packets/wire.h"
 
-enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0, LOOK_NS = 140 * 1000 * 1000 };
+enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0 };
+
+_Atomic uint64_t samples_look_every_ns = 140 * 1000 * 1000;
 
 /* The names of pseudo-frames, which stand for unknown frames. A table, so that each is one string of the
  * schema. */
@@ -249,8 +252,8 @@ void samples_write(sample_writer *w, uint64_t horizon_tick, uint64_t ns)
     if (!w->hz)
         return;
     w->from->drain(horizon_tick, put_sample, w);
-    if (ns < w->look_ns)
+    if (ns < w->looked_ns + atomic_load(&samples_look_every_ns))
         return;
-    w->look_ns = ns + LOOK_NS;
-    w->from->look_for_threads(put_sample, w);
+    w->looked_ns = ns;
+    w->from->look_for_threads(horizon_tick, put_sample, w);
 }

@@ -22,12 +22,13 @@ typedef struct {
     map frame_iids;       /* hash of a place -> iid */
     map stack_iids;       /* hash of the frames -> iid */
     void (*seen)(void *context, const sample *s, uint64_t ns); /* NULL: nobody else is told of each */
-    uint64_t look_ns; /* when it looks for threads again */
+    uint64_t looked_ns;   /* when it last looked for threads */
     uint64_t count;       /* packets in total */
 } sample_writer;
 
 void samples_init(sample_writer *w, encoder *out, uint64_t (*to_ns)(uint64_t tick), const sample_source_table *from);
 void samples_free(sample_writer *w);
+extern _Atomic uint64_t samples_look_every_ns; /* 140 ms; 0 in tests: in each pass */
 /* Writes the threads' samples up to `horizon_tick`, which is `ns`; every 150 to 200 ms it also looks for new threads. */
 void samples_write(sample_writer *w, uint64_t horizon_tick, uint64_t ns);
 /* Writes one sample, at `ns`; for the above and for tests. */

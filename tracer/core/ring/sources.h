@@ -98,7 +98,7 @@ typedef struct {
     uint32_t (*hz)(void); /* 0: no samples in this recording */
     void (*drain)(uint64_t horizon_tick, sample_handler *each, void *context);
     /* Arms new threads and retires ended ones. Reports CPU time in which no signal was delivered. */
-    void (*look_for_threads)(sample_handler *each, void *context);
+    void (*look_for_threads)(uint64_t tick, sample_handler *each, void *context);
     void (*close)(void); /* after the last sample has been drained */
 } sample_source_table;
 

@@ -80,10 +80,10 @@ static void tell_unsampled(sampled *t, uint64_t tick, uint64_t cpu_ns, sample_ha
 }
 
 /* Reports the rest of a thread that has ended: the CPU time that it noted at its end counts. */
-static void tell_end(sampled *t, sample_handler *each, void *context)
+static void tell_end(sampled *t, uint64_t horizon_tick, sample_handler *each, void *context)
 {
     uint64_t final_ns = atomic_load(&t->final_ns);
-    if (!final_ns || !has_none_on_their_way(t))
+    if (!final_ns || t->final_tick > horizon_tick || !has_none_on_their_way(t))
         return;
     tell_unsampled(t, t->final_tick, final_ns, each, context);
     atomic_store(&t->final_ns, 0);
@@ -102,18 +102,18 @@ static void drain(uint64_t horizon_tick, sample_handler *each, void *context)
             atomic_store_explicit(&t->tail, tail, memory_order_release);
             symbols_unlock();
         }
-        tell_end(t, each, context);
+        tell_end(t, horizon_tick, each, context);
     }
 }
 
 /* Reports the time of a thread that computes but gets no signals, because it blocks them or has no timer. */
-static void look_at(sampled *t, sample_handler *each, void *context)
+static void look_at(sampled *t, uint64_t tick, sample_handler *each, void *context)
 {
     struct timespec now;
     int gone = clock_gettime(t->clock, &now) < 0;
     uint64_t cpu_ns = gone ? t->cpu_ns : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     if (t->drained == t->drained_before && has_none_on_their_way(t))
-        tell_unsampled(t, clock_tick(), cpu_ns, each, context);
+        tell_unsampled(t, tick, cpu_ns, each, context);
     t->drained_before = t->drained;
     t->cpu_ns = cpu_ns > t->cpu_ns ? cpu_ns : t->cpu_ns;
     if (gone || cpu_ns < t->cpu_ns || atomic_load(&t->finished)) /* less: another thread has its id now */
@@ -145,7 +145,7 @@ static void arm_new_threads(void)
     }
 }
 
-static void look_for_threads(sample_handler *each, void *context)
+static void look_for_threads(uint64_t tick, sample_handler *each, void *context)
 {
     if (!atomic_load(&sampler.active))
         return;
@@ -158,7 +158,7 @@ static void look_for_threads(sample_handler *each, void *context)
     for (uint32_t i = 0; i < atomic_load(&sampler.thread_count); i++) {
         sampled *t = atomic_load(&sampler.threads[i]);
         if (atomic_load(&t->serial))
-            look_at(t, each, context);
+            look_at(t, tick, each, context);
     }
     arm_new_threads();
     pthread_mutex_unlock(&sampler.guard);
