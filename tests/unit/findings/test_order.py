@@ -55,6 +55,14 @@ def test_a_full_queue_elsewhere_is_advice():
     assert order(*found) == ["lock convoy", "slow consumer"]
 
 
+@pytest.mark.parametrize("kind", ["thread-pool starvation", "pool exhausted"])
+def test_a_pool_that_is_told_twice_is_no_cause_of_itself(kind):
+    """Its workers wait at a line, which both tell of."""
+    dearer = finding(kind, 1_000, SLEEP, behind=ROW)
+    cheaper = finding("thread-pool starvation", 300, ROW, behind=ROW)
+    assert in_order([cheaper, dearer]) == [dearer, cheaper]
+
+
 def test_what_is_behind_nothing_has_no_cause():
     found = [finding("pool exhausted", 1_000), finding("GIL saturated", 900)]
     assert order(*found) == ["pool exhausted", "GIL saturated"]

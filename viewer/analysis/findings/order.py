@@ -44,6 +44,8 @@ def in_order(found: Iterable[Finding]) -> list[Finding]:
 
 def _led_to(cause: Finding, finding: Finding) -> bool:
     """Whether those who made others wait mostly waited at the line of the cause."""
+    if cause.finding == _ALL_TAKEN and cause.behind == finding.behind:
+        return False  # these wait for the same: no cause, but a pool that is told twice
     return (
         (cause.evidence.site == finding.behind != "" or _have_its_workers(cause, finding))
         and finding.finding not in _FIRST
