@@ -92,7 +92,6 @@ static const struct {
     uint8_t b, c;
 } tick_fields[UINT8_MAX + 1] = {
     [REC_GAP] = {0, 1},
-    [REC_CB_WAKES] = {0, 1},
     [REC_TAKE] = {1, 1},
     [REC_HELD_CALL] = {1, 0},
     [REC_THREAD_EXIT] = {1, 0},

@@ -40,8 +40,6 @@ enum record_kind {
     REC_CB_READY,       /* b = handle address */
     REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = is a
                            timer */
-    REC_CB_WAKES,       /* a REC_CB_BEGIN and a REC_READY in one, of a callback that nothing scheduled: a = task, b = stack of
-                           the waker << 32 | func, c = tick of the callback's begin; flag = enum ready_flag */
     REC_CB_END,         /* */
     REC_POLL_BEGIN,     /* a = loop: it begins to wait, */
     REC_POLL_END,       /* … and has events or a time-out */

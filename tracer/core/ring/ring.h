@@ -31,9 +31,6 @@ enum step_kind {
     STEP_TRIO,    /* run by trio */
 };
 
-/* Python calls epoll_wait() at once, without the GIL; and again, with what signal handlers did meanwhile behind it. */
-enum epoll_part { EPOLL_NONE, EPOLL_ASKS, EPOLL_WAITS };
-
 /* What a thread is executing, as far as its END hooks need to know. */
 typedef struct {
     const void *object; /* task address, compared, never dereferenced; NULL for a callback */
@@ -108,7 +105,6 @@ typedef struct thread_buffer {
     uint32_t contexts;   /* how many libuv's loop has entered … */
     uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
-    uint8_t in_epoll;    /* enum epoll_part: what asyncio's own loop does in epoll.poll() */
     uint8_t in_libuv;    /* libuv runs this loop: its contexts and polls are watched */
     /* for gil.c and libc.c: changed only by this thread, while it takes or releases the GIL */
     uint8_t has_gil;
@@ -117,9 +113,6 @@ typedef struct thread_buffer {
     uint8_t call_blocks;     /* enum call_class of … */
     uint8_t libc_class;      /* … and of `libc` … */
     _Atomic uint64_t released_tick;  /* 0 while it holds the GIL */
-    uint64_t quiet_tick;     /* only the loop's own code has run since then; 0: other code may have … */
-    uint64_t quiet_records;  /* … and as long as the thread has recorded so much … */
-    void *quiet_callee;      /* … and, with libuv, NULL is here: see compat_next_code(); NULL: not known */
     uint64_t takes_before;   /* number of takes of the GIL by all threads, as of this thread's release */
     uint64_t asked_tick;     /* when it asked for the GIL */
     uint64_t out_tick;       /* when it could run again after releasing it, 0 = at the release */

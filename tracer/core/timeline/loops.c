@@ -337,7 +337,7 @@ cause resume_cause_of(timeline *t, thread_line *thread, const record *r, uint64_
     return known->because;
 }
 
-void loops_callback_begins(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text)
+HANDLER(callback_begin)
 {
     UNUSED(text);
     loop_line *loop = timeline_loop(t, thread, r->flag ? 0 : (uint32_t)r->c);
@@ -448,7 +448,7 @@ void loops_end_with_thread(timeline *t, thread_line *thread, uint64_t ns)
 
 const record_handler timeline_loop_handlers[REC_KINDS] = {
     [REC_CB_READY] = callback_ready,
-    [REC_CB_BEGIN] = loops_callback_begins,
+    [REC_CB_BEGIN] = callback_begin,
     [REC_CB_END] = callback_end,
     [REC_POLL_BEGIN] = poll_begin,
     [REC_POLL_END] = poll_end,

@@ -5,8 +5,6 @@
 #include "timeline/model.h"
 
 extern const record_handler timeline_loop_handlers[REC_KINDS];
-/* Handles a REC_CB_BEGIN. */
-void loops_callback_begins(timeline *t, thread_line *thread, const record *r, uint64_t ns, const char *text);
 /* The loop, or for id 0 that of the thread. A new one is called after the thread; NULL: the first that it is seen on. */
 loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
 void loop_free(timeline *t, loop_line *loop);

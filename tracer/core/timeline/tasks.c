@@ -329,16 +329,6 @@ HANDLER(task_ready)
     enter(t, task, since_ns, STATE_READY, &nothing);
 }
 
-HANDLER(callback_wakes)
-{
-    record begin = {.kind = REC_CB_BEGIN, .a = (uint32_t)r->b}, ready = *r;
-    ready.kind = REC_READY;
-    ready.b = r->b >> 32;
-    ready.c = 0;
-    loops_callback_begins(t, thread, &begin, r->c < ns ? r->c : ns, text);
-    task_ready(t, thread, &ready, ns, text);
-}
-
 /* A greenlet's hub is about to go on with it. */
 HANDLER(task_resumed)
 {
@@ -522,7 +512,6 @@ const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_TASK_NAME] = task_name,
     [REC_TASK_DESTROYED] = task_destroyed,
     [REC_READY] = task_ready,
-    [REC_CB_WAKES] = callback_wakes,
     [REC_RESUMED] = task_resumed,
     [REC_STEP_BEGIN] = step_begin,
     [REC_STEP_YIELD] = step_yield,

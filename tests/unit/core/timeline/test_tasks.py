@@ -30,27 +30,6 @@ def test_a_step() -> None:
     ]
 
 
-def test_a_callback_that_wakes_is_the_same_in_one_record_as_in_two() -> None:
-    def woken(in_one: bool) -> bytes:
-        script = Script([])
-        a_task(script)
-        script.add(3_000, "STEP_BEGIN", 1)
-        script.add(4_000, "STEP_AWAIT", 1, SLEEP << 32 | LINE)
-        script.add(5_000, "POLL_BEGIN")
-        script.add(8_000, "POLL_END")
-        if in_one:
-            script.add(9_100, "CB_WAKES", 1, HOG, 9_000)
-        else:
-            script.add(9_000, "CB_BEGIN", HOG)
-            script.add(9_100, "READY", 1)
-        script.add(9_200, "CB_END")
-        script.add(9_500, "STEP_BEGIN", 1)
-        assert ("task:ready", 9_100, 9_500) in script.slices()
-        return script.data()
-
-    assert woken(in_one=True) == woken(in_one=False)
-
-
 def waking(due_ns: int) -> int:
     """Since when a sleeper is ready; poll 5,000 to 8,000, its timer's callback at 9,000."""
     script = Script([])

@@ -41,34 +41,19 @@ void contexts_see(thread_buffer *b, PyThreadState *tstate)
 }
 
 /* `otherwise`: its name where no Python function is known. */
-static HOT uint32_t show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise, uint64_t *since)
+static HOT void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise)
 {
     uint32_t func = code ? codes_func(code)
                          : intern_function(intern_string(otherwise, strlen(otherwise)), intern_string("?:0", 3));
-    *since = entry->tick;
+    uint64_t since = entry->tick;
     entry->tick = 0;
     entry->is_shown = 1;
-    running_push(b, (step){0});
-    return func;
+    running_callback(b, since, func, entry, 0);
 }
 
-static void begin(thread_buffer *b, uint64_t tick, uint32_t func)
+HOT void contexts_show(thread_buffer *b, PyCodeObject *called)
 {
-    ring_emit(b, tick, REC_CB_BEGIN, 0, func, 0, 0);
-}
-
-HOT uint32_t contexts_show(thread_buffer *b, PyCodeObject *called, uint64_t *since)
-{
-    return show(b, innermost(b), called ? called : called_by_loop(b, contexts_tstate(b)), "uvloop", since);
-}
-
-HOT void contexts_name(thread_buffer *b, PyCodeObject *called)
-{
-    uint64_t since;
-    if (!contexts_unnamed(b))
-        return;
-    uint32_t func = contexts_show(b, called, &since);
-    begin(b, since, func);
+    show(b, innermost(b), called ? called : called_by_loop(b, contexts_tstate(b)), "uvloop");
 }
 
 HOT void contexts_enter(thread_buffer *b)
@@ -76,7 +61,7 @@ HOT void contexts_enter(thread_buffer *b)
     const context_entry *around = innermost(b);
     PyCodeObject *called = around && around->tick ? called_by_loop(b, contexts_tstate(b)) : NULL;
     if (called)
-        contexts_name(b, called); /* a protocol's method has made uvloop call another one: that is part of it */
+        contexts_show(b, called); /* a protocol's method has made uvloop call another one: that is part of it */
     if (around)
         b->entered[b->contexts - 1].tick = 0; /* what runs there has shown itself, or is uvloop's */
     b->contexts++;
@@ -87,11 +72,9 @@ HOT void contexts_enter(thread_buffer *b)
         Py_CLEAR(*(PyObject **)&entry->code);
     entry->tick = 0;
     entry->is_shown = 0;
-    uint64_t since = contexts_is_quiet_since(b);
-    b->quiet_tick = 0;
     if (b->depth != b->poll_depth)
         return; /* a known one's call */
-    entry->tick = since ? since : clock_tick();
+    entry->tick = clock_tick();
     entry->records = running_noticed(b, 0).records;
     PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code(contexts_tstate(b));
     entry->callee = callee;
@@ -123,11 +106,8 @@ HOT int contexts_leave(thread_buffer *b, uint64_t tick)
         b->contexts--;
     if (!entry)
         return 0;
-    if (entry->tick && tick - entry->tick >= gil_threshold_ticks) {
-        uint64_t since;
-        uint32_t func = show(b, entry, ran_in(b, entry), "unknown callback", &since);
-        begin(b, since, func);
-    }
+    if (entry->tick && tick - entry->tick >= gil_threshold_ticks)
+        show(b, entry, ran_in(b, entry), "unknown callback");
     Py_CLEAR(*(PyObject **)&entry->code);
     return entry->is_shown;
 }

@@ -13,7 +13,7 @@
 
 #define TASK_PREFIX "Task-"
 
-static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_result", "_loop"};
+static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
 
 HOT_DATA struct identity identity;
 compat_mutex identity_guard;

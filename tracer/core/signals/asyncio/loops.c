@@ -4,7 +4,6 @@
 #include "python/trampolines.h"
 #include "ring/hot.h"
 #include "signals/asyncio/identity.h"
-#include "signals/asyncio/running.h"
 #include "signals/asyncio/steps.h"
 #include "signals/calls/accepted.h"
 #include "signals/trio/trio.h"
@@ -26,9 +25,6 @@ static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
     b->contexts = 0;
     b->in_libuv = identity.uv_loop && PyObject_TypeCheck(loop, identity.uv_loop);
     b->libuv_tstate = PyThreadState_Get();
-    b->quiet_tick = 0;
-    b->quiet_callee = NULL;
-    b->in_epoll = EPOLL_NONE;
     b->accepts = (accepting){0};
     ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
 }
@@ -68,15 +64,14 @@ void loops_uv_close(thread_buffer *b, uint64_t tick, PyObject *loop)
         ring_emit(b, tick, REC_LOOP_CLOSED, 0, id, 0, 0);
 }
 
-HOT uint64_t loops_uv_poll(thread_buffer *b, int timeout_ms)
+HOT int loops_uv_poll(thread_buffer *b, int timeout_ms)
 {
     if (!b->loop || b->depth != b->poll_depth || b->contexts)
         return 0;
-    uint64_t quiet = running_is_quiet_since(b), tick = quiet ? quiet : clock_tick();
     b->poll_waits = timeout_ms != 0;
     if (b->poll_waits)
-        ring_emit_detached(b, tick, REC_POLL_BEGIN, 0, 0);
-    return tick;
+        ring_emit_detached(b, clock_tick(), REC_POLL_BEGIN, 0, 0);
+    return 1;
 }
 
 HOT void loops_uv_polled(thread_buffer *b)
@@ -84,7 +79,6 @@ HOT void loops_uv_polled(thread_buffer *b)
     uint64_t tick = clock_tick();
     ring_emit_detached(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0);
     polled(b, tick);
-    running_quiet_since(b, tick);
 }
 
 /* --- asyncio's own: their selectors' calls --- */
@@ -106,7 +100,7 @@ typedef struct {
 } poll_entry;
 
 /* A selector's select() asks the system. A poll with a time-out of 0 does not wait: it is part of the loop's own work. */
-static HOT poll_entry poll_begins(int is_epoll)
+static HOT poll_entry poll_begins(void)
 {
     enum loop_part caller = watched_part(compat_running_frame());
     thread_buffer *b = caller == LOOP_POLLS || caller == LOOP_POLLS_TRIO ? ring_current() : NULL;
@@ -127,13 +121,8 @@ static HOT poll_entry poll_begins(int is_epoll)
     int overflow = 0; /* passed so that a huge time-out sets no exception */
     b->poll_waits = !(timeout && PyLong_CheckExact(timeout) &&
                       PyLong_AsLongAndOverflow(timeout, &overflow) == 0 && !overflow);
-    uint64_t tick = b->poll_waits || is_epoll ? clock_tick() : 0;
     if (b->poll_waits)
-        ring_emit(b, tick, REC_POLL_BEGIN, 0, 0, 0, 0);
-    if (is_epoll) {
-        running_quiet_since(b, tick);
-        b->in_epoll = EPOLL_ASKS;
-    }
+        ring_emit(b, clock_tick(), REC_POLL_BEGIN, 0, 0, 0, 0);
     return poll;
 }
 
@@ -146,24 +135,21 @@ static HOT PyObject *poll_ended(poll_entry poll, PyObject *result)
         trio_on_polled(b, poll.trio_run, poll.waits);
         return result;
     }
-    uint64_t quiet = b->in_epoll == EPOLL_WAITS ? running_is_quiet_since(b) : 0, tick = quiet ? quiet : clock_tick();
+    uint64_t tick = clock_tick();
     ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
     polled(b, tick);
-    b->in_epoll = EPOLL_NONE;
-    b->quiet_tick = 0;
     return result;
 }
 
-/* Of those that it calls, epoll's takes keywords. */
 #define POLL(n)                                                                                               \
     static PyObject *fast_##n(PyObject *self, PyObject *const *args, Py_ssize_t count)                        \
     {                                                                                                         \
-        poll_entry poll = poll_begins(0);                                                                    \
+        poll_entry poll = poll_begins();                                                                     \
         return poll_ended(poll, ((fast)(void (*)(void))polls[n].original)(self, args, count));               \
     }                                                                                                         \
     static PyObject *keywords_##n(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)   \
     {                                                                                                         \
-        poll_entry poll = poll_begins(1);                                                                    \
+        poll_entry poll = poll_begins();                                                                     \
         return poll_ended(poll, ((fast_keywords)(void (*)(void))polls[n].original)(self, args, count, names)); \
     }
 POLL(0) POLL(1) POLL(2) POLL(3)

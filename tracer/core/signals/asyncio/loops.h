@@ -10,12 +10,11 @@ void loops_on_stop(thread_buffer *b, uint64_t tick, PyObject *value);
 void loops_on_close(thread_buffer *b, uint64_t tick, PyObject *value);
 
 /* uvloop's: around run_forever(), after close(), and around each poll of a thread `in_libuv`, which has released the
- * GIL. loops_uv_run(): whether loops_uv_stop() is to follow; loops_uv_poll(): when the poll begins, if loops_uv_polled() is to
- * follow; else 0. */
+ * GIL. loops_uv_run() and loops_uv_poll(): whether loops_uv_stop() and loops_uv_polled() are to follow. */
 int loops_uv_run(thread_buffer *b, PyObject *loop);
 void loops_uv_stop(thread_buffer *b, PyObject *loop);
 void loops_uv_close(thread_buffer *b, uint64_t tick, PyObject *loop);
-uint64_t loops_uv_poll(thread_buffer *b, int timeout_ms);
+int loops_uv_poll(thread_buffer *b, int timeout_ms);
 void loops_uv_polled(thread_buffer *b);
 
 void loops_unwatch(void);

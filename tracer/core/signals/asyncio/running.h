@@ -3,7 +3,6 @@
 #define TRACER_RUNNING_H
 
 #include "ring/ring.h"
-#include "signals/gil/attached.h"
 
 /* When a hook has noticed the end of a step, and how much the thread had recorded by then. */
 typedef struct {
@@ -21,20 +20,6 @@ static inline noticed running_noticed(const thread_buffer *b, uint64_t tick)
 static inline uint64_t running_end(const thread_buffer *b, const noticed *end)
 {
     return running_noticed(b, 0).records == end->records ? end->tick : clock_tick();
-}
-
-/* From now on only the loop's own code runs on the thread, until something is recorded or called back, or the thread
- * releases the GIL, if that is seen. Of a loop whose run is not seen, nobody knows what it does between steps. */
-static inline void running_quiet_since(thread_buffer *b, uint64_t tick)
-{
-    b->quiet_tick = b->loop && b->depth == b->poll_depth && gil_mode == GIL_WATCHED ? tick : 0;
-    b->quiet_records = running_noticed(b, 0).records;
-}
-
-/* Since when only the loop's own code has run, which is not worth a look at the clock; 0: not known. */
-static inline uint64_t running_is_quiet_since(const thread_buffer *b)
-{
-    return b->quiet_records == running_noticed(b, 0).records ? b->quiet_tick : 0;
 }
 
 /* NULL: nothing, or deeper than is remembered. */

@@ -59,34 +59,13 @@ static HOT PyObject *step_traced(PyObject *wrapper, PyObject *args, PyObject *ke
     return result;
 }
 
-/* Whether this is over at once: the handle dies that has woken a task, which is to have its future's result. */
-static HOT int is_small_death(PyObject *future)
-{
-    PyTypeObject *known = identity.c_task ? identity.c_task->tp_base : NULL;
-    if (Py_REFCNT(future) > 2)
-        return 1;
-    if (!known || !Py_IS_TYPE(future, known))
-        return 0;
-    PyObject *result = identity.fields[FIELD_RESULT](future, NULL);
-    PyObject *exception = identity.fields[FIELD_EXCEPTION](future, NULL);
-    int is_small = result && exception == Py_None &&
-                   (result == Py_None || PyBool_Check(result) || PyLong_CheckExact(result) ||
-                    PyBytes_CheckExact(result) || PyUnicode_CheckExact(result) || Py_REFCNT(result) > 2);
-    Py_XDECREF(result);
-    Py_XDECREF(exception);
-    return is_small;
-}
-
 static HOT PyObject *wakeup_traced(PyObject *task, PyObject *future)
 {
     thread_buffer *b = buffer_for(task);
     if (b)
         tasks_begin_step(b, task);
     step_entry entry = steps_entry(b);
-    PyObject *result = leave(entry, task, NULL, original_wakeup(task, future));
-    if ((b = steps_same_recording(entry)) && b->quiet_tick && !is_small_death(future))
-        b->quiet_tick = 0;
-    return result;
+    return leave(entry, task, NULL, original_wakeup(task, future));
 }
 
 static int is_watched_step(PyObject *callback)

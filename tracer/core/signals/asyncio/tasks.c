@@ -98,14 +98,8 @@ HOT void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *
         return;
     PyCodeObject *called;
     uint32_t stack = stacks_capture_within(contexts_tstate(b), &watched_runners, b->loop_caller, &called);
-    const known_task known = known_as(task);
-    if (known.id && !known.awaits_lock && contexts_unnamed(b)) {
-        uint64_t since;
-        uint32_t func = contexts_show(b, called, &since);
-        ring_emit(b, tick, REC_CB_WAKES, 0, known.id, (uint64_t)stacks_named(stack) << 32 | func, since);
-        return;
-    }
     contexts_name(b, called);
+    const known_task known = known_as(task);
     uint32_t id = known.id ? known.id : introduce(b, tick, task, ORIGIN_CREATED);
     if (!id)
         return;
@@ -180,7 +174,7 @@ static HOT void end_done(thread_buffer *b, const noticed *end, PyObject *task, u
         identity_dismiss(known);
 }
 
-static HOT uint64_t end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
+static HOT void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
 {
     await_facts facts;
     await_lock lock;
@@ -199,17 +193,15 @@ static HOT uint64_t end_await(thread_buffer *b, const noticed *end, PyObject *ta
     uint64_t tick = running_end(b, end);
     await_emit(b, tick, id, &facts, facts.lock ? &lock : NULL);
     queues_look(b, tick);
-    return tick;
 }
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the
- * recording. Returns when the step has ended, if the task awaits something; else 0. */
-static HOT uint64_t end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
+ * recording. */
+static HOT void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
 {
     PyObject *waiter = identity_read(task, FIELD_WAITER);
-    uint64_t awaits_since = 0;
     if (waiter && waiter != Py_None) {
-        awaits_since = end_await(b, end, task, id, waiter);
+        end_await(b, end, task, id, waiter);
     } else {
         PyObject *state = identity_read(task, FIELD_STATE);
         if (identity_same_text(state, identity.pending))
@@ -219,7 +211,6 @@ static HOT uint64_t end_task(thread_buffer *b, const noticed *end, PyObject *tas
         Py_XDECREF(state);
     }
     Py_XDECREF(waiter);
-    return awaits_since;
 }
 
 /* Ends the eager steps of pure-Python tasks inside that of `task` that SystemExit or the like has left: no
@@ -235,14 +226,6 @@ static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *ta
     }
 }
 
-static HOT void loop_goes_on(thread_buffer *b, uint64_t tick)
-{
-    if (b->in_libuv)
-        contexts_quiet_since(b, tick);
-    else
-        running_quiet_since(b, tick);
-}
-
 HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     const noticed end = running_noticed(b, tick);
@@ -256,16 +239,12 @@ HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
         left = *top;
     if (b->depth)
         b->depth--;
-    if (left.readied_itself) {
-        ring_emit(b, tick = running_end(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
-        loop_goes_on(b, tick);
-    } else if (!task)
+    if (left.readied_itself)
+        ring_emit(b, running_end(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
+    else if (!task)
         ring_emit(b, running_end(b, &end), REC_CB_END, 0, 0, 0, 0);
-    else if (left.object == task ? left.task : (left.task = known_id(task))) {
-        tick = end_task(b, &end, task, left.task);
-        if (tick)
-            loop_goes_on(b, tick);
-    }
+    else if (left.object == task ? left.task : (left.task = known_id(task)))
+        end_task(b, &end, task, left.task);
 }
 
 HOT void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)

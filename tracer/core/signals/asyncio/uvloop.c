@@ -210,7 +210,6 @@ static HOT int exit_traced(PyObject *context)
             tasks_end_adopted(b, tick);
         if (raised)
             PyErr_SetRaisedException(raised);
-        contexts_back_since(b, tick);
     }
     return PyContext_Exit(context);
 }
@@ -227,11 +226,10 @@ static HOT int poll_traced(int fd, struct epoll_event *events, int count, int ti
     thread_buffer *b = ring_mine;
     step_entry entry = steps_entry(b);
     b = steps_same_recording(entry);
-    uint64_t since = b && b->in_libuv ? loops_uv_poll(b, timeout_ms) : 0;
-    poll_function poll = since && libc_calls_since(b, LIBC_EPOLL_PWAIT, fd, since) ? epoll_pwait : original_poll;
-    int result = poll(fd, events, count, timeout_ms, signals);
+    int polls = b && b->in_libuv && loops_uv_poll(b, timeout_ms);
+    int result = original_poll(fd, events, count, timeout_ms, signals);
     int error = errno;
-    if (since && (b = steps_same_recording(entry)))
+    if (polls && (b = steps_same_recording(entry)))
         loops_uv_polled(b);
     errno = error;
     return result;
@@ -244,13 +242,12 @@ typedef ssize_t (*write_function)(int, const void *, size_t);
 
 static read_function original_read = read; /* as above */
 
-/* libuv reads what has come as soon as uvloop has given it a buffer, which takes and releases the GIL: the call lasts since
- * that release. (The other hook looks at the clock.) */
+/* libuv reads what has come as soon as uvloop has given it a buffer, which takes and releases the GIL. (The other hook looks
+ * at the clock.) */
 static HOT ssize_t read_traced(int fd, void *bytes, size_t count)
 {
     thread_buffer *b = ring_mine;
-    if (b && b->in_libuv &&
-        libc_calls_since(b, LIBC_READ, fd, atomic_load_explicit(&b->released_tick, memory_order_relaxed)))
+    if (b && b->in_libuv && libc_reads_at_release(b, fd))
         return read(fd, bytes, count);
     return original_read(fd, bytes, count);
 }

@@ -27,7 +27,6 @@
 
 #include "signals/calls/accepted.h"
 #include "signals/calls/traffic.h"
-#include "signals/asyncio/running.h"
 #include "signals/gil/attached.h"
 #include "ring/intern.h"
 #include "schema.h"
@@ -130,8 +129,7 @@ static int is_learned(const thread_buffer *b)
 /* The first call of a release, too: C code may compute for long before it. */
 static inline void note(thread_buffer *b, uint32_t name, uint8_t class, int fd)
 {
-    uint64_t quiet = b->in_epoll == EPOLL_ASKS ? running_is_quiet_since(b) : 0, tick = quiet ? quiet : clock_tick();
-    b->quiet_tick = 0;
+    uint64_t tick = clock_tick();
     libc_close(b, tick);
     if (__builtin_expect(b->learned != 0, 0) && class == CLASS_IO && is_learned(b))
         name = b->learned;
@@ -179,7 +177,6 @@ static HOT uint64_t enter(enum function f, uint8_t class, int fd)
         return 0;
     }
     uint64_t tick = clock_tick();
-    b->quiet_tick = 0;
     atomic_store_explicit(&b->held_call_tick, tick, memory_order_relaxed);
     return tick;
 }
@@ -219,15 +216,14 @@ static void look(traffic *of, uint64_t start)
         traffic_before(of, b, start ? start : b->libc_tick);
 }
 
-HOT int libc_calls_since(thread_buffer *b, enum libc_call which, int fd, uint64_t tick)
+HOT int libc_reads_at_release(thread_buffer *b, int fd)
 {
     if (b->has_gil || b->libc || b->libc_longest || b->learned || streams_on || gil_mode != GIL_WATCHED || !own_buffer())
         return 0;
     b->libc_fd = fd;
     b->libc_class = CLASS_IO;
-    b->libc_tick = tick;
-    b->libc = names[which == LIBC_READ ? F_read : F_epoll_pwait];
-    b->quiet_tick = 0;
+    b->libc_tick = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
+    b->libc = names[F_read];
     return 1;
 }
 

@@ -14,10 +14,9 @@ int libc_hooks(got_hook *hooks);
 enum libc_wait { LIBC_COND_WAIT, LIBC_COND_TIMEDWAIT };
 void libc_waits(enum libc_wait which);
 
-/* As the hook of that function, where it is known when the thread has come to it. Returns whether nothing else is known of
- * this release of the GIL, so that it may have noted that. */
-enum libc_call { LIBC_READ, LIBC_EPOLL_PWAIT };
-int libc_calls_since(thread_buffer *b, enum libc_call which, int fd, uint64_t tick);
+/* As the hook of read(), where that follows the thread's release of the GIL at once: it lasts from there on. Returns whether
+ * nothing else is known of this release, so that it may have noted that. */
+int libc_reads_at_release(thread_buffer *b, int fd);
 
 /* Ends the libc call at `tick`: libc_longest then is the longest call of the release so far. */
 static inline void libc_close(thread_buffer *b, uint64_t tick)

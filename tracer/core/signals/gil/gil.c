@@ -56,10 +56,7 @@ static HOT void on_drop(void)
     b->libc = b->libc_longest = 0;
     b->libc_longest_ticks = 0;
     b->takes_before = takes;
-    uint64_t quiet = b->in_epoll == EPOLL_ASKS ? running_is_quiet_since(b) : contexts_drops_since(b);
-    uint64_t tick = quiet ? quiet : clock_tick();
-    b->quiet_tick = quiet;
-    atomic_store_explicit(&b->released_tick, tick, memory_order_release);
+    atomic_store_explicit(&b->released_tick, clock_tick(), memory_order_release);
 }
 
 static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
@@ -109,20 +106,13 @@ static HOT void on_take(void)
         return;
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
     int is_own = released && mine == b->takes_before + 1; /* no other thread had it meanwhile */
-    uint64_t quiet = b->in_libuv && !b->asked_tick ? running_is_quiet_since(b) : 0;
-    uint64_t tick = !is_own ? clock_tick_in_order() : quiet ? quiet : clock_tick();
+    uint64_t tick = is_own ? clock_tick() : clock_tick_in_order();
     b->has_gil = 1;
     if (!is_own || tick - released >= gil_threshold_ticks)
         write_take(b, tick, released);
     if (__builtin_expect(b->traffic.count, 0) && !b->call)
         traffic_tell_unnamed(b);
     b->asked_tick = 0;
-    if (b->in_libuv) {
-        contexts_back_since(b, tick);
-    } else if (b->in_epoll) {
-        running_quiet_since(b, tick);
-        b->in_epoll = EPOLL_WAITS;
-    }
     atomic_store_explicit(&b->released_tick, 0, memory_order_release);
 }
 
