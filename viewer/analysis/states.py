@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 
+from tracer import schema as s
 from viewer.trace.columns import Column, Pairs
 from viewer.trace.engine import BEST, Engine
 from viewer.trace.model import Model
@@ -81,3 +82,8 @@ def numbered(engine: Engine, a: Column, b: Column) -> Pairs:
     if -1 in a:
         a = memoryview(array("i", map((1).__add__, a)))
     return engine.pairs(a, b)
+
+
+def stack_of(model: Model, row: int) -> str:
+    """The stack of a state, the innermost frame first, a line each; "" if it has none."""
+    return model.trace.text_of_slice(model.states.slice[row], s.ARG_STACK)

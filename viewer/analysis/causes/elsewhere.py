@@ -15,7 +15,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Job, Jobs
 from viewer.analysis.processes.messages import Message, Messages
 from viewer.analysis.processes.told import NEVER
-from viewer.analysis.states import numbers
+from viewer.analysis.states import numbers, stack_of
 from viewer.trace.columns import (
     IDLE_WAIT,
     IO,
@@ -198,7 +198,7 @@ class Elsewhere:
 
     def is_get(self, row: int) -> bool:
         """Whether a wait is inside `get()` of a queue between processes."""
-        stack = self.model.trace.text_of_slice(self.model.states.slice[row], s.ARG_STACK)
+        stack = stack_of(self.model, row)
         return _GET.search(stack) is not None
 
     def _rows_in(self, thread: int, since_ns: int, until_ns: int) -> Iterator[int]:

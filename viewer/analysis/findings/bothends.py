@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.itself import is_own
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -31,15 +31,16 @@ def both_wait(facts: Facts) -> Iterator[Finding]:
     rows = [*facts.rows_of((IO,), _LONG_NS)][:_MOST]
     rows = [row for row in rows if facts.call(table.row[row])[0].endswith(_RECEIVES)]
     # A handler that reads a response is a client itself: of whom, others tell.
+    stacks = {row: stack_of(model, row) for row in rows}
     serving = [
-        row for row in rows if _SERVES in (stack := _stack(facts, row)) and _READS not in stack
+        row for row, stack in stacks.items() if _SERVES in stack and _READS not in stack
     ]
-    for row in rows if serving else ():
-        if _READS not in _stack(facts, row) or not is_own(facts, row):
+    for row, stack in stacks.items() if serving else ():
+        if _READS not in stack or not is_own(facts, row):
             continue
         start, end = table.start_ns[row], table.end_ns[row]
         for other in serving:
-            if _BEGINS in _stack(facts, row) and is_library(facts.call(table.row[other])[1]):
+            if _BEGINS in stack and is_library(facts.call(table.row[other])[1]):
                 continue  # that server may be busy with another client
             ends = 0 <= end - table.end_ns[other] <= _TOGETHER_NS
             met = end - max(table.start_ns[other], start)
@@ -49,10 +50,6 @@ def both_wait(facts: Facts) -> Iterator[Finding]:
             if ends and is_here and met * _COVERED[1] >= (end - start) * _COVERED[0]:
                 yield _finding(facts, row, other)
                 break
-
-
-def _stack(facts: Facts, row: int) -> str:
-    return facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
 
 
 def _finding(facts: Facts, row: int, other: int) -> Finding:

@@ -1,7 +1,7 @@
 """Blocking calls on a loop's thread: which of them are to blame for the time they take."""
 
-from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import imports, place_of
 
@@ -56,5 +56,5 @@ def is_of_import(facts: Facts, call: int, row: int) -> bool:
     """Whether an import reads a file, which happens once."""
     if not facts.call(call)[0].startswith(_FILES):
         return False
-    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    stack = stack_of(facts.model, row)
     return any(imports(place_of(frame).path) for frame in stack.split("\n"))

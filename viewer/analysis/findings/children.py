@@ -9,6 +9,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library
@@ -65,7 +66,7 @@ def _waits(facts: Facts, thread: int, end_ns: int) -> list[int]:
 
 
 def _is_for_child(facts: Facts, row: int) -> bool:
-    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    stack = stack_of(facts.model, row)
     return (
         any(wait in stack for wait in _WAITS)
         or _READ in facts.call(facts.model.states.row[row])[0]

@@ -20,7 +20,7 @@ from viewer.analysis.findings.waits import name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
-from viewer.analysis.states import having
+from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import AWAIT, IO, Column
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -346,7 +346,7 @@ def _merged(facts: Facts, thread: int, rows: list[int]) -> list[Call]:
         if package or call == ("poll", ""):
             name, site = (f"query ({package})", call[1]) if package else ("", "")
             start, end = table.start_ns[row], table.end_ns[row]
-            ends = _ends(facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
+            ends = _ends(stack_of(facts.model, row))
             pieces.append(Call(("thread", thread), start, end, name, site, ends=ends))
     for n in (*reversed(range(len(pieces) - 1)), *range(1, len(pieces))):
         for other in pieces[n + 1 : n + 2] + pieces[max(n - 1, 0) : n]:
@@ -371,8 +371,7 @@ def _is_beside(a: Call, b: Call) -> bool:
 
 def _package(facts: Facts, row: int) -> str:
     """The client library in whose code a call waits; "" none."""
-    table = facts.model.states
-    return _client(facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
+    return _client(stack_of(facts.model, row))
 
 
 @lru_cache(maxsize=4096)

@@ -3,14 +3,13 @@ it, or that should have come, has ended."""
 
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.processes.family import Family, Member
-from viewer.analysis.states import having
+from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -59,7 +58,7 @@ def ended_party(facts: Facts) -> Iterator[Finding]:
 
 def _waits_for(facts: Facts, row: int) -> str:
     """`Barrier.wait`, or `lock or semaphore`; "" where the library waits for others."""
-    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    stack = stack_of(facts.model, row)
     frames = [place_of(frame) for frame in stack.split("\n")]
     if any(frame.function == _BARRIER for frame in frames):
         return _BARRIER

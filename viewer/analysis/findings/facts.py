@@ -19,7 +19,7 @@ from viewer.analysis.locks import LockRow, lock_rows
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.rows import Rows
-from viewer.analysis.states import keys, marks, numbers
+from viewer.analysis.states import keys, marks, numbers, stack_of
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.columns import (
@@ -275,7 +275,7 @@ class Facts:
         table, found = self.model.states, dict[int, bool]()
         for row in self.rows_of((IO,), _TELLING_NS):
             if (call := table.row[row]) not in found:
-                stack = self.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+                stack = stack_of(self.model, row)
                 frames = (frame for frame in stack.split("\n") if _SOCKET not in frame)
                 innermost = next(frames, "")
                 found[call] = _WAKES in stack or any(f in innermost for f in _TRANSPORTS)

@@ -15,7 +15,7 @@ from viewer.analysis.findings.waits import LongWaits, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
-from viewer.analysis.states import having
+from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -58,7 +58,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
 
 def _is_of_library(facts: Facts, row: int) -> bool:
     """Whether a queue or a condition of multiprocessing waits, not the user's `with`."""
-    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    stack = stack_of(facts.model, row)
     frames = [place_of(frame) for frame in stack.split("\n")]
     outer = next((f for f in frames if not f.function.startswith("SemLock.")), None)
     return outer is None or not outer.path or _LIBRARY in outer.path  # or it is unknown

@@ -3,11 +3,11 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import BLOCKED, Evidence, Facts, Finding
 from viewer.analysis.findings.words import at, did
 from viewer.analysis.ledger.resource import windows_of
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.model import Collection
 from viewer.trace.sites import place_of
@@ -70,7 +70,7 @@ def _finaliser(facts: Facts, thread: int, run: Collection) -> str:
             IO,
             LOCK_WAIT,
         ):
-            stack = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+            stack = stack_of(facts.model, row)
             found = next((f for f in stack.split("\n") if f.endswith("__del__")), "")
             if found:
                 return found

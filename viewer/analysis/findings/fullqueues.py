@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -42,7 +42,7 @@ def full_queues(facts: Facts) -> Iterator[Finding]:
 
 
 def _puts(facts: Facts, row: int) -> bool:
-    stack = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    stack = stack_of(facts.model, row)
     frame = place_of(stack.split("\n", 1)[0])
     return frame.path.endswith(_PUT[0]) and frame.function == _PUT[1]
 

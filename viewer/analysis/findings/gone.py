@@ -4,7 +4,6 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.databases import calls_of
@@ -12,7 +11,7 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family, Member
-from viewer.analysis.states import having
+from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -40,7 +39,7 @@ def writer_gone(facts: Facts) -> Iterator[Finding]:
     lost: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
     for row in _gets(facts, set(dead), _LONG_NS):
         thread, site = table.who[row], facts.call(table.row[row])[1]
-        if _QUEUE not in _stack(facts, row) and _is_of_another(facts, family, row):
+        if _QUEUE not in stack_of(facts.model, row) and _is_of_another(facts, family, row):
             continue
         since = min(member.end_ns for member in dead[model.thread_process[thread]])
         after = table.end_ns[row] - max(table.start_ns[row], since)
@@ -82,7 +81,8 @@ def _gets(facts: Facts, processes: set[int], least_ns: int) -> list[int]:
     return [
         row
         for row in calls_of(facts, (IO,), memoryview(named), least_ns)[-_MOST:]
-        if model.thread_process[table.who[row]] in processes and _PIPE in _stack(facts, row)
+        if model.thread_process[table.who[row]] in processes
+        and _PIPE in stack_of(facts.model, row)
     ]
 
 
@@ -97,10 +97,6 @@ def _is_of_another(facts: Facts, family: Family, row: int) -> bool:
         member.parent == process and member.end_ns >= table.end_ns[row]
         for member in family.members.values()
     )
-
-
-def _stack(facts: Facts, row: int) -> str:
-    return facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
 
 
 def _finding(

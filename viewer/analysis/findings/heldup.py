@@ -13,6 +13,7 @@ from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 
 _MS = 1_000_000
@@ -74,7 +75,7 @@ def _commands(facts: Facts) -> Iterator[Call]:
     model, table = facts.model, facts.model.states
     for row in facts.rows_of((IO,), 0):
         name, site = facts.call(table.row[row])
-        stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        stack = stack_of(model, row)
         is_command = _FILES in stack and not any(part in stack for part in _NO_COMMANDS)
         if name.startswith(_READS) and is_command:
             who: Who = ("thread", table.who[row])

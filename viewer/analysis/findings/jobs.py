@@ -24,6 +24,7 @@ from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK, Column
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
@@ -196,7 +197,7 @@ def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
             best, at, most = row, site, ns
     if best < 0:
         return ()
-    frames = facts.model.trace.text_of_slice(table.slice[best], s.ARG_STACK).split("\n")
+    frames = stack_of(facts.model, best).split("\n")
     if at not in frames:
         return (at,)
     own = takewhile(lambda frame: frame and not is_library(frame), frames[frames.index(at) :])

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family
-from viewer.analysis.states import having
+from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import CONTINUES, IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -84,13 +83,13 @@ def _is_message(facts: Facts, row: int) -> bool:
     table = facts.model.states
     if not facts.call(table.row[row])[0].endswith(_READ):
         return False
-    return _MESSAGE in facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+    return _MESSAGE in stack_of(facts.model, row)
 
 
 def join_of(facts: Facts, row: int) -> tuple[str, str]:
     """The function of the library in which a parent waits for a child's end, and the line of
     the user's that calls it; ("", "") where it does not."""
-    frames = facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK)
+    frames = stack_of(facts.model, row)
     found = ""
     for frame in frames.split("\n"):
         if frame.endswith(_JOINS):

@@ -14,6 +14,7 @@ from viewer.analysis.findings.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.jobs import Jobs
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import CONTINUES, IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code, stem
@@ -106,7 +107,7 @@ def _children(facts: Facts) -> _Alike:
     for row in facts.rows_of((IO,), _LEAST_NS)[:_MOST]:
         if table.state[row] & CONTINUES:
             continue
-        stack = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK).split("\n")
+        stack = stack_of(facts.model, row).split("\n")
         if not any(frame.endswith(_CHILD) and _SUBPROCESS in frame for frame in stack):
             continue
         own = [frame for frame in stack if not is_library(frame)]

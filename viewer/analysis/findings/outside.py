@@ -14,7 +14,7 @@ from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family
-from viewer.analysis.states import having, keys, numbers
+from viewer.analysis.states import having, keys, numbers, stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.words import code
@@ -68,9 +68,7 @@ def _evidence(facts: Facts, row: int, ns: int = 0) -> Evidence:
 
 
 def _stack(facts: Facts, row: int) -> list[str]:
-    return facts.model.trace.text_of_slice(facts.model.states.slice[row], s.ARG_STACK).split(
-        "\n"
-    )
+    return stack_of(facts.model, row).split("\n")
 
 
 # A client that says nothing ----------------------------------------------------------------

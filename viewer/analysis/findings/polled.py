@@ -13,6 +13,7 @@ from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -121,7 +122,7 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
     calls = calls_of(facts, (IO, SLEEP))
     awaits = [(prefix, i) for prefix in (_POLLS, _ANSWERS) for i in awaits_of(facts, prefix)]
     for row in calls:
-        stack = model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        stack = stack_of(model, row)
         is_tasks = facts.on_loop_at(table.who[row], table.start_ns[row]) >= 0
         if not is_tasks and (of := _lock(stack)) is not None:
             lock, site, gives_back = of

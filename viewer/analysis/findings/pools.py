@@ -12,6 +12,7 @@ from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IDLE_WAIT, SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
@@ -148,7 +149,7 @@ def started_at(facts: Facts, thread: int) -> str:
 
 def _for_what(facts: Facts, wait: int) -> str:
     """What such a thread waits for, and what to do."""
-    stack = facts.model.trace.text_of_slice(facts.model.states.slice[wait], s.ARG_STACK)
+    stack = stack_of(facts.model, wait)
     if _TIMER in stack:
         return (
             "the time of its own `threading.Timer`. Cancel the timer when it is not needed "

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import mostly
@@ -16,6 +15,7 @@ from viewer.analysis.findings.waits import GETS, PUTS, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import within
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -98,7 +98,7 @@ def _parts(
         is_wait = table.state[row] & STATE_MASK == IDLE_WAIT
         if is_wait and facts.wait(row)[0] in GETS:
             continue
-        frames = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK).split("\n")
+        frames = stack_of(facts.model, row).split("\n")
         chain = tuple(f for f in reversed(frames) if f and not is_library(f))
         yield _Part(table.start_ns[row], table.end_ns[row], thread, chain)
 

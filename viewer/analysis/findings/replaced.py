@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.calls import asks_for_clients
@@ -14,6 +13,7 @@ from viewer.analysis.findings.doing import Doing, mostly
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -99,7 +99,7 @@ def _last_request(facts: Facts, member: Member) -> _End | None:
     for place in range(high - 1, max(low, high - _MOST) - 1, -1):
         row = of.row[place]
         is_call = table.state[row] & STATE_MASK == IO
-        stack = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        stack = stack_of(facts.model, row)
         is_server = is_server or any(part in stack for part in _SERVERS)
         if table.end_ns[row] - table.start_ns[row] < _IDLE_NS:
             continue

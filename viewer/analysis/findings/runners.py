@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
@@ -13,6 +12,7 @@ from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at, names
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import within
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -89,7 +89,7 @@ def _threads(facts: Facts) -> Iterator[tuple[_Runner, _Threads, _Threads]]:
         lambda: (defaultdict(list), defaultdict(list))
     )
     for row in facts.rows_of(BLOCKED, _TELLING_NS):
-        known = _of(model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
+        known = _of(stack_of(model, row))
         if known is None:
             continue
         workers, fetchers = found[model.thread_process[table.who[row]], known.runner]

@@ -15,6 +15,7 @@ from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import longest_rows, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
@@ -87,7 +88,7 @@ def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
     if model.trace.symbol(s.ARG_OWN_PEER) < 0 or not mentions(facts, *_SERVES.values()):
         return found
     for row in longest_rows(facts, BLOCKED, _TELLING_NS, _MOST):
-        function, job = _job(model.trace.text_of_slice(table.slice[row], s.ARG_STACK))
+        function, job = _job(stack_of(model, row))
         if not job:
             continue
         thread = table.who[row]

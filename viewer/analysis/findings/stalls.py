@@ -20,6 +20,7 @@ from viewer.analysis.findings.itself import is_own
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 
 _MS = 1_000_000
@@ -114,8 +115,7 @@ def _responses(facts: Facts) -> dict[Who, list[Call]]:
     calls = {
         table.row[row]
         for row in facts.rows_of((IO,), _LONG_NS)
-        if _RESPONSE in model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
-        and not is_own(facts, row)
+        if _RESPONSE in stack_of(model, row) and not is_own(facts, row)
     }
     if calls:
         every = memoryview(bytes(call in calls for call in range(len(table.call_name))))

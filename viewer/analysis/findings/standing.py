@@ -4,13 +4,13 @@ that wait could send, or its parent waits for its end while its output is full."
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.joined import join_of
 from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.words import code
 
@@ -67,7 +67,7 @@ def _calls(facts: Facts, family: Family) -> list[_Call]:
         member = mains.get(table.who[row])
         if member is not None:
             name, site = facts.call(table.row[row])
-            stack = facts.model.trace.text_of_slice(table.slice[row], s.ARG_STACK)
+            stack = stack_of(facts.model, row)
             times = table.start_ns[row], table.busy_end_ns[row]
             found.append(_Call(member, row, *times, name, site, stack))
     return found

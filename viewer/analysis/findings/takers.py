@@ -8,6 +8,7 @@ from viewer.analysis.findings.databases import awaits_of
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library, place_of
@@ -193,7 +194,7 @@ def used(facts: Facts, package: str, before: int) -> Iterator[tuple[Who, str, in
     for row in facts.rows_of((IO,), 0):
         name = facts.call(table.row[row])[0]
         if table.start_ns[row] < before and name.startswith(_NETWORK):
-            frames = model.trace.text_of_slice(table.slice[row], s.ARG_STACK).split("\n")
+            frames = stack_of(model, row).split("\n")
             site = next((frame for frame in frames if not is_library(frame)), "")
             is_its = any(part in frame for frame in frames)
             if site and is_its and facts.on_loop_at(table.who[row], table.start_ns[row]) < 0:

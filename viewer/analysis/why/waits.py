@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.causes.tree import Tree
-from viewer.analysis.states import state_of_slice
+from viewer.analysis.states import stack_of, state_of_slice
 from viewer.trace.columns import (
     AWAIT,
     CONTINUES,
@@ -106,7 +106,7 @@ def subject(tree: Tree, wait: Wait) -> str:
         name = model.trace.text(table.call_name[table.row[wait.row]])
         return name.removeprefix(s.IO_PREFIX)
     if wait.what is What.SLEEP:
-        stack = model.trace.text_of_slice(table.slice[wait.row], s.ARG_STACK)
+        stack = stack_of(model, wait.row)
         return called(stack) or s.SLEEP
     return ""
 
