@@ -9,10 +9,10 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, longest_slices, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import Place, is_library, place_of
 
@@ -36,7 +36,7 @@ class _Late(NamedTuple):
 
 def late_time_out(facts: Facts) -> Iterator[Finding]:
     """Tasks that await something within `asyncio.wait_for` after that has cancelled it."""
-    if not mentions(facts, _WAIT_FOR):
+    if not mentioned(facts.model, _WAIT_FOR):
         return
     slices = facts.model.trace.slices
     found: dict[tuple[str, str], list[_Late]] = defaultdict(list)

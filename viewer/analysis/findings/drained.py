@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, longest_slices, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 
 _MS = 1_000_000
@@ -23,7 +23,7 @@ _DRAIN = "._drain_helper"
 
 def nobody_reads(facts: Facts) -> Iterator[Finding]:
     """Long waits for room in a socket or pipe, all of which were given up."""
-    if not mentions(facts, _DRAIN):
+    if not mentioned(facts.model, _DRAIN):
         return
     trace, waits = facts.model.trace, LongWaits.of(facts)
     slices, owner = trace.slices, facts.model.owners.owner

@@ -10,12 +10,11 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import LongWaits, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
-from viewer.analysis.states import having, stack_of
+from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -35,7 +34,7 @@ _READ, _OF_MANAGER = "os.read", " AcquirerProxy."
 def file_lock(facts: Facts) -> Iterator[Finding]:
     """Long waits for a lock file, and what those did meanwhile who got it in between."""
     table, trace = facts.model.states, facts.model.trace
-    has_manager = mentions(facts, _OF_MANAGER)
+    has_manager = mentioned(facts.model, _OF_MANAGER)
     names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
     named = having(facts.model, table.call_name, lambda name: name.endswith(names))
     if 1 not in named:

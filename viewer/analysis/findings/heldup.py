@@ -9,11 +9,10 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import Call, awaits_of, evidence
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 
 _MS = 1_000_000
@@ -37,7 +36,7 @@ _STEP = (
 
 def held_up(facts: Facts) -> Iterator[Finding]:
     """Others wait for their answers until the long command of one of them is over."""
-    if not mentions(facts, _FILES):
+    if not mentioned(facts.model, _FILES):
         return
     calls = sorted(_commands(facts), key=lambda call: call.start_ns)
     by_site = defaultdict[str, list[Call]](list)

@@ -7,10 +7,10 @@ from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.doing import Doing, mostly
 from viewer.analysis.findings.facts import NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -28,7 +28,7 @@ _SERVERS = (
 
 def slow_start_up(facts: Facts) -> Iterator[Finding]:
     """A server waits for the code that the application runs at its start."""
-    if not mentions(facts, *(file for _, file, _ in _SERVERS)):
+    if not mentioned(facts.model, *(file for _, file, _ in _SERVERS)):
         return
     model, trace, slices = facts.model, facts.model.trace, facts.model.trace.slices
     awaits = trace.engine.longer(

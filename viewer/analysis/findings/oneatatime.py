@@ -9,12 +9,11 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.jobs import Jobs
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import CONTINUES, IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code, stem
@@ -102,7 +101,7 @@ def _threads(facts: Facts) -> _Alike:
 def _children(facts: Facts) -> _Alike:
     """Waits for children from one line, called from one line."""
     table, found = facts.model.states, defaultdict[tuple[Who, str, str], list[_One]](list)
-    if not mentions(facts, _SUBPROCESS):
+    if not mentioned(facts.model, _SUBPROCESS):
         return found
     for row in facts.rows_of((IO,), _LEAST_NS)[:_MOST]:
         if table.state[row] & CONTINUES:

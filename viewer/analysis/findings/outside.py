@@ -10,11 +10,10 @@ from tracer.units import duration, plural
 from tracer.units import size as size_of
 from viewer.analysis.findings.databases import awaits_of
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.processes.family import Family
-from viewer.analysis.states import having, keys, numbers, stack_of
+from viewer.analysis.states import having, keys, mentioned, numbers, stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.words import code
@@ -101,7 +100,7 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
 def _silent_clients(facts: Facts) -> Iterator[Finding]:
     """A server's only thread waits for a request of which little or nothing comes."""
     table = facts.model.states
-    if not mentions(facts, *_SERVES):
+    if not mentioned(facts.model, *_SERVES):
         return
     by_thread: dict[int, list[int]] = defaultdict(list)
     for row in (*_calls(facts, _PIECE_NS, "recv"), *_calls(facts, _PIECE_NS, "read")):

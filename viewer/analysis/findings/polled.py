@@ -9,11 +9,10 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.databases import Call, awaits_of, calls_of, evidence
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -117,7 +116,7 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
     questions, and the calls that give it back (`ends`)."""
     model, table = facts.model, facts.model.states
     found = defaultdict[Who, list[Call]](list)
-    if not mentions(facts, *(part for part, _ in _LOCKS)):
+    if not mentioned(facts.model, *(part for part, _ in _LOCKS)):
         return found
     calls = calls_of(facts, (IO, SLEEP))
     awaits = [(prefix, i) for prefix in (_POLLS, _ANSWERS) for i in awaits_of(facts, prefix)]

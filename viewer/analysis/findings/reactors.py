@@ -14,9 +14,9 @@ from viewer.analysis.findings.facts import (
     Split,
 )
 from viewer.analysis.findings.hot import hot
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at, did, sampled
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.states import mentioned
 from viewer.trace.columns import IO
 from viewer.words import code
 
@@ -33,7 +33,7 @@ _NEXT = "Run it in a thread (`deferToThread`), or do a part of it at a time."
 
 def blocked_reactor(facts: Facts) -> Iterator[Finding]:
     """A thread that runs a reactor of its own kind, which the recorder does not know."""
-    if not mentions(facts, _TWISTED):
+    if not mentioned(facts.model, _TWISTED):
         return
     for thread, looks in _looks(facts).items():
         if len(looks) < _LEAST or thread in facts.ledger.lane_of_thread:

@@ -8,11 +8,10 @@ from typing import NamedTuple
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at, names
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import within
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -74,7 +73,7 @@ type _Threads = dict[int, list[_State]]
 
 def runner_findings(facts: Facts) -> Iterator[Finding]:
     """Jobs that wait for each other's results, and jobs that wait for a worker."""
-    if not mentions(facts, *(runner.file for runner in _RUNNERS)):
+    if not mentioned(facts.model, *(runner.file for runner in _RUNNERS)):
         return
     for runner, workers, fetchers in _threads(facts):
         found = _waiting(facts, runner, workers) or _full(facts, runner, workers, fetchers)

@@ -10,8 +10,8 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at
+from viewer.analysis.states import mentioned
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -45,7 +45,7 @@ class _Job(NamedTuple):
 
 def late_jobs(facts: Facts) -> Iterator[Finding]:
     """A scheduler that one of its jobs kept for so long that others were late."""
-    if not any(mentions(facts, runs) for _, runs in _RUNS):
+    if not any(mentioned(facts.model, runs) for _, runs in _RUNS):
         return
     table, trace = facts.model.states, facts.model.trace
     idle: dict[int, list[tuple[int, int]]] = defaultdict(list)

@@ -11,11 +11,10 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.itself import is_own, servers
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import longest_rows, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
@@ -85,7 +84,7 @@ def _works(facts: Facts) -> dict[tuple[int, str], list[_Work]]:
     """By process and pool of threads; a server with one thread is a pool of its own."""
     model, table = facts.model, facts.model.states
     found = defaultdict[tuple[int, str], list[_Work]](list)
-    if model.trace.symbol(s.ARG_OWN_PEER) < 0 or not mentions(facts, *_SERVES.values()):
+    if model.trace.symbol(s.ARG_OWN_PEER) < 0 or not mentioned(facts.model, *_SERVES.values()):
         return found
     for row in longest_rows(facts, BLOCKED, _TELLING_NS, _MOST):
         function, job = _job(stack_of(model, row))

@@ -6,14 +6,13 @@ from collections.abc import Container, Iterator
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.facts import COMPUTING, Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
-from viewer.analysis.states import keys, marks, numbers
+from viewer.analysis.states import keys, marks, mentioned, numbers
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import (
     AWAIT,
@@ -228,7 +227,7 @@ def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
     """Tasks that await nothing but connections, one after the other, for no use: whoever is
     connected awaits its transport, an answer, or its next attempt."""
     model, slices = facts.model, facts.model.trace.slices
-    if not mentions(facts, _CONNECTING):
+    if not mentioned(facts.model, _CONNECTING):
         return
     found, others = defaultdict[int, list[int]](list), Counter[int]()
     awaits = model.trace.engine.longer(

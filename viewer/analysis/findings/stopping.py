@@ -9,9 +9,9 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -44,7 +44,7 @@ _SERVERS = (
 
 def slow_stop(facts: Facts) -> Iterator[Finding]:
     """A server waits for open requests when it is told to stop."""
-    if not mentions(facts, *(server.file for server in _SERVERS)):
+    if not mentioned(facts.model, *(server.file for server in _SERVERS)):
         return
     trace, slices, owned = facts.model.trace, facts.model.trace.slices, facts.model.owners
     found = defaultdict[tuple[int, _Server], list[tuple[int, int]]](list)

@@ -9,10 +9,10 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
-from viewer.analysis.findings.mentions import mentions
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import within
+from viewer.analysis.states import mentioned
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -67,7 +67,7 @@ class _Part(NamedTuple):
 
 def no_time_for_messages(facts: Facts) -> Iterator[Finding]:
     """Whoever takes messages is busy with those it has, one after the other."""
-    if not mentions(facts, *(consumer.file for consumer in _CONSUMERS)):
+    if not mentioned(facts.model, *(consumer.file for consumer in _CONSUMERS)):
         return
     table, trace = facts.model.states, facts.model.trace
     idle, busy = defaultdict[int, list[_Part]](list), defaultdict[int, list[_Part]](list)
