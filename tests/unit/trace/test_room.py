@@ -27,10 +27,14 @@ def advised(what="Size"):
             where = line.split()[5] if len(line.split()) > 5 else line
     return sizes
 
+def addresses():
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() >> 20
+
 """
 _ROOM = """
-assert not advised()
+before = addresses()
 keep_memory(256 << 20)
+assert addresses() >= before + 500
 heap = advised().pop("[heap]")
 assert heap >= 250, heap
 others = [size for where, size in advised().items() if where != "[heap]"]
@@ -52,8 +56,9 @@ assert max(sizes.values()) < 128, sizes
 """
 _LIMITED = """
 resource.setrlimit(resource.LIMIT, (4 << 30, resource.RLIM_INFINITY))
+before = addresses()
 keep_memory(256 << 20)
-assert not advised()
+assert addresses() < before + 100
 """
 
 
