@@ -75,6 +75,7 @@ from viewer.analysis.findings.retried import retried_transaction
 from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.schedulers import late_jobs
 from viewer.analysis.findings.servers import servers_busy
+from viewer.analysis.findings.sharedtasks import cancelled_for_all
 from viewer.analysis.findings.slots import slot_findings
 from viewer.analysis.findings.spinning import spinning_threads
 from viewer.analysis.findings.stalled import stalled_pool, stalled_takers
@@ -151,6 +152,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     swallowed_cancel,  # wait in vain
     slow_clean_up,  # wait in vain
     no_answer,  # wait in vain
+    cancelled_for_all,  # wait in vain
     nobody_reads,  # wait in vain
     writer_gone,  # wait in vain
     standing_still,  # deadlock, full pipe, wait in vain

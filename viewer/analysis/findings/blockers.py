@@ -8,8 +8,9 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.given import Births
+from viewer.analysis.findings.missing import BARRIERS, missing_at
 from viewer.analysis.findings.ownloop import OwnLoop
-from viewer.analysis.findings.takers import have
+from viewer.analysis.findings.takers import have, passed
 from viewer.analysis.findings.waits import (
     FOR_TASKS,
     GETS,
@@ -31,8 +32,8 @@ from viewer.words import code, place
 LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE = (
     "lock", "join", "job", "queued job", "import", "queue",
 )  # fmt: skip
-LOOP, SLOT, CALLBACK, EVENT, REPLY, GIVEN = (
-    "loop", "slot", "callback", "event", "reply", "given",
+LOOP, SLOT, CALLBACK, EVENT, REPLY, GIVEN, BARRIER = (
+    "loop", "slot", "callback", "event", "reply", "given", "barrier",
 )  # fmt: skip
 _LOCKS = ("Lock", "RLock")
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
@@ -72,6 +73,8 @@ class Blockers:
             return self._tasks(wait)
         if wait.name == IMPORT:
             return self._import(wait)
+        if wait.name in BARRIERS:
+            return self._barrier(wait)
         if self._own_loop.is_blocked_by(wait, self._stepping(wait)):
             why = (
                 f"in `{wait.name}` and blocks its own event loop meanwhile: what it had given "
@@ -164,6 +167,17 @@ class Blockers:
             found[process, self.model.task_name(task)].append(task)
         return found
 
+    def _barrier(self, wait: Wait) -> Blocked | None:
+        """Those who run the same and have not come; else a job that no worker begins."""
+        by = missing_at(self.facts, wait)
+        if by:
+            return Blocked(BARRIER, by, f"at a barrier for {users(self.model, by)}")
+        pool = self.facts.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
+        queued = pool >= 0 and any(
+            job.at_ns <= wait.end_ns for job in self.facts.jobs.never_begun
+        )
+        return self._queued(pool, "the others of its barrier") if queued else None
+
     def _import(self, wait: Wait) -> Blocked | None:
         """Those who wait inside an import, of which there is nobody else to be seen."""
         inside = {
@@ -182,13 +196,15 @@ class Blockers:
 
     def _slot(self, wait: Wait) -> Blocked | None:
         pool = pool_of(wait.name, wait.stack)
-        by = tuple(sorted(have(self.facts, wait))) if pool is not None else ()
-        if pool is None or not by:
+        if pool is None:
             return None
-        said = " and ".join(self._name(who) for who in by[:3])
-        said += " and others" if len(by) > 3 else ""
+        by = tuple(sorted(have(self.facts, wait) or passed(self.facts, wait)))
+        if not by:
+            return None
         verb = "has" if len(by) == 1 else "have"
-        return Blocked(SLOT, by, f"for a {pool.slot} of {pool.of}, which {said} {verb}")
+        return Blocked(
+            SLOT, by, f"for a {pool.slot} of {pool.of}, which {users(self.model, by)} {verb}"
+        )
 
     def _event(self, wait: Wait) -> Blocked | None:
         """Whoever woke it in the end."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tracer.units import duration
 from viewer.analysis.findings.blockers import (
+    BARRIER,
     CALLBACK,
     EVENT,
     GIVEN,
@@ -49,6 +50,7 @@ _CUT = {
     LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
     MODULE: "Do not wait for a thread while a module is imported.",
     LOCK: "Release the lock before waiting.",
+    BARRIER: "Meet with nothing that the others need first: fewer parties, or more slots.",
     REPLY: "Go on serving while waiting for an answer, or let only one side ask the other.",
     QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
     CALLBACK: "Let the callback only hand on its result, and wait in another thread.",

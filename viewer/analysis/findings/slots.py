@@ -40,7 +40,8 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
     """Pools that are too small or kept too long, and slots that never come back."""
     waits = LongWaits.of(facts)
     for group in groups(facts, waits):
-        if group.ns < _LOST_NS or _is_librarys(group):
+        untold = sum(wait.ns for wait in group.waits if wait.slice not in waits.told)
+        if untold < _LOST_NS or _is_librarys(group):
             continue
         if server_that_failed(facts, group.waits) is not None:
             continue  # told already

@@ -219,6 +219,20 @@ def have(facts: Facts, wait: Wait) -> set[Who]:
     return found
 
 
+def passed(facts: Facts, wait: Wait) -> set[Who]:
+    """Those that meanwhile wait for something else further on in the function in which one
+    waits: they have got there what it waits for, and may have it still."""
+    here, found = place_of(wait.site), set[Who]()
+    for other in LongWaits.of(facts).overlapping(wait) if here.function else ():
+        met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
+        if other.who == wait.who or met * 10 < wait.ns * 8:
+            continue
+        places = [place_of(frame) for frame in other.stack if not is_library(frame)]
+        if any(at._replace(line=here.line) == here and at.line > here.line for at in places):
+            found.add(other.who)
+    return found
+
+
 def cancelled_before(facts: Facts, waits: list[Wait]) -> str:
     """` `refresh` was cancelled before`: who may have had it; "" where nobody was, or many."""
     model, until = facts.model, max(wait.start_ns for wait in waits)
