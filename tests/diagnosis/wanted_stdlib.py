@@ -118,4 +118,41 @@ STDLIB: dict[str, Wanted] = {
     "n34_select_loop_sends_all": Wanted(
         "pool exhausted", ("`reactor`", "socket.sendall", "`send_all`", "3 threads `ping-N`")
     ),
+    "y11_downloads_under_a_process_lock": Wanted(
+        "lock convoy", ("tile-", "fetch_tile", "asleep in `download`")
+    ),
+    "y12_ledger_locked_by_a_sibling": Wanted(
+        "lock convoy",
+        ("`MainThread` in `record`", "`reaper`", "asleep in `ask_service`"),
+        missed="it is not known who has a lock file",
+    ),
+    "y13_each_pixel_asks_the_manager": Wanted(
+        "awaits in turn", ("count-", "`tally`", "[Mm]anager", r"\d,\d{3} times")
+    ),
+    "y14_listener_waits_for_a_key": Wanted(
+        "handshake in accept", ("`publisher` in `serve`", "Listener.accept|challenge")
+    ),
+    "y15_forking_server_is_full": Wanted(
+        "pool exhausted", ("`server`", "3 children", "asleep in `convert`", "client-N")
+    ),
+    "y16_scheduler_sleeps_over_an_earlier_job": Wanted(
+        "missed wake-up",
+        ("`MainThread` in `send_now`", "`timers`", "scheduler.run"),
+        missed="it is not known what was entered when",
+    ),
+    "y17_tool_does_not_flush": Wanted(
+        "wait in vain",
+        ("`MainThread` in `follow`", "buffer", "flush"),
+        missed="what is in a buffer of another process is not known",
+    ),
+    "y18_close_joins_idle_connections": Wanted(
+        "slow end",
+        ("`MainThread` in `stop`", "server_close", "client", "readline|recv"),
+    ),
+    "y19_wait_closed_waits_for_a_client": Wanted(
+        "slow end", ("`main` in `stop`", "wait_closed", "`handle`", "socket")
+    ),
+    "y20_debounce_puts_off_for_ever": Wanted(
+        "missed wake-up", ("`viewer` in `wait_for_save`", "changed`", "29 timers", "cancelled")
+    ),
 }

@@ -1,5 +1,6 @@
 """What the tests of findings have in common: a trace by hand in, findings out."""
 
+from tests.support.builder.family import Family
 from tests.support.builder.threads import Thread
 from tests.support.builder.trace import Loop, Task, TraceBuilder
 from tracer import schema as s
@@ -11,13 +12,13 @@ MS = 1_000_000
 SIGNALS = "tasks,threads,gc,gil,locks,io,sched,cpu"
 
 
-def find_in(tmp_path, trace: TraceBuilder) -> tuple[Finding, ...]:
+def find_in(tmp_path, trace: TraceBuilder | Family) -> tuple[Finding, ...]:
     path = tmp_path / "x.pftrace"
     path.write_bytes(trace.data())
     return find(Facts(build_model(read_trace(path))))
 
 
-def kinds(tmp_path, trace: TraceBuilder) -> list[str]:
+def kinds(tmp_path, trace: TraceBuilder | Family) -> list[str]:
     return [finding.finding for finding in find_in(tmp_path, trace)]
 
 

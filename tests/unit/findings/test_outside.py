@@ -43,6 +43,44 @@ def test_other_handshakes(tmp_path, story):
     assert kinds(tmp_path, handshake(**story)) == []
 
 
+CONNECTION = "/usr/lib/python3.13/multiprocessing/connection.py"
+
+
+def listener(ns=700 * MS, inner="deliver_challenge", accepts="Listener.accept"):
+    """A listener with a key reads the answer of a client that has connected."""
+    trace = TraceBuilder(argv="pose.py", signals=SIGNALS)
+    stack = (
+        f"{CONNECTION}:395 Connection._recv\n{CONNECTION}:939 {inner}\n"
+        f"{CONNECTION}:482 {accepts}\n/app/pose.py:14 serve"
+    )
+    publisher = trace.thread("publisher")
+    publisher.io(0, "os.read", site="/app/pose.py:14 serve", stack=stack)
+    publisher.native(ns).end(ns + MS)
+    return trace.ended(ns + 2 * MS)
+
+
+def test_a_key_in_accept(tmp_path):
+    (found,) = find_in(tmp_path, listener())
+    assert found.finding == "handshake in accept"
+    assert found.text.startswith(
+        "Handshake in accept: `publisher` in `serve` (pose.py:14) waited 700 ms in the "
+        "handshake of the `authkey` inside `Listener.accept`, 1 time, the longest 700 ms "
+        "(at 0): a client that says nothing"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="short"),
+        pytest.param({"accepts": "Client"}, id="the other side"),
+        pytest.param({"inner": "SocketListener.accept"}, id="no handshake"),
+    ],
+)
+def test_other_reads_of_a_listener(tmp_path, story):
+    assert kinds(tmp_path, listener(**story)) == []
+
+
 WAIT = "/usr/lib/python3.13/subprocess.py:1274 Popen.wait\n/app/tool.py:7 run"
 
 

@@ -67,3 +67,43 @@ def test_a_stream_that_does_not_end(tmp_path, waits, name, limit):
 )
 def test_a_stop_that_is_no_fault(tmp_path, story):
     assert kinds(tmp_path, service(**story)) == []
+
+
+CLOSED = "/usr/lib/python3.13/asyncio/base_events.py:415 Server.wait_closed"
+STOP = "/app/feed.py:30 stop"
+
+
+def test_wait_closed_waits_for_a_connection(tmp_path):
+    """asyncio's own servers are stopped by a task of the program."""
+    (found,) = find_in(tmp_path, closed())
+    assert found.text == (
+        "Slow end: `main` in `stop` (feed.py:30) waits in `Server.wait_closed` 900 ms (at "
+        "100 ms) for open requests, 99 % of that time awaiting `socket` in `handle` "
+        "(feed.py:9)."
+    )
+    assert found.next_step.startswith("Let `handle` end when the server stops")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"until_ns": 500 * MS}, id="it ends soon"),
+        pytest.param({"waits": "/app/server.py:3 Server.wait_closed"}, id="another server"),
+    ],
+)
+def test_a_server_that_is_closed_at_once(tmp_path, story):
+    assert kinds(tmp_path, closed(**story)) == []
+
+
+def closed(until_ns=1_000 * MS, waits=CLOSED):
+    trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, site = trace.loop(thread), "/app/feed.py:9 handle"
+    handle = loop.task("handle", site=site).ready(0).running(1)
+    handle.awaits(5, "socket", site=site, stack=site)
+    main = loop.task("main", site="/app/feed.py:20 main").ready(6).running(7)
+    main.awaits(100 * MS, "Server.wait_closed", site=STOP, stack=f"{waits}\n{STOP}")
+    handle.ready(until_ns - 3).running(until_ns - 2).done(until_ns - 1)
+    main.ready(until_ns).running(until_ns + 1).done(until_ns + 2)
+    thread.end(until_ns + MS)
+    return trace.ended(until_ns + 2 * MS)

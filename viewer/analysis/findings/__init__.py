@@ -16,6 +16,7 @@ from viewer.analysis.findings.bothends import both_wait
 from viewer.analysis.findings.busytimeouts import busy_time_out
 from viewer.analysis.findings.children import killed_child
 from viewer.analysis.findings.cleanups import late_time_out
+from viewer.analysis.findings.closing import slow_close
 from viewer.analysis.findings.consumers import slow_consumer
 from viewer.analysis.findings.crowds import loop_overloaded
 from viewer.analysis.findings.cycles import deadlock
@@ -30,6 +31,7 @@ from viewer.analysis.findings.filelocks import file_lock
 from viewer.analysis.findings.finalisers import slow_finalisers
 from viewer.analysis.findings.forgotten import forgotten_task
 from viewer.analysis.findings.forked import lock_of_the_killed
+from viewer.analysis.findings.forkingserver import forking_server_full
 from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
@@ -67,6 +69,8 @@ from viewer.analysis.findings.pools import (
     workers_never_exit,
 )
 from viewer.analysis.findings.processes import across, process_findings
+from viewer.analysis.findings.proxies import manager_asked
+from viewer.analysis.findings.putoff import put_off
 from viewer.analysis.findings.queued import jobs_in_queue
 from viewer.analysis.findings.reactors import blocked_reactor
 from viewer.analysis.findings.replaced import replaced_worker
@@ -120,6 +124,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     ticking_callbacks,  # busy loop
     awaits_in_turn,
     one_at_a_time,  # awaits in turn
+    manager_asked,  # awaits in turn
     slow_consumer,
     no_time_for_messages,  # slow consumer
     pool_starvation,  # thread-pool starvation
@@ -131,6 +136,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     ended_party,  # slots never returned, wait in vain
     slot_findings,  # pool exhausted, slots never returned
     serves_in_turn,  # pool exhausted
+    forking_server_full,  # pool exhausted
     one_server,  # pool exhausted
     servers_busy,  # pool exhausted
     too_busy_to_accept,  # pool exhausted
@@ -141,10 +147,12 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_start_up,  # slow start
     slow_end,
     slow_stop,  # slow end
+    slow_close,  # slow end
     outlived_time_out,  # wait in vain
     late_time_out,  # wait in vain
     late_jobs,  # pool exhausted
     woke_one_of_many,  # missed wake-up
+    put_off,  # missed wake-up
     vain_findings,  # missed wake-up, wait in vain
     slow_party,  # uneven workers
     no_producer,  # wait in vain

@@ -73,7 +73,7 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     what = "lock between processes" if name.endswith(_BETWEEN) else what
     verb = "waits" if len({table.who[row] for row in rows}) == 1 else "wait"
     text = (
-        f"Lock convoy: {_waiters(facts, rows)} {verb} in "
+        f"Lock convoy: {waiting_for(facts, rows)} {verb} in "
         f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a {what}: "
         f"{plural(len(rows), 'wait')}, {duration(lost)} in total, the longest "
         f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
@@ -85,7 +85,8 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     thread = table.who[worst]
     start, end = table.start_ns[worst], table.end_ns[worst]
     evidence = facts.evidence(("thread", thread), start, end - start, site)
-    return Finding("lock convoy", lost, text, evidence)
+    processes = len({facts.model.thread_process[table.who[row]] for row in rows})
+    return Finding("lock convoy", lost, text, evidence, processes=processes)
 
 
 def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
@@ -99,7 +100,7 @@ def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
     return found
 
 
-def _waiters(facts: Facts, rows: list[int]) -> str:
+def waiting_for(facts: Facts, rows: list[int]) -> str:
     """The processes that wait, where there are several; else the threads."""
     model, table = facts.model, facts.model.states
     processes = sorted({model.thread_process[table.who[row]] for row in rows})

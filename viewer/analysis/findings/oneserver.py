@@ -7,6 +7,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.forkingserver import forked_by
 from viewer.analysis.findings.itself import is_own, servers
 from viewer.analysis.findings.waits import longest_rows, place_in, users
 from viewer.analysis.findings.words import at
@@ -51,6 +52,8 @@ def one_server(facts: Facts) -> Iterator[Finding]:
         here = [thread for thread in serving if model.thread_process[thread] == process]
         if len(here) != 1 or here[0] in facts.ledger.lane_of_thread:
             continue
+        if forked_by(facts, here[0]):
+            continue  # its children serve
         found = [row for row in found if table.who[row] != here[0]]
         times = sorted((table.start_ns[row], table.end_ns[row]) for row in found)
         waited = merged(times)

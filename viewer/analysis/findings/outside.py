@@ -4,6 +4,7 @@ the handshake of a client that says nothing."""
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -25,8 +26,6 @@ _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
 _PIECE_NS = 20 * _MS
 _PART = 4
-_HANDSHAKE = "do_handshake"
-_ACCEPT = " SSLSocket.accept"
 _SERVES = (" BaseServer.serve_forever", " SyncWorker.run")
 _READS_REQUEST = (" BaseHTTPRequestHandler.handle_one_request", " SocketUnreader.chunk")
 _SOCKETS = ("/socket.py", "/ssl.py")
@@ -36,6 +35,28 @@ _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
 _PIPE_BYTES = 1 << 16
 _CHILD, _READING = f"{s.AWAIT_PREFIX}subprocess", f"{s.AWAIT_PREFIX}socket"
 _THEN_NS = 50 * _MS
+
+
+class _Accept(NamedTuple):
+    """A function that accepts a connection and does its handshake, too: in calls of such a
+    name, called from one of `inner`."""
+
+    function: str
+    call: str
+    inner: tuple[str, ...]
+    said: str
+    step: str
+
+
+_ACCEPTS = (
+    _Accept(" SSLSocket.accept", "do_handshake", ("",), "`do_handshake` inside `accept`",
+            "Wrap the connection after `accept`, in the thread that serves it, and give it a "
+            "time-out."),
+    _Accept(" Listener.accept", "os.read", (" deliver_challenge", " answer_challenge"),
+            "the handshake of the `authkey` inside `Listener.accept`",
+            "Make the listener without `authkey`, and call `deliver_challenge` and "
+            "`answer_challenge` in the thread that serves the connection."),
+)  # fmt: skip
 
 
 def outside_findings(facts: Facts) -> Iterator[Finding]:
@@ -74,13 +95,18 @@ def _stack(facts: Facts, row: int) -> list[str]:
 
 
 def _handshakes(facts: Facts) -> Iterator[Finding]:
-    """TLS on the listening socket: `accept` waits for the client's handshake."""
+    """`accept` of a listening socket waits for the client's handshake: of TLS, of a key."""
     table = facts.model.states
-    by_site: dict[str, list[int]] = defaultdict(list)
-    for row in _calls(facts, _LONG_NS, _HANDSHAKE):
-        if any(frame.endswith(_ACCEPT) for frame in _stack(facts, row)):
-            by_site[facts.call(table.row[row])[1]].append(row)
-    for site, rows in by_site.items():
+    if not mentioned(facts.model, *(accept.function for accept in _ACCEPTS)):
+        return
+    by_site: dict[tuple[_Accept, str], list[int]] = defaultdict(list)
+    for accept in _ACCEPTS:
+        for row in _calls(facts, _LONG_NS, accept.call):
+            stack = _stack(facts, row)
+            is_inside = any(frame.endswith(accept.inner) for frame in stack)
+            if is_inside and any(frame.endswith(accept.function) for frame in stack):
+                by_site[accept, facts.call(table.row[row])[1]].append(row)
+    for (accept, site), rows in by_site.items():
         lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
         if lost < _LOST_NS:
             continue
@@ -88,11 +114,10 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
         who = code(name_of(facts.model, ("thread", table.who[worst])))
         text = (
             f"Handshake in accept: {who}{place_in(site)} waited {duration(lost)} in "
-            f"`do_handshake` inside `accept`, {plural(len(rows), 'time')}, the longest "
+            f"{accept.said}, {plural(len(rows), 'time')}, the longest "
             f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
             f"({at(facts, table.start_ns[worst])}): a client that says nothing keeps all "
-            f"others from connecting. Wrap the connection after `accept`, in the thread that "
-            f"serves it, and give it a time-out."
+            f"others from connecting. {accept.step}"
         )
         yield Finding("handshake in accept", lost, text, _evidence(facts, worst))
 

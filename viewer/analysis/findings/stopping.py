@@ -9,6 +9,7 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import mentioned
@@ -26,7 +27,8 @@ _MOST = 1_000  # tasks that are looked at, the last ones
 
 
 class _Server(NamedTuple):
-    """In `waits` it waits for requests that are not over; `limit` is the setting for that."""
+    """In `waits` it waits for requests that are not over; `limit` is what ends that. `name` is
+    "" where the program's own task stops it."""
 
     name: str
     file: str
@@ -36,9 +38,11 @@ class _Server(NamedTuple):
 
 _SERVERS = (
     _Server("uvicorn", "/uvicorn/server.py:", frozenset(("Server._wait_tasks_to_complete",)),
-            "timeout_graceful_shutdown"),
+            "set a limit (`timeout_graceful_shutdown`)"),
     _Server("aiohttp", "/aiohttp/web_server.py:", frozenset(("Server.shutdown",)),
-            "shutdown_timeout"),
+            "set a limit (`shutdown_timeout`)"),
+    _Server("", "/asyncio/base_events.py:", frozenset(("Server.wait_closed",)),
+            "close its connections first (`Server.close_clients`, from 3.13 on)"),
 )  # fmt: skip
 
 
@@ -47,15 +51,14 @@ def slow_stop(facts: Facts) -> Iterator[Finding]:
     if not mentioned(facts.model, *(server.file for server in _SERVERS)):
         return
     trace, slices, owned = facts.model.trace, facts.model.trace.slices, facts.model.owners
-    found = defaultdict[tuple[int, _Server], list[tuple[int, int]]](list)
+    found = defaultdict[tuple[int, _Server], list[int]](list)
     for i in trace.engine.longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _MS):
         server = _of(trace.text_of_slice(i, s.ARG_STACK))
         if server is not None and owned.owner[i] >= 0:
-            found[owned.owner[i], server].append((slices.start_ns[i], slices.end_ns[i]))
-    for (task, server), times in found.items():
-        if sum(end - start for start, end in times) >= _LONG_NS:
-            start, end = min(start for start, _ in times), max(end for _, end in times)
-            yield from _finding(facts, task, server, start, end)
+            found[owned.owner[i], server].append(i)
+    for (task, server), waits in found.items():
+        if sum(slices.end_ns[i] - slices.start_ns[i] for i in waits) >= _LONG_NS:
+            yield from _finding(facts, task, server, waits)
 
 
 @lru_cache(maxsize=4096)
@@ -67,9 +70,9 @@ def _of(stack: str) -> _Server | None:
     return None
 
 
-def _finding(
-    facts: Facts, task: int, server: _Server, start: int, end: int
-) -> Iterator[Finding]:
+def _finding(facts: Facts, task: int, server: _Server, waits: list[int]) -> Iterator[Finding]:
+    slices = facts.model.trace.slices
+    start, end = min(slices.start_ns[i] for i in waits), max(slices.end_ns[i] for i in waits)
     open_ones = [
         (which, max(since, start), until)
         for which, since, until in _lives(facts, facts.model.owners.task_process[task])
@@ -87,13 +90,18 @@ def _finding(
         return
     site, those = max(by_site.items(), key=lambda item: (len(item[1]), item[0]))
     did, (who, since, until) = mostly(facts, those), those[0]
+    what = f"{server.name} was told to stop and waited"
+    if not server.name:
+        stops = place_in(facts.awaited(waits[0])[1])
+        by = code(name_of(facts.model, ("task", task)))
+        what = f"{by}{stops} waits in `{min(server.waits)}`"
     text = (
-        f"Slow end: {server.name} was told to stop and waited {duration(end - start)} "
+        f"Slow end: {what} {duration(end - start)} "
         f"({at(facts, start)}) for open requests, {did.text}."
     )
     step = (
         f"Let {code(place_of(site).function)} end when the server stops (an event that it "
-        f"waits for, too), or set a limit (`{server.limit}`)."
+        f"waits for, too), or {server.limit}."
     )
     evidence = facts.evidence(who, since, until - since, site)
     yield Finding("slow end", end - start, text, evidence, step, behind=site)
