@@ -16,6 +16,7 @@ from viewer.trace.model import Model
 from viewer.trace.sites import IMPORTLIB, is_import
 
 IMPORTS = "import machinery"
+_POLL = "select.epoll.poll"  # by which loops wait for something to do: no call of the program
 
 
 class IoRow(NamedTuple):
@@ -81,6 +82,9 @@ def io_rows(model: Model) -> Rows[IoRow]:
     for row, found in writers.items():
         for_writers[row] = sum(one.ns for one in found)
     measures = {
+        "calls_ns": [
+            0 if name == _POLL else ns for name, ns in zip(names, total, strict=True)
+        ],
         **{"total_ns": total, "holding_gil_ns": held[1::2]},
         **{"children": for_children, "writers_ns": for_writers},
     }

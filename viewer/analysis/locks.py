@@ -152,7 +152,10 @@ def lock_rows(model: Model) -> Rows[LockRow]:
     rank = {name: n for n, name in enumerate(sorted({*names}))}
     ranks = memoryview(array("i", map(rank.__getitem__, names)))
     total = waits.total.tolist()
-    contended = [0 if is_idle else ns for is_idle, ns in zip(made.is_idle, total, strict=True)]
+    contended = [
+        0 if is_idle or names[kind] in ENDS else ns  # the end of a thread is no lock
+        for is_idle, kind, ns in zip(made.is_idle, alike.number, total, strict=True)
+    ]
     measures = {
         "total_ns": total,
         "contended_ns": contended,

@@ -167,7 +167,7 @@ def test_a_lock_of_a_process_that_was_killed(tmp_path, how, name):
     (found,) = find_in(tmp_path, semaphore(how))
     assert found.finding == "slots never returned"
     assert found.text == (
-        "In `reader`: Slots never returned: `reader` in `boot` (serve.py:20) waited for a "
+        "Slots never returned: `reader` in `boot` (serve.py:20) waited for a "
         "lock or semaphore of `multiprocessing`: 1 wait, 700 ms in total, the longest 700 "
         f"ms (at 30.0 ms). `writer` was killed by {name} before (at 20.0 ms) and may have "
         "had it: what a killed process has is never given back. End processes so that they "

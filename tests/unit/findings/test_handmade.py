@@ -56,9 +56,9 @@ def test_requests_behind_slow_ones(tmp_path, takes):
     assert found.text == (
         "Thread-pool starvation: all 2 workers of `job-N` are busy with `launch` (jobs.py:8), "
         "99 % of that time asleep in `launch` (jobs.py:8). Meanwhile 4 calls of `status` "
-        "(jobs.py:12), submitted by `board-2`, waited for a worker, 1.57 s in total, the "
-        "longest 394 ms (at 20.0 ms). Run `launch` in a pool of its own, or give this one "
-        "more workers."
+        "(jobs.py:12), submitted by 4 threads `board-N`, waited for a worker, 1.57 s in "
+        "total, the longest 394 ms (at 20.0 ms). Run `launch` in a pool of its own, or give "
+        "this one more workers."
     )
 
 

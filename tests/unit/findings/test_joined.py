@@ -51,10 +51,10 @@ def test_a_join_under_the_childs_lock(tmp_path, name):
     (found,) = told(tmp_path, joined(name=name))
     assert found.finding == "deadlock"
     assert found.text == (
-        "In `worker-1`: Deadlock at 20.0 ms, for 1.19 s: `MainThread` in `stop` (jobs.py:22) "
+        "Deadlock at 20.0 ms, for 1.19 s: `jobs.py` in `stop` (jobs.py:22) "
         f"waits in `Process.join` for the end of `worker-1`, which waits in `{name}` in "
         "`store` (jobs.py:16) for a lock between processes. It got the lock only when "
-        "`MainThread`, which had it, stopped waiting. Release the lock before waiting for the "
+        "`jobs.py`, which had it, stopped waiting. Release the lock before waiting for the "
         "child."
     )
     assert found.evidence.site == STORE
@@ -85,9 +85,9 @@ def test_a_join_before_the_message(tmp_path):
     (found,) = told(tmp_path, joined(name="os.read", within=MESSAGE))
     assert found.finding == "deadlock"
     assert found.text == (
-        "In `worker-1`: Deadlock at 20.0 ms, for 1.19 s: `MainThread` in `stop` (jobs.py:22) "
+        "Deadlock at 20.0 ms, for 1.19 s: `jobs.py` in `stop` (jobs.py:22) "
         "waits in `Process.join` for the end of `worker-1`, which waits in `os.read` in "
-        "`store` (jobs.py:16) for a message. That came only when `MainThread` stopped "
+        "`store` (jobs.py:16) for a message. That came only when `jobs.py` stopped "
         "waiting. Send what the child needs before waiting for its end."
     )
 

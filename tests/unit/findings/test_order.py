@@ -77,6 +77,38 @@ def test_a_cause_of_two_is_told_once():
     assert order(*found) == ["database locked", "pool exhausted", "thread-pool starvation"]
 
 
+def telling(kind, cost, *about, pid=1):
+    evidence = Evidence(0, MS, "worker", site=ROW, pid=pid)
+    return Finding(kind, cost * MS, kind, evidence, about=frozenset(about))
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("deadlock", "thread-pool starvation"),
+        ("busy loop", "busy loop"),
+        ("workers never exit", "workers never exit"),
+    ],
+)
+def test_what_is_told_again_is_left_out(first, again):
+    found = [telling(first, 900, ROW, SLEEP), telling(again, 800, ROW)]
+    assert order(*found) == [first]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(telling("thread-pool starvation", 800, "/app/a.py:3 f"), id="elsewhere"),
+        pytest.param(telling("thread-pool starvation", 800, ROW, "/app/a.py:3 f"), id="more"),
+        pytest.param(telling("thread-pool starvation", 800, ROW, pid=2), id="another process"),
+        pytest.param(telling("thread-pool starvation", 800), id="it names nothing"),
+        pytest.param(telling("busy loop", 800, ROW), id="something else"),
+    ],
+)
+def test_what_is_not_told_again(again):
+    assert order(telling("deadlock", 900, ROW, SLEEP), again) == ["deadlock", again.finding]
+
+
 def test_a_deadlock_is_before_all():
     found = [finding("pool exhausted", 1_000, ROW), finding("deadlock", 1, behind=ROW)]
     assert order(*found) == ["deadlock", "pool exhausted"]

@@ -51,7 +51,7 @@ def test_both_wait_for_a_message(tmp_path):
     (found,) = told(tmp_path, stand())
     assert found.finding == "deadlock"
     assert found.text == (
-        "In `server`: Deadlock at 10.0 ms, for 1.02 s: `server` in `serve` (rpc.py:5) waits "
+        "Deadlock at 10.0 ms, for 1.02 s: `server` in `serve` (rpc.py:5) waits "
         "for a message of its parent, `rpc.py`, which waits in `ask` (rpc.py:9) for a message "
         "of its children: nobody sends. Let one of them send first."
     )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,25 @@ def test_numbers_that_show_that_nothing_is_wrong(tmp_path):
         "99 % of the waits of tasks to run took less than 2.00 ms; all waits for the GIL took "
         "1.00 ms; all waits for locks took 1.00 ms.\n"
     ) in told
+
+
+def test_what_is_no_lock_and_no_call_of_the_program(tmp_path):
+    """The end of a thread, and a loop that waits for something to do."""
+    trace = TraceBuilder(argv="calm.py", signals=SIGNALS)
+    main, other = trace.thread("MainThread").native(0), trace.thread("other").native(0)
+    main.io(MS, "select.epoll.poll", site="/app/calm.py:9 main").native(5 * MS)
+    main.io(5 * MS, "socket.recv", site="/app/calm.py:8 main").native(6 * MS)
+    joined = trace.lock("Thread.join", "/app/calm.py:7 main")
+    main.lock_wait(6 * MS, "Thread.join", lock=joined, owner=other, site="/app/calm.py:7 main")
+    main.native(20 * MS)
+    other.end(20 * MS)
+    main.end(21 * MS)
+    path = tmp_path / "calm.pftrace"
+    path.write_bytes(trace.ended(22 * MS).data())
+    told = overview(build_report(build_model(read_trace(path)), By.CORO), Style(200))
+    assert "All waits for the GIL took 0; all waits for locks took 0." in told
+    assert re.search(r"--section io +1.00 ms in blocking calls\n", told)
+    assert "--section locks" not in told
 
 
 def test_the_first_finding_is_whole(tmp_path):

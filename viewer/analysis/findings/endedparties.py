@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import place_in
-from viewer.analysis.findings.words import at
+from viewer.analysis.findings.words import at, processes
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, stack_of
@@ -116,18 +116,15 @@ def _finding(
     model, table = facts.model, facts.model.states
     worst, dead, what = found[0]
     thread, ns = table.who[worst], table.end_ns[worst] - table.start_ns[worst]
-    processes = sorted({model.thread_process[table.who[row]] for row, _, _ in found})
-    names = [code(family.name(process)) for process in processes]
-    who = " and ".join(names[:2])
-    if len(names) > 2:
-        who = f"{names[0]} and {plural(len(names) - 1, 'other process', 'other processes')}"
+    waiting = {model.thread_process[table.who[row]] for row, _, _ in found}
     told = dead.told
     how = f" with exit code {told.status}" if told is not None and told.status else ""
     ended = f"{code(dead.name)} had ended{how} ({at(facts, dead.end_ns)})"
     is_barrier = what == _BARRIER
     waited = f"in `{what}`" if is_barrier else f"for a {what} of `multiprocessing`"
     text = (
-        f"{'Waited in vain' if is_barrier else 'Slots never returned'}: {who}"
+        f"{'Waited in vain' if is_barrier else 'Slots never returned'}: "
+        f"{processes(facts, waiting)}"
         f"{place_in(site)} waited {waited}: {plural(len(found), 'wait')}, {duration(lost)} in "
         f"total, the longest {duration(ns)} ({at(facts, table.start_ns[worst])}). {ended}"
         + (
@@ -144,4 +141,4 @@ def _finding(
         site=site, pid=model.pid(model.thread_process[thread]),
     )  # fmt: skip
     kind = "wait in vain" if is_barrier else "slots never returned"
-    return Finding(kind, lost, text, evidence)
+    return Finding(kind, lost, text, evidence, processes=len(waiting) + 1)

@@ -82,6 +82,7 @@ class Finding(NamedTuple):
     next_step: str = ""
     behind: str = ""
     processes: int = 1
+    about: frozenset[str] = frozenset()  # lines or threads that another may tell of, too
 
 
 class Behind(NamedTuple):

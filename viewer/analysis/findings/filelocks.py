@@ -11,13 +11,11 @@ from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in, users
-from viewer.analysis.findings.words import at
+from viewer.analysis.findings.words import at, processes
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.processes.family import Family
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
-from viewer.words import code
 
 _MS = 1_000_000
 # Taking a lock that is free takes microseconds. Half a second in all must have been lost.
@@ -85,8 +83,8 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     thread = table.who[worst]
     start, end = table.start_ns[worst], table.end_ns[worst]
     evidence = facts.evidence(("thread", thread), start, end - start, site)
-    processes = len({facts.model.thread_process[table.who[row]] for row in rows})
-    return Finding("lock convoy", lost, text, evidence, processes=processes)
+    of = {facts.model.thread_process[table.who[row]] for row in rows}
+    return Finding("lock convoy", lost, text, evidence, processes=len(of))
 
 
 def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
@@ -103,11 +101,7 @@ def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
 def waiting_for(facts: Facts, rows: list[int]) -> str:
     """The processes that wait, where there are several; else the threads."""
     model, table = facts.model, facts.model.states
-    processes = sorted({model.thread_process[table.who[row]] for row in rows})
-    if len(processes) == 1:
+    of = {model.thread_process[table.who[row]] for row in rows}
+    if len(of) == 1:
         return users(model, (("thread", table.who[row]) for row in rows))
-    names = [code(Family.of(model).name(process)) for process in processes]
-    if len(names) == 2:
-        return " and ".join(names)
-    rest = plural(len(names) - 2, "other process", "other processes")
-    return f"{names[0]}, {names[1]} and {rest}"
+    return processes(facts, of)

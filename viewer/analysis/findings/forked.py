@@ -8,7 +8,7 @@ from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, Wait, name_of, place_in, users
-from viewer.analysis.findings.words import at
+from viewer.analysis.findings.words import at, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
@@ -113,7 +113,7 @@ def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
         table.start_ns[worst], ns, model.thread_names[thread], tid=model.threads[thread].tid,
         site=site, pid=model.pid(process),
     )  # fmt: skip
-    yield Finding("slots never returned", lost, text, evidence)
+    yield Finding("slots never returned", lost, text, evidence, processes=2)
 
 
 def locked_at_fork(facts: Facts, vain: list[Wait]) -> Finding | None:
@@ -173,14 +173,17 @@ def left_in_parent(facts: Facts, vain: list[Wait]) -> Finding | None:
         return None
     lost = sum(wait.ns for wait in vain)
     parent = code(Family.of(model).name(member.start.parent))
+    of = {waits.process(wait.who) for wait in vain}
+    who = users(model, (wait.who for wait in vain)) if len(of) == 1 else processes(facts, of)
     text = (
-        f"Waited in vain: {users(model, (wait.who for wait in vain))}{place_in(worst.site)} "
+        f"Waited in vain: {who}{place_in(worst.site)} "
         f"gave up {plural(len(vain), 'wait')} in `{worst.name}`, {duration(lost)} in total, "
         f"the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), {what} {parent}, "
-        f"from which this process was forked: a fork copies no thread but the one that calls "
-        f"it. {then} (`os.register_at_fork`, gunicorn's `post_fork`)."
+        f"from which {'this process was' if len(of) == 1 else 'they were'} forked: a fork "
+        f"copies no thread but the one that calls it. {then} (`os.register_at_fork`, "
+        f"gunicorn's `post_fork`)."
     )
-    return Finding("wait in vain", lost, text, waits.evidence(worst))
+    return Finding("wait in vain", lost, text, waits.evidence(worst), processes=len(of))
 
 
 def _is_alone(facts: Facts, wait: Wait) -> bool:

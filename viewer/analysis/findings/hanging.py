@@ -49,7 +49,7 @@ def readers_pile_up(facts: Facts) -> Iterator[Finding]:
         evidence = facts.evidence(
             ("thread", first), starts[0], table.last_ns[first] - starts[0], found[first]
         )
-        yield Finding("workers never exit", 0, text, evidence)
+        yield Finding("workers never exit", 0, text, evidence, about=frozenset((name,)))
 
 
 def _last(facts: Facts, thread: int) -> int:

@@ -15,7 +15,7 @@ from viewer.analysis.findings.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.handmade import pools_of_queues
 from viewer.analysis.findings.servers import threads_of_busy
-from viewer.analysis.findings.waits import name_of
+from viewer.analysis.findings.waits import users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
@@ -325,15 +325,19 @@ def _finding(
     of = f"all {workers} workers of {code(pool.name)} are" if workers > 1 else (
         f"the only worker of {code(pool.name)} is"
     )  # fmt: skip
-    by = f", submitted by {code(name_of(model, worst.submitter))}," if worst.submitter else ""
     same = [job for job in victims if (job.name, job.site) == (worst.name, worst.site)]
+    whos = [job.submitter for job in same if job.submitter is not None]
+    by = f", submitted by {users(model, whos)}," if whos and len(whos) == len(same) else ""
     total = duration(sum(job.queued_ns for job in same))
     those = [job for job in found if (job.name, job.site) == ahead]
     did = mostly(facts, _busy(those, _together(victims)))
     of_what = f" of {code(worst.name, worst.site)}" if worst.name else ""
-    begun = "" if worst.ended_ns > worst.began_ns else ", and none of them was ever begun"
+    is_of_threads = found[0].pool >= 0
+    # Those that no worker began have no function; a short one of another pool has no length.
+    is_never = not worst.name and all(job.ended_ns <= job.began_ns for job in same)
+    begun = ", and none of them was ever begun" if is_never else ""
     text = (
-        f"{_KINDS[found[0].pool >= 0]}-pool starvation: {of} busy with {code(*ahead)}"
+        f"{_KINDS[is_of_threads]}-pool starvation: {of} busy with {code(*ahead)}"
         f"{f', {did.text}' if did.text else ''}. "
         f"Meanwhile {plural(len(same), 'call')}{of_what}{by} waited "
         f"for a worker, {total} in total, the longest {duration(worst.queued_ns)} "
@@ -347,7 +351,12 @@ def _finding(
     evidence = facts.evidence(
         ("thread", threads[0]), worst.submitted_ns, worst.queued_ns, worst.site
     )
-    return Finding("thread-pool starvation", lost, text, evidence, behind=did.behind)
+    return Finding(
+        *("thread-pool starvation", lost, text, evidence),
+        behind=did.behind,
+        processes=1 if is_of_threads else len(processes) + 1,  # who submitted is another one
+        about=frozenset([did.behind] if did.behind else ()),
+    )
 
 
 def _busy(found: list[Job], windows: Windows) -> Iterator[tuple[Who, int, int]]:

@@ -104,7 +104,7 @@ def _finding(facts: Facts, wait: int, join: int, how: tuple[str, str], child: st
     table, model = facts.model.states, facts.model
     since, ns = table.start_ns[wait], table.end_ns[wait] - table.start_ns[wait]
     name, site = facts.call(table.row[wait])
-    parent = code(model.thread_names[table.who[join]])
+    parent = code(Family.of(model).name(model.thread_process[table.who[join]]))
     for_what, advice = (
         f"a lock between processes. It got the lock only when {parent}, which had it, stopped "
         f"waiting",
@@ -119,4 +119,4 @@ def _finding(facts: Facts, wait: int, join: int, how: tuple[str, str], child: st
         f"{for_what}. {advice}."
     )
     evidence = facts.evidence(("thread", table.who[wait]), since, ns, site)
-    return Finding("deadlock", ns, text, evidence)
+    return Finding("deadlock", ns, text, evidence, processes=2)

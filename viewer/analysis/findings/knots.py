@@ -191,7 +191,8 @@ def _finding(facts: Facts, waits: LongWaits, every: list[tuple[_Members, int]]) 
     text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_cut(members)}"
     lost = sum(one.ns for members, _ in every for one, _ in members.values())
     worst = max((one for one, _ in members.values()), key=lambda one: one.ns)
-    return Finding("deadlock", lost, text, waits.evidence(worst))
+    about = frozenset(one.site for one, _ in members.values())
+    return Finding("deadlock", lost, text, waits.evidence(worst), about=about)
 
 
 def _called(wait: Wait, members: _Members) -> str:

@@ -18,6 +18,13 @@ _IS_CAUSE = "slow consumer"
 # A pool whose workers all wait for a slot of another one.
 _ALL_TAKEN = "thread-pool starvation"
 _TAKE_THEM = ("pool exhausted", "lock convoy")
+# Jobs that wait for a worker behind a circle of which these workers are; and what two rules
+# find of the same threads.
+_TOLD_BY = {
+    "thread-pool starvation": ("deadlock",),
+    "busy loop": ("busy loop",),
+    "workers never exit": ("workers never exit",),
+}
 
 
 def in_order(found: Iterable[Finding]) -> list[Finding]:
@@ -35,11 +42,24 @@ def in_order(found: Iterable[Finding]) -> list[Finding]:
             f.text,
         ),
     )
+    ranked = [one for n, one in enumerate(ranked) if not _is_told(one, ranked[:n])]
     ordered = list[Finding]()
     for n, finding in enumerate(ranked):
         cause = next((other for other in ranked[n + 1 :] if _led_to(other, finding)), None)
         ordered += [one for one in (cause, finding) if one and one not in ordered]
     return ordered
+
+
+def _is_told(finding: Finding, before: list[Finding]) -> bool:
+    """Whether one that comes before tells of the same lines or threads of its process, and of
+    all that this one says."""
+    tell_it = _TOLD_BY.get(finding.finding, ())
+    return bool(finding.about) and any(
+        other.finding in tell_it
+        and finding.about <= other.about
+        and finding.evidence.pid == other.evidence.pid
+        for other in before
+    )
 
 
 def _led_to(cause: Finding, finding: Finding) -> bool:

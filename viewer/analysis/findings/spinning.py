@@ -98,7 +98,9 @@ def _finding(
     name, function = model.thread_names[thread], place_of(site).function
     inside = f" in {code(function, site)}" if function else ""
     evidence = facts.evidence(("thread", thread), start_ns, end_ns - start_ns, site)
-    return Finding("busy loop", cost, f"{code(name)} polls{inside}: {how}", evidence)
+    about = frozenset((f"{name} in {function}",))
+    text = f"{code(name)} polls{inside}: {how}"
+    return Finding("busy loop", cost, text, evidence, about=about)
 
 
 def _by_thread(

@@ -82,8 +82,8 @@ def stalled_takers(facts: Facts) -> Iterator[Finding]:
             f"that only they would run. Call the function instead, or give such jobs workers "
             f"of their own."
         )
-        lost = sum(wait.ns for wait in last)
-        yield Finding("deadlock", lost, text, waits.evidence(first))
+        lost, about = sum(wait.ns for wait in last), frozenset(wait.site for wait in last)
+        yield Finding("deadlock", lost, text, waits.evidence(first), about=about)
 
 
 def _asks_them(waits: LongWaits, takers: set[int], wait: Wait) -> bool:
@@ -125,8 +125,8 @@ def _finding(
         f"given up. If they wait for what it does, it needs a pool of its own, or must be "
         f"submitted first."
     )
-    lost = sum(wait.ns for wait in last)
-    return Finding("deadlock", lost, text, waits.evidence(worst))
+    lost, about = sum(wait.ns for wait in last), frozenset(wait.site for wait in last)
+    return Finding("deadlock", lost, text, waits.evidence(worst), about=about)
 
 
 def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:

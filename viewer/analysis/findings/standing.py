@@ -105,7 +105,7 @@ def _both_read(
         f"{code(other.member.name)}, which waits{place_in(other.site)} for a message of its "
         f"children: nobody sends. Let one of them send first."
     )
-    finding = _told(facts, "deadlock", call, text)
+    finding = _told(facts, "deadlock", call, text)._replace(processes=2)
     return finding, {call.row, *(other.row for other in theirs)}
 
 

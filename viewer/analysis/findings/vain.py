@@ -30,7 +30,7 @@ from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library
-from viewer.words import code
+from viewer.words import code, stem
 
 _MS = 1_000_000
 # Somebody waited a fifth of a second for one who slept on until a time-out, for four fifths of
@@ -322,10 +322,11 @@ def _left_alone(
         f"Threads pile up: {code(name_of(facts.model, last.who))}{place_in(last.site)} waited "
         f"for one thread after the other, gave up {plural(len(vain), 'wait')} in "
         f"`Thread.join`, and {users(facts.model, alive)} are still alive"
-        f"{f', {did}' if did else ''}. Nobody can stop a thread from outside: give what it "
-        f"does a time-out of its own."
+        f"{f'; during the last wait they spent {did}' if did else ''}. Nobody can stop a "
+        f"thread from outside: give what it does a time-out of its own."
     )
-    return Finding("workers never exit", lives, text, waits.evidence(last))
+    about = frozenset(stem(name_of(facts.model, who)) for who in alive)
+    return Finding("workers never exit", lives, text, waits.evidence(last), about=about)
 
 
 def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:

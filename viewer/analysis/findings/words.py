@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from tracer.units import duration, moment, plural, share
 from viewer.analysis.findings.facts import Facts, Split
 from viewer.analysis.findings.hot import Hot
+from viewer.analysis.processes.family import Family
 from viewer.trace.columns import (
     GIL_WAIT,
     IDLE_WAIT,
@@ -59,6 +60,15 @@ def names(found: Iterable[str]) -> str:
         return f"{len(found)} threads"
     listed = " and ".join(part for part in (", ".join(said[:-1]), said[-1]) if part)
     return listed if len(found) <= 2 else f"{len(found)} threads {listed}"
+
+
+def processes(facts: Facts, found: Iterable[int]) -> str:
+    """`a`, `a` and `b`, or `a`, `b` and 3 other processes."""
+    named = [code(Family.of(facts.model).name(process)) for process in sorted({*found})]
+    if len(named) <= 2:
+        return " and ".join(named)
+    others = plural(len(named) - 2, "other process", "other processes")
+    return f"{named[0]}, {named[1]} and {others}"
 
 
 def did(

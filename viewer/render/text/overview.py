@@ -187,7 +187,7 @@ def _by_cost(report: Report) -> list[tuple[str, int, str]]:
         ("threads", sum(report.threads.values(s.GIL_WAIT)), "of waiting for the GIL"),
         ("locks", sum(report.locks.values("contended_ns")), "of waiting for locks"),
         ("jobs", sum(row.queued.total_ns for row in report.jobs), "of jobs waiting to run"),
-        ("io", sum(report.io.values("total_ns")), "in blocking calls"),
+        ("io", sum(report.io.values("calls_ns")), "in blocking calls"),
         ("gc", sum(row.pauses.total_ns for row in report.gc), "of garbage collection"),
         ("cpu", sum(row.self_ns for row in report.cpu), "of CPU time, sampled"),
     ]
