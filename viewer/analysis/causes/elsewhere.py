@@ -148,7 +148,7 @@ class Elsewhere:
                 return
             if base not in _WAITS:
                 continue
-            if base not in (IO, SLEEP) or self._is_poll_of_loop(thread, row):
+            if base not in (IO, SLEEP) or self.is_poll_of_loop(thread, row):
                 return
             if found and table.site[row] != site:
                 return
@@ -158,7 +158,7 @@ class Elsewhere:
                     return
                 site, found = table.site[row], found + 1
 
-    def _is_poll_of_loop(self, thread: int, row: int) -> bool:
+    def is_poll_of_loop(self, thread: int, row: int) -> bool:
         """A loop that polls waits for everything that its tasks await."""
         lane, table = self.ledger.lane_of_thread.get(thread, -1), self.model.states
         if lane < 0 or table.state[row] & STATE_MASK != IO:

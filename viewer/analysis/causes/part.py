@@ -31,6 +31,7 @@ class Kind(StrEnum):
     IDLE_WAIT = "idle wait"  # for what nobody holds: a queue, a condition, a thread's end
     IO = "io"
     UNSEEN = "unseen"  # something came from outside; its loop was busy and did not look
+    UNHEARD = "unheard"  # a thread had woken it; its loop was busy and did not look
     SLEEP = "sleep"
     READY = "ready"
     AWAIT = "await"

@@ -11,9 +11,10 @@ from tracer import schema as s
 from viewer.analysis.causes.elsewhere import between
 from viewer.analysis.causes.labels import Label, Labels, On
 from viewer.analysis.causes.lanes import Lanes
+from viewer.analysis.causes.late import Late
 from viewer.analysis.causes.part import Cause, Kind, merged, telling, unknown
+from viewer.analysis.causes.polls import Polls
 from viewer.analysis.causes.samples import Samples
-from viewer.analysis.causes.unseen import Unseen
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.processes.told import NEVER
@@ -48,7 +49,8 @@ class Tree:
         self.labels = Labels(self.lanes)
         self.elsewhere = self.labels.elsewhere
         self.samples = Samples(model)
-        self.unseen = Unseen(self.lanes)
+        self.late = Late(self.lanes)
+        self.polls = Polls(self.lanes)
         self._endings: dict[int, Label] = {}  # by slice of an await
         self._enders: dict[int, Label | None] = {}
         self.nouns = model.nouns
@@ -77,7 +79,7 @@ class Tree:
             case ("job", job):
                 return self._job(job, windows, path)
             case ("idle" | "message", _) as came:
-                return self._until(*self.labels.until(came), windows, path)
+                return self.until(*self.labels.until(came), windows, path)
             case ("loop", loop):
                 return self.loop(loop, windows, path)
             case ("vain", lock) if (ender := self.ender(lock)) is not None:
@@ -191,7 +193,7 @@ class Tree:
             found.append(self._cause(label, cut, below))
         return merged(found)
 
-    def _until(self, one: Label, at_ns: int, then: Label, cut: Windows, path: Path) -> Causes:
+    def until(self, one: Label, at_ns: int, then: Label, cut: Windows, path: Path) -> Causes:
         """One part up to a moment, with what that one did; what came then is another."""
         found = list[Cause]()
         cuts = (one, between(cut, 0, at_ns)), (then, between(cut, at_ns, NEVER))
@@ -209,12 +211,11 @@ class Tree:
         label = self.labels.unended(task, i) or self.ended_by(task, i)
         if label.on is not None and label.on[0] in ("job", "message"):
             return self.behind(label.on, windows, path)
-        loop = self.lanes.loop_of_task(task) if label.kind is Kind.IO else -1
-        if loop < 0:
+        end_ns = self.model.trace.slices.end_ns[i]
+        late = self.late.of(label, self.lanes.loop_of_task(task), end_ns)
+        if late is None:
             return self._one(label, windows, path)
-        since_ns = self.unseen.since(loop, self.model.trace.slices.end_ns[i])
-        busy = Label(Kind.UNSEEN, on=("loop", loop))
-        return self._until(label, since_ns, busy, windows, path)
+        return self.until(label, *late, windows, path)
 
     def ended_by(self, task: int, i: int) -> Label:
         """What made a task ready at the end of its await (slice i)."""

@@ -15,10 +15,15 @@ class Across:
         self.elsewhere, self.family = tree.elsewhere, tree.elsewhere.family
 
     def behind(self, row: int, until: int) -> At | None:
-        """The child or the job that a call of a thread (a row of States) waited for."""
+        """The child or the job that a call of a thread (a row of States) waited for, or the
+        thread that ended a loop's poll."""
         on = self.elsewhere.of_row(row)
-        if on is None or on[0] != "child":
-            return None if on is None else (*on, until)
+        if on is None:
+            ended = self.tree.polls.ended(row)
+            by, at_ns = (ended[0].on, ended[1]) if ended is not None else (None, until)
+            return self.doing(by[1], min(at_ns, until)) if by is not None else None
+        if on[0] != "child":
+            return (*on, until)
         process = self.elsewhere.child_of_row[row].process
         return ("process", process, until) if process >= 0 else None
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from viewer.analysis.causes.labels import On
+from viewer.analysis.causes.labels import Label, On
 from viewer.analysis.causes.part import Cause, Kind, merged, unknown
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.resource import window
@@ -96,6 +96,8 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
     me = (("thread", model.states.who[wait.row]),)
     if label.on is not None and (found := tree.behind(label.on, windows, me)):
         return found
+    if wait.what is What.CALL and (ended := tree.polls.ended(wait.row)) is not None:
+        return tree.until(*ended, Label(Kind.WOKEN), windows, me)
     if wait.what is What.PREEMPTED:
         return merged([Cause(Kind.PREEMPTED, wait.ns)])
     if wait.what in _ENDED_BY:

@@ -182,7 +182,7 @@ class _Walk:
 
     def arrived(self, loop: int, at: int) -> Step:
         """Something from outside: at any moment of the time in which the loop did not look."""
-        since = self.tree.unseen.since(loop, at) if loop >= 0 else at
+        since = self.tree.late.unseen.since(loop, at) if loop >= 0 else at
         return Step(Did.IO, "", "", "", since if at - since >= _LONG_NS else at, at)
 
     def source(self, i: int) -> At | None:
@@ -281,7 +281,9 @@ class _Walk:
             yield step
             if (other := self.across.behind(row, end)) is not None:
                 return other
-            yield root(Did.UNKNOWN if step.what.startswith(INSIDE) else _CALLS[base], end)
+            is_timer = self.tree.polls.ended(row) is not None
+            said = Did.TIMER if is_timer else _CALLS[base]
+            yield root(Did.UNKNOWN if step.what.startswith(INSIDE) else said, end)
             return None
         what = self.tree.lanes.name_of(row)
         name, site = self.tree.lanes.name_of_thread(thread), text(table.site[row])

@@ -191,7 +191,10 @@ class Weights:
         last = name.rpartition(".")[2]
         if last in _SERVING or via(where).rpartition(".")[2] in _SERVING:
             return True
-        if name.startswith(_POLLS) and self.model.states.who[wait.row] in self.loop_threads:
+        thread = self.model.states.who[wait.row]
+        if self.tree.elsewhere.is_poll_of_loop(thread, wait.row):
+            return True
+        if name.startswith(_POLLS) and thread in self.loop_threads:
             return True
         is_asking = name.startswith(_POLLS) or last in _RECEIVES
         return is_asking and (not where or is_library(where))

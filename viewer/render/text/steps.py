@@ -45,6 +45,11 @@ def _arrived(step: Step) -> str:
     return f"{said}, while the loop was busy" if step.end_ns > step.start_ns else said
 
 
+def _wrote(step: Step) -> str:
+    where = f" ({place(step.site)})" if step.site else ""
+    return f"{name_of(step.who)} wrote to it{where}"
+
+
 _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.WAITED: _waited,
     Did.RAN: lambda step: f"{name_of(step.who)} ran",
@@ -53,7 +58,7 @@ _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.CREATED: lambda step: f"{name_of(step.who)} created {name_of(step.what)}",
     Did.JOB: lambda step: f"job {code(step.who, step.site)} ran in {name_of(step.what)}",
     Did.SUBMITTED: lambda step: f"{name_of(step.who)} submitted the job {name_of(step.what)}",
-    Did.WROTE: lambda step: f"{name_of(step.who)} wrote to it ({place(step.site)})",
+    Did.WROTE: _wrote,
     Did.TIMER: lambda _: "a timer was due",
     Did.IO: _arrived,
     Did.UNKNOWN: lambda _: "the cause is unknown",
