@@ -104,3 +104,19 @@ def test_a_write_without_a_known_place(tmp_path: Path) -> None:
     assert step_text(Step(Did.WROTE, "pool_0", "", "", 0, 0)) == "`pool_0` wrote to it"
     known = Step(Did.WROTE, "pool_0", "", SITE.format(7, "send"), 0, 0)
     assert step_text(known) == "`pool_0` wrote to it (app.py:7)"
+
+
+def test_of_what_is_unknown_of_somebody_nothing_is_said(tmp_path: Path) -> None:
+    """A thread that the trace knows only from the moment at which it gave the result."""
+    trace, _, pool, loop = program()
+    task = loop.task("fetch", name="fetch", site=SITE.format(1, "fetch")).ready(0).running(0)
+    loop.step(task, 0, MS)
+    task.awaits(MS, "executor", site=SITE.format(2, "fetch"))
+    done = pool.wakes(80 * MS)
+    site = SITE.format(9, "_set_state")
+    handed = loop.callback("_set_state", site, 80 * MS, 81 * MS, by=done)
+    task.ready(80 * MS + 1, by=handed, waker_thread=pool.tid).running(81 * MS).done(82 * MS)
+    loop.step(task, 81 * MS, 82 * MS)
+    model = model_of(tmp_path, trace.ended(83 * MS))
+    said = paragraph(answer(model, task="fetch", at_ns=1_000_000_000 + 5 * MS).problems[0])
+    assert "that time it waited for `pool_0`; other:" in said

@@ -11,6 +11,7 @@ from viewer.analysis.causes.samples import Hot
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.waits import What
 from viewer.analysis.why.worst import Answer, Problem
+from viewer.render.text.cause_words import ANYWHERE, DID, ENDED, HELD, LINKS, ON_LOOP, WHICH
 from viewer.render.text.steps import NUMBERED, name_of, path
 from viewer.render.text.tables import Style, wrap
 from viewer.words import code, place, shorten, stem
@@ -29,91 +30,6 @@ _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 _IN_TURN = ", one after the other"
 _HOLDERS = (Kind.THREAD, Kind.OWNER, Kind.TASK)
 _BLAMED = (Kind.OWNER, Kind.VAIN)  # who did not end a wait
-_WHICH = (
-    *(Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.UNENDED, Kind.VAIN, Kind.CHILD, Kind.JOB),
-    *(Kind.SUBMITTER, Kind.WRITER),
-)
-# What links a cause to the one thing it did all that time.
-_LINKS = {
-    **dict.fromkeys(_WHICH, ", which was "),
-    **dict.fromkeys((Kind.THREAD, Kind.OWNER), " while "),
-}
-_ON_LOOP = {
-    Kind.TASK: "the loop ran {who}",
-    Kind.CALLBACK: "the loop ran the callback {who}",
-    Kind.SELECT: "the loop was polling (`select`)",
-    Kind.LOOP: "the loop itself was busy",
-}
-_HELD = {
-    Kind.THREAD: "{who} held it",
-    Kind.OWNER: "{who} held it",
-    Kind.FREE: "it was free, but the next waiter had not woken yet",
-}
-_ENDED = {
-    **_HELD,
-    **dict.fromkeys((Kind.WAKER, Kind.UNENDED, Kind.CHILD), "it waited for {who}"),
-    Kind.TIMER: "it waited for a timer",
-    Kind.IO: "it waited for something outside the program",
-    Kind.UNSEEN: "its loop was too busy to look for what arrives from outside",
-    Kind.UNHEARD: "it had been woken, but its loop was too busy to notice",
-    Kind.QUEUED: "the job was queued: no worker had begun it",
-    Kind.JOB: "a worker ran the job {who}",
-    Kind.RESULT: "the result of the job was on its way",
-    Kind.SUBMITTER: "no job was there until {who} submitted one{at}",
-    Kind.WRITER: "nothing was there to read until {who} wrote it{at}",
-    Kind.MESSAGE: "what was written was on its way",
-    Kind.WOKEN: "it had been woken, but did not run yet",
-    Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
-    Kind.VAIN: "it waited in vain for {who}, the only one that ever ends such waits",
-}
-_ANYWHERE = {
-    Kind.GC: "the garbage collector ran ({who}{inside})",
-    Kind.PREEMPTED: "the kernel ran something else",
-    Kind.CYCLE: "it waited for itself: the waits form a circle",
-    Kind.UNKNOWN: "the cause is unknown",
-}
-_DID = {
-    Kind.TASK: "running {who}",
-    Kind.CALLBACK: "running the callback {who}",
-    Kind.SELECT: "polling (`select`)",
-    Kind.LOOP: "in the loop itself",
-    Kind.GC: "collecting garbage ({who})",
-    Kind.COMPUTING: "computing",
-    Kind.NATIVE: "computing without the GIL",
-    Kind.PREEMPTED: "preempted by the kernel",
-    Kind.OFF_CPU: "off the CPU",
-    Kind.GIL_WAIT: "waiting for the GIL",
-    Kind.LOCK_WAIT: "waiting for a {who}",
-    Kind.IDLE_WAIT: "waiting in {who}",
-    Kind.IO: "in {who}",
-    Kind.UNSEEN: "its loop too busy to look for what arrives",
-    Kind.UNHEARD: "woken, its loop too busy to notice",
-    Kind.SLEEP: "asleep{at}",
-    Kind.READY: "ready but not running",
-    Kind.AWAIT: "awaiting {who}",
-    Kind.THREAD: "held by {who}",
-    Kind.OWNER: "held by {who}",
-    Kind.WAKER: "until {who} woke it",
-    Kind.UNENDED: "for the end of {who}",
-    Kind.FREE: "free, not yet acquired",
-    Kind.TIMER: "until a timer was due",
-    Kind.TIMEOUT: "until it timed out",
-    Kind.CANCELLED: "until {who} cancelled it",
-    Kind.VAIN: "in vain for {who}, the only one that ever ends such waits",
-    Kind.WOKEN: "woken, not yet running",
-    Kind.CHILD: "for {who}",
-    Kind.STARTING: "starting, not recorded yet",
-    Kind.EXITING: "exiting, not recorded any more",
-    Kind.QUEUED: "the job queued, no worker had begun it",
-    Kind.JOB: "running the job {who}",
-    Kind.RESULT: "the result on its way",
-    Kind.SUBMITTER: "until {who} submitted a job{at}",
-    Kind.WRITER: "until {who} wrote{at}",
-    Kind.MESSAGE: "what was written on its way",
-    Kind.CYCLE: "waiting for itself, in a circle",
-    Kind.OTHERS: "{who} smaller parts",
-    Kind.UNKNOWN: "unknown",
-}
 
 
 def render_text(answer: Answer, style: Style) -> str:
@@ -216,8 +132,8 @@ def _because(explanation: Explanation) -> str:
         and explanation.wait.what in (What.AWAIT, What.IDLE)
     ):
         return ""  # the opening says that it was still waiting
-    words = {What.READY: _ON_LOOP, What.GIL: _HELD, What.LOCK: _HELD}
-    phrases = _ENDED | words.get(explanation.wait.what, {}) | _ANYWHERE
+    words = {What.READY: ON_LOOP, What.GIL: HELD, What.LOCK: HELD}
+    phrases = ENDED | words.get(explanation.wait.what, {}) | ANYWHERE
     main, rest = _worth_saying(in_turn(worded(explanation)), whole)
     parts = [_part(cause, whole, phrases, first=n == 0) for n, cause in enumerate(main)]
     if rest:
@@ -238,7 +154,7 @@ def worded(explanation: Explanation) -> tuple[Cause, ...]:
 def _part(cause: Cause, whole: int, phrases: dict[Kind, str], *, first: bool) -> str:
     inside = f", inside {_who(cause.parts[0])}" if cause.parts else ""
     who = _who(cause)
-    said = phrases.get(cause.kind, _DID[cause.kind]).format(
+    said = phrases.get(cause.kind, DID[cause.kind]).format(
         who=f"{who}," if who.endswith(_IN_TURN) else who, at=_at(cause), inside=inside
     )
     if cause.kind is Kind.OWNER and cause.site:
@@ -254,12 +170,12 @@ def _part(cause: Cause, whole: int, phrases: dict[Kind, str], *, first: bool) ->
 def _doing(cause: Cause, whole: int) -> str:
     """`, spending 150 ms in `json.dumps` and 30 ms waiting for the GIL …`."""
     main, _ = _worth_saying(in_turn(cause.parts), max(cause.ns, whole // 2))
-    if not main:
+    if all(part.kind is Kind.UNKNOWN for part in main):
         return ""
     if len(main) == 1 and main[0].ns * _ALL_BUT >= cause.ns * (_ALL_BUT - 1):
-        return f"{_LINKS.get(cause.kind, ', ')}{_activity(main[0])}"
+        return f"{LINKS.get(cause.kind, ', ')}{_activity(main[0])}"
     said = [f"{duration(part.ns)} {_activity(part)}" for part in main]
-    spent = ", which spent " if cause.kind in _WHICH else ", spending "
+    spent = ", which spent " if cause.kind in WHICH else ", spending "
     return spent + " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
 
 
@@ -288,7 +204,7 @@ def _did(cause: Cause) -> str:
         return "until something arrived from outside"
     if cause.kind is Kind.LOCK_WAIT and cause.who in _JOINS:
         return f"waiting in {_who(cause)}"
-    return _DID[cause.kind].format(who=_who(cause), at=_at(cause))
+    return DID[cause.kind].format(who=_who(cause), at=_at(cause))
 
 
 def _mostly(cause: Cause) -> str:
