@@ -170,6 +170,10 @@ ARG_FD = "fd"
 ARG_PATH = "path"
 ARG_PEER = "peer"
 ARG_OWN_PEER = "own_peer"  # bool, at the end: the peer is a server in this very process
+ARG_LOCK_PID = (
+    "lock_pid"  # uint, at the end of a wait for a lock file: who had it, when looked
+)
+ARG_LOCK_PROGRAM = "lock_program"  # str: the name that the kernel has of that process
 ARG_PORT = "port"  # uint on `accepted late`: the server's
 ARG_HOLDING_GIL = "holding_gil"  # bool: the thread holds the GIL meanwhile
 ARG_CONTINUES = "continues"  # bool: another piece of the previous call or region

@@ -234,6 +234,8 @@
     X(ARG_PATH, "path")                       \
     X(ARG_PEER, "peer")                       \
     X(ARG_OWN_PEER, "own_peer")               \
+    X(ARG_LOCK_PID, "lock_pid")               \
+    X(ARG_LOCK_PROGRAM, "lock_program")       \
     X(ARG_PORT, "port")                       \
     X(ARG_HOLDING_GIL, "holding_gil")         \
     X(ARG_CONTINUES, "continues")             \

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
@@ -93,3 +94,82 @@ def test_a_lock_of_a_manager(tmp_path):
 def test_another_answer_of_a_manager(tmp_path):
     stack = f"{MANAGERS}824 BaseProxy._callmethod\n{MANAGERS}1130 ListProxy.append\n{SITE}"
     assert kinds(tmp_path, between(stack, "os.read")) == []
+
+
+def waits_for_one(pid=101, others=False, family=True):
+    """The first process waits for a lock file that `reaper` has, asleep."""
+    run = Family("jobs.py", pid=100, signals=SIGNALS)
+    first = run.first
+    main = first.thread("MainThread", 100).native(0)
+    if family:
+        child = run.fork(main, MS, 101, name="reaper")
+        run.main(child).sleep(2 * MS, site="/app/jobs.py:12 scrape").native(700 * MS)
+        run.main(child).end(701 * MS)
+        child.ended(702 * MS)
+    main.io(5 * MS, "fcntl.flock", site=SITE, lock_pid=pid)
+    main.native(699 * MS).end(710 * MS)
+    first.ended(720 * MS)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("story", "said"),
+    [
+        pytest.param({}, "`reaper` had it, 100 % of that time asleep in `scrape` (jobs.py:12)",
+                     id="a process of the recording"),
+        pytest.param({"pid": 4211}, "Process 4211, `cron`, had it.", id="another process"),
+        pytest.param({"pid": 4211, "family": False}, "Process 4211, `cron`, had it.",
+                     id="nobody else is recorded"),
+    ],
+)  # fmt: skip
+def test_who_has_the_lock_file(tmp_path, story, said):
+    (found,) = find_in(tmp_path, waits_for_one(**story))
+    assert said in found.text
+
+
+def test_the_process_itself_is_not_named(tmp_path):
+    (found,) = find_in(tmp_path, waits_for_one(pid=100))
+    assert "had it" not in found.text
+
+
+def unknown(until_ns=600 * MS, others=1, call=None, since_ns=2 * MS):
+    """Nobody knows who has the lock; others sleep until `until_ns`; it is free at 602 ms."""
+    run = Family("jobs.py", pid=100, signals=SIGNALS)
+    main = run.first.thread("MainThread", 100).native(0)
+    for n in range(others):
+        child = run.fork(main, MS, 101 + n, name=f"uploader-{n}")
+        thread = run.main(child).native(MS)
+        if call:
+            thread.io(since_ns, call, site="/app/jobs.py:12 scrape")
+        else:
+            thread.sleep(since_ns, site="/app/jobs.py:12 scrape")
+        thread.native(until_ns).end(701 * MS)
+        child.ended(702 * MS)
+    main.io(5 * MS, "multiprocessing.SemLock.__enter__", site=SITE, stack=LOCK + SITE)
+    main.native(602 * MS).end(710 * MS)
+    run.first.ended(720 * MS)
+    return run
+
+
+def test_whoever_went_on_before_it_came_free(tmp_path):
+    (found,) = find_in(tmp_path, unknown())
+    assert (
+        ". `uploader-0` went on just before it came free, 99 % of that time asleep in "
+        "`scrape` (jobs.py:12). Do the slow" in found.text
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"until_ns": 590 * MS}, id="long before"),
+        pytest.param({"until_ns": 603 * MS}, id="afterwards"),
+        pytest.param({"others": 2}, id="two did"),
+        pytest.param({"others": 0}, id="nobody did"),
+        pytest.param({"since_ns": 200 * MS}, id="not all the time"),
+        pytest.param({"call": "os.waitpid"}, id="it waited for a child"),
+    ],
+)
+def test_who_had_a_lock_is_not_guessed(tmp_path, story):
+    (found,) = (f for f in find_in(tmp_path, unknown(**story)) if f.finding == "lock convoy")
+    assert "went on" not in found.text

@@ -21,6 +21,7 @@
 #include "ring/private_fd.h"
 #include "ring/ring.h"
 #include "timeline/counters.h"
+#include "timeline/filelocks.h"
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"
 
@@ -288,6 +289,7 @@ static void pass(enum upto upto)
     w.sources->kernel->feed(w.ticks.to.ns, on_kernel, NULL); /* in the last pass too: what came later was not recorded */
     w.kernel_ns = UINT64_MAX;
     present_tell(&w.line, &w.ticks, w.generation, last);
+    filelocks_look(&w.line);
     timeline_settle(&w.line);
     int64_t rss_bytes = counters_resident(&w.statm);
     timeline_counters(&w.line, w.ticks.to.ns, rss_bytes, counters_open_files(&w.descriptors));

@@ -13,6 +13,7 @@
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "timeline/counts.h"
+#include "timeline/filelocks.h"
 #include "timeline/gc.h"
 #include "timeline/waits.h"
 
@@ -77,6 +78,8 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
             event_uint(&ev, SCHEMA_ARG_BYTES, lane->bytes - 1);
         if (lane->own_peer)
             event_bool(&ev, SCHEMA_ARG_OWN_PEER, 1);
+        if (lane->lock_pid)
+            filelocks_tell(lane, &ev);
         const stack_facts *stack = lane->told_stack ? NULL : stack_names_of(lane->stack);
         if (stack) {
             event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
@@ -131,7 +134,7 @@ static uint8_t name_of(const timeline *t, uint8_t state)
 static int ends_plainly(const lane_line *lane)
 {
     if (lane->state == LANE_CALL)
-        return lane->class != CLASS_LOCK && !lane->bytes && !lane->own_peer &&
+        return lane->class != CLASS_LOCK && !lane->bytes && !lane->own_peer && !lane->lock_pid &&
                (lane->told_stack || !stack_names_of(lane->stack));
     return !states[lane->state].has_stack || lane->told_stack || !stack_names_of(lane->release_stack);
 }
@@ -319,6 +322,8 @@ static void call_begins(lane_line *lane, const lane_call *call, uint32_t stack)
     lane->told_stack = 0;
     lane->bytes = 0;
     lane->own_peer = 0;
+    lane->looked = 0;
+    lane->lock_pid = 0;
 }
 
 static void put_released(timeline *t, thread_line *thread, const lane_take *take, uint64_t end_ns)

@@ -135,10 +135,13 @@ typedef struct {
     uint8_t told_stack;         /* by the open slice */
     uint8_t own_peer;
     uint8_t kernel;
+    uint8_t looked; /* who has the lock of the file that it waits for */
     uint32_t what, fd, serial, stack, serial_before;
     uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */
     uint64_t bytes; /* + 1 */
     uint32_t holder; /* tid, of the GIL wait to come */
+    uint32_t lock_pid; /* who has the lock of the file; 0 = not known … */
+    char lock_program[16];
     uint64_t upto_ns, boundary_ns, flow_in;
     uint64_t gave_by_ns; /* when another thread took the GIL */
     uint64_t counted;    /* records of takes and held calls */

@@ -13,14 +13,21 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in, users
 from viewer.analysis.findings.words import at, processes
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family
 from viewer.analysis.states import having, mentioned, stack_of
-from viewer.trace.columns import IO
+from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import place_of
+from viewer.words import code
 
 _MS = 1_000_000
 # Taking a lock that is free takes microseconds. Half a second in all must have been lost.
 _LONG_NS = 10 * _MS
 _LOST_NS = 500 * _MS
+# Who had a lock between processes is not recorded. Whoever was blocked for four fifths of the
+# wait for it, and went on a moment before the lock came free, may have had it.
+_COVERED = 8, 10
+_JUST_NS = 5 * _MS
+_CHILDREN = ("os.waitpid", "os.wait")
 _NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
 # `with lock`; who acquires without it may wait for a signal.
 _BETWEEN = "SemLock.__enter__"
@@ -77,6 +84,7 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
         f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
         f"({at(facts, table.start_ns[worst])})"
     )
+    text += _first(facts, rows)
     if did:
         text += f". Whoever had it in between spent {did}"
     text += ". Do the slow part without the lock, or have a lock for each job."
@@ -96,6 +104,58 @@ def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
             who: Who = ("thread", table.who[before])
             found.append((who, table.end_ns[before], table.end_ns[after]))
     return found
+
+
+def _first(facts: Facts, rows: list[int]) -> str:
+    """`. `reaper` had it, 98 % of that time asleep in …`: who had a lock file when those who
+    wait came, as the kernel said; "" unknown, or one of them."""
+    model, table = facts.model, facts.model.states
+    first = min(rows, key=table.end_ns.__getitem__)
+    end = model.trace.slices.end_event[table.slice[first]]
+    said = model.trace.args(end) if end >= 0 else {}
+    pid, process = said.get(s.ARG_LOCK_PID), model.thread_process[table.who[first]]
+    if not isinstance(pid, int):
+        return _went_on(facts, rows, first)
+    if pid == model.pid(process):
+        return ""
+    family = Family.of(model)
+    holder = family.members.get(family.at(pid, table.start_ns[first]))
+    if holder is None:
+        program = said.get(s.ARG_LOCK_PROGRAM)
+        return f". Process {pid}{f', {code(str(program))},' if program else ''} had it"
+    did = _did(facts, holder.main, first) if holder.main >= 0 else ""
+    return f". {code(holder.name)} had it{f', {did}' if did else ''}"
+
+
+def _went_on(facts: Facts, rows: list[int], first: int) -> str:
+    """Of a lock whose holder nobody knows: the only other thread that was blocked all the time
+    and went on just before the lock came free; "" none, or several."""
+    table, waiting = facts.model.states, {*rows}
+    start, end = table.start_ns[first], table.end_ns[first]
+    if end - start < _LOST_NS:
+        return ""
+    found = {
+        table.who[row]
+        for row in facts.rows_of((IO, SLEEP), (end - start) * _COVERED[0] // _COVERED[1])
+        if row not in waiting
+        and 0 <= end - table.end_ns[row] <= _JUST_NS
+        and (end - max(start, table.start_ns[row])) * _COVERED[1]
+        >= (end - start) * _COVERED[0]
+        and not facts.call(table.row[row])[0].endswith(_CHILDREN)
+    }
+    if len(found) != 1:
+        return ""
+    thread = found.pop()
+    who = users(facts.model, [("thread", thread)])
+    process = facts.model.thread_process[thread]
+    if process != facts.model.thread_process[table.who[first]]:
+        who = code(Family.of(facts.model).name(process))
+    return f". {who} went on just before it came free, {_did(facts, thread, first)}"
+
+
+def _did(facts: Facts, thread: int, wait: int) -> str:
+    table = facts.model.states
+    return doing(facts, [(("thread", thread), table.start_ns[wait], table.end_ns[wait])])
 
 
 def waiting_for(facts: Facts, rows: list[int]) -> str:
