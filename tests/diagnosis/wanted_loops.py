@@ -3,11 +3,17 @@
 from tests.diagnosis.wanted import Wanted
 
 LOOPS: dict[str, Wanted] = {
+    "aa01_greeting_without_newline": Wanted(
+        "deadlock", ("3 tasks `session`", "3 tasks `handle`", "readline", "newline")
+    ),
     "aa02_barrier_within_permits": Wanted(
         "deadlock", ("3 tasks `shard`", "barrier", "permit")
     ),
     "aa08_shared_load_cancelled": Wanted(
         "wait in vain", ("8 tasks `request`", "encode", "cancelled 4 times")
+    ),
+    "aa10_pool_polled_for_a_free_one": Wanted(
+        "pool exhausted", ("ping", "Pool.take", "2 through at a time", "report")
     ),
     "ok_aa3_zmq_workers_keep_up": Wanted("", (), ("zmq",)),
     "ok_aa4_deferred_lock_short": Wanted("", (), ("twisted",)),

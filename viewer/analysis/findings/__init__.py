@@ -61,6 +61,7 @@ from viewer.analysis.findings.ownend import own_end
 from viewer.analysis.findings.ownlocks import own_lock, slow_import
 from viewer.analysis.findings.parties import slow_party
 from viewer.analysis.findings.polled import polled_lock
+from viewer.analysis.findings.polledslots import polled_slots
 from viewer.analysis.findings.pools import (
     executors_pile_up,
     pollers_pile_up,
@@ -90,6 +91,7 @@ from viewer.analysis.findings.starting import slow_start
 from viewer.analysis.findings.starved import starved_workers
 from viewer.analysis.findings.stopping import slow_stop
 from viewer.analysis.findings.stragglers import straggler
+from viewer.analysis.findings.streams import both_read
 from viewer.analysis.findings.subscribers import no_time_for_messages
 from viewer.analysis.findings.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
@@ -115,6 +117,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     knots,  # deadlocks that are not of locks alone
     waits_for_itself,  # deadlock
     both_wait,  # deadlock
+    both_read,  # deadlock
     full_queues,  # deadlock
     standstill,  # deadlock
     orphaned_task,
@@ -135,6 +138,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     lock_of_the_killed,  # slots never returned
     ended_party,  # slots never returned, wait in vain
     slot_findings,  # pool exhausted, slots never returned
+    polled_slots,  # pool exhausted
     serves_in_turn,  # pool exhausted
     forking_server_full,  # pool exhausted
     one_server,  # pool exhausted

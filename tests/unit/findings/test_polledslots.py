@@ -1,0 +1,86 @@
+"""Pools of one's own that are asked for a free slot again and again."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+ASKS = "/app/pool.py:19 Pool.take"
+IN_REPORT = "/app/pool.py:30 report"
+WORKS = "/app/pool.py:31 report"
+
+
+def of_tasks(hold_ns=200 * MS, rate_ns=0, tasks=4, stack=f"{ASKS}\n{IN_REPORT}"):
+    """Tasks sleep 20 ms at a time until the one before has ended, or a rate lets them."""
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    turn = rate_ns or hold_ns
+    for n in range(tasks):
+        task = loop.task("report", site="/app/pool.py:29 report").ready(n).running(10 + n)
+        now = 20 + n
+        while now < n * turn:
+            task.awaits(now, "sleep", site=ASKS, stack=stack)
+            now += 20 * MS
+            task.ready(now, waker="timer").running(now + 1000)
+            now += 2000
+        task.awaits(now, "sleep", site=WORKS, stack=WORKS)
+        end = now + hold_ns - 10 * MS
+        task.ready(end, waker="timer").running(end + 1000).done(end + 2000)
+    thread.end(tasks * turn + hold_ns)
+    return trace.ended(tasks * turn + hold_ns + MS)
+
+
+def of_threads(others=True):
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    for n in range(4):
+        thread = trace.thread(f"job-{n}").native(0)
+        now = 10 + n
+        while now < n * 200 * MS:
+            stack = f"{ASKS}\n/app/pool.py:30 {'report' if others else '<module>'}"
+            thread.enter(now, s.SLEEP, s.CAT_SLEEP, {s.ARG_STACK: stack, s.ARG_SITE: ASKS})
+            now += 20 * MS
+            thread.native(now)
+            now += 1000
+        thread.end(now + 190 * MS)
+    return trace.ended(900 * MS)
+
+
+def test_tasks_poll_a_pool_of_one(tmp_path):
+    (found,) = find_in(tmp_path, of_tasks())
+    assert found.finding == "pool exhausted"
+    assert found.text == (
+        "Pool exhausted: 3 tasks `report` ask again and again in `Pool.take` (pool.py:19) "
+        "until one of those before them has ended: 60 pauses lost 1.20 s in total, the "
+        "longest wait 600 ms (at 23 ns). It lets 1 through at a time, and each keeps what it "
+        "got for 190 ms on average, 99 % of that time asleep in `report` (pool.py:31). Keep "
+        "it for less time, or raise their number; a semaphore or a queue would wake the next "
+        "one at once."
+    )
+    assert found.evidence.site == ASKS
+
+
+def test_threads_poll(tmp_path):
+    (found,) = find_in(tmp_path, of_threads())
+    assert found.finding == "pool exhausted"
+    assert found.text.startswith(
+        "Pool exhausted: 3 threads `job-N` ask again and again in `Pool.take` (pool.py:19)"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"hold_ns": 50 * MS, "rate_ns": 200 * MS}, id="a rate"),
+        pytest.param({"tasks": 3}, id="two that ask"),
+        pytest.param({"stack": ASKS}, id="its own pace"),
+        pytest.param({"hold_ns": 80 * MS}, id="little is lost"),
+    ],
+)
+def test_no_slots(tmp_path, story):
+    assert kinds(tmp_path, of_tasks(**story)) == []
+
+
+def test_threads_at_their_own_pace(tmp_path):
+    assert kinds(tmp_path, of_threads(others=False)) == []
