@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from viewer.analysis.findings.abandoned import no_producer, swallowed_cancel
 from viewer.analysis.findings.accepted import too_busy_to_accept
 from viewer.analysis.findings.actors import serves_in_turn
+from viewer.analysis.findings.afterothers import LONG_WAITS
 from viewer.analysis.findings.answers import no_answer
 from viewer.analysis.findings.asleep import sleeping_loop
 from viewer.analysis.findings.backlog import jobs_pile_up, queue_grows
@@ -33,6 +34,7 @@ from viewer.analysis.findings.forgotten import forgotten_task
 from viewer.analysis.findings.forked import lock_of_the_killed
 from viewer.analysis.findings.forkingserver import forking_server_full
 from viewer.analysis.findings.fullqueues import full_queues
+from viewer.analysis.findings.general import unexplained
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
 from viewer.analysis.findings.hanging import readers_pile_up
@@ -215,6 +217,7 @@ KINDS = (
     "idle workers",
     "lock convoy",
     "lock held across await",
+    LONG_WAITS,
     "loop blocked",
     "loop overloaded",
     "missed wake-up",
@@ -241,6 +244,6 @@ KINDS = (
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
-    """All findings, the most expensive first."""
-    found = across(facts, (finding for finder in FINDERS for finding in finder(facts)))
-    return tuple(in_order(found))
+    """All findings, the most expensive first; what no known fault explains comes last."""
+    known = across(facts, (finding for finder in FINDERS for finding in finder(facts)))
+    return (*in_order(known), *across(facts, unexplained(facts, known)))

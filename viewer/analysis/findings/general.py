@@ -1,0 +1,37 @@
+"""What is said where no finding of a known kind of fault explains the time that was lost."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from viewer.analysis.findings.afterothers import after_others
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.invain import waits_in_vain
+from viewer.analysis.findings.waits import LongWaits
+
+_SHAPES = (after_others, waits_in_vain)
+# A fault of a known kind that cost a quarter as much is what there is to say; so is one at a
+# line that these waits were at, or led to.
+_PART = 4
+
+
+def unexplained(facts: Facts, known: Sequence[Finding]) -> Iterator[Finding]:
+    """The most expensive waits that no known fault explains: at most one finding."""
+    most = sum(wait.ns for wait in LongWaits.of(facts).all)
+    if any(one.severity_ns * _PART >= most for one in known):
+        return
+    found = [
+        finding
+        for shape in _SHAPES
+        for finding in shape(facts)
+        if not _is_explained(finding, known)
+    ]
+    if found:
+        yield max(found, key=lambda finding: finding.severity_ns)
+
+
+def _is_explained(finding: Finding, known: Iterable[Finding]) -> bool:
+    sites = {finding.evidence.site, finding.behind} - {""}
+    return any(
+        one.severity_ns * _PART >= finding.severity_ns
+        or {one.evidence.site, one.behind} & sites
+        for one in known
+    )
