@@ -21,16 +21,20 @@ def said(tmp_path, trace: TraceBuilder, known: tuple[Finding, ...] = ()) -> list
     return list(unexplained(Facts(build_model(read_trace(path))), known))
 
 
-def answered(callers=5, takes_ns=100 * MS, doing="io", what="Queue.get", site=ASK, own=True):
-    """Threads ask `sender` at the same time, which answers one after the other."""
+def answered(
+    callers=6, takes_ns=200 * MS, gap_ns=100 * MS, doing="io", what="Queue.get", site=ASK,
+    own=True, lives_ns=0,
+):  # fmt: skip
+    """Threads ask `sender` one after the other, which answers one after the other."""
     trace = TraceBuilder(argv="mail.py", signals=SIGNALS)
     inbox = trace.lock("Queue.get", TAKE)
     sender = trace.thread("sender").lock_wait(0, "Queue.get", lock=inbox, site=TAKE)
     one, asked = trace.lock(what, site), []
     for n in range(callers):
         lock = trace.lock(what, site) if own else one
-        caller = trace.thread(f"req-{n}").native(MS + n)
-        asked.append((caller.lock_wait(2 * MS + n, what, lock=lock, site=site), lock))
+        caller = trace.thread(f"req-{n}").native(MS + n * gap_ns)
+        caller.lock_wait(2 * MS + n * gap_ns, what, lock=lock, site=site)
+        asked.append((caller, lock))
     at = 3 * MS
     for caller, lock in asked:
         if doing == "io":
@@ -41,36 +45,46 @@ def answered(callers=5, takes_ns=100 * MS, doing="io", what="Queue.get", site=AS
             sender.lock_wait(at, "Queue.get", lock=inbox, site=TAKE)
         at += takes_ns
         sender.native(at).release(at + 1, lock, to=caller)
-        caller.native(at + 10).end(at + 20)
+        caller.native(at + 10).end(at + 20 + lives_ns)
     sender.end(at + MS)
-    return trace.ended(at + 2 * MS)
+    return trace.ended(at + 2 * MS + lives_ns)
 
 
 def test_others_are_served_first(tmp_path):
     (found,) = said(tmp_path, answered())
     assert found.finding == "long waits"
     assert found.text == (
-        "Long waits: 4 threads `req-N` in `ask` (mail.py:9) waited 1.40 s in total in "
-        "`Queue.get` (4 waits, the longest 501 ms, at 2.00 ms), and for 1.00 s of that "
+        "Long waits: 5 threads `req-N` in `ask` (mail.py:9) waited 2.51 s in total in "
+        "`Queue.get` (5 waits, the longest 701 ms, at 502 ms), and for 1.51 s of that "
         "something else came first: `sender`, which ended them, served others or went on with "
         "what it had begun before, 99 % of that time in `smtp.send` in `send` (mail.py:14)."
     )
-    assert found.severity_ns == 1_004 * MS + 30
+    assert found.severity_ns == 1_505 * MS + 50
     assert (found.evidence.site, found.behind) == (ASK, SEND)
     assert found.next_step.startswith("Look at what came first")
+
+
+def test_the_same_lock_goes_to_others_first(tmp_path):
+    (found,) = said(tmp_path, answered(what="Lock", own=False))
+    assert found.severity_ns == 1_505 * MS + 50
 
 
 @pytest.mark.parametrize(
     "story",
     [
-        pytest.param({"takes_ns": 99 * MS}, id="less than a second is lost"),
-        pytest.param({"callers": 2, "takes_ns": 900 * MS}, id="one waits for one other"),
-        pytest.param({"callers": 12, "takes_ns": 20 * MS}, id="no wait is long"),
+        pytest.param({"takes_ns": 150 * MS}, id="less than a second is lost"),
+        pytest.param({"lives_ns": 4_000 * MS}, id="a small part of their lives"),
+        pytest.param({"gap_ns": 0}, id="all ask at once: a batch"),
+        pytest.param(
+            {"callers": 29, "takes_ns": 12 * MS, "gap_ns": 4 * MS}, id="no wait is long"
+        ),
+        pytest.param(
+            {"callers": 2, "takes_ns": 1_200 * MS, "what": "Event.wait"}, id="one gate opens"
+        ),
         pytest.param({"doing": "idle"}, id="who answers waits for answers itself"),
         pytest.param({"own": False}, id="workers at one queue"),
         pytest.param({"site": "/usr/lib/python3.13/queue.py:9 get"}, id="a library waits"),
         pytest.param({"what": "Thread.join"}, id="for an end"),
-        pytest.param({"what": "Lock", "own": False}, id="all begin at once: a batch"),
     ],
 )
 def test_nothing_came_first(tmp_path, story):

@@ -68,10 +68,12 @@ def is_result(name: str) -> bool:
 
 
 class _Late(NamedTuple):
-    """A wait, and for how long of it something else came first."""
+    """A wait, and for how long of it something else came first; `is_alike`: a wait at the
+    same line did."""
 
     wait: Wait
     ns: int
+    is_alike: bool
 
 
 def after_others(facts: Facts) -> Iterator[Finding]:
@@ -110,22 +112,23 @@ def _late(facts: Facts, waits: LongWaits) -> Iterator[_Late]:
         if not (is_slot or is_result(wait.name) or waits.is_for_one(wait)):
             continue
         key = ("lock", wait.lock) if is_slot and wait.lock >= 0 else ("ender", wait.ender)
-        until = _last_before(ended[key], wait)
-        if not is_slot:
-            until = max(until, busy.until(wait))
-        ns = until - wait.start_ns
+        last = _last_before(ended[key], wait)
+        until = last.end_ns if last is not None else 0
+        other = 0 if is_slot else busy.until(wait)
+        ns = max(until, other) - wait.start_ns
         if ns * _PART[1] >= wait.ns * _PART[0]:
-            yield _Late(wait, ns)
+            is_alike = last is not None and until >= other and last.site == wait.site
+            yield _Late(wait, ns, is_alike)
 
 
-def _last_before(those: list[Wait], wait: Wait) -> int:
-    """When the last of others, of those in order of their ends, got what they waited for."""
+def _last_before(those: list[Wait], wait: Wait) -> Wait | None:
+    """The last of others, of those in order of their ends, that got what they waited for."""
     place = bisect_left(those, wait.end_ns - _TOGETHER_NS, key=lambda one: one.end_ns) - 1
     while place >= 0 and those[place].end_ns > wait.start_ns:
         if those[place].who != wait.who:
-            return those[place].end_ns
+            return those[place]
         place -= 1
-    return 0
+    return None
 
 
 class _Busy:
@@ -195,14 +198,23 @@ def _is_fault(facts: Facts, found: list[_Late]) -> bool:
         return False  # it waits for its own jobs, one after the other
     if wait.name.startswith(_SET) and len(found) == 1:
         return False
+    if _is_batch(found):
+        return False
     if wait.name.startswith(SLOTS):
-        first = min(late.wait.start_ns for late in found)
-        last = max(late.wait.start_ns for late in found)
-        end = max(late.wait.end_ns for late in found)
-        return (last - first) * _AT_ONCE[1] >= (end - first) * _AT_ONCE[0]
+        return True
     longest = sorted(found, key=lambda late: -late.ns)[:_LOOKED_AT]
     idle = sum(_idle_ns(facts, late) for late in longest)
     return idle * _IDLE < sum(late.ns for late in longest)
+
+
+def _is_batch(found: list[_Late]) -> bool:
+    """Whether all begin at once, and wait for each other: their order does not matter."""
+    first = min(late.wait.start_ns for late in found)
+    last = max(late.wait.start_ns for late in found)
+    end = max(late.wait.end_ns for late in found)
+    alike = sum(late.ns for late in found if late.is_alike)
+    at_once = (last - first) * _AT_ONCE[1] < (end - first) * _AT_ONCE[0]
+    return at_once and alike * 2 >= sum(late.ns for late in found)
 
 
 def _matters(waits: LongWaits, found: list[_Late]) -> bool:
