@@ -41,6 +41,18 @@ def test_links(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
+NOTES = [PROJECT / "tracer" / "NOTES.md", PROJECT / "viewer" / "NOTES.md"]
+
+
+@pytest.mark.parametrize(
+    "path", [*DOCS, *NOTES], ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_merged_whole(path: Path) -> None:
+    """No two versions of a paragraph, with the marks of a merge around them."""
+    lines = path.read_text().splitlines()
+    assert not [line for line in lines if line.startswith(("<<<<<<< ", ">>>>>>> "))]
+
+
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_commands_exist(path: Path) -> None:
     """A line that begins with `tracer` names a command and options that it has."""

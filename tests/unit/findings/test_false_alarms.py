@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
-from tests.support.finding import MS, SIGNALS, kinds
+from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
 
 TAKES = "/app/a.py:7 work"
@@ -132,13 +132,16 @@ def test_threads_that_are_no_pool(tmp_path, story, found):
     assert kinds(tmp_path, crowd(*story)) == found
 
 
-def collecting(*, others_wait):
-    """Ten collections of 10 ms in 120 ms; another thread works, or waits for the GIL."""
+def collecting(*, others_wait, taken_ns=0):
+    """Ten collections of 10 ms in 120 ms; another thread works, or waits for the GIL. Of each
+    the kernel takes some."""
     trace = TraceBuilder(argv="gc.py", signals=SIGNALS)
     parser, other = trace.thread("parser").running(0), trace.thread("other").native(0)
     for n in range(10):
         at = n * 12 * MS + MS
         trace.gc(at, at + 10 * MS, parser.tid, 0, 0)
+        if taken_ns:
+            parser.preempted(at + MS).running(at + MS + taken_ns)
         if others_wait:
             other.gil_wait(at, holder=parser).native(at + 10 * MS)
     parser.end(120 * MS)
@@ -150,6 +153,23 @@ def test_collections_that_nobody_waits_for(tmp_path):
     """A thread pays for its own garbage; it is a fault when others pay."""
     assert kinds(tmp_path, collecting(others_wait=False)) == []
     assert "GC in the hot path" in kinds(tmp_path, collecting(others_wait=True))
+
+
+@pytest.mark.parametrize(
+    ("taken_ns", "said"),
+    [
+        (0, "10 collections, 100 ms in total, the longest 10.0 ms (at 1.00 ms); "),
+        (
+            4 * MS,
+            "10 collections, 60.0 ms in total, the longest 6.00 ms (at 1.00 ms) (not counted: "
+            "40.0 ms while the kernel or other threads had stopped them); ",
+        ),
+    ],
+)
+def test_what_the_kernel_took_from_collections_is_said(tmp_path, taken_ns, said):
+    found = find_in(tmp_path, collecting(others_wait=True, taken_ns=taken_ns))
+    (text,) = (one.text for one in found if one.finding == "GC in the hot path")
+    assert said in text
 
 
 def progress(every_ns):

@@ -56,6 +56,14 @@ def test_each_kind_is_explained() -> None:
     assert sorted(explained) == sorted(KINDS)
 
 
+def test_the_thresholds_of_each_kind_are_told() -> None:
+    """Also where it is told in several rows: `deadlock (through anything)`."""
+    _, _, table = (PROJECT / "viewer" / "NOTES.md").read_text().partition("| finding | all of")
+    rows = table.partition("\n\n")[0].splitlines()[2:]
+    told = [row.split("|")[1].partition(" (")[0].strip() for row in rows]
+    assert sorted(set(told)) == sorted(KINDS)
+
+
 @pytest.fixture
 def trace(tmp_path):
     path = tmp_path / "blocked.pftrace"

@@ -44,9 +44,9 @@ def test_a_small_pool(tmp_path):
     assert found.text == (
         "Pool exhausted: 6 threads `req-N` share 2 connections of SQLAlchemy's pool. 4 waits "
         "in `report` (web.py:6, via `QueuePool._do_get`) lost 1.20 s in total, the longest "
-        "400 ms (at 40 ns). Each connection is kept for 200 ms on average, 99 % of that time "
-        "asleep in `report` (web.py:7). Keep it for less time, or raise the number of "
-        "connections."
+        "400 ms (at 40 ns). Each connection goes to the next who waits after 200 ms on "
+        "average, 99 % of that time asleep in `report` (web.py:7). Keep it for less time, or "
+        "raise the number of connections."
     )
     assert found.severity_ns == 2 * 200 * MS + 2 * 400 * MS
     assert (found.evidence.duration_ns, found.evidence.site) == (

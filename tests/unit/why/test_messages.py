@@ -64,7 +64,7 @@ def test_what_comes_before_is_not_for_it(tmp_path: Path) -> None:
     family.first.ended(81 * MS)
     child.ended(91 * MS)
     found, _ = told(tmp_path, family)
-    assert (found.subject, parts(found.causes)) == ("os.fsync", [(Kind.IO, "", 40)])
+    assert (found.subject, parts(found.causes)) == ("os.fsync", [(Kind.CALL, "", 40)])
 
 
 def test_what_comes_after_is_not_for_it(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_comes_after_is_not_for_it(tmp_path: Path) -> None:
     family.first.ended(81 * MS)
     child.ended(91 * MS)
     found, _ = told(tmp_path, family)
-    assert (found.subject, parts(found.causes)) == ("os.fsync", [(Kind.IO, "", 38)])
+    assert (found.subject, parts(found.causes)) == ("os.fsync", [(Kind.CALL, "", 38)])
 
 
 def test_the_first_of_two_ends_a_wait(tmp_path: Path) -> None:

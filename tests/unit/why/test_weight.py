@@ -12,6 +12,7 @@ from tracer import schema as s
 from tracer.cli import main as tracer
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.why.waits import What
+from viewer.render.text.steps import step_text
 from viewer.render.text.why import paragraph
 
 
@@ -27,6 +28,19 @@ def test_a_thread_that_stands_in_a_call_waits(tmp_path: Path) -> None:
         "starting at 10.0 ms. For all of that time it waited for something outside the "
         "program."
     )
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "ssl.SSLContext.set_default_verify_paths"])
+def test_a_call_that_waits_for_nobody(tmp_path: Path, call: str) -> None:
+    """What it is for takes its time; nothing arrives from outside."""
+    scene = Scene()
+    scene.thread("saver").io(10 * MS, call, site="/app/save.py:12 save").native(910 * MS)
+    (found,) = scene.problems(tmp_path)
+    assert paragraph(found) == (
+        f"Thread `saver` was in `{call}` (save.py:12) for 900 ms, starting at 10.0 ms. For "
+        "all of that time the call itself was at work."
+    )
+    assert step_text(found.worst.path[-1]) == "the call was done"
 
 
 def test_pieces_of_a_call_are_one_call(tmp_path: Path) -> None:

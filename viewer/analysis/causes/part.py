@@ -32,6 +32,7 @@ class Kind(StrEnum):
     IO = "io"
     UNSEEN = "unseen"  # something came from outside; its loop was busy and did not look
     UNHEARD = "unheard"  # a thread had woken it; its loop was busy and did not look
+    CALL = "call"  # the call that it stood in did something itself
     SLEEP = "sleep"
     READY = "ready"
     AWAIT = "await"

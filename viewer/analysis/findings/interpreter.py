@@ -172,7 +172,8 @@ def _collections(
     if thread >= 0:
         own = [ns - taken for ns, taken in zip(own, facts.taken_ns(thread, runs), strict=True)]
     total, longest = sum(own), max(own)
-    part = total / max(sum(run.end_ns - run.start_ns for run in runs), 1)
+    away = sum(run.end_ns - run.start_ns for run in runs) - total
+    part = total / max(total + away, 1)
     whole = model.end_ns - model.start_ns
     name = f"thread {tid}"
     if thread >= 0:
@@ -203,9 +204,13 @@ def _collections(
     worst = runs[max(range(len(runs)), key=own.__getitem__)]
     text = (
         f"Garbage collection takes {share(total, whole)} of the running time of {code(name)}: "
-        f"{plural(len(all_runs), 'collection')}, {duration(total)} in total, "
+        f"{plural(len(all_runs), 'collection')}, {duration(total)} "
+        f"{'in total' if len(runs) == len(all_runs) else f'in the longest {len(runs):,}'}, "
         f"the longest {duration(longest)} ({at(facts, worst.start_ns)})"
     )
+    if away * _NOTED >= total:
+        by = "the kernel or other threads"
+        text += f" (not counted: {duration(away)} while {by} had stopped them)"
     inside: Counter[tuple[str, str]] = Counter()
     for run, ns in zip(runs, own, strict=True):
         i = facts.on_loop_at(thread, run.start_ns)

@@ -96,9 +96,9 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
         f"Pool exhausted: {who} {slots} of "
         f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
-        f"({at(facts, worst.start_ns)}). Each {slot} is kept for {duration(mean)} on average"
-        f"{f', {did.text}' if did.text else ''}. Keep it for less time, or raise the number "
-        f"of {slot}s."
+        f"({at(facts, worst.start_ns)}). Each {slot} goes to the next who waits after "
+        f"{duration(mean)} on average{f', {did.text}' if did.text else ''}. Keep it for less "
+        f"time, or raise the number of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.behind)
 

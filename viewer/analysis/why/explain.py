@@ -9,6 +9,7 @@ from viewer.analysis.ledger.resource import window
 from viewer.analysis.why.path import critical_path
 from viewer.analysis.why.step import Step
 from viewer.analysis.why.waits import (
+    AT_WORK,
     CHILDREN,
     INSIDE,
     Wait,
@@ -103,6 +104,8 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
     if wait.what in _ENDED_BY:
         if subject(tree, wait).startswith(INSIDE):
             return unknown(windows)
+        if subject(tree, wait).startswith(AT_WORK):
+            return merged([Cause(Kind.CALL, wait.ns)])
         is_child = subject(tree, wait).startswith(CHILDREN)
         return merged([Cause(Kind.CHILD if is_child else _ENDED_BY[wait.what], wait.ns)])
     if wait.what in (What.LOCK, What.IDLE) and model.states.state[wait.row] & FAILED:

@@ -9,7 +9,7 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.why.across import Across
 from viewer.analysis.why.step import At, Did, Follow, Step, root
-from viewer.analysis.why.waits import INSIDE
+from viewer.analysis.why.waits import AT_WORK, INSIDE
 from viewer.trace.columns import (
     AWAIT,
     FAILED,
@@ -283,6 +283,7 @@ class _Walk:
                 return other
             is_timer = self.tree.polls.ended(row) is not None
             said = Did.TIMER if is_timer else _CALLS[base]
+            said = Did.DONE if step.what.startswith(AT_WORK) else said
             yield root(Did.UNKNOWN if step.what.startswith(INSIDE) else said, end)
             return None
         what = self.tree.lanes.name_of(row)

@@ -20,6 +20,7 @@ class Did(StrEnum):
     TIMEOUT = "timeout"  # nobody had ended the wait before
     CANCELLED = "cancelled"  # nobody had ended the wait before
     IO = "io"  # something arrived from outside the program, at some moment of this time
+    DONE = "done"  # the call was done
     UNKNOWN = "unknown"  # the trace does not show it
     CYCLE = "cycle"  # back at a wait of this path: they wait for each other
     MORE = "more"  # the path goes on, but is too long to show

@@ -52,6 +52,14 @@ CHILDREN = ("os.wait", "Popen.", "Process.join", "BaseProcess.join")
 # What a call waited for need not have come from outside: a database inside the process, and
 # locks between processes, which another one of this program may have held.
 INSIDE = ("sqlite3.", "multiprocessing.SemLock.", "fcntl.flock", "fcntl.lockf")
+# Calls that wait for nobody: the system, or the library, does what they are for.
+AT_WORK = (
+    "import machinery", "io.FileIO.truncate", "mmap.flush", "os.copy_file_range",
+    "os.fdatasync", "os.fsync", "os.ftruncate", "os.getrandom", "os.link", "os.listdir",
+    "os.lstat", "os.mkdir", "os.posix_fa", "os.pread", "os.pwrite", "os.remove", "os.rename",
+    "os.replace", "os.rmdir", "os.scandir", "os.stat", "os.symlink", "os.unlink",
+    "ssl.SSLContext.", "subprocess.fork_exec",
+)  # fmt: skip
 _OF_TASKS = (What.READY, What.AWAIT)
 
 

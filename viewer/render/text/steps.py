@@ -61,6 +61,7 @@ _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.WROTE: _wrote,
     Did.TIMER: lambda _: "a timer was due",
     Did.IO: _arrived,
+    Did.DONE: lambda _: "the call was done",
     Did.UNKNOWN: lambda _: "the cause is unknown",
     Did.TIMEOUT: lambda _: "it timed out: nobody had woken it",
     Did.CANCELLED: lambda _: "it was cancelled: nobody had woken it",
