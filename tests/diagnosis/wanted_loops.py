@@ -12,6 +12,9 @@ LOOPS: dict[str, Wanted] = {
     "aa08_shared_load_cancelled": Wanted(
         "wait in vain", ("8 tasks `request`", "encode", "cancelled 4 times")
     ),
+    "aa09_forgotten_gets_take_items": Wanted(
+        "orphaned task", (r"`Queue.get`", "consume", "order", "in vain")
+    ),
     "aa10_pool_polled_for_a_free_one": Wanted(
         "pool exhausted", ("ping", "Pool.take", "2 through at a time", "report")
     ),

@@ -51,6 +51,7 @@ from viewer.analysis.findings.lifespans import slow_start_up
 from viewer.analysis.findings.lingering import slow_clean_up
 from viewer.analysis.findings.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.loops import loop_findings
+from viewer.analysis.findings.lostitems import lost_items
 from viewer.analysis.findings.memory import memory_findings
 from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
 from viewer.analysis.findings.notified import woke_one_of_many
@@ -123,6 +124,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     full_queues,  # deadlock
     standstill,  # deadlock
     orphaned_task,
+    lost_items,  # orphaned task
     task_leak,
     busy_loop,
     spinning_threads,  # busy loop
