@@ -35,7 +35,7 @@ _OF_A_TRACE = 16  # times the size of its files: hardly a command takes more
 
 
 def make_room(*traces: Given) -> None:
-    """Takes addresses for what a command makes of these traces, and memory in large pages."""
+    """Takes addresses for what a command makes of these traces; large pages while cheap."""
     keep_memory(_OF_A_TRACE * sum(map(size_bytes_of, traces)))
 
 

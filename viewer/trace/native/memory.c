@@ -6,9 +6,14 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 
-enum { LARGE_PAGE = 2 << 20, FIRST = 24 << 20, PAD = 16 << 20 };
+enum { LARGE_PAGE = 2 << 20, FIRST = 24 << 20, PAD = 16 << 20, MOST = INT_MAX - FIRST };
+enum { SMALL_PAGES_NS = 600000, MOST_LOST_NS = 10000000 };
 
 /* Where addresses are limited (`ulimit -v`, 32 bits), or count as memory, what is taken in advance
  * would be missing elsewhere. */
@@ -27,27 +32,102 @@ static int may_take_addresses(void)
     return how == '0' || how == '1';
 }
 
-/* Few, large pages for [from, until): each page that is touched first costs half a microsecond, in
- * virtual machines several, and a report touches 400 MB. A hint: whether it is taken, or not, the
- * memory works. */
-static void in_large_pages(char *from, char *until)
+/* Memory that becomes used from its begin on. What lies below `ready` has its pages, `used` is the
+ * end of what was given away. */
+typedef struct {
+    char *used, *ready, *end;
+} Room;
+
+static int64_t lost_ns; /* by large pages, compared with as many small ones */
+static char is_preparing;
+
+static int64_t cpu_ns(void)
 {
-    from += -(uintptr_t)from & (LARGE_PAGE - 1);
-    until -= (uintptr_t)until & (LARGE_PAGE - 1);
-    if (from < until) {
-        madvise(from, until - from, MADV_HUGEPAGE);
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Takes the pages until there, large ones. That is several times cheaper than a fault for each small
+ * page, of which a report needs 100,000. In a virtual machine whose host has to find the memory first
+ * it is several times dearer: then the rest gets small pages, as they are touched. */
+static void prepare(Room *room, const char *until)
+{
+    if (__atomic_test_and_set(&is_preparing, __ATOMIC_ACQUIRE)) {
+        return; /* another interpreter's thread does */
+    }
+    while (room->ready < until && room->end - room->ready >= LARGE_PAGE && lost_ns < MOST_LOST_NS) {
+        int64_t before_ns = cpu_ns();
+        madvise(room->ready, LARGE_PAGE, MADV_HUGEPAGE);
+        if (madvise(room->ready, LARGE_PAGE, MADV_POPULATE_WRITE) < 0) {
+            lost_ns = MOST_LOST_NS;
+        }
+        lost_ns += cpu_ns() - before_ns - SMALL_PAGES_NS;
+        room->ready += LARGE_PAGE;
+    }
+    if (room->ready < until) {
+        room->ready = room->end;
+    }
+    __atomic_clear(&is_preparing, __ATOMIC_RELEASE);
+}
+
+static inline void use(Room *room, const void *block, size_t size)
+{
+    char *end = (char *)block + size;
+    if (block && end > room->used && end <= room->end) {
+        room->used = end;
     }
 }
 
-/* Lets the heap grow by `bytes` at once. Only addresses are taken, until something is stored there. */
-static void reserve(size_t bytes)
+static inline void expect(Room *room, size_t size)
 {
-    mallopt(M_TOP_PAD, (int)(bytes < INT_MAX - FIRST ? bytes : INT_MAX - FIRST));
+    if (size > (size_t)(room->ready - room->used) && room->ready < room->end) {
+        prepare(room, room->used + size);
+    }
+}
+
+/* The heap of the C library, from which columns come: what Python asks of it passes here. */
+static Room heap;
+static PyMemAllocatorEx c_library;
+
+static void *heap_malloc(void *ctx, size_t size)
+{
+    expect(&heap, size);
+    void *block = c_library.malloc(ctx, size);
+    use(&heap, block, size);
+    return block;
+}
+
+static void *heap_calloc(void *ctx, size_t count, size_t size)
+{
+    expect(&heap, count * size);
+    void *block = c_library.calloc(ctx, count, size);
+    use(&heap, block, count * size);
+    return block;
+}
+
+static void *heap_realloc(void *ctx, void *old, size_t size)
+{
+    expect(&heap, size);
+    void *block = c_library.realloc(ctx, old, size);
+    use(&heap, block, size);
+    return block;
+}
+
+/* Lets the heap grow by `wanted` at once, or as far as glibc goes. Only addresses are taken, until
+ * something is stored there. */
+static void reserve(size_t wanted)
+{
+    const size_t bytes = wanted < MOST ? wanted : MOST;
+    mallopt(M_TOP_PAD, (int)bytes);
     char *first = malloc(FIRST);
     char *until = sbrk(0);
-    if (first && until > first && (size_t)(until - first) >= bytes) {
-        in_large_pages(first, until);
+    if (first && until > first && (size_t)(until - first) >= bytes && !heap.end) {
         mallopt(M_MMAP_MAX, 0); /* there is room, with large pages, also for the largest columns */
+        heap = (Room){first, first + (-(uintptr_t)first & (LARGE_PAGE - 1)), until};
+        PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &c_library);
+        PyMemAllocatorEx ours = {c_library.ctx, heap_malloc, heap_calloc, heap_realloc, c_library.free};
+        PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &ours);
     }
     free(first);
     mallopt(M_TOP_PAD, PAD);
@@ -57,7 +137,8 @@ static void reserve(size_t bytes)
  * `pool`, so that they share large pages, and stay there when they are free, for the next ones. */
 static struct {
     PyObjectArenaAllocator before;
-    char *at, *end, *begin;
+    Room room;
+    char *begin;
     struct free_one {
         struct free_one *next;
         size_t size;
@@ -90,8 +171,11 @@ static void *take_arena(void *ctx, size_t size)
     if (again) {
         return again;
     }
-    char *arena = __atomic_fetch_add(&pool.at, size, __ATOMIC_RELAXED);
-    if (arena < pool.end && size <= (size_t)(pool.end - arena)) {
+    char *arena = __atomic_fetch_add(&pool.room.used, size, __ATOMIC_RELAXED);
+    if (arena < pool.room.end && size <= (size_t)(pool.room.end - arena)) {
+        if (arena + size > pool.room.ready) {
+            prepare(&pool.room, arena + size);
+        }
         return arena;
     }
     return pool.before.alloc(pool.before.ctx, size);
@@ -100,7 +184,7 @@ static void *take_arena(void *ctx, size_t size)
 static void free_arena(void *ctx, void *arena, size_t size)
 {
     (void)ctx;
-    if ((char *)arena < pool.begin || (char *)arena >= pool.end) {
+    if ((char *)arena < pool.begin || (char *)arena >= pool.room.end) {
         pool.before.free(pool.before.ctx, arena, size);
         return;
     }
@@ -120,10 +204,8 @@ static void reserve_arenas(size_t bytes)
     if (room == MAP_FAILED) {
         return;
     }
-    pool.begin = room;
-    pool.at = pool.begin + (-(uintptr_t)room & (LARGE_PAGE - 1));
-    pool.end = pool.begin + bytes;
-    in_large_pages(pool.at, pool.end);
+    pool.begin = (char *)room + (-(uintptr_t)room & (LARGE_PAGE - 1));
+    pool.room = (Room){pool.begin, pool.begin, (char *)room + bytes};
     PyObject_GetArenaAllocator(&pool.before);
     PyObjectArenaAllocator ours = {NULL, take_arena, free_arena};
     PyObject_SetArenaAllocator(&ours);
