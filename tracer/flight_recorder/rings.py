@@ -225,6 +225,8 @@ def summary(totals: "Totals") -> str:
     if not totals.snapshots:
         return f"{line}, without a snapshot"
     count, last = plural(totals.snapshots, "snapshot"), totals.snapshot
+    if not os.path.exists(last):  # whoever asked for it moved it
+        return f"{line}, {count}"
     return f"{line}, {count}, the last one {last}. Next: tracer report {last}"
 
 

@@ -342,3 +342,24 @@ def test_a_job_that_waits_for_what_nobody_puts(tmp_path):
         "the longest was for `merge` (batch.py:17), which `batch_1` runs, which spent 99 % of "
         "that time waiting for `Queue.get` in `merge` (batch.py:17)"
     ) in found.text
+
+
+@pytest.mark.parametrize(
+    ("looks", "found"),
+    [
+        pytest.param(1, ["wait in vain"], id="it gave up once"),
+        pytest.param(8, [], id="it looks again and again"),
+    ],
+)
+def test_who_waits_again_after_a_time_out_looks_again(tmp_path, looks, found):
+    """`while not condition.wait_for(changed, 0.25)`: each wait is one of its own."""
+    trace = TraceBuilder(argv="serve.py", signals=SIGNALS)
+    main, every = trace.thread("MainThread"), 2_000 * MS // looks
+    site = "/app/serve.py:9 serve"
+    changed = trace.lock("Condition.wait", site)
+    for n in range(looks):
+        main.lock_wait(
+            n * every, "Condition.wait", lock=changed, site=site, acquired=False
+        ).native((n + 1) * every - MS // 10)
+    main.end(looks * every)
+    assert kinds(tmp_path, trace.ended(looks * every + MS)) == found

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -97,6 +97,16 @@ def whole(waits: list[Wait]) -> list[Wait]:
 
     Some pools wake all who wait; all but one wait again at once.
     """
+    return _joined(waits, _gave_up)
+
+
+def looks(waits: list[Wait]) -> list[Wait]:
+    """As `whole`, but who waits again after a time-out looks again: no wait of before."""
+    return _joined(waits, lambda wait: wait.failed)
+
+
+def _joined(waits: list[Wait], ends: Callable[[Wait], bool]) -> list[Wait]:
+    """Waits joined with those before them, but for those that `ends` says are over."""
     gave: dict[Who, list[int]] = defaultdict(list)
     for wait in sorted(waits, key=lambda wait: wait.end_ns):
         if wait.ender is not None:
@@ -109,7 +119,7 @@ def whole(waits: list[Wait]) -> list[Wait]:
             before = found[at]
             is_soon = wait.start_ns - before.end_ns <= _AGAIN_NS
             is_again = is_soon and not (
-                _gave_up(before) or _between(gave[wait.who], before.end_ns, wait.start_ns)
+                ends(before) or _between(gave[wait.who], before.end_ns, wait.start_ns)
             )
             if is_again:
                 found[at] = wait._replace(start_ns=before.start_ns)

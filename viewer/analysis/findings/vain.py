@@ -11,7 +11,7 @@ from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.forked import killed, left_in_parent, locked_at_fork
-from viewer.analysis.findings.groups import whole
+from viewer.analysis.findings.groups import looks
 from viewer.analysis.findings.handed import idle_again, is_pause
 from viewer.analysis.findings.waits import (
     FOR_TASKS,
@@ -215,7 +215,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             alike[wait.name, wait.site].append(wait)
     blockers: Blockers | None = None
     for (name, site), every in alike.items():
-        found = whole(every) if name in _CONDITIONS else every
+        found = looks(every) if name in _CONDITIONS else every
         vain = [w for w in found if w.failed and not w.is_open and w.slice not in waits.told]
         if vain and name == _BARRIER:  # one that gives up ends all
             vain = found
