@@ -49,4 +49,45 @@ SERVICES: dict[str, Wanted] = {
     "ok_p3_twisted_pool_fits": Wanted("", (), ("twisted",)),
     "ok_n1_workers_of_eight_requests": Wanted("", (), ("gunicorn",)),
     "ok_n2_gunicorn_busy": Wanted("", (), ("gunicorn",)),
+    "aa01_pool_close_waits_for_listener": Wanted(
+        "wait in vain", ("main", "Pool.close", "follow", "Event"), ("asyncpg",), "PG_URL"
+    ),
+    "aa02_connections_discarded": Wanted(
+        "new connections", ("worker", "fetch", "connected"), ("requests",)
+    ),
+    "aa03_retries_asleep_in_the_client": Wanted(
+        "retries", ("4 threads `order-N`", "reserve", "urllib3/util/retry"), ("requests",)
+    ),
+    "aa04_pool_cannot_connect": Wanted(
+        "wait in vain", ("3 threads `web-N`", "handle", "tried to connect"), ("psycopg_pool",)
+    ),
+    "aa05_advisory_lock_outlives_commit": Wanted(
+        "database locked",
+        ("4 threads", "migrate_once", "download_schema"),
+        ("psycopg",),
+        "PG_URL",
+    ),
+    "aa06_rows_locked_in_opposite_order": Wanted(
+        "deadlock", ("transfer-0", "transfer-1", "move", "roll back"), ("psycopg",), "PG_URL"
+    ),
+    "aa07_one_async_connection_for_all": Wanted(
+        "lock held across await|pool exhausted", ("widget", "query"), ("psycopg",), "PG_URL"
+    ),
+    "aa08_engine_for_each_request": Wanted(
+        "new connections|descriptors pile up",
+        ("handle|get_engine", "60|connected"),
+        ("sqlalchemy", "psycopg"),
+        "PG_URL",
+        missed="half a second is not lost: a connection to the same machine takes 6 ms",
+    ),
+    "aa09_close_waits_for_a_full_queue": Wanted(
+        "wait in vain", ("main", "Connection.close"), ("websockets",)
+    ),
+    "aa10_grpc_call_waits_for_ready": Wanted(
+        "wait in vain", ("price-refresh", "get_price", "Thread.join"), ("grpc",)
+    ),
+    "ok_aa1_listener_ends_before_the_pool": Wanted("", (), ("asyncpg",), "PG_URL"),
+    "ok_aa2_session_with_connections_enough": Wanted("", (), ("requests",)),
+    "ok_aa3_one_retry_now_and_then": Wanted("", (), ("requests",)),
+    "ok_aa4_advisory_lock_for_moments": Wanted("", (), ("psycopg",), "PG_URL"),
 }

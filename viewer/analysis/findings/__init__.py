@@ -77,11 +77,14 @@ from viewer.analysis.findings.proxies import manager_asked
 from viewer.analysis.findings.putoff import put_off
 from viewer.analysis.findings.queued import jobs_in_queue
 from viewer.analysis.findings.reactors import blocked_reactor
+from viewer.analysis.findings.reconnects import new_connections
 from viewer.analysis.findings.replaced import replaced_worker
 from viewer.analysis.findings.restless import busy_loop
 from viewer.analysis.findings.retried import retried_transaction
+from viewer.analysis.findings.retries import long_retries
 from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.schedulers import late_jobs
+from viewer.analysis.findings.serverlocks import server_lock
 from viewer.analysis.findings.servers import servers_busy
 from viewer.analysis.findings.sharedtasks import cancelled_for_all
 from viewer.analysis.findings.slots import slot_findings
@@ -99,6 +102,7 @@ from viewer.analysis.findings.subscribers import no_time_for_messages
 from viewer.analysis.findings.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
 from viewer.analysis.findings.turns import awaits_in_turn
+from viewer.analysis.findings.unclosed import close_in_vain
 from viewer.analysis.findings.vain import vain_findings
 
 __all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finding", "find"]
@@ -167,6 +171,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     forgotten_task,  # wait in vain
     swallowed_cancel,  # wait in vain
     slow_clean_up,  # wait in vain
+    close_in_vain,  # wait in vain
     no_answer,  # wait in vain
     cancelled_for_all,  # wait in vain
     nobody_reads,  # wait in vain
@@ -175,11 +180,14 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     killed_child,  # wait in vain
     replaced_worker,  # wait in vain
     database_locked,
+    server_lock,  # database locked, deadlock
     retried_transaction,  # database locked
     busy_time_out,  # database locked
     slow_answer,
     held_up,  # slow answer
     straggler,  # slow answer
+    long_retries,  # retries
+    new_connections,
     last_child,  # slow answer, uneven workers
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
@@ -223,11 +231,13 @@ KINDS = (
     "loop blocked",
     "loop overloaded",
     "missed wake-up",
+    "new connections",
     "orphaned task",
     "pickling",
     "pool exhausted",
     "pool too large",
     "queue grows",
+    "retries",
     "slots never returned",
     "slow answer",
     "slow client",

@@ -12,6 +12,7 @@ from viewer.analysis.findings.groups import OWN_SLOT, Group, sites
 from viewer.analysis.findings.keepers import kept_in_use
 from viewer.analysis.findings.leftlocks import left_by_job
 from viewer.analysis.findings.tokens import tokens_of_threads
+from viewer.analysis.findings.unreachable import unreachable
 from viewer.analysis.findings.waits import LongWaits, Wait, around, name_of, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -53,6 +54,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     )
     if other is not None:
         return other
+    if not served and (found := unreachable(facts, waits, group, vain)) is not None:
+        return found
     had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
     had = had or takers.used_last(facts, vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot

@@ -7,7 +7,10 @@ from viewer.analysis.findings.moment import SLOW_MOMENT
 from viewer.words import stem
 
 # After all faults: it may be as it must be.
-_ADVICE = ("awaits in turn", "slow answer", "slow consumer", "slow end", "slow start")
+_ADVICE = (
+    "awaits in turn", "new connections", "retries", "slow answer", "slow consumer", "slow end",
+    "slow start",
+)  # fmt: skip
 # Whatever it cost so far: what the snapshot was taken for, and what never ends.
 _FIRST = (SLOW_MOMENT, "deadlock")
 # A queue in front of a pool multiplies what those in it wait for: a cause that cost an eighth

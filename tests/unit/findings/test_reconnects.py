@@ -1,0 +1,115 @@
+"""A new connection for each call."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+FETCH = "/app/shop.py:9 fetch"
+PACKAGES = "/venv/lib/python3.13/site-packages"
+CONNECTS = f"{PACKAGES}/psycopg/connection.py:109 Connection.connect\n{FETCH}"
+ANSWER = f"{PACKAGES}/psycopg/connection.py:495 Connection.wait\n{FETCH}"
+TAKES = f"{PACKAGES}/sqlalchemy/engine/base.py:9 Engine.connect\n{FETCH}"
+
+
+def calls(
+    count=40, connect_ns=20 * MS, answer_ns=5 * MS, pause_ns=5 * MS, stack=CONNECTS,
+    kept=0, kept_ns=2 * MS, longer_ns=0, asks=True,
+):  # fmt: skip
+    """A thread connects for each of its calls; then it makes others over what is there."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    thread, at = trace.thread("worker").native(0), MS
+    for _ in range(count):
+        thread.io(at, "poll", site=FETCH, stack=stack).native(at + connect_ns)
+        at += connect_ns + MS // 10
+        thread.io(at, "recv", site=FETCH, stack=ANSWER).native(at + answer_ns)
+        at += answer_ns + pause_ns
+    for _ in range(kept):
+        if asks:
+            thread.io(at, "sendall", site=FETCH, stack=ANSWER).native(at + MS // 10)
+            at += MS // 10
+        thread.io(at, "recv", site=FETCH, stack=ANSWER).native(at + kept_ns)
+        at += kept_ns + MS
+    thread.end(at + longer_ns)
+    return trace.ended(at + longer_ns + MS)
+
+
+def test_each_call_connects(tmp_path):
+    (found,) = find_in(tmp_path, calls())
+    assert found.finding == "new connections"
+    assert found.text == (
+        "New connections: `worker` in `fetch` (shop.py:9, via `Connection.connect`) connected "
+        "40 times, again and again (at 1.00 ms and later), which took 800 ms in total, "
+        "20.0 ms each on average."
+    )
+    assert found.severity_ns == 800 * MS
+    assert found.evidence.site.startswith(FETCH)
+    assert "keep a connection" in found.next_step
+
+
+def test_a_new_connection_is_answered_late(tmp_path):
+    trace = calls(connect_ns=MS, answer_ns=22 * MS, kept=10)
+    (found,) = find_in(tmp_path, trace)
+    assert found.severity_ns == 40 * MS + 40 * 20 * MS
+    assert found.text.endswith(
+        "which took 840 ms in total: the first answer of a new connection took 22.0 ms on "
+        "average, that of a kept one mostly 2.00 ms."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 19, "connect_ns": 40 * MS}, id="few"),
+        pytest.param({"connect_ns": 12 * MS}, id="cheap"),
+        pytest.param({"answer_ns": 90 * MS}, id="little beside the answers"),
+        pytest.param({"stack": TAKES}, id="it takes one of a pool"),
+        pytest.param({"longer_ns": 10_000 * MS}, id="at the start"),
+        pytest.param(
+            {"connect_ns": MS, "answer_ns": 22 * MS, "kept": 10, "kept_ns": 10 * MS},
+            id="kept ones are hardly quicker",
+        ),
+        pytest.param(
+            {"connect_ns": MS, "answer_ns": 22 * MS, "kept": 10, "asks": False},
+            id="the rest of the answers is quick",
+        ),
+    ],
+)
+def test_connections_that_are_right(tmp_path, story):
+    assert kinds(tmp_path, calls(**story)) == []
+
+
+def tasks(count=30, ns=25 * MS, stays=False):
+    """Tasks that connect, one after the other; each ends soon, or keeps what it opened."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, at, made = trace.loop(thread), MS, []
+    for _ in range(count):
+        task = loop.task("serve", site="/app/shop.py:7 serve").ready(at).running(at)
+        task.awaits(at + 1, "connect (redis)", site=FETCH)
+        loop.step(task, at, at + 1)
+        at += ns
+        task.ready(at, waker="io").running(at)
+        if stays:
+            task.awaits(at + 1, "message (redis)", site="/app/shop.py:11 serve")
+            made.append(task)
+        else:
+            task.done(at + 1)
+        loop.step(task, at, at + 1)
+        at += MS
+    for task in made:
+        task.ready(at, waker="io").running(at).done(at + 1)
+        loop.step(task, at, at + 1)
+        at += MS
+    thread.end(at)
+    return trace.ended(at + MS)
+
+
+def test_each_task_connects(tmp_path):
+    (found,) = find_in(tmp_path, tasks())
+    assert found.text.startswith("New connections: 30 tasks `serve` in `fetch` (shop.py:9)")
+    assert found.severity_ns >= 740 * MS
+
+
+def test_tasks_that_keep_their_connections(tmp_path):
+    assert "new connections" not in kinds(tmp_path, tasks(stays=True))
