@@ -79,17 +79,21 @@ def test_connections_that_are_right(tmp_path, story):
     assert kinds(tmp_path, calls(**story)) == []
 
 
-def tasks(count=30, ns=25 * MS, stays=False):
+SLEEP = "/usr/lib/python3.13/asyncio/tasks.py:718 sleep"
+
+
+def tasks(count=30, ns=25 * MS, stays=False, pieces=1, stack=ANSWER):
     """Tasks that connect, one after the other; each ends soon, or keeps what it opened."""
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop, at, made = trace.loop(thread), MS, []
     for _ in range(count):
         task = loop.task("serve", site="/app/shop.py:7 serve").ready(at).running(at)
-        task.awaits(at + 1, "connect (redis)", site=FETCH)
-        loop.step(task, at, at + 1)
-        at += ns
-        task.ready(at, waker="io").running(at)
+        for _ in range(pieces):
+            task.awaits(at + 1, "connect (redis)", site=FETCH, stack=stack)
+            loop.step(task, at, at + 1)
+            at += ns // pieces
+            task.ready(at, waker="io").running(at)
         if stays:
             task.awaits(at + 1, "message (redis)", site="/app/shop.py:11 serve")
             made.append(task)
@@ -107,8 +111,18 @@ def tasks(count=30, ns=25 * MS, stays=False):
 
 def test_each_task_connects(tmp_path):
     (found,) = find_in(tmp_path, tasks())
-    assert found.text.startswith("New connections: 30 tasks `serve` in `fetch` (shop.py:9)")
+    assert found.text.startswith("New connections: 30 tasks `serve` in `fetch` (shop.py:9")
     assert found.severity_ns >= 740 * MS
+
+
+def test_a_connection_of_several_awaits(tmp_path):
+    (found,) = find_in(tmp_path, tasks(pieces=5))
+    assert "connected 30 times" in found.text
+
+
+def test_pauses_of_a_client_that_does_not_connect(tmp_path):
+    story = tasks(stack=f"{SLEEP}\n{ANSWER}")
+    assert "new connections" not in kinds(tmp_path, story)
 
 
 def test_tasks_that_keep_their_connections(tmp_path):

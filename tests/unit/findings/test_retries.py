@@ -11,6 +11,7 @@ PACKAGES = "/venv/lib/python3.13/site-packages"
 URLLIB3 = f"{PACKAGES}/urllib3/util/retry.py:383 Retry._sleep_backoff\n{CALL}"
 BOTO = f"{PACKAGES}/botocore/retries/standard.py:9 Handler.wait\n{CALL}"
 OWN = "/app/shop.py:30 call_with_retries\n/app/shop.py:9 reserve"
+SLEEP = "/usr/lib/python3.13/asyncio/tasks.py:718 sleep"
 PACED = f"{CALL}\n{PACKAGES}/tenacity/__init__.py:9 Retrying.__call__\n/app/shop.py:3 main"
 
 
@@ -65,7 +66,8 @@ def test_one_alone_for_long(tmp_path):
     assert kinds(tmp_path, pauses(threads=1, ns=1_300 * MS)) == ["retries"]
 
 
-def test_tasks_between_attempts(tmp_path):
+@pytest.mark.parametrize("what", ["sleep", "connect (redis)"])
+def test_tasks_between_attempts(tmp_path, what):
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop, at = trace.loop(thread), MS
@@ -76,7 +78,7 @@ def test_tasks_between_attempts(tmp_path):
             if turn == 3:
                 task.done(at + 1)
             else:
-                task.awaits(at + 1, "sleep", site=CALL, stack=URLLIB3)
+                task.awaits(at + 1, what, site=CALL, stack=f"{SLEEP}\n{URLLIB3}")
             loop.step(task, at, at + 1)
             at += MS
         at += 400 * MS

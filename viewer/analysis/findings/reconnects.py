@@ -10,6 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.databases import awaits_of
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.retries import pauses
 from viewer.analysis.findings.waits import LongWaits, longest_rows, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -32,6 +33,7 @@ _MOST = 50_000  # calls that are looked at, the longest ones
 _OTHERS = 5
 _TIMES = 3
 _AWAITED = f"{s.AWAIT_PREFIX}connect ("
+_ASKED = tuple(f"{s.AWAIT_PREFIX}{what} (" for what in ("response", "query", "command"))
 _CALLS = (".connect", ".connect_ex")
 _ANSWERS = ("recv", "recv_into", "read")
 _ASKS = ("send", "sendall", "write")  # what comes without one is the rest of an answer
@@ -110,6 +112,8 @@ def _of_threads(facts: Facts, lines: dict[str, _Line]) -> None:
     for row in longest_rows(facts, (IO,), _LEAST_NS, _MOST):
         by_thread[table.who[row]].append(row)
     for thread, rows in by_thread.items():
+        if thread in facts.ledger.lane_of_thread:
+            continue  # what a loop's thread does not wait for, its tasks do
         rows.sort(key=table.start_ns.__getitem__)
         last, last_site, connects, connected = "", "", False, False
         for row in rows:
@@ -135,18 +139,28 @@ def _of_threads(facts: Facts, lines: dict[str, _Line]) -> None:
 
 
 def _of_tasks(facts: Facts, lines: dict[str, _Line]) -> None:
-    slices = facts.model.trace.slices
-    connecting = awaits_of(facts, _AWAITED)
+    """An await that follows another one of the kind in its task is of the same connection."""
+    slices, connecting = facts.model.trace.slices, {*awaits_of(facts, _AWAITED)}
     if len(connecting) < _MANY:
         return
-    for i in connecting:
-        line = lines[facts.awaited(i)[1]]
-        line.connects(("task", facts.model.owners.owner[i]), slices.start_ns[i])
-        line.costs[-1] = slices.end_ns[i] - slices.start_ns[i]
-        line.total_ns += line.costs[-1]
-    for i in awaits_of(facts, (f"{s.AWAIT_PREFIX}response (", f"{s.AWAIT_PREFIX}query (")):
-        if (site := facts.awaited(i)[1]) in lines:
-            lines[site].total_ns += slices.end_ns[i] - slices.start_ns[i]
+    owner = facts.model.owners.owner
+    for task, awaits in facts.awaits({owner[i] for i in connecting}).items():
+        connects = ""
+        for i in awaits:
+            ns = slices.end_ns[i] - slices.start_ns[i]
+            what, site = facts.awaited(i)
+            is_pause = pauses(facts.model.trace.text_of_slice(i, s.ARG_STACK))
+            if i in connecting and not is_pause:
+                line = lines[site]
+                if connects != site:
+                    line.connects(("task", task), slices.start_ns[i])
+                line.costs[-1] += ns
+                line.total_ns += ns
+                connects = site
+                continue
+            connects = ""
+            if what.startswith(_ASKED):
+                lines[site].total_ns += ns
 
 
 @lru_cache(maxsize=4096)

@@ -28,7 +28,7 @@ _SOME, _EACH = 3, 2
 _PART = 3
 _LEAST_NS = 5 * _MS
 _MOST = 10_000
-_SLEEP = f"{s.AWAIT_PREFIX}sleep"
+_PAUSES = (" sleep", ".sleep")
 # The word stands in the name of the function, or in that of a library's file.
 _TRIES = re.compile(
     r"-packages/(?:tenacity|backoff|stamina)/"
@@ -51,14 +51,14 @@ def long_retries(facts: Facts) -> Iterator[Finding]:
     by_place = defaultdict[tuple[str, str], list[_Pause]](list)
     for frame, site, pause in (*_of_threads(facts), *_of_tasks(facts)):
         by_place[frame, site].append(pause)
-    for (frame, site), pauses in by_place.items():
-        lost = sum(pause.ns for pause in pauses)
-        callers = len({pause.who for pause in pauses})
+    for (frame, site), found in by_place.items():
+        lost = sum(pause.ns for pause in found)
+        callers = len({pause.who for pause in found})
         least = _ALONE_NS if callers == 1 else _LOST_NS
-        if lost < least or len(pauses) < max(_SOME, _EACH * callers):
+        if lost < least or len(found) < max(_SOME, _EACH * callers):
             continue
-        if lost * _PART >= (spent := _spent_ns(facts, pauses)):
-            yield _finding(facts, frame, site, pauses, lost, spent)
+        if lost * _PART >= (spent := _spent_ns(facts, found)):
+            yield _finding(facts, frame, site, found, lost, spent)
 
 
 def _of_threads(facts: Facts) -> Iterator[tuple[str, str, _Pause]]:
@@ -72,13 +72,20 @@ def _of_threads(facts: Facts) -> Iterator[tuple[str, str, _Pause]]:
 
 def _of_tasks(facts: Facts) -> Iterator[tuple[str, str, _Pause]]:
     trace = facts.model.trace
-    for i in awaits_of(facts, _SLEEP):
+    for i in awaits_of(facts, s.AWAIT_PREFIX):
         start, end = trace.slices.start_ns[i], trace.slices.end_ns[i]
         if end - start < _LEAST_NS:
             continue
-        if frame := _trying(trace.text_of_slice(i, s.ARG_STACK)):
+        stack = trace.text_of_slice(i, s.ARG_STACK)
+        if pauses(stack) and (frame := _trying(stack)):
             who: Who = ("task", facts.model.owners.owner[i])
             yield frame, facts.awaited(i)[1], _Pause(who, start, end - start)
+
+
+@lru_cache(maxsize=4096)
+def pauses(stack: str) -> bool:
+    """Whether an await, however its library calls it, is a pause."""
+    return stack.partition("\n")[0].endswith(_PAUSES)
 
 
 @lru_cache(maxsize=4096)
@@ -93,24 +100,24 @@ def _trying(stack: str) -> str:
     return ""
 
 
-def _spent_ns(facts: Facts, pauses: list[_Pause]) -> int:
+def _spent_ns(facts: Facts, found: list[_Pause]) -> int:
     """The time from the begin of those who paused to the end of their last pause."""
     last_ns = dict[Who, int]()
-    for pause in pauses:
+    for pause in found:
         last_ns[pause.who] = max(pause.start_ns + pause.ns, last_ns.get(pause.who, 0))
     waits = LongWaits.of(facts)
     return sum(end - waits.begins_ns(who) for who, end in last_ns.items())
 
 
 def _finding(
-    facts: Facts, frame: str, site: str, pauses: list[_Pause], lost: int, spent: int
+    facts: Facts, frame: str, site: str, found: list[_Pause], lost: int, spent: int
 ) -> Finding:
-    worst = max(pauses, key=lambda pause: pause.ns)
+    worst = max(found, key=lambda pause: pause.ns)
     by = place_of(frame).function
     where = f" in {code(by, frame)}" if is_library(frame) else ""
     text = (
-        f"Retries: {users(facts.model, (pause.who for pause in pauses))}{place_in(site)} "
-        f"paused between attempts{where}: {plural(len(pauses), 'pause')}, {duration(lost)} in "
+        f"Retries: {users(facts.model, (pause.who for pause in found))}{place_in(site)} "
+        f"paused between attempts{where}: {plural(len(found), 'pause')}, {duration(lost)} in "
         f"total, {share(lost, spent)} of their time until then, the longest "
         f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). What is called fails again and "
         f"again, and the caller waits."
