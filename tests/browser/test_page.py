@@ -18,6 +18,7 @@ from tests.browser.page import PAGES, keep_picture, look_at, open_page
 from tests.browser.perfetto_ui import NEEDS_CHROMIUM, TROUBLE, settle
 from tests.support.builder.trace import TraceBuilder
 from tests.support.stories.waits import (
+    MS,
     async_lock,
     blocked_loop,
     every_trace,
@@ -93,6 +94,28 @@ def test_lock_wait_is_explained(tmp_path: Path) -> None:
         assert "flush" in text
         assert "convoy.py:12" in text
         assert "convoy.py:30" in text
+
+
+def test_what_is_no_lock_is_not_called_one(tmp_path: Path) -> None:
+    """The end of a thread, and an item of a queue."""
+    trace = TraceBuilder(signals="tasks,threads,gc,gil,locks,io")
+    main, worker = trace.thread("MainThread").native(0), trace.thread("worker").native(0)
+    joined = trace.lock("Thread.join", "/app/calm.py:7 main")
+    items = trace.lock("Queue.get", "/app/calm.py:3 work")
+    main.lock_wait(MS, "Thread.join", lock=joined, owner=worker, site="/app/calm.py:7 main")
+    worker.lock_wait(MS, "Queue.get", lock=items, site="/app/calm.py:3 work")
+    worker.native(9 * MS).end(10 * MS)
+    main.native(10 * MS).end(11 * MS)
+    with open_page(written(tmp_path, trace.ended(12 * MS))) as opened:
+        opened.go("")
+        opened.page.locator(".number").first.wait_for()
+        assert "Thread.join" not in opened.page.inner_text(".numbers")
+        told = opened.page.locator("main .stack").evaluate_all(
+            "all => all.map((n) => n.title)"
+        )
+        (of_worker,) = (title for title in told if "idle" in title and "lock" not in title)
+        assert "idle 80 %" in of_worker
+        assert opened.complaints == []
 
 
 def test_both_stacks_of_a_lock_wait(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ function sums(rows) {
     ? Math.max(...rows.map((row) => row.gil_wait_ns.max))
     : total(rows, (row) => row.gil_wait_ns[name])]));
   return { ...first, tid: -1, states, wall_ns: total(rows, (row) => row.wall_ns),
+    idle_ns: total(rows, (row) => row.idle_ns),
     gil_wait_ns: waits };
 }
 

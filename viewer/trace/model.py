@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import NamedTuple
@@ -122,6 +122,11 @@ class Model:
     def nouns_on(self, loop: int) -> Nouns:
         """The words for one loop of the trace, which may have others of another kind."""
         return nouns_of((self.loops[loop],)) if loop >= 0 else self.nouns
+
+    def nouns_for(self, tasks: Iterable[int]) -> Nouns:
+        """The words for some tasks: for any, where their loops are of several kinds."""
+        lanes = {self.lane[self.owners.task_head[task]] for task in tasks} - {-1}
+        return nouns_of(tuple(self.loops[lane] for lane in lanes)) if lanes else self.nouns
 
     def pid(self, process: int) -> int:
         return self.trace.processes[process].pid if process >= 0 else 0

@@ -240,8 +240,9 @@ def test_who_connects_for_a_request_may_have_the_connection(tmp_path):
 CRAWL = "/app/crawl.py:13 crawl"
 
 
-def greenlets(other="", what="pool slot", ns=900 * MS):
-    """Two greenlets of a pool want to start others in it; `other` is what one more does."""
+def greenlets(other="", what="pool slot", ns=900 * MS, *, is_alone=True):
+    """Two greenlets of a pool want to start others in it; `other` is what one more does. Not
+    `is_alone`: another thread runs an asyncio loop."""
     trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread, s.TRACK_GREENLETS_PREFIX)
@@ -256,12 +257,20 @@ def greenlets(other="", what="pool slot", ns=900 * MS):
     if other:
         more = loop.task("fetch", site="/app/crawl.py:7 fetch").ready(1).running(2)
         more.awaits(3, other, site="/app/crawl.py:8 fetch")
+    if not is_alone:
+        other_thread = trace.thread("control").running(0)
+        control = trace.loop(other_thread, s.TRACK_LOOP_PREFIX)
+        serve = control.task("serve", site="/app/control.py:3 serve").ready(0).running(1_000)
+        serve.done(2_000)
+        other_thread.end(3_000)
     thread.end(10 * MS + ns)
     return trace.ended(10 * MS + ns)
 
 
-def test_greenlets_have_all_the_places_that_they_wait_for(tmp_path):
-    found, *_ = find_in(tmp_path, greenlets())
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_greenlets_have_all_the_places_that_they_wait_for(tmp_path, is_alone):
+    """They are greenlets also where another loop has tasks."""
+    found, *_ = find_in(tmp_path, greenlets(is_alone=is_alone))
     assert found.finding == "deadlock"
     assert "2 greenlets `crawl` wait for a worker of gevent's pool" in found.text
     assert "and they have them all" in found.text

@@ -60,10 +60,10 @@ def _slept(facts: Facts, i: int, polls: list[int]) -> bool:
 
 
 def _finding(facts: Facts, tid: int, site: str, rows: list[int], lost: int) -> Finding:
-    model, slices, nouns = facts.model, facts.model.trace.slices, facts.model.nouns
+    model, slices = facts.model, facts.model.trace.slices
     worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
     task, ns = model.owners.owner[worst], slices.end_ns[worst] - slices.start_ns[worst]
-    process = model.owners.task_process[task]
+    process, nouns = model.owners.task_process[task], model.nouns_for([task])
     thread = facts.ledger.thread(process, tid)
     waker = code(model.thread_names[thread]) if thread >= 0 else "another thread"
     text = (

@@ -92,10 +92,11 @@ def _finding(
     by, where = model.coroutine_of(maker), created_at(model, tasks[0])
     first = min(tasks, key=lambda task: starts_ns[owned.task_head[task]])
     last_ns = rows.end_ns[rows.offset[first + 1] - 1]
+    noun = model.nouns_for(tasks).task
     text = (
-        f"{model.nouns.task.capitalize()}s of {code(name, site)} pile up: {len(tasks):,} were "
+        f"{noun.capitalize()}s of {code(name, site)} pile up: {len(tasks):,} were "
         f"created by {code(by, where) if where else code(by)}, one after the other, "
-        f"{'by tasks that have ended since, ' if is_left else ''}and none had "
+        f"{f'by {noun}s that have ended since, ' if is_left else ''}and none had "
         f"ended when the last one began: each still sleeps and wakes again"
         f"{place_in(sites[0]) or f' ({place(sites[0])})'}."
     )

@@ -230,7 +230,8 @@ def _collections(
     if cycles:
         text += f"; it freed {plural(cycles, 'object')} in reference cycles"
     if ready:
-        text += f"; {waited(facts.model.nouns, max(wait.tasks for wait in waits), ready)}"
+        many = max(wait.tasks for wait in waits)
+        text += f"; {waited(facts.model.nouns_on(loop), many, ready)}"
     if others:
         text += f"; meanwhile other threads waited {duration(others)} for the GIL"
     evidence = Evidence(

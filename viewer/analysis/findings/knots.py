@@ -183,7 +183,9 @@ def _finding(facts: Facts, waits: LongWaits, every: list[tuple[_Members, int]]) 
         name = name_of(facts.model, whos[0])
         said = code(name)
         if len(whos) > 1:
-            said = f"{len(whos)} {whos[0][0]}s {code(stem(name))}"
+            of = [which for _, which in whos]
+            noun = facts.model.nouns_for(of).task if whos[0][0] == "task" else "thread"
+            said = f"{len(whos)} {noun}s {code(stem(name))}"
         parts.append(
             f"{said}{place_in(one.site)}{_called(one, members)} "
             f"{'wait' if len(whos) > 1 else 'waits'} {blocked.why}"

@@ -193,7 +193,7 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     oldest, whole = alone[first], over[first] - start
     age = duration(whole)
     text = (
-        f"{model.nouns.task.capitalize()}s of {code(name, site)} pile up: "
+        f"{model.nouns_for(tasks).task.capitalize()}s of {code(name, site)} pile up: "
         f"{alive[_WINDOWS // 2]:,} were alive half-way, {alive[-1]:,} at the end, "
         f"of {len(tasks):,} created{creator}. The old ones, the oldest for {age}, never "
         f"return from `{what}`{f' ({place(where)})' if where else ''}: nothing wakes them, "
@@ -262,7 +262,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     for (group, how), found in by_group.items():
         name, site = model.coroutine(group)
         task, start, end = max(found, key=lambda row: row[2] - row[1])
-        orphans = plural(len(found), f"orphaned {model.nouns.task}")
+        orphans = plural(len(found), f"orphaned {model.nouns_for([task]).task}")
         text = f"{code(name, site)}: {orphans}, {_ORPHANED[how]}"
         for i in facts.awaits({task}).get(task, [])[-1:]:
             what, awaited = facts.awaited(i)

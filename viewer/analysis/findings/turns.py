@@ -95,12 +95,12 @@ def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
 def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int) -> Finding:
     model, slices = facts.model, facts.model.trace.slices
     task, start = model.owners.owner[found[0]], slices.start_ns[found[0]]
-    whole = slices.end_ns[found[-1]] - start
+    whole, noun = slices.end_ns[found[-1]] - start, model.nouns_for([task]).task
     text = (
         f"Awaits in turn: {code(name_of(model, ('task', task)))}{place_in(site)} awaits "
         f"`{name}` {len(found)} times, one query after the other, for {duration(whole)} "
-        f"({at(facts, start)}); {duration(lost)} over all tasks. One query for all of them (a "
-        f"join, `= any(...)`, `executemany`) saves the way there and back."
+        f"({at(facts, start)}); {duration(lost)} over all {noun}s. One query for all of them "
+        f"(a join, `= any(...)`, `executemany`) saves the way there and back."
     )
     evidence = facts.evidence(("task", task), start, whole, site)
     return Finding("awaits in turn", lost, text, evidence)
@@ -165,7 +165,7 @@ def _finding(
 ) -> Finding:
     model, slices = facts.model, facts.model.trace.slices
     coro, site = model.coroutine(model.owners.task_group[task])
-    what = facts.awaited(found[0])[0]
+    what, noun = facts.awaited(found[0])[0], model.nouns_for([task]).task
     start = slices.start_ns[found[0]]
     longest = max(slices.end_ns[i] - slices.start_ns[i] for i in found)
     text = (
@@ -174,8 +174,8 @@ def _finding(
         f"{code(place_of(caller).function, caller)}, and each call waits in `{what}`: "
         f"{duration(ns)} of {duration(slices.end_ns[found[-1]] - start)} "
         f"({at(facts, start)}), the longest {duration(longest)}. If none needs the one "
-        f"before, {_TOGETHER[model.nouns.task]} takes as long as the longest; "
-        f"{duration(lost)} would be saved over all tasks."
+        f"before, {_TOGETHER[noun]} takes as long as the longest; "
+        f"{duration(lost)} would be saved over all {noun}s."
     )
     whole = slices.end_ns[found[-1]] - start
     evidence = facts.evidence(("task", task), start, whole, caller)

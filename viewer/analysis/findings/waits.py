@@ -277,7 +277,7 @@ def users(model: Model, whos: Iterable[Who]) -> str:
     for kind in ("thread", "task"):
         which = [who for who in known if who[0] == kind]
         stems = sorted({stem(name_of(model, who)) for who in which})
-        noun = model.nouns.task if kind == "task" else kind
+        noun = model.nouns_for(n for _, n in which).task if kind == "task" else kind
         if len(which) == 1:
             found.append(code(name_of(model, which[0])))
         elif which:

@@ -12,9 +12,11 @@ import { panel, table, whyEmpty } from "../table.js";
 
 /** The report's names of thread states, as the palette calls them. */
 export const THREAD_STATES = [["running", "running"], ["native", "native"],
-  ["GIL wait", "gil"], ["lock", "lock"], ["io", "io"], ["sleep", "sleep"],
+  ["GIL wait", "gil"], ["lock", "lock"], ["idle", "idle"], ["io", "io"], ["sleep", "sleep"],
   ["preempted", "preempted"], ["off cpu", "off"]];
 
+// Waits for the end of a thread, which is no lock.
+const ENDS = ["Thread.join", "executor shutdown"];
 const RESPONSIVE = "responsive: able to answer within 10 ms at any moment of the window";
 const LOST = "time lost, summed over all who waited";
 
@@ -83,7 +85,7 @@ function numbers(report) {
   const longest = most(tasks, (row) => row.longest_step_ns);
   const gil = threads.reduce((sum, row) => sum + row.gil_wait_ns.total, 0);
   const starved = most(threads, (row) => row.gil_wait_ns.total);
-  const lock = most(locks.filter((row) => !row.idle), (row) => row.wait_ns.total);
+  const lock = most(locks.filter((row) => !row.idle && !ENDS.includes(row.kind)), (row) => row.wait_ns.total);
   return h("div.numbers", null,
     number("Longest time ready", slowest?.ready_ns.max, slowest?.coro,
       "tasks", 100e6, recorded("tasks"), none),
@@ -107,12 +109,18 @@ function most(rows, value) {
   return rows.reduce((best, row) => (!best || value(row) > value(best) ? row : best), undefined);
 }
 
+/** How long a thread was in a state; of waits for locks, those for what nobody holds are idle. */
+export function timeIn(row, state) {
+  if (state === "idle") return row.idle_ns;
+  return row.states[state] - (state === "lock" ? row.idle_ns : 0);
+}
+
 /** A bar with the share of each state of a thread. */
 export function stateBar(row) {
-  const told = THREAD_STATES.map(([name]) => `${name} ${share(row.states[name], row.wall_ns)}`)
+  const told = THREAD_STATES.map(([name]) => `${name} ${share(timeIn(row, name), row.wall_ns)}`)
     .filter((text) => !text.endsWith(" 0 %"));
   return h("div.stack", { title: told.join(", ") }, THREAD_STATES.map(([name, key]) =>
-    h("i", { style: { width: `${(row.states[name] * 100) / Math.max(row.wall_ns, 1)}%`,
+    h("i", { style: { width: `${(timeIn(row, name) * 100) / Math.max(row.wall_ns, 1)}%`,
       background: colourOf(key) } })));
 }
 

@@ -8,7 +8,7 @@ import { byProcess, foldable, isFamily, unfold } from "../processes.js";
 import { rangeQuery, state, toPage } from "../state.js";
 import { panel, table, whyEmpty } from "../table.js";
 import { reveal } from "../timeline.js";
-import { stateBar, THREAD_STATES, threadName } from "./overview.js";
+import { stateBar, THREAD_STATES, threadName, timeIn } from "./overview.js";
 
 const LANE = 22;
 const RARE = ["preempted", "native", "off cpu"]; // left out first where there is no room
@@ -66,7 +66,7 @@ function statesTable(report, open, changed) {
   return table([
     { title: "Thread", value: (one) => one.name, show: (one) => threadName(one, open) },
     { title: "States", value: (one) => one.states.running, show: stateBar },
-    ...THREAD_STATES.map(([name]) => ({ title: name, ns: (one) => one.states[name],
+    ...THREAD_STATES.map(([name]) => ({ title: name, ns: (one) => timeIn(one, name),
       zero: "·", spare: RARE.indexOf(name) + 1 })),
     { title: "GIL wait p99", spare: 4, ns: (one) => one.gil_wait_ns.p99 ?? 0,
       zero: "·" },
