@@ -153,4 +153,24 @@ STDLIB: dict[str, Wanted] = {
     "y20_debounce_puts_off_for_ever": Wanted(
         "missed wake-up", ("`viewer` in `wait_for_save`", "changed`", "29 timers", "cancelled")
     ),
+    "y21_stop_waits_for_the_log": Wanted(
+        "slow end",
+        ("`MainThread` in `shut_down`", "QueueListener.stop", "asleep in `Post.emit`"),
+    ),
+    "y22_flush_waits_for_a_dead_worker": Wanted(
+        "wait in vain|slow end", ("`MainThread` in `Exporter.flush`", "exporter|ended")
+    ),
+    "y23_analytics_sent_at_exit": Wanted(
+        "slow end", ("`MainThread`", "`flush_at_exit`", "asleep in `send`")
+    ),
+    "y24_read_until_the_end": Wanted(
+        "deadlock|wait in vain", ("`ask`", "read", "`handle`", "end|close")
+    ),
+    "y25_permits_between_processes": Wanted(
+        "pool exhausted|lock convoy",
+        ("get-", "`fetch`", "2 (slots|permits)", "asleep in `download`"),
+    ),
+    "y26_always_ready_to_write": Wanted(
+        "busy loop", ("`relay`", "`serve`", "EVENT_WRITE|ready")
+    ),
 }

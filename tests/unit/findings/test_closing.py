@@ -51,6 +51,18 @@ def test_a_request_that_is_worked_on(tmp_path):
     assert "another request" not in found.text
 
 
+def test_a_listener_of_logging(tmp_path):
+    (found,) = find_in(
+        tmp_path,
+        closes(closer=f"{LIB}/logging/handlers.py:1639 QueueListener.stop", handler=MAIN),
+    )
+    assert (
+        "`QueueListener.stop` for the records that are still in its queue: `Thread-1`, 99 % of"
+        in found.text
+    )
+    assert found.next_step == "Log less, or with handlers that do not wait."
+
+
 @pytest.mark.parametrize(
     "story",
     [

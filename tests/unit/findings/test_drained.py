@@ -51,3 +51,55 @@ def test_nobody_reads(tmp_path):
 )
 def test_somebody_reads(tmp_path, story):
     assert kinds(tmp_path, peers(**story)) == []
+
+
+STREAMS, ASK = "/usr/lib/python3.13/asyncio/streams.py", "/app/peer.py:20 ask"
+TO_THE_END = f"{STREAMS}:730 StreamReader.read\n{STREAMS}:723 StreamReader.read\n{ASK}"
+SOME = f"{STREAMS}:730 StreamReader.read\n{ASK}"
+HANDLE = "/app/peer.py:9 handle"
+LINE = f"{STREAMS}:562 StreamReader.readline\n{HANDLE}"
+
+
+def asked(ns=700 * MS, via="Timeout._on_timeout", stack=TO_THE_END, other=LINE):
+    """A client reads until the end; the server waits for its next line."""
+    trace = TraceBuilder(argv="peer.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), ns + 10 * MS
+    handle = loop.task("handle", site=HANDLE).ready(0).running(0)
+    handle.awaits(5, "socket", site=HANDLE, stack=other)
+    task = loop.task("main", site="/app/peer.py:25 main").ready(6).running(6)
+    task.awaits(10, "socket", site=ASK, stack=stack)
+    args = {"waker": "timer", "via": via} if via else {"waker": "io"}
+    task.ready(10 + ns, **args).running(10 + ns).done(10 + ns)
+    handle.ready(end, waker="io").running(end).done(end)
+    thread.end(end)
+    return trace.ended(end + MS)
+
+
+def test_read_until_the_end_of_a_connection_that_stays(tmp_path):
+    (found,) = find_in(tmp_path, asked())
+    assert (found.finding, found.severity_ns) == ("wait in vain", 700 * MS)
+    assert found.text == (
+        "Waited in vain: `main` in `ask` (peer.py:20) gave up 1 wait in `StreamReader.read`, "
+        "700 ms in total, the longest 700 ms (at 10 ns): without a number it reads until the "
+        "other side closes, and that did not: `handle` in `handle` (peer.py:9) waits for more "
+        "meanwhile. Read a line or a number of bytes, or have the other side close "
+        "(`write_eof`)."
+    )
+
+
+def test_the_other_side_is_elsewhere(tmp_path):
+    (found,) = find_in(tmp_path, asked(other=HANDLE))
+    assert "and that did not. Read a line" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 400 * MS}, id="little is lost"),
+        pytest.param({"via": ""}, id="it ends"),
+        pytest.param({"stack": SOME}, id="it reads what is there"),
+    ],
+)
+def test_reads_that_end(tmp_path, story):
+    assert kinds(tmp_path, asked(**story)) == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.encoding import Arg
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
@@ -156,3 +157,49 @@ def test_a_job_that_waits_for_more(tmp_path):
 )
 def test_pools_that_end(tmp_path, story):
     assert "slow end" not in kinds(tmp_path, listens(**story))
+
+
+FLUSH, SEND = "/app/stats.py:17 flush_at_exit", "/app/stats.py:11 send"
+MODULE = "/app/stats.py:20 <module>"
+
+
+def handler(each_ns=200 * MS, times=4, stack=(SEND, FLUSH), main=True, then=0, later=""):
+    """An exit handler tries again and again, and sleeps in between."""
+    trace = TraceBuilder(argv="stats.py", signals=SIGNALS)
+    if not main:
+        trace.thread("MainThread").native(0).end(MS)
+    thread, at = trace.thread("MainThread" if main else "other").native(0), MS
+    for _ in range(times):
+        said: dict[str, Arg] = {s.ARG_SITE: stack[0], s.ARG_STACK: "\n".join(stack)}
+        thread.enter(at, s.SLEEP, s.CAT_SLEEP, said)
+        thread.native(at + each_ns)
+        at += each_ns + MS
+    if later:
+        thread.io(at, "socket.recv", site=later, stack=later).native(at + 30 * MS)
+    thread.end(at + then + 40 * MS)
+    return trace.ended(at + then + 41 * MS)
+
+
+def test_an_exit_handler_that_sleeps_itself(tmp_path):
+    (found,) = find_in(tmp_path, handler())
+    assert (found.finding, found.severity_ns) == ("slow end", 800 * MS)
+    assert found.text == (
+        "Slow end: when the program is over, `MainThread` is in the exit handler "
+        "`flush_at_exit` (stats.py:17) for 803 ms (at 1.00 ms), 99 % of that time asleep in "
+        "`send` (stats.py:11)."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 2}, id="not long"),
+        pytest.param({"stack": (SEND, FLUSH, MODULE)}, id="the program is not over"),
+        pytest.param({"main": False}, id="another thread"),
+        pytest.param({"later": MODULE}, id="a greenlet's stack: the program goes on"),
+        pytest.param({"then": 900 * MS}, id="a server in C: more comes"),
+        pytest.param({"stack": ("/usr/lib/python3.13/sched.py:9 run",)}, id="a library's own"),
+    ],
+)
+def test_pauses_that_are_no_slow_end(tmp_path, story):
+    assert "slow end" not in kinds(tmp_path, handler(**story))

@@ -63,6 +63,7 @@ from viewer.analysis.findings.outside import outside_findings
 from viewer.analysis.findings.ownend import own_end
 from viewer.analysis.findings.ownlocks import own_lock, slow_import
 from viewer.analysis.findings.parties import slow_party
+from viewer.analysis.findings.permits import permits_between_processes
 from viewer.analysis.findings.polled import polled_lock
 from viewer.analysis.findings.polledslots import polled_slots
 from viewer.analysis.findings.pools import (
@@ -116,6 +117,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     lock_convoy,
     polled_lock,  # lock convoy
     join_under_lock,  # deadlock; before file_lock, which tells the others
+    permits_between_processes,  # pool exhausted, lock convoy; before file_lock, too
     file_lock,  # lock convoy
     own_lock,  # lock convoy
     held_across_await,

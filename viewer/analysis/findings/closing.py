@@ -1,4 +1,5 @@
-"""Servers of the standard library that are closed, and wait for those they still serve."""
+"""What is closed and waits for its threads or children first: servers of the standard library
+for those they still serve, a listener of `logging` for what is still in its queue."""
 
 from collections.abc import Iterator
 
@@ -17,9 +18,12 @@ from viewer.words import code
 _LONG_NS = 500_000_000
 _MOST = 1_000  # calls that are looked at
 _THREADS = " ThreadingMixIn.server_close"
+_LISTENER = " QueueListener.stop"
 _CHILDREN = " ForkingMixIn.server_close"
 _WAITPID = "os.waitpid"
 _NEXT_REQUEST = " BaseHTTPRequestHandler.handle_one_request"
+_REQUESTS, _RECORDS = "requests that are not over", "the records that are still in its queue"
+_FEWER = "Log less, or with handlers that do not wait."
 _STEP = (
     "Give connections a time-out (`timeout` of the handler), or do not wait for them: "
     "`daemon_threads = True`, as `ThreadingHTTPServer` has it, or `block_on_close = False`."
@@ -28,10 +32,11 @@ _STEP = (
 
 def slow_close(facts: Facts) -> Iterator[Finding]:
     """`server_close` joins threads or children that serve clients which do not go."""
-    if mentioned(facts.model, _THREADS):
+    if mentioned(facts.model, _THREADS, _LISTENER):
         waits = LongWaits.of(facts)
         for wait in waits.all:
-            if wait.ns >= _LONG_NS and any(one.endswith(_THREADS) for one in wait.stack):
+            closers = (_THREADS, _LISTENER)
+            if wait.ns >= _LONG_NS and any(one.endswith(closers) for one in wait.stack):
                 yield _of_thread(facts, waits, wait)
     if mentioned(facts.model, _CHILDREN):
         yield from _of_children(facts)
@@ -85,13 +90,15 @@ def _of_children(facts: Facts) -> Iterator[Finding]:
 def _told(
     facts: Facts, thread: int, start: int, end: int, stack: tuple[str, ...], meanwhile: str
 ) -> Finding:
-    closes = next((n for n, one in enumerate(stack) if one.endswith((_THREADS, _CHILDREN))), 0)
+    closers = (_THREADS, _CHILDREN, _LISTENER)
+    closes = next((n for n, one in enumerate(stack) if one.endswith(closers)), 0)
+    is_server = not stack[closes].endswith(_LISTENER)
     site = next((one for one in stack[closes:] if not is_library(one)), "")
     closer = place_of(stack[closes]).function
     text = (
         f"Slow end: {code(name_of(facts.model, ('thread', thread)))}{place_in(site)} waits "
-        f"{duration(end - start)} ({at(facts, start)}) in `{closer}` for requests that are "
-        f"not over{meanwhile}."
+        f"{duration(end - start)} ({at(facts, start)}) in `{closer}` for "
+        f"{_REQUESTS if is_server else _RECORDS}{meanwhile}."
     )
     evidence = facts.evidence(("thread", thread), start, end - start, site)
-    return Finding("slow end", end - start, text, evidence, _STEP)
+    return Finding("slow end", end - start, text, evidence, _STEP if is_server else _FEWER)

@@ -50,7 +50,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
         if table.slice[row] in told:
             continue
         name, site = facts.call(table.row[row])
-        if name.endswith(_BETWEEN) and _is_of_library(facts, row):
+        if name.endswith(_BETWEEN) and is_of_library(facts, row):
             continue
         if name != _READ or _OF_MANAGER in trace.text_of_slice(table.slice[row], s.ARG_STACK):
             by_site[site].append(row)
@@ -60,7 +60,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
             yield _finding(facts, site, rows, lost)
 
 
-def _is_of_library(facts: Facts, row: int) -> bool:
+def is_of_library(facts: Facts, row: int) -> bool:
     """Whether a queue or a condition of multiprocessing waits, not the user's `with`."""
     stack = stack_of(facts.model, row)
     frames = [place_of(frame) for frame in stack.split("\n")]

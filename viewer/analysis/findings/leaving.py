@@ -1,15 +1,25 @@
 """What a program waits for when it is over: threads that sleep on."""
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import doing
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import GETS, LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.waits import (
+    GETS,
+    LongWaits,
+    Wait,
+    longest_rows,
+    name_of,
+    place_in,
+)
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.resource import window
-from viewer.trace.columns import SLEEP
+from viewer.analysis.states import stack_of
+from viewer.trace.columns import CONTINUES, SLEEP
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -30,6 +40,10 @@ _CANCEL = (
     "Call its `cancel()` when what it watches is done, or set `daemon = True` before "
     "`start()`."
 )
+_GIVE_UP = "Do it while the program runs, and with a short limit for all that is left then."
+_PIECE_NS = 10_000_000
+_MODULE = " <module>"
+_MOST = 1_000  # calls that are looked at, the longest ones
 _STEP = (
     "Let the thread wait for an event instead of sleeping (`stop.wait(seconds)`), and set "
     "that event here; or join it with a time-out."
@@ -42,6 +56,7 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     yield from _timers(facts, waits)
     yield from _jobs_that_wait(facts, waits)
+    yield from _handlers(facts)
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
         is_join = wait.name == _JOIN and wait.ns >= _LONG_NS and not wait.failed
@@ -79,6 +94,49 @@ def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
                 f"Nobody had cancelled it."
             )
             yield Finding("slow end", wait.ns, text, waits.evidence(wait), _CANCEL)
+
+
+def _handlers(facts: Facts) -> Iterator[Finding]:
+    """An exit handler sleeps itself, as between attempts to send something."""
+    model, table = facts.model, facts.model.states
+    mains = {
+        thread
+        for thread, one in enumerate(model.threads)
+        if one.tid == model.pid(model.thread_process[thread])
+    }
+    by_handler = defaultdict[tuple[int, str], list[int]](list)
+    for row in longest_rows(facts, (SLEEP,), _PIECE_NS, _MOST):
+        if table.who[row] in mains and not table.state[row] & CONTINUES:
+            stack = stack_of(model, row).split("\n")
+            if _is_over(facts, table.who[row], stack):
+                own = [frame for frame in stack if not is_library(frame)]
+                by_handler[table.who[row], own[-1]].append(row)
+    for (thread, handler), rows in by_handler.items():
+        ns = sum(table.busy_end_ns[row] - table.start_ns[row] for row in rows)
+        start, end = table.start_ns[rows[0]], table.busy_end_ns[rows[-1]]
+        if ns < _LONG_NS or not _is_last(facts, thread, start, ns):
+            continue
+        did = doing(facts, [(("thread", thread), start, end)])
+        text = (
+            f"Slow end: when the program is over, {code(model.thread_names[thread])} is in "
+            f"the exit handler {code(place_of(handler).function, handler)} for "
+            f"{duration(end - start)} ({at(facts, start)}), {did}."
+        )
+        evidence = facts.evidence(("thread", thread), start, end - start, handler)
+        yield Finding("slow end", ns, text, evidence, _GIVE_UP)
+
+
+def _is_last(facts: Facts, thread: int, since_ns: int, ns: int) -> bool:
+    """Whether that is half of all that a thread still did, and no module's code came later: a
+    greenlet, or what a server in C calls, has a stack without modules, too."""
+    model, rows = facts.model, facts.ledger.rows_of_threads
+    if ns * 2 < model.states.last_ns[thread] - since_ns:
+        return False
+    low, high = rows.offset[thread], rows.offset[thread + 1]
+    later = bisect_left(rows.start_ns, since_ns, low, high)
+    return not any(
+        _MODULE in stack_of(model, rows.row[n]) for n in range(later, min(high, later + _MOST))
+    )
 
 
 def _jobs_that_wait(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
@@ -120,8 +178,14 @@ def _started_at(facts: Facts, timer: Wait) -> str:
 
 def _at_exit(facts: Facts, wait: Wait) -> bool:
     """Whether the main thread waits in a function of the program that no module called."""
-    model, (kind, thread) = facts.model, wait.who
-    if kind != "thread" or len(wait.stack) >= _WHOLE:
+    kind, thread = wait.who
+    return kind == "thread" and _is_over(facts, thread, wait.stack)
+
+
+def _is_over(facts: Facts, thread: int, stack: Sequence[str]) -> bool:
+    """The same of a stack of a thread."""
+    model = facts.model
+    if len(stack) >= _WHOLE:
         return False
     process = model.thread_process[thread]
     is_main = model.threads[thread].tid == model.pid(process)
@@ -129,10 +193,10 @@ def _at_exit(facts: Facts, wait: Wait) -> bool:
         loop.process == process and loop.kind == s.TRACK_GREENLETS_PREFIX
         for loop in model.loops
     )
-    is_users = any(not is_library(frame) for frame in wait.stack)
+    is_users = any(frame and not is_library(frame) for frame in stack)
     return (
         is_main
         and is_users
         and not has_hub  # a greenlet has a stack of its own
-        and all(place_of(frame).function != "<module>" for frame in wait.stack)
+        and all(place_of(frame).function != "<module>" for frame in stack)
     )
