@@ -59,7 +59,8 @@ STDLIB: dict[str, Wanted] = {
         "slots never returned", ("`dl-1` and `dl-2` in `fetch`", "`dl-0` had ended", "code 9")
     ),
     "n13_barrier_of_processes_misses_a_party": Wanted(
-        "wait in vain", ("`rank-0` and `rank-1` in `sync`", "Barrier.wait", "`rank-2` had")
+        "wait in vain",
+        ("`rank-[01]` and `rank-[01]` in `sync`", "Barrier.wait", "`rank-2` had"),
     ),
     "n14_chunk_of_long_items": Wanted(
         "uneven workers", ("last job of `render`", "3 other workers", "chunksize")
