@@ -14,7 +14,9 @@
 #include "sampler/methods.h"
 #include "sampler/symbols.h"
 #include "signals/asyncio/locks.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/loops.h"
+#include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/asyncio/uvloop.h"
 #include "signals/billiard.h"
@@ -57,10 +59,12 @@ static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
         asked_methods, async_locks_methods, billiard_methods, calls_methods, children_methods, codes_methods, detached_methods,
-        endings_methods, forking_methods, gc_methods, gil_methods, heap_methods, hub_methods, jobs_methods, kernel_methods,
+        endings_methods, forking_methods, gc_methods, gil_methods, found_methods,
+        heap_methods, hub_methods, jobs_methods, kernel_methods,
         launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,
         moments_methods, monitor_methods, processes_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,
         retained_methods, sampling_methods, sites_methods, slices_methods, spawned_methods, stacks_methods,
+        old_timers_methods,
         switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods, utf8_methods,
         uvloop_methods, variables_methods, waits_methods, where_methods,
     };

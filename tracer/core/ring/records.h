@@ -38,13 +38,14 @@ enum record_kind {
                            stack's */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_CB_READY,       /* b = handle address */
-    REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = is a
-                           timer */
+    REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = enum
+                           called */
     REC_CB_END,         /* */
     REC_POLL_BEGIN,     /* a = loop: it begins to wait, */
     REC_POLL_END,       /* … and has events or a time-out */
     REC_POLL_INSTANT,   /* it polled without waiting */
-    REC_LOOP_RUN,       /* a = loop; flag = it is named by each of its records, since the thread may run another one */
+    REC_LOOP_RUN,       /* a = loop; flag = it is named by each of its records, since the thread may run another one;
+                           c = 1: it ran already before the recording began */
     REC_LOOP_STOP,      /* as REC_LOOP_RUN */
     REC_LOOP_CLOSED,    /* a = loop: its unfinished tasks will never end */
     REC_THREAD_SPAWN,   /* a = stack, b = address of the threading.Thread */
@@ -117,6 +118,13 @@ enum ready_flag {
     READY_BY_TIMER = 2,  /* whatever runs on the thread, a timer … */
     READY_BY_IO = 4,     /* … or I/O woke it … */
     READY_BY_NOBODY = 8, /* … or nobody whom the trace knows */
+};
+
+/* What made a loop call back, if nobody has scheduled it: I/O, … */
+enum called {
+    CALLED,
+    CALLED_BY_TIMER,  /* … a timer … */
+    CALLED_BY_NOBODY, /* … or what the trace does not know */
 };
 enum resume_cause { RESUMED_BY_CALLBACK, RESUMED_BY_TIMER, RESUMED_BY_IO, RESUMED_BY_TASK };
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };

@@ -106,6 +106,9 @@ typedef struct thread_buffer {
     uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
     uint8_t in_libuv;    /* libuv runs this loop: its contexts and polls are watched */
+    uint8_t is_looked_at; /* it is known whether the thread ran a loop when the recording began … */
+    uint8_t is_old_run;   /* … and `loop` is that */
+    uint8_t is_adopting;  /* the innermost step but for eager ones is of the kind STEP_ADOPTED */
     /* for gil.c and libc.c: changed only by this thread, while it takes or releases the GIL */
     uint8_t has_gil;
     uint8_t queued;          /* it had to wait for it */
@@ -131,6 +134,8 @@ typedef struct thread_buffer {
                                         released_tick and held_call_tick are cleared */
     const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
     accepting accepts;
+    uint64_t polled_ns;  /* of an old run: the last poll of uvloop's ended; by the one before … */
+    uint32_t old_timers; /* … so many timers from before the recording had called back */
     void *libuv_tstate;      /* `in_libuv`: this thread's state in the interpreter */
     step steps[STEP_DEPTH];
     traffic_state traffic;

@@ -11,6 +11,7 @@
 #include "ring/hot.h"
 #include "signals/asyncio/await.h"
 #include "signals/asyncio/eager.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
@@ -54,7 +55,7 @@ static watched_role roles[] = {
     {"step", NULL, NULL, LOOP_RUNS_STEPS},
     {"call_soon", NULL, NULL, LOOP_QUEUES},
     {"select", NULL, NULL, LOOP_POLLS},
-    {"run_forever", loops_on_run, loops_on_stop, LOOP_NO_PART},
+    {"run_forever", loops_on_run, loops_on_stop, LOOP_RUNS},
     {"run_forever ends", loops_on_stop, NULL, LOOP_NO_PART},
     {"close", loops_on_stop, loops_on_close, LOOP_NO_PART},
     {"eager", eager_start, NULL, LOOP_NO_PART},
@@ -158,9 +159,9 @@ static HOT PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ss
     if (b) {
         role->on_return(b, tick, args[2]);
         check(role);
-    } else if (role && role->loop_part == LOOP_RUNS_STEPS && (b = ring_current())) {
+    } else if (role && role->loop_part == LOOP_RUNS_STEPS && (b = found_current())) {
         tasks_end_adopted(b, tick);
-        if (!tasks_adopting)
+        if (!tasks_adopting && !found_awaited)
             return Py_NewRef(disable);
     }
     Py_RETURN_NONE;
@@ -190,7 +191,7 @@ static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
     PyObject *task = local(0);
-    if (task)
+    if (task && found_current())
         eager_begins(b, task);
 }
 
@@ -198,7 +199,7 @@ static void task_made(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
     PyObject *task = local(0);
-    if (task && identity_is_task(task))
+    if (task && identity_is_task(task) && found_current())
         tasks_on_made(b, tick, task, NULL);
 }
 
@@ -368,6 +369,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     steps_unwatch();
     ready_unwatch();
     loops_unwatch();
+    found_unwatch();
     eager_unwatch();
     trio_forget();
     identity_forget();
@@ -402,6 +404,7 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     if (steps_watch(PyDict_GetItemString(facts, "context_run")) < 0 ||
         ready_watch(PyDict_GetItemString(facts, "append")) < 0)
         return NULL;
+    found_watch(PyDict_GetItemString(facts, "set_running"));
     if (identity.c_task)
         eager_watch(identity.c_task);
     Py_RETURN_NONE;

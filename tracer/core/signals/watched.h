@@ -11,7 +11,7 @@
 #include "ring/ring.h"
 
 /* What a function of asyncio's own loops does, or trio's; trampolines ask which of them calls. */
-enum loop_part { LOOP_NO_PART, LOOP_RUNS_STEPS, LOOP_QUEUES, LOOP_POLLS, LOOP_RUNS_TRIO, LOOP_QUEUES_TRIO, LOOP_POLLS_TRIO };
+enum loop_part { LOOP_NO_PART, LOOP_RUNS_STEPS, LOOP_QUEUES, LOOP_POLLS, LOOP_RUNS_TRIO, LOOP_QUEUES_TRIO, LOOP_POLLS_TRIO, LOOP_RUNS };
 
 typedef void (*on_event)(thread_buffer *b, uint64_t tick, PyObject *value);
 

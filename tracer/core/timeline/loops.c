@@ -19,6 +19,8 @@ typedef struct handle_cause {
     struct handle_cause *next; /* spare one */
 } handle_cause;
 
+enum { OLD_ROUNDS = 2 }; /* the one that runs, and the next: what was added while it ran */
+
 /* "?": its thread is not known. Returns the length. */
 static size_t name_of_loop(uint32_t id, const thread_line *thread, char name[NAME_BYTES])
 {
@@ -276,12 +278,12 @@ HANDLER(callback_ready)
         made->from = *from;
 }
 
-/* Without a call_soon a callback comes from a timer or from a file descriptor. An entry older
+/* Without a call_soon a callback comes from a timer or from a file descriptor, unless it was scheduled before the recording began. An entry older
  * than the previous round of the loop belongs to a handle that was cancelled. */
 static handle_cause callback_cause(timeline *t, const loop_line *loop, const record *r)
 {
     uint64_t *slot = map_find(&t->handles, r->b);
-    handle_cause found = {.because = {CAUSE_IO, 0, 0}};
+    handle_cause found = {.because = {loop && loop->old_rounds ? CAUSE_NONE : CAUSE_IO, 0, 0}};
     if (slot) {
         handle_cause *known = (handle_cause *)(uintptr_t)*slot;
         if (known && (!loop || known->ns >= loop->previous_poll_end_ns))
@@ -292,7 +294,9 @@ static handle_cause callback_cause(timeline *t, const loop_line *loop, const rec
         }
         map_remove(&t->handles, r->b);
     }
-    if (r->flag)
+    if (r->flag == CALLED_BY_NOBODY)
+        found.because.kind = CAUSE_NONE;
+    if (r->flag == CALLED_BY_TIMER)
         found = (handle_cause){.because = {CAUSE_TIMER, 0, r->c}};
     return found;
 }
@@ -340,7 +344,7 @@ cause resume_cause_of(timeline *t, thread_line *thread, const record *r, uint64_
 HANDLER(callback_begin)
 {
     UNUSED(text);
-    loop_line *loop = timeline_loop(t, thread, r->flag ? 0 : (uint32_t)r->c);
+    loop_line *loop = timeline_loop(t, thread, r->flag == CALLED ? (uint32_t)r->c : 0);
     handle_cause by = callback_cause(t, loop, r);
     running_step *s = push(thread, 0, r->a, &by.because, by.flow);
     if (s && loop)
@@ -379,6 +383,12 @@ HANDLER(poll_begin)
     loop->poll_begin_ns = ns;
 }
 
+static void poll_is_over(loop_line *loop)
+{
+    loop->previous_poll_end_ns = loop->poll_end_ns;
+    loop->old_rounds -= loop->old_rounds > 0;
+}
+
 HANDLER(poll_end)
 {
     UNUSED(text);
@@ -386,7 +396,7 @@ HANDLER(poll_end)
     if (!loop)
         return;
     end_poll(t, loop, ns);
-    loop->previous_poll_end_ns = loop->poll_end_ns;
+    poll_is_over(loop);
     loop->poll_end_ns = ns;
 }
 
@@ -397,7 +407,7 @@ HANDLER(poll_instant)
     if (!loop)
         return;
     end_round(t, loop);
-    loop->previous_poll_end_ns = loop->poll_end_ns;
+    poll_is_over(loop);
     loop->poll_begin_ns = loop->poll_end_ns = ns;
 }
 
@@ -411,6 +421,7 @@ HANDLER(loop_run)
     if (loop->is_astray)
         place(loop, thread);
     loop->run_since_ns = ns;
+    loop->old_rounds = r->c ? OLD_ROUNDS : 0;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);
     loop->poll_end_ns = ns; /* uvloop runs what is ready before it first polls */
     if (t->out.next_default == &t->tracer) /* the busiest line of most programs */

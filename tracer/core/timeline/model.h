@@ -27,6 +27,7 @@ typedef struct {
     track own, queue, running, tasks; /* group, counter, slices, parent of the task tracks */
     map lanes;                        /* func -> first free lane */
     uint64_t poll_begin_ns, poll_end_ns, previous_poll_end_ns;
+    uint8_t old_rounds; /* in so many rounds it still runs what was scheduled before the recording began */
     uint32_t handled; /* callbacks begun since the last poll */
     int64_t queue_length;
     uint8_t polling; /* a select slice is open */

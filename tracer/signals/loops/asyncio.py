@@ -85,8 +85,9 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     core.setup_asyncio(_facts(asyncio))
     label(core, "asyncio", WAITS)
     loop = asyncio.base_events.BaseEventLoop
-    # Of a step that is running already, only the return is seen.
-    events = "PY_RETURN" if asyncio.events._get_running_loop() else ""
+    # Of a step that is running already, on whatever thread, only the return is seen.
+    is_alone = len(sys._current_frames()) == 1 and not asyncio.events._get_running_loop()
+    events = "" if is_alone else "PY_RETURN"
     tool.watch(asyncio.events.Handle._run, "step", events)
     for queues in (loop._call_soon, loop.call_soon_threadsafe):  # the latter does so on 3.14+
         tool.watch(queues, "call_soon", "")
@@ -123,6 +124,8 @@ def _facts(asyncio: "ModuleType") -> "dict[str, Any]":
         "threadsafe_handle": getattr(asyncio.events, "_ThreadSafeHandle", None),
         "append": sys.modules["collections"].deque.append,
         "current_task": tasks.current_task,
+        "get_running": asyncio.events._get_running_loop,
+        "set_running": asyncio.events._set_running_loop,
         "cython_waits": uvloop.WAITS,
         "cython_lookups": uvloop.LOOKUPS,
         "gathering_type": tasks._GatheringFuture,
@@ -160,18 +163,31 @@ def _watch_polls(core: "ModuleType", tool: "Tool") -> None:
 
 
 def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:
-    """The tasks that exist already: of the calling thread's running loop, and all others."""
-    running = asyncio.events._get_running_loop()
-    current = asyncio.current_task(running) if running else None
+    """The tasks that exist already. Which loop a thread runs, it says at its next hook."""
     known = list(getattr(asyncio.tasks, "_scheduled_tasks", ()))
     known += list(getattr(asyncio.tasks, "_eager_tasks", ()))
-    loops = [running] if running else []
-    if running:
-        core.enter_loop(running)
+    mine = asyncio.events._get_running_loop()
+    listed = [mine] if mine else []
     if hasattr(asyncio.tasks, "_c_all_tasks"):  # each thread has a list of its own, in C
-        loops += core.find_loops(asyncio.AbstractEventLoop)
-    for loop in {id(loop): loop for loop in loops}.values():
+        listed += core.find_objects(asyncio.AbstractEventLoop)
+    for loop in {id(loop): loop for loop in listed}.values():
         known += asyncio.all_tasks(loop)
-    for task in known:
-        if not task.done():
-            core.adopt_task(task, task is current)
+    loops = {id(loop): loop for loop in (*listed, *map(_loop_of, known))}
+    running = sum(map(_is_running, loops.values()))
+    if running:
+        uvloop.know_timers(core)
+    core.adopt_tasks(known, running)
+
+
+def _loop_of(task: "Any") -> object:
+    try:
+        return task.get_loop()
+    except Exception:  # a class of the program's
+        return None
+
+
+def _is_running(loop: "Any") -> bool:
+    try:
+        return loop.is_running() is True
+    except Exception:  # the same
+        return False

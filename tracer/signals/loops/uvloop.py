@@ -40,6 +40,14 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
         tool.problem("uvloop", str(error))
 
 
+def know_timers(core: "ModuleType") -> None:
+    """When those are due that its loops have already: nothing else shows that one calls."""
+    timers = getattr(sys.modules.get("uvloop.loop"), "TimerHandle", None)
+    if timers is not None:
+        waiting = (timer for timer in core.find_objects(timers) if not timer.cancelled())
+        core.old_timers(sorted(timer.when() for timer in waiting))
+
+
 def _watch_run(core: "ModuleType") -> None:
     """uvloop.run() puts a coroutine of its own around the program's."""
     code = getattr(getattr(sys.modules["uvloop"], "run", None), "__code__", None)

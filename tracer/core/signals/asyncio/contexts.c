@@ -7,6 +7,7 @@
 #include "ring/hot.h"
 #include "ring/intern.h"
 #include "sampler/sampler.h"
+#include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/running.h"
 
 static HOT context_entry *innermost(thread_buffer *b)
@@ -48,7 +49,8 @@ static HOT void show(thread_buffer *b, context_entry *entry, PyCodeObject *code,
     uint64_t since = entry->tick;
     entry->tick = 0;
     entry->is_shown = 1;
-    running_callback(b, since, func, entry, 0);
+    running_push(b, (step){0});
+    ring_emit(b, since, REC_CB_BEGIN, old_timers_may_call(b) ? CALLED_BY_NOBODY : CALLED, func, (uint64_t)(uintptr_t)entry, 0);
 }
 
 HOT void contexts_show(thread_buffer *b, PyCodeObject *called)

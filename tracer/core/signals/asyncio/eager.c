@@ -2,6 +2,7 @@
 #include "signals/asyncio/eager.h"
 
 #include "ring/hot.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
 
@@ -29,7 +30,7 @@ static PyObject *keyword(PyObject *keywords, PyObject *name)
 
 static int make(PyObject *task, PyObject *args, PyObject *keywords)
 {
-    thread_buffer *b = ring_current();
+    thread_buffer *b = found_current();
     PyObject *loop = keyword(keywords, str_loop);
     PyObject *coro = PyTuple_GET_SIZE(args) ? PyTuple_GET_ITEM(args, 0) : keyword(keywords, str_coro);
     if (b)

@@ -408,6 +408,7 @@ int identity_setup(PyObject *facts)
     identity.py_step = Py_XNewRef(PyDict_GetItemString(facts, "py_step"));
     identity.py_wakeup = Py_XNewRef(PyDict_GetItemString(facts, "py_wakeup"));
     identity.current_task = Py_XNewRef(PyDict_GetItemString(facts, "current_task"));
+    identity.get_running = Py_XNewRef(PyDict_GetItemString(facts, "get_running"));
     identity.timer_handle = (PyTypeObject *)Py_NewRef(timer);
     PyObject *threadsafe = PyDict_GetItemString(facts, "threadsafe_handle");
     if (threadsafe && PyType_Check(threadsafe))
@@ -458,6 +459,8 @@ COLD void identity_forget(void)
     Py_CLEAR(identity.py_step);
     Py_CLEAR(identity.py_wakeup);
     Py_CLEAR(identity.current_task);
+    Py_CLEAR(identity.get_running);
+    identity.is_complete = 0;
     Py_CLEAR(identity.wrapping);
     Py_CLEAR(identity.wrapper);
     identity.set_name = identity.get_name = NULL;

@@ -44,7 +44,8 @@ struct identity {
     Py_ssize_t name_offset; /* in a task of the C module: its name, or the number for it; -1: not known */
     map by_ref, by_stand_in, loops;
     _Atomic uint32_t next_task, next_loop;
-    PyObject *on_gone, *current_task;
+    PyObject *on_gone, *current_task, *get_running;
+    int is_complete; /* the tasks that there were when the recording began are known */
     Py_ssize_t trio_coro; /* where its coroutine is */
     PyTypeObject *uv_loop;
     PyObject *py_step, *py_wakeup; /* functions of the pure-Python task */

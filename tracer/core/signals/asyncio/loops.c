@@ -3,7 +3,9 @@
 
 #include "python/trampolines.h"
 #include "ring/hot.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
+#include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/steps.h"
 #include "signals/calls/accepted.h"
 #include "signals/trio/trio.h"
@@ -13,20 +15,6 @@
 static int is_nested(const thread_buffer *b)
 {
     return b->loop && b->depth > b->poll_depth;
-}
-
-static void run_loop(thread_buffer *b, uint64_t tick, PyObject *loop)
-{
-    if (b->loop) /* an exception has ended its run, unnoticed (3.12) */
-        ring_emit(b, tick, REC_LOOP_STOP, 0, b->loop, 0, 0);
-    b->loop = identity_loop_id(loop);
-    b->poll_depth = b->depth;
-    b->loop_caller = NULL;
-    b->contexts = 0;
-    b->in_libuv = identity.uv_loop && PyObject_TypeCheck(loop, identity.uv_loop);
-    b->libuv_tstate = PyThreadState_Get();
-    b->accepts = (accepting){0};
-    ring_emit(b, tick, REC_LOOP_RUN, 0, b->loop, 0, 0);
 }
 
 static HOT void polled(thread_buffer *b, uint64_t tick)
@@ -41,7 +29,7 @@ int loops_uv_run(thread_buffer *b, PyObject *loop)
 {
     if (is_nested(b))
         return 0;
-    run_loop(b, clock_tick(), loop);
+    found_run(b, loop, 0);
     b->loop_caller = compat_running_frame();
     return 1;
 }
@@ -68,6 +56,8 @@ HOT int loops_uv_poll(thread_buffer *b, int timeout_ms)
 {
     if (!b->loop || b->depth != b->poll_depth || b->contexts)
         return 0;
+    if (!b->loop_caller) /* of a run that began before the recording; nothing of Python's runs above it now */
+        b->loop_caller = *compat_frame_slot((PyThreadState *)b->libuv_tstate);
     b->poll_waits = timeout_ms != 0;
     if (b->poll_waits)
         ring_emit_detached(b, clock_tick(), REC_POLL_BEGIN, 0, 0);
@@ -78,6 +68,8 @@ HOT void loops_uv_polled(thread_buffer *b)
 {
     uint64_t tick = clock_tick();
     ring_emit_detached(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0);
+    if (b->is_old_run && old_timers_count)
+        old_timers_polled(b);
     polled(b, tick);
 }
 
@@ -113,7 +105,7 @@ static HOT poll_entry poll_begins(void)
             poll.entry.buffer = NULL;
         return poll;
     }
-    if (!b->loop || b->depth != b->poll_depth) {
+    if (!found_current() || !b->loop || b->depth != b->poll_depth) {
         poll.entry.buffer = NULL;
         return poll;
     }
@@ -199,8 +191,8 @@ void loops_unwatch(void)
 void loops_on_run(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    if (!is_nested(b))
-        run_loop(b, clock_tick(), compat_local(PyThreadState_Get(), 0));
+    if (found_current() && !is_nested(b))
+        found_run(b, compat_local(PyThreadState_Get(), 0), 0);
 }
 
 void loops_on_stop(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -220,58 +212,7 @@ void loops_on_close(thread_buffer *b, uint64_t tick, PyObject *value)
         ring_emit(b, tick, REC_LOOP_CLOSED, 0, loop, 0, 0);
 }
 
-PyDoc_STRVAR(enter_doc, "enter_loop(loop)\n\nThe calling thread runs `loop` already.");
-
-static PyObject *enter_loop(PyObject *module, PyObject *loop)
-{
-    (void)module;
-    thread_buffer *b = ring_current();
-    if (b && !b->loop)
-        run_loop(b, clock_tick(), loop);
-    Py_RETURN_NONE;
-}
-
-/* --- loops that there are already --- */
-
-enum { MOST_LOOPS = 256 };
-
-typedef struct {
-    PyTypeObject *type;
-    PyObject *found[MOST_LOOPS];
-    Py_ssize_t count;
-} search;
-
-/* Runs no code of the program, and allocates nothing. */
-static int look_at(PyObject *object, void *given)
-{
-    search *s = given;
-    if (PyType_IsSubtype(Py_TYPE(object), s->type))
-        s->found[s->count++] = Py_NewRef(object);
-    return s->count < MOST_LOOPS;
-}
-
-PyDoc_STRVAR(find_doc, "find_loops(type) -> list\n\n"
-"The event loops of all threads, at most 256: what the garbage collector knows of that type. Takes some ns an object.");
-
-static PyObject *find_loops(PyObject *module, PyObject *type)
-{
-    (void)module;
-    if (!PyType_Check(type))
-        return PyErr_Format(PyExc_TypeError, "find_loops() takes a type");
-    search s = {.type = (PyTypeObject *)type};
-    PyUnstable_GC_VisitObjects(look_at, &s);
-    PyObject *list = PyList_New(s.count);
-    for (Py_ssize_t i = 0; i < s.count; i++)
-        if (list)
-            PyList_SET_ITEM(list, i, s.found[i]);
-        else
-            Py_DECREF(s.found[i]);
-    return list;
-}
-
 PyMethodDef loops_methods[] = {
-    {"find_loops", find_loops, METH_O, find_doc},
-    {"enter_loop", enter_loop, METH_O, enter_doc},
     {"watch_polls", watch_polls, METH_O, polls_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -6,6 +6,7 @@
 
 #include "python/trampolines.h"
 #include "ring/hot.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/running.h"
 #include "signals/asyncio/tasks.h"
@@ -25,7 +26,7 @@ static int called_to_schedule(void)
 
 static HOT void queued(PyObject *handle)
 {
-    thread_buffer *b = ring_current();
+    thread_buffer *b = found_current();
     PyObject *callback = *(PyObject **)((char *)handle + identity.callback_offset);
     PyObject *task = b && callback ? identity_task_of(callback) : NULL;
     if (!b || (task && running_readies_itself(b, task)) || !called_to_schedule())

@@ -48,7 +48,7 @@ static inline int running_readies_itself(thread_buffer *b, const void *task)
 static inline void running_callback(thread_buffer *b, uint64_t tick, uint32_t func, const void *handle, uint64_t due_ns)
 {
     running_push(b, (step){0});
-    ring_emit(b, tick, REC_CB_BEGIN, due_ns != 0, func, (uint64_t)(uintptr_t)handle, due_ns);
+    ring_emit(b, tick, REC_CB_BEGIN, due_ns ? CALLED_BY_TIMER : CALLED, func, (uint64_t)(uintptr_t)handle, due_ns);
 }
 
 #endif

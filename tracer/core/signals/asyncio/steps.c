@@ -8,6 +8,7 @@
 
 #include "python/trampolines.h"
 #include "ring/hot.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/trio/trio.h"
@@ -25,7 +26,7 @@ static HOT_DATA PyCFunction original_run;
 /* The types of another interpreter are not ours. */
 static thread_buffer *buffer_for(PyObject *task)
 {
-    return identity.c_task && PyObject_TypeCheck(task, identity.c_task) ? ring_current() : NULL;
+    return identity.c_task && PyObject_TypeCheck(task, identity.c_task) ? found_current() : NULL;
 }
 
 /* `callback`: NULL if it was the step of `task`. */
@@ -35,7 +36,7 @@ static HOT PyObject *leave(step_entry entry, PyObject *task, PyObject *callback,
     uint64_t tick = clock_tick();
     PyObject *raised = result ? NULL : PyErr_GetRaisedException();
     if (!b) {
-        if (tasks_adopting && (b = ring_current()))
+        if ((tasks_adopting || found_awaited) && (b = found_current()))
             tasks_end_adopted(b, tick);
     } else if (callback) {
         tasks_end_callback(b, tick, callback);
@@ -85,7 +86,7 @@ static HOT PyObject *run_traced(PyObject *context, PyObject *const *args, Py_ssi
         count < 1 || is_watched_step(args[0]) ? LOOP_NO_PART : watched_part(compat_running_frame());
     if (caller != LOOP_RUNS_STEPS && caller != LOOP_RUNS_TRIO)
         return call_run(context, args, count, keywords);
-    thread_buffer *b = ring_current();
+    thread_buffer *b = caller == LOOP_RUNS_TRIO ? ring_current() : found_current();
     if (caller == LOOP_RUNS_TRIO) {
         if (b)
             trio_begin_step(b);

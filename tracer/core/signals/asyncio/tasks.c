@@ -100,7 +100,7 @@ HOT void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *
     uint32_t stack = stacks_capture_within(contexts_tstate(b), &watched_runners, b->loop_caller, &called);
     contexts_name(b, called);
     const known_task known = known_as(task);
-    uint32_t id = known.id ? known.id : introduce(b, tick, task, ORIGIN_CREATED);
+    uint32_t id = known.id ? known.id : introduce(b, tick, task, future ? ORIGIN_ADOPTED : ORIGIN_CREATED);
     if (!id)
         return;
     uint8_t flag = known.awaits_lock && is_cancelled_wait(task, future) ? READY_CANCELLED : 0;
@@ -252,21 +252,24 @@ HOT void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)
     tasks_end_step(b, tick, identity_task_of(callback));
 }
 
-HOT_DATA const thread_buffer *tasks_adopting;
+HOT_DATA int tasks_adopting;
 
 void tasks_end_adopted(thread_buffer *b, uint64_t tick)
 {
-    if (b != tasks_adopting)
+    if (!b->is_adopting)
         return;
     const noticed end = running_noticed(b, tick);
     drop_raised(b, &end, NULL);
     step *top = running_top(b);
     if (!top || top->kind != STEP_ADOPTED)
         return;
-    tasks_adopting = NULL;
+    tasks_adopting--;
+    b->is_adopting = 0;
     b->depth--;
     PyObject *task = (PyObject *)(uintptr_t)top->object;
-    if (top->readied_itself)
+    if (!task)
+        ring_emit(b, running_end(b, &end), REC_CB_END, 0, 0, 0, 0);
+    else if (top->readied_itself)
         ring_emit(b, running_end(b, &end), REC_STEP_YIELD, 0, top->task, 0, 0);
     else if (identity_find(task)) /* else it has died: do not follow the address */
         end_task(b, &end, task, top->task);
@@ -319,17 +322,15 @@ static int runs_elsewhere(PyObject *task)
     return current == task;
 }
 
-/* Registers a task that already exists, with what it waits for; what it does on another thread is not
- * known until its step ends. */
-static void adopt(thread_buffer *b, uint64_t tick, PyObject *task)
+void tasks_adopt_state(thread_buffer *b, PyObject *task)
 {
-    uint32_t id = introduce(b, tick, task, ORIGIN_ADOPTED);
+    uint32_t id = identity_id(task);
     PyObject *waiter = id ? identity_read(task, FIELD_WAITER) : NULL;
     const noticed now = running_noticed(b, clock_tick());
     if (waiter && waiter != Py_None)
         end_await(b, &now, task, id, waiter);
     else if (id && !runs_elsewhere(task))
-        ring_emit(b, clock_tick(), REC_READY, 0, id, 0, 0);
+        ring_emit(b, clock_tick(), REC_READY, READY_BY_NOBODY, id, 0, 0);
     Py_XDECREF(waiter);
 }
 
@@ -344,8 +345,8 @@ HOT void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject
 {
     known_task *known = identity_find(task);
     if (!known || !known->is_starting) {
-        if (!known && !raised && awaits(task))
-            adopt(b, tick, task);
+        if (!known && !raised && awaits(task) && introduce(b, tick, task, ORIGIN_ADOPTED))
+            tasks_adopt_state(b, task);
         return;
     }
     known->is_starting = 0;
@@ -368,30 +369,36 @@ HOT void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject
         end_task(b, &end, task, id);
 }
 
-PyDoc_STRVAR(adopt_doc, "adopt_task(task, is_current)\n\n"
-"Registers a task that already exists: with what it waits for, or as running.");
-
-static PyObject *adopt_task(PyObject *module, PyObject *args)
+int tasks_adopt(thread_buffer *b, PyObject *task)
 {
-    (void)module;
-    PyObject *task;
-    int is_current;
-    if (!PyArg_ParseTuple(args, "Op", &task, &is_current))
-        return NULL;
-    thread_buffer *b = ring_current();
-    if (!b || !identity_is_task(task) || identity_id(task))
-        Py_RETURN_NONE;
-    if (!is_current) {
-        adopt(b, clock_tick(), task);
-        Py_RETURN_NONE;
-    }
-    uint32_t id = introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
-    if (!id)
-        Py_RETURN_NONE;
-    tasks_adopting = b;
+    PyObject *state = identity_is_task(task) && !identity_id(task) ? identity_read(task, FIELD_STATE) : NULL;
+    int is_new = state && identity_same_text(state, identity.pending) &&
+                 introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
+    Py_XDECREF(state);
+    return is_new;
+}
+
+static void push_adopted(thread_buffer *b, PyObject *task, uint32_t id)
+{
+    tasks_adopting++;
+    b->is_adopting = 1;
     running_push(b, (step){.object = task, .task = id, .kind = STEP_ADOPTED});
+}
+
+void tasks_adopt_running(thread_buffer *b, PyObject *task)
+{
+    uint32_t known = identity_id(task);
+    uint32_t id = known ? known : introduce(b, clock_tick(), task, ORIGIN_ADOPTED);
+    if (!id)
+        return;
+    push_adopted(b, task, id);
     ring_emit(b, clock_tick(), REC_STEP_BEGIN, 0, id, 0, 0);
-    Py_RETURN_NONE;
+}
+
+void tasks_adopt_called(thread_buffer *b, uint32_t func)
+{
+    push_adopted(b, NULL, 0);
+    ring_emit(b, clock_tick(), REC_CB_BEGIN, CALLED_BY_NOBODY, func, (uint64_t)(uintptr_t)b, 0);
 }
 
 PyDoc_STRVAR(wrapper_doc, "watch_wrapper(function, wrapper)\n\n"
@@ -410,6 +417,5 @@ static PyObject *watch_wrapper(PyObject *module, PyObject *args)
 
 PyMethodDef tasks_methods[] = {
     {"watch_wrapper", watch_wrapper, METH_VARARGS, wrapper_doc},
-    {"adopt_task", adopt_task, METH_VARARGS, adopt_doc},
     {NULL, NULL, 0, NULL},
 };

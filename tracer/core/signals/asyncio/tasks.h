@@ -18,8 +18,15 @@ void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *han
 void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback);
 /* The step in which the recording began has ended, if it is this thread's. */
 void tasks_end_adopted(thread_buffer *b, uint64_t tick);
-/* The thread that began the recording inside a step, until that step ends; NULL: none. */
-extern const thread_buffer *tasks_adopting;
+/* How many threads are still in a step in which the recording began. */
+extern int tasks_adopting;
+/* Makes a task known that there is already; whether it was not yet. */
+int tasks_adopt(thread_buffer *b, PyObject *task);
+/* What it waits for; what it does on another thread is not known until that one comes to a hook. */
+void tasks_adopt_state(thread_buffer *b, PyObject *task);
+/* The one that this thread is in a step of; or the function that its loop has called back. */
+void tasks_adopt_running(thread_buffer *b, PyObject *task);
+void tasks_adopt_called(thread_buffer *b, uint32_t func);
 /* The parts of a new task, which its own fields may not have yet. */
 typedef struct {
     uint32_t loop;

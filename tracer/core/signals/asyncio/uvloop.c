@@ -15,6 +15,7 @@
 #include "ring/hot.h"
 #include "ring/streams.h"
 #include "signals/asyncio/contexts.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/running.h"
@@ -33,7 +34,8 @@ enum { ARGUMENTS = 16, SLOTS = 16, NS_PER_S = 1000000000 };
 /* A task's step that is handed over in an envelope is recorded like one that is not. */
 static void enveloped_begins(thread_buffer *b, PyObject *callback, const void *self, uint64_t due_ns)
 {
-    tasks_begin_scheduled(b, callback, self, due_ns);
+    if (found_current())
+        tasks_begin_scheduled(b, callback, self, due_ns);
 }
 
 static const envelope_hooks hooks_of_envelope = {enveloped_begins, tasks_end_callback};
@@ -70,7 +72,7 @@ static PyObject *call_sealed(enum method which, Py_ssize_t place, PyObject *loop
 /* A callback's call_soon() or call_soon_threadsafe(). The loop may run it before the call has returned. */
 static HOT PyObject *schedule(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
-    thread_buffer *b = count ? ring_current() : NULL;
+    thread_buffer *b = count ? found_called() : NULL;
     PyObject *task = b ? identity_task_of(args[0]) : NULL;
     if (!b)
         return call(which, loop, args, count, keywords);
@@ -125,7 +127,7 @@ static PyObject *call_later_traced(PyObject *loop, PyObject *const *args, Py_ssi
     if (result && sealed) {
         uint64_t due_ns = due_of(result);
         envelopes_due(sealed, due_ns);
-        if (!due_ns && (b = steps_same_recording(entry)))
+        if (!due_ns && (b = steps_same_recording(entry)) && found_current())
             tasks_callback_ready(b, tick, sealed);
     }
     Py_XDECREF(sealed);
@@ -155,7 +157,7 @@ static PyObject *add_writer_traced(PyObject *loop, PyObject *const *args, Py_ssi
 
 static PyObject *run_traced(PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
-    thread_buffer *b = ring_current();
+    thread_buffer *b = found_current();
     int runs = b && loops_uv_run(b, loop);
     PyObject *result = call(RUN, loop, args, count, keywords);
     PyObject *raised = result ? NULL : PyErr_GetRaisedException();
@@ -192,7 +194,7 @@ static const builtin_wrapper trampolines[METHODS] = {
 static HOT int enter_traced(PyObject *context)
 {
     int result = PyContext_Enter(context);
-    thread_buffer *b = result == 0 ? ring_current() : NULL;
+    thread_buffer *b = result == 0 ? found_current() : NULL;
     if (b && b->in_libuv)
         contexts_enter(b);
     return result;
@@ -200,7 +202,7 @@ static HOT int enter_traced(PyObject *context)
 
 static HOT int exit_traced(PyObject *context)
 {
-    thread_buffer *b = ring_current();
+    thread_buffer *b = found_current();
     if (b && b->in_libuv && (tasks_adopting || !contexts_leave_known(b))) {
         uint64_t tick = clock_tick();
         PyObject *raised = contexts_tstate(b)->current_exception ? PyErr_GetRaisedException() : NULL;
