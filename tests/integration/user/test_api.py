@@ -155,8 +155,8 @@ def test_from_other_threads(tmp_path: Path) -> None:
 
 
 def test_while_a_loop_runs_in_another_thread(tmp_path: Path) -> None:
-    """A task in the middle of its step is shown as running from its next hook on, not as ready,
-    and goes on normally."""
+    """A task in the middle of its step is shown as running from its next hook on, not as
+    ready, and goes on normally."""
     spinning, recording = threading.Event(), threading.Event()
 
     async def spins() -> None:

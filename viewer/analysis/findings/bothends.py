@@ -7,6 +7,7 @@ from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.itself import is_own
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
@@ -16,7 +17,6 @@ _MS = 1_000_000
 # Half a second; both began at the same time, and the client's wait ended with the server's.
 _LONG_NS = 500 * _MS
 _TOGETHER_NS = 50 * _MS
-_COVERED = 8, 10
 _MOST = 1_000
 # Whoever reads a response has sent its request; whoever serves it should not read then.
 _READS = " HTTPResponse."
@@ -47,7 +47,7 @@ def both_wait(facts: Facts) -> Iterator[Finding]:
             is_here = (
                 model.thread_process[table.who[other]] == model.thread_process[table.who[row]]
             )
-            if ends and is_here and met * _COVERED[1] >= (end - start) * _COVERED[0]:
+            if ends and is_here and covers(met, end - start):
                 yield _finding(facts, row, other)
                 break
 

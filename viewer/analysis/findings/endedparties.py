@@ -7,7 +7,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.waits import place_in
 from viewer.analysis.findings.words import at, processes
-from viewer.analysis.ledger.resource import window
+from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
@@ -22,7 +22,6 @@ _LIBRARY = ("/multiprocessing/", "/threading.py")
 # the time, in waits for children or for such locks: nobody was there who had it.
 _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
-_STILL = 8, 10
 _STANDS = (
     "os.waitpid",
     "select.poll.poll",
@@ -105,7 +104,7 @@ def _stands_still(facts: Facts, family: Family, row: int) -> bool:
         still = sum(
             ns for call, ns in split.calls.items() if facts.call(call)[0].endswith(_STANDS)
         )
-        if still * _STILL[1] < (until - since) * _STILL[0]:
+        if not covers(still, until - since):
             return False
     return True
 

@@ -13,12 +13,12 @@ from viewer.analysis.findings.handed import EVENTS, started_for, was_woken
 from viewer.analysis.findings.waits import GETS, LongWaits, Wait, place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 
 _MS = 1_000_000
 # Half a second was lost in waits that were given up, or are not over, after a thread had
 # failed that had ended such waits, or had fed those who had, who all wait for most of it, too.
 _LOST_NS = 500 * _MS
-_COVERED = 8, 10
 _STEPS = 4  # from who waits to whom that one waits for, and so on
 # Nobody ever ended such a wait: then it may be for a thread that failed shortly before it, or
 # meanwhile. Whoever waits again and again looks after something else meanwhile.
@@ -168,7 +168,7 @@ class _Search:
             if other.end_ns <= wait.start_ns:
                 break
             met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
-            if met * _COVERED[1] >= wait.ns * _COVERED[0]:
+            if covers(met, wait.ns):
                 return other
         return None
 

@@ -7,6 +7,7 @@ from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import LongWaits, place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import CONTINUES, IO
@@ -20,7 +21,6 @@ _MS = 1_000_000
 _LONG_NS = 500 * _MS
 _THEN_NS = 100 * _MS
 _ENDED_NS = 50 * _MS  # from the end of a child to the end of the wait for it
-_COVERED = 8, 10
 _FAMILY = 2  # processes
 _AGAIN = 3
 _MOST = 1_000  # calls that are looked at, the longest ones
@@ -55,7 +55,7 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
             met = min(table.end_ns[join], until) - max(table.start_ns[join], since)
             is_next = 0 <= until - table.end_ns[join] <= _THEN_NS
             is_parent = process_of[table.who[join]] == member.parent
-            is_covered = met * _COVERED[1] >= (until - since) * _COVERED[0]
+            is_covered = covers(met, until - since)
             if not _is_lock(facts, wait) and times[table.who[join], how[1]] >= _AGAIN:
                 continue
             if _has_ended(family, member.parent, table.end_ns[join]):

@@ -8,8 +8,9 @@ from statistics import median
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import LongWaits, place_in
+from viewer.analysis.findings.waits import LongWaits, longest_rows, place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
 from viewer.trace.columns import IO
@@ -22,7 +23,6 @@ _OTHERS = 3
 _TIMES = 10
 _LOST_NS = 500 * _MS
 _MOSTLY = 80  # per cent
-_COVERED = 8, 10
 _WAITS = ("os.waitpid", "os.wait", "os.wait3", "os.wait4", "os.waitid", "select.poll.poll")
 _NO_FAULT = ("computing", "accept", "poll", "select")  # it has work, or waits for clients
 _MOST = 1_000
@@ -84,10 +84,7 @@ def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
 def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
     """The row of a call in which the parent waits for a child for most of a time; -1 none."""
     table, met_ns, found = facts.model.states, 0, -1
-    rows = [*facts.rows_of((IO,), _MS)]
-    if len(rows) > _MOST:
-        rows = sorted(rows, key=lambda row: table.start_ns[row] - table.end_ns[row])[:_MOST]
-    for row in rows:
+    for row in longest_rows(facts, (IO,), _MS, _MOST):
         if facts.model.thread_process[table.who[row]] != parent:
             continue
         met = min(table.end_ns[row], until) - max(table.start_ns[row], since)
@@ -95,7 +92,7 @@ def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
             continue
         met_ns += met
         found = row
-    return found if met_ns * _COVERED[1] >= (until - since) * _COVERED[0] else -1
+    return found if covers(met_ns, until - since) else -1
 
 
 def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
@@ -142,6 +139,6 @@ def _is_awaited(facts: Facts, job: Job, since: int) -> bool:
     for wait in LongWaits.of(facts).all:
         met = min(wait.end_ns, job.end_ns) - max(wait.start_ns, since)
         is_mine = wait.who == ("thread", job.thread) and wait.name in _IN_POOL
-        if is_mine and met * _COVERED[1] >= (job.end_ns - since) * _COVERED[0]:
+        if is_mine and covers(met, job.end_ns - since):
             return True
     return False

@@ -7,6 +7,7 @@ from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.doing import Doing, mostly
 from viewer.analysis.findings.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.inside import known_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
@@ -19,16 +20,16 @@ _MS = 1_000_000
 # As with modules that are imported: half a second, and a quarter of the recording.
 _LONG_NS = 500 * _MS
 _PART = 1, 4
-# Server, the part of a path, and the function in which it waits for the application's start.
+# The part of a path, the function that waits for the application's start, and the server.
 _SERVERS = (
-    ("uvicorn", "/uvicorn/lifespan/on.py:", "LifespanOn.startup"),
-    ("hypercorn", "/hypercorn/asyncio/lifespan.py:", "Lifespan.wait_for_startup"),
+    ("/uvicorn/lifespan/on.py:", ("LifespanOn.startup",), "uvicorn"),
+    ("/hypercorn/asyncio/lifespan.py:", ("Lifespan.wait_for_startup",), "hypercorn"),
 )
 
 
 def slow_start_up(facts: Facts) -> Iterator[Finding]:
     """A server waits for the code that the application runs at its start."""
-    if not mentioned(facts.model, *(file for _, file, _ in _SERVERS)):
+    if not mentioned(facts.model, *(file for file, _, _ in _SERVERS)):
         return
     model, trace, slices = facts.model, facts.model.trace, facts.model.trace.slices
     awaits = trace.engine.longer(
@@ -88,8 +89,5 @@ def _own_ns(facts: Facts, step: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _server(stack: str) -> str:
-    for frame in stack.split("\n"):
-        for name, file, function in _SERVERS:
-            if file in frame and place_of(frame).function == function:
-                return name
-    return ""
+    found = known_in(stack.split("\n"), _SERVERS)
+    return found[1] if found is not None else ""

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
+from viewer.analysis.findings.inside import called_by, known_in
 from viewer.analysis.findings.words import at, names
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import within
+from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -25,7 +26,6 @@ _PAUSE_NS = 20 * _MS  # between two questions, on a busy machine
 # library took no more jobs, since it had as many as it may.
 _FULL_NS = 1_000 * _MS
 _LONG_NS = 200 * _MS
-_COVERED = 8, 10
 _TELLING_NS = _MS
 
 
@@ -48,6 +48,9 @@ _RUNNERS = (
             "ConsumerThread.run",
             ("/dramatiq/", frozenset(("Message.get_result", "ResultBackend.get_result")))),
 )  # fmt: skip
+
+
+_KNOWN = tuple((one.file, {one.works, one.fetches} - {""}, one) for one in _RUNNERS)
 
 
 class _Stack(NamedTuple):
@@ -111,18 +114,13 @@ def _threads(facts: Facts) -> Iterator[tuple[_Runner, _Threads, _Threads]]:
 @lru_cache(maxsize=4096)
 def _of(stack: str) -> _Stack | None:
     frames = stack.split("\n")
-    for n, frame in enumerate(frames):
-        for runner in _RUNNERS:
-            if runner.file not in frame:
-                continue
-            function = place_of(frame).function
-            if function not in (runner.works, runner.fetches):
-                continue
-            job = next((one for one in reversed(frames[:n]) if not is_library(one)), "")
-            part, functions = runner.results
-            asks = any(part in f and place_of(f).function in functions for f in frames[:n])
-            return _Stack(runner, function == runner.works, job, asks and job != "")
-    return None
+    found = known_in(frames, _KNOWN)
+    if found is None:
+        return None
+    n, runner = found
+    job, asked = called_by(frames, n), known_in(frames[:n], [(*runner.results, "")])
+    is_worker = place_of(frames[n]).function == runner.works
+    return _Stack(runner, is_worker, job, asked is not None and job != "")
 
 
 # Jobs that wait for jobs --------------------------------------------------------------------
@@ -181,7 +179,7 @@ def _full(
         asks = [one for one in states if not _is_held_back(one)]
         held = [(one.start_ns, one.end_ns) for one in states if _is_held_back(one)]
         start, end = _longest_between([*idle, *asks], since, until)
-        if end - start >= _FULL_NS and _is_most(within(held, start, end), end - start):
+        if end - start >= _FULL_NS and covers(within(held, start, end), end - start):
             return _starved(facts, runner, workers, fetcher, (start, end))
     return None
 
@@ -191,10 +189,6 @@ def _is_held_back(one: _State) -> bool:
     return one.state == LOCK_WAIT
 
 
-def _is_most(ns: int, of_ns: int) -> bool:
-    return ns * _COVERED[1] >= of_ns * _COVERED[0]
-
-
 def _starved(
     facts: Facts, runner: _Runner, workers: _Threads, fetcher: int, times: tuple[int, int]
 ) -> Finding | None:
@@ -202,7 +196,7 @@ def _starved(
     jobs = [one for states in workers.values() for one in states if one.job]
     times_of = [(one.start_ns, one.end_ns) for one in jobs]
     long = [(a, b) for a, b in times_of if b - a >= _LONG_NS]
-    if not _is_most(within(long, start, end), (end - start) * len(workers)):
+    if not covers(within(long, start, end), (end - start) * len(workers)):
         return None
     ns = defaultdict[str, int](int)
     for one in jobs:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from tracer.units import duration
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.joined import join_of
-from viewer.analysis.findings.waits import LongWaits, place_in
+from viewer.analysis.findings.waits import LongWaits, longest_rows, place_in
 from viewer.analysis.findings.words import at
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
@@ -17,7 +18,6 @@ from viewer.words import code
 _MS = 1_000_000
 # Half a second, of which all others stood still for four fifths.
 _LONG_NS = 500 * _MS
-_COVERED = 8, 10
 _ENDED_NS = 50 * _MS  # from a child's end to the end of the wait for it
 _MOST = 1_000  # calls that are looked at, the longest ones
 _MESSAGE = "/multiprocessing/connection.py:"
@@ -63,7 +63,7 @@ def standing_still(facts: Facts) -> Iterator[Finding]:
 def _calls(facts: Facts, family: Family) -> list[_Call]:
     table, found = facts.model.states, list[_Call]()
     mains = {member.main: member for member in family.members.values() if member.main >= 0}
-    for row in [*facts.rows_of((IO,), _LONG_NS)][:_MOST]:
+    for row in longest_rows(facts, (IO,), _LONG_NS, _MOST):
         member = mains.get(table.who[row])
         if member is not None:
             name, site = facts.call(table.row[row])
@@ -75,7 +75,7 @@ def _calls(facts: Facts, family: Family) -> list[_Call]:
 
 def _covers(other: _Call, call: _Call) -> bool:
     met = min(other.end_ns, call.end_ns) - max(other.start_ns, call.start_ns)
-    return met * _COVERED[1] >= (call.end_ns - call.start_ns) * _COVERED[0]
+    return covers(met, call.end_ns - call.start_ns)
 
 
 def _is_read(call: _Call) -> bool:

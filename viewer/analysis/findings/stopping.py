@@ -9,9 +9,11 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.inside import known_in
 from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
@@ -21,7 +23,6 @@ _MS = 1_000_000
 # Who stops a service notices half a second; a request that was there for four fifths of it,
 # and was the last one to end, is what it waited for. uvicorn looks ten times a second.
 _LONG_NS = 500 * _MS
-_COVERED = 8, 10
 _LAST_NS = 250 * _MS
 _MOST = 1_000  # tasks that are looked at, the last ones
 
@@ -46,6 +47,9 @@ _SERVERS = (
 )  # fmt: skip
 
 
+_KNOWN = tuple((one.file, one.waits, one) for one in _SERVERS)
+
+
 def slow_stop(facts: Facts) -> Iterator[Finding]:
     """A server waits for open requests when it is told to stop."""
     if not mentioned(facts.model, *(server.file for server in _SERVERS)):
@@ -63,11 +67,8 @@ def slow_stop(facts: Facts) -> Iterator[Finding]:
 
 @lru_cache(maxsize=4096)
 def _of(stack: str) -> _Server | None:
-    for frame in stack.split("\n"):
-        for server in _SERVERS:
-            if server.file in frame and place_of(frame).function in server.waits:
-                return server
-    return None
+    found = known_in(stack.split("\n"), _KNOWN)
+    return found[1] if found is not None else None
 
 
 def _finding(facts: Facts, task: int, server: _Server, waits: list[int]) -> Iterator[Finding]:
@@ -78,7 +79,7 @@ def _finding(facts: Facts, task: int, server: _Server, waits: list[int]) -> Iter
         for which, since, until in _lives(facts, facts.model.owners.task_process[task])
         if which != task
         and end - _LAST_NS <= until <= end
-        and (until - max(since, start)) * _COVERED[1] >= (end - start) * _COVERED[0]
+        and covers(until - max(since, start), end - start)
     ]
     by_site = defaultdict[str, list[tuple[Who, int, int]]](list)
     for which, since, until in open_ones[-_MOST:]:

@@ -9,18 +9,18 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.doing import mostly
 from viewer.analysis.findings.facts import BLOCKED, Facts, Finding
+from viewer.analysis.findings.inside import called_by, known_in
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import within
+from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.states import mentioned
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import place_of
 from viewer.words import code
 
 _MS = 1_000_000
 # For a second it never waited for a message, and was blocked for four fifths of that by what
 # it did for those it had: several of them, since none of these waits is longer than a third.
 _FULL_NS = 1_000 * _MS
-_COVERED = 8, 10
 _PART = 3
 _WAITS = 4
 # Where the program's own loop handles them, one message may be what several waits are for.
@@ -49,6 +49,9 @@ _CONSUMERS = (
     _Consumer("kombu's consumer", "/kombu/mixins.py:",
               frozenset(("ConsumerMixin.run", "ConsumerMixin.consume"))),
 )  # fmt: skip
+
+
+_KNOWN = tuple((one.file, one.takes, one) for one in _CONSUMERS)
 
 
 class _Stack(NamedTuple):
@@ -91,17 +94,14 @@ def no_time_for_messages(facts: Facts) -> Iterator[Finding]:
 @lru_cache(maxsize=4096)
 def _of(stack: str) -> _Stack | None:
     frames = stack.split("\n")
-    for n, frame in enumerate(frames):
-        for consumer in _CONSUMERS:
-            if consumer.file in frame and place_of(frame).function in consumer.takes:
-                own = (one for one in reversed(frames[:n]) if not is_library(one))
-                return _Stack(consumer, next(own, ""))
-    return None
+    found = known_in(frames, _KNOWN)
+    return _Stack(found[1], called_by(frames, found[0])) if found is not None else None
 
 
 @lru_cache(maxsize=4096)
 def _own(stack: str) -> str:
-    return next((frame for frame in stack.split("\n") if not is_library(frame)), "")
+    frames = stack.split("\n")[::-1]
+    return called_by(frames, len(frames))
 
 
 def _finding(
@@ -113,7 +113,7 @@ def _finding(
     longest = max((b - a for a, b in times), default=0)
     if end - start < _FULL_NS or longest * _PART > end - start:
         return None
-    if within(times, start, end) * _COVERED[1] < (end - start) * _COVERED[0]:
+    if not covers(within(times, start, end), end - start):
         return None
     is_called = sum(one.is_called for one in parts) * 2 > len(parts)
     sites = Counter(one.site for one in parts if one.is_called == is_called)

@@ -35,6 +35,11 @@ def within(times: Iterable[tuple[int, int]], since: int, until: int) -> int:
     return sum(max(min(end, until) - max(start, since), 0) for start, end in times)
 
 
+def covers(ns: int, of_ns: int) -> bool:
+    """Whether it is four fifths of a time: all of it, but for moments between two waits."""
+    return ns * 10 >= of_ns * 8
+
+
 def window(from_ns: int, until_ns: int) -> Windows:
     return Windows(memoryview(array("q", [from_ns])), memoryview(array("q", [until_ns])))
 
