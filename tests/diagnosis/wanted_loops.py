@@ -18,6 +18,19 @@ LOOPS: dict[str, Wanted] = {
     "aa10_pool_polled_for_a_free_one": Wanted(
         "pool exhausted", ("ping", "Pool.take", "2 through at a time", "report")
     ),
+    "ab01_trio_start_never_started": Wanted(
+        "wait in vain", ("main", "listen", "task_status.started", "Event"), ("trio",)
+    ),
+    "ab03_limiter_lock_over_sleep": Wanted(
+        "lock held across await", (r"ab03\w+.py:19", "sleep")
+    ),
+    "ab04_channel_clone_left_open": Wanted(
+        "wait in vain", ("consume", "produce", "clones"), ("trio",)
+    ),
+    "ab06_half_open_probe_lost": Wanted(
+        "wait in vain", ("5 tasks `call`", "Breaker.enter", "`call` was cancelled")
+    ),
     "ok_aa3_zmq_workers_keep_up": Wanted("", (), ("zmq",)),
     "ok_aa4_deferred_lock_short": Wanted("", (), ("twisted",)),
+    "ok_ab1_trio_start_and_threads": Wanted("", (), ("trio",)),
 }

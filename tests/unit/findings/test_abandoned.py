@@ -132,7 +132,7 @@ def test_tasks_that_are_awaited(tmp_path, story):
     assert kinds(tmp_path, stopped(**story)) == []
 
 
-def group(idle_ns=1_200 * MS, sent=True, gave_up=True, produces=0):
+def group(idle_ns=1_200 * MS, sent=True, gave_up=True, produces=0, what="TaskGroup"):
     """`main` waits for a group whose workers wait for items; `produce` has ended."""
     trace = TraceBuilder(argv="rows.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
@@ -143,7 +143,7 @@ def group(idle_ns=1_200 * MS, sent=True, gave_up=True, produces=0):
         for name in ("worker", "produce")
     )
     items = trace.lock("Queue.get", GET)
-    main.ready(0).running(0).awaits(MS, "TaskGroup", site="/app/rows.py:20 main")
+    main.ready(0).running(0).awaits(MS, what, site="/app/rows.py:20 main")
     produce.ready(MS).running(40 * MS)
     if sent:
         worker.ready(MS).running(2 * MS)
@@ -175,6 +175,13 @@ def test_nobody_fills_the_queue_any_more(tmp_path):
         "whoever had put something into that queue, `produce`, had ended (done). Send a last "
         "item to each consumer, or cancel them when the producers have ended."
     )
+
+
+def test_a_nursery_ends_with_its_last_task(tmp_path):
+    """Trio's time-out cancels the tasks, and the nursery is over with them."""
+    (found,) = find_in(tmp_path, group(gave_up=False, what="nursery"))
+    assert found.finding == "wait in vain"
+    assert found.text.startswith("Waited in vain: `main` in `main` (rows.py:20) waited 1.25 s")
 
 
 @pytest.mark.parametrize(

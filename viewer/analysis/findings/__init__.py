@@ -99,6 +99,7 @@ from viewer.analysis.findings.starved import starved_workers
 from viewer.analysis.findings.stopping import slow_stop
 from viewer.analysis.findings.stragglers import straggler
 from viewer.analysis.findings.streams import both_read
+from viewer.analysis.findings.stuckchildren import no_start, stuck_children
 from viewer.analysis.findings.subscribers import no_time_for_messages
 from viewer.analysis.findings.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.ticking import ticking_callbacks
@@ -171,6 +172,8 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_party,  # uneven workers
     no_producer,  # wait in vain
     forgotten_task,  # wait in vain
+    no_start,  # wait in vain
+    stuck_children,  # wait in vain
     swallowed_cancel,  # wait in vain
     slow_clean_up,  # wait in vain
     close_in_vain,  # wait in vain

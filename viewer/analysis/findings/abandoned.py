@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.causes.part import Kind
 from viewer.analysis.findings.blockers import Blockers
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import (
+    CHANNELS,
     FOR_TASKS,
     GETS,
     GIVEN_UP,
@@ -37,7 +39,12 @@ _JUST_NS = 5 * _MS
 _TOGETHER_NS = 50 * _MS
 _MOST = 200  # awaits of other tasks that are looked at, the longest ones
 _HOW = {s.CANCELLED: "cancelled", s.DONE: "done"}
+_LAST = (
+    "Send a last item to each consumer, or cancel them when the producers have ended.",
+    "Close all clones of its sending end, also the one that the others were made from.",
+)
 _AWAIT = s.AWAIT_PREFIX
+_NURSERY = f"{_AWAIT}nursery"
 _TASK = s.AWAIT_TASK_PREFIX.removeprefix(_AWAIT)
 _NOT_BY_TASKS = (For.CLOCK, For.OUTSIDE, For.CHILD)  # another task ends such waits by force
 
@@ -93,7 +100,10 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
         enders, parent = blockers.enders(lock), owned.owner[i]
         gone_ns = max(map(waits.ends_ns, enders), default=0)
         since = max(gone_ns, *(wait.start_ns for wait in found))
-        is_given_up = waits.tree.ended_by(parent, i).kind in GIVEN_UP
+        # A nursery of trio is over when its last task is, which a time-out has cancelled.
+        ends = {waits.tree.ended_by(wait.who[1], wait.slice).kind for wait in found}
+        is_over = facts.awaited(i)[0] == _NURSERY and ends == {Kind.TIMEOUT}
+        is_given_up = is_over or waits.tree.ended_by(parent, i).kind in GIVEN_UP
         if not enders or not is_given_up or slices.end_ns[i] - since < _IDLE_NS:
             continue
         lost = slices.end_ns[i] - since
@@ -104,8 +114,8 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
             f"`{what.removeprefix(_AWAIT)}` ({at(facts, slices.start_ns[i])}) for "
             f"{users(model, (wait.who for wait in found))}{place_in(found[0].site)}, idle in "
             f"`{found[0].name}` for the last {duration(lost)}: whoever had put something into "
-            f"that queue, {users(model, enders)}, had ended{_how(facts, set(enders))}. Send a "
-            f"last item to each consumer, or cancel them when the producers have ended."
+            f"that queue, {users(model, enders)}, had ended{_how(facts, set(enders))}. "
+            f"{_LAST[found[0].name in CHANNELS]}"
         )
         whole = slices.end_ns[i] - slices.start_ns[i]
         evidence = facts.evidence(("task", parent), slices.start_ns[i], whole, site)

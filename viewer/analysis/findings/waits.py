@@ -27,7 +27,8 @@ _LOCKS = ("Lock", "RLock")
 _NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
 # For room in a queue, and for what is in it: of threads and asyncio, of anyio and trio.
 PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
-GETS = ("Queue.get", "SimpleQueue.get", "MemoryObjectStream.receive", "MemoryChannel.receive")
+CHANNELS = ("MemoryObjectStream.receive", "MemoryChannel.receive")
+GETS = ("Queue.get", "SimpleQueue.get", *CHANNELS)
 # For the end of one task; for that of several, which the waiter created.
 FOR_TASKS = (
     s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX), "gather", "wait", "TaskGroup", "nursery",
