@@ -1,11 +1,12 @@
 """`tracer why`: reads a trace, explains its worst waits."""
 
 from dataclasses import replace
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
+from viewer.analysis.ended import raised, text_of
 from viewer.analysis.findings.facts import Facts
 from viewer.analysis.findings.moment import slow_moment
-from viewer.analysis.flight import flight_of
+from viewer.analysis.flight import Flight, flight_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import Answer, worst_waits
 from viewer.commands.garbage import keep, make_room, uncollected
@@ -47,11 +48,13 @@ def why(
     is_open = not (task or thread or at or region or process)
     taken = flight_of(model) if is_open else None
     answer, said, lead = Answer((), 0), "", ""
-    if taken is not None and taken.trigger:
-        since_ns, until_ns = taken.moment_ns
-        at_ns = min(until_ns, model.end_ns) - 1
-        answer = worst_waits(model, most, replace(asked, at_ns=at_ns, since_ns=since_ns))
-        said = "" if as_json else _moment(model, Style.of(out))
+    moment = _moment(model, taken, Style.of(out)) if taken is not None else None
+    if taken is not None and moment is not None:
+        at_ns = min(moment.until_ns, model.end_ns) - 1
+        answer = worst_waits(
+            model, most, replace(asked, at_ns=at_ns, since_ns=moment.since_ns)
+        )
+        said = "" if as_json else moment.said
         lead = (
             "The waits of that time:"
             if said
@@ -75,9 +78,27 @@ def why(
     out.write((lead and f"{lead}\n\n") + render_text(answer, Style.of(out)))
 
 
-def _moment(model: Model, style: Style) -> str:
-    """What a snapshot was taken for; "": it took no time. What others wait for is not all of
-    it, and perhaps nobody waits yet."""
-    for finding in slow_moment(Facts(model)):
-        return "\n".join(line.strip() for line in wrap(finding.text, style.width)) + "\n\n"
-    return ""
+class _Moment(NamedTuple):
+    """What a snapshot was taken for, in words; "": it took no time. What others wait for is
+    not all of it, and perhaps nobody waits yet."""
+
+    since_ns: int
+    until_ns: int
+    said: str
+
+
+def _moment(model: Model, taken: Flight, style: Style) -> _Moment | None:
+    """None: the snapshot was taken for none."""
+    facts = Facts(model)
+    exception = raised(facts, taken)
+    if exception is not None:
+        said = _wrapped(text_of(facts, exception), style)
+        return _Moment(exception.at_ns - 1, exception.at_ns, said)
+    if not taken.trigger:
+        return None
+    texts = [finding.text for finding in slow_moment(facts)]
+    return _Moment(*taken.moment_ns, _wrapped(texts[0], style) if texts else "")
+
+
+def _wrapped(text: str, style: Style) -> str:
+    return "\n".join(line.strip() for line in wrap(text, style.width)) + "\n\n"

@@ -81,3 +81,62 @@ def test_why_opens_on_it(tmp_path, capsys):
     first, second = re.findall(r"^  \d\. .*", waits, re.M)
     assert "`victim`" in first
     assert "`partner`" in second
+
+
+def ended(trace: TraceBuilder, at: int, name: str = "ValueError") -> TraceBuilder:
+    """The snapshot that an exception at the end has left."""
+    (recording,) = (event for event in trace.events if event.name == s.RECORDING)
+    recording.args[s.ARG_BEGAN] = START_NS - 60_000 * MS
+    said: dict[str, Arg] = {s.ARG_REASON: f"exception ({name})", s.ARG_ASKED: 30_000 * MS}
+    trace.instant(trace.tracer, at, s.SNAPSHOT, s.CAT_TRACER, **said)
+    return trace
+
+
+def failing() -> TraceBuilder:
+    """`main` survives an error of `early`, then awaits `late`, whose error ends it."""
+    trace = TraceBuilder(signals="tasks")
+    thread = trace.thread("MainThread", 100)
+    loop = trace.loop(thread)
+    main, early, late = (
+        loop.task(name, name, "/app/a.py:5 main") for name in ("main", "early", "late")
+    )
+    main.ready(0).running(MS).awaits(2 * MS, "task early", site="/app/a.py:7 main")
+    early.ready(2 * MS).running(3 * MS).done(5 * MS, "failed: ValueError")
+    main.ready(5 * MS).running(6 * MS).awaits(7 * MS, "task late", site="/app/a.py:9 main")
+    late.ready(7 * MS).running(8 * MS).done(38 * MS, "failed: ValueError")
+    main.ready(38 * MS).running(39 * MS).done(40 * MS, "failed: ValueError")
+    for task, start, end in (
+        (main, 1, 2),
+        (early, 3, 5),
+        (main, 6, 7),
+        (late, 8, 38),
+        (main, 39, 40),
+    ):
+        loop.step(task, start * MS, end * MS)
+    return trace
+
+
+def test_why_opens_on_the_exception_that_ended_the_program(tmp_path, capsys):
+    """On who failed with it first, and who awaited that; not on an error before."""
+    path = tmp_path / "snapshot.pftrace"
+    path.write_bytes(ended(failing(), 41 * MS).data())
+    assert main(["why", str(path)]) == 0
+    said, then, waits = capsys.readouterr().out.partition("\n\nThe waits of that time:\n\n")
+    assert " ".join(said.split()) == (
+        "The program ended with ValueError: `late` failed with it at 38.0 ms, after 30.0 ms "
+        "of its last step; then `main`."
+    )
+    assert then
+    (only,) = re.findall(r"^  \d\. .*", waits, re.M)
+    assert "awaited `task late`" in only
+
+
+def test_why_of_an_exception_that_no_task_failed_with(tmp_path, capsys):
+    path = tmp_path / "snapshot.pftrace"
+    path.write_bytes(ended(failing(), 41 * MS, "KeyError").data())
+    assert main(["why", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "The program ended with KeyError at 41.0 ms, the end of the recording; no task failed "
+        "with it.\n\n"
+    )
