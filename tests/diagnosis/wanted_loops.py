@@ -27,6 +27,9 @@ LOOPS: dict[str, Wanted] = {
     "ab04_channel_clone_left_open": Wanted(
         "wait in vain", ("consume", "produce", "clones"), ("trio",)
     ),
+    "ab05_aiofiles_line_by_line": Wanted(
+        "awaits in turn", ("load", "readline", "thread pool"), ("aiofiles",)
+    ),
     "ab06_half_open_probe_lost": Wanted(
         "wait in vain", ("5 tasks `call`", "Breaker.enter", "`call` was cancelled")
     ),

@@ -37,6 +37,7 @@ from viewer.analysis.findings.fullqueues import full_queues
 from viewer.analysis.findings.general import unexplained
 from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
+from viewer.analysis.findings.handovers import tiny_jobs
 from viewer.analysis.findings.hanging import readers_pile_up
 from viewer.analysis.findings.heldup import held_up
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
@@ -138,6 +139,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     ticking_callbacks,  # busy loop
     awaits_in_turn,
     one_at_a_time,  # awaits in turn
+    tiny_jobs,  # awaits in turn
     manager_asked,  # awaits in turn
     slow_consumer,
     no_time_for_messages,  # slow consumer
