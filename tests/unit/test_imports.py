@@ -168,3 +168,8 @@ def test_arrows_are_found(tmp_path: Path) -> None:
         "viewer.trace.reader -> viewer.render.units",
         "viewer.trace.reader -> viewer.commands.view",
     }
+
+
+def test_report_loads_no_arithmetic_of_fractions() -> None:
+    """It takes longer than most findings, and nearly none of them needs it."""
+    assert not loaded_with("viewer.commands.report") & {"statistics", "fractions", "decimal"}

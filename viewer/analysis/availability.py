@@ -87,6 +87,9 @@ def histogram_rows(model: Model) -> tuple[HistogramRow, ...]:
     return tuple(found)
 
 
+type _Marks = list[tuple[int, int]]  # windows, first and last, marked once or often
+
+
 def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     """One row for each loop that ran anything.
 
@@ -108,14 +111,8 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         for start, end, row in zip(starts, spans.end_ns, spans.first, strict=True)
     ]
     # By loop; most loops of a trace with very many have no marks.
-    bad, lost, off = (dict[int, _Marks]() for _ in range(3))
+    bad, lost, off = (defaultdict[int, _Marks](list) for _ in range(3))
     stops = _Stops(model)
-
-    def of(marks: dict[int, _Marks], at: int) -> _Marks:
-        found = marks.get(at)
-        if found is None:
-            found = marks[at] = _Marks(counts[at])
-        return found
 
     def mark(marks: dict[int, _Marks], at: int, since: int, until: int) -> None:
         """Marks the windows of a loop that contain one of the moments [since, until)."""
@@ -124,7 +121,7 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
             start = starts[at]
             first = (since - start) // WINDOW_NS if since > start else 0
             last = (until - 1 - start) // WINDOW_NS
-            of(marks, at).put(first if first < count else count - 1, last)
+            _put(marks[at], count, first if first < count else count - 1, last)
 
     def mark_bad(at: int, from_ns: int, until_ns: int) -> None:
         if until_ns <= stops.first_ns(at):
@@ -142,7 +139,8 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         if at < 0:
             continue
         if since > covered[at] - ANSWER_NS:
-            mark_bad(at, covers[at], covered[at])
+            if covered[at]:
+                mark_bad(at, covers[at], covered[at])
             covers[at], covered[at] = since, until
         elif until > covered[at]:
             covered[at] = until
@@ -162,16 +160,17 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
                 mark(lost, at, since, until)
     for at, (from_ns, until_ns) in stops.each():
         first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after it stopped
-        of(off, at).put(max(first, 0), (until_ns - starts[at]) // WINDOW_NS - 1)
+        last = (until_ns - starts[at]) // WINDOW_NS - 1
+        _put(off[at], counts[at], max(first, 0), last)
     found = []
     pids = {process: model.pid(process) for process in {loop.process for loop in model.loops}}
     for at, loop in enumerate(model.loops):
         known = available = counts[at]
         unknown = 0
         if at in bad and at not in lost and at not in off:
-            available -= bad[at].count()
+            available -= _marked(bad[at], known)
         elif at in lost or at in off:
-            marks = (of(which, at).all() for which in (bad, lost, off))
+            marks = (_windows(which.get(at, []), known) for which in (bad, lost, off))
             windows = list(zip(*marks, strict=True))
             good = [
                 is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off
@@ -191,36 +190,29 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     return tuple(found)
 
 
-class _Marks:
-    """Windows that are marked, once or often: told by where marks begin and end."""
+def _put(marks: _Marks, count: int, first: int, last: int) -> None:
+    """Marks the windows from first to last, as far as there are such."""
+    if last >= count:
+        last = count - 1
+    if first <= last:
+        marks.append((first, last))
 
-    __slots__ = ("_count", "_parts")
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._parts: list[tuple[int, int]] = []  # first, last
+def _windows(marks: _Marks, count: int) -> list[bool]:
+    """By window whether it is marked."""
+    changes = array("i", bytes(4 * (count + 1)))
+    for first, last in marks:
+        changes[first] += 1
+        changes[last + 1] -= 1
+    return [count > 0 for count in accumulate(changes[:-1])]
 
-    def put(self, first: int, last: int) -> None:
-        """Marks the windows from first to last, as far as there are such."""
-        if last >= self._count:
-            last = self._count - 1
-        if first <= last:
-            self._parts.append((first, last))
 
-    def all(self) -> list[bool]:
-        """By window whether it is marked."""
-        changes = array("i", bytes(4 * (self._count + 1)))
-        for first, last in self._parts:
-            changes[first] += 1
-            changes[last + 1] -= 1
-        return [count > 0 for count in accumulate(changes[:-1])]
-
-    def count(self) -> int:
-        """How many windows are marked."""
-        if len(self._parts) == 1:
-            ((first, last),) = self._parts
-            return last - first + 1
-        return sum(self.all())
+def _marked(marks: _Marks, count: int) -> int:
+    """How many windows are marked."""
+    if len(marks) == 1:
+        ((first, last),) = marks
+        return last - first + 1
+    return sum(_windows(marks, count))
 
 
 class _Stops:

@@ -5,6 +5,8 @@ Worker threads of trio, gevent and others sleep so. Nobody holds such a lock aga
 
 from array import array
 from collections.abc import Container
+from itertools import compress
+from operator import eq
 
 from tracer import schema as s
 from viewer.trace.columns import FAILED, HOLD, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column, States
@@ -60,14 +62,17 @@ def _waits_for_own(
     waits = memoryview(bytes(states.state).translate(_WAITS))
     by_who = engine.group_keys(waits, states.who, everyone, 1)
     pairs = engine.pairs(by_who, states.owner)
-    tids = threads.tids
+    who = [*map(states.who.__getitem__, pairs.head)]
+    owners = engine.take(states.owner, pairs.head, -1)
+    same = map(
+        eq, engine.take(states.owner_id, owners, -1), map(threads.tids.__getitem__, who)
+    )
     own = {
         number
-        for number, row in enumerate(pairs.head)
-        if (owner := states.owner[row]) >= 0
+        for number in compress(range(len(who)), same)
+        if (owner := owners[number]) >= 0
         and not states.owner_is_task[owner]
-        and states.owner_id[owner] == tids[states.who[row]]
-        and states.owner_process[owner] == thread_process[states.who[row]]
+        and states.owner_process[owner] == thread_process[who[number]]
     }
     return [row for row, number in enumerate(pairs.number) if number in own] if own else []
 

@@ -45,8 +45,10 @@ def takers_of_queues(
     when."""
     model, table, trace = facts.model, facts.model.states, facts.model.trace
     known = facts.jobs.pool_of
-    for lock, name in enumerate(table.lock_name):
-        if trace.text(name).rpartition(": ")[2] not in names:
+    called = {name for name in {*table.lock_name}
+              if trace.text(name).rpartition(": ")[2] in names}  # fmt: skip
+    for lock, name in enumerate(table.lock_name if called else ()):
+        if name not in called:
             continue
         rows, starts, ends = facts.ledger.waits_for(lock)
         if any(table.state[row] & STATE_MASK == TASK_WAIT for row in rows):

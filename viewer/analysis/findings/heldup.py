@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from statistics import median
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -38,6 +37,8 @@ def held_up(facts: Facts) -> Iterator[Finding]:
     """Others wait for their answers until the long command of one of them is over."""
     if not mentioned(facts.model, _FILES):
         return
+    from statistics import median  # it takes longer to import than this file
+
     calls = sorted(_commands(facts), key=lambda call: call.start_ns)
     by_site = defaultdict[str, list[Call]](list)
     for call in calls:

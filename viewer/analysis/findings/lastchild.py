@@ -3,7 +3,6 @@ waits for it alone; and the last job of a pool of processes whose others have no
 
 from collections import defaultdict
 from collections.abc import Iterator
-from statistics import median
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.doing import mostly
@@ -52,6 +51,8 @@ def last_child(facts: Facts) -> Iterator[Finding]:
 def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
     if len(members) <= _OTHERS:
         return
+    from statistics import median  # it takes longer to import than this file
+
     usual = int(median(member.end_ns - member.start_ns for member in members))
     last = max(members, key=lambda member: member.end_ns)
     since = max([last.start_ns, *(m.end_ns for m in members if m is not last)])
@@ -110,6 +111,8 @@ def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
     others = [job for job in batch if job is not last]
     if len(others) < _OTHERS or not {job.worker for job in others} - {last.worker}:
         return
+    from statistics import median  # it takes longer to import than this file
+
     since = max([last.start_ns, *(job.end_ns for job in begun if job is not last)])
     first, ns = min(job.start_ns for job in batch), last.end_ns - since
     usual = int(median(job.ran_ns for job in others))

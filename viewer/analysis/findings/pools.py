@@ -69,7 +69,7 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
 
         def summed(measure: str, workers: list[int] = workers) -> int:
             column = facts.threads.measure(measure)
-            return sum([column[thread] for thread in workers])
+            return sum(map(column.__getitem__, workers))
 
         wall = summed("wall_ns")
         locks = summed("lock") - summed("idle")
