@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from tracer import schema as s
+from viewer.analysis.handlers import handlers_in_polls
 from viewer.analysis.ledger.resource import Losses
 from viewer.analysis.rows import Later
 from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
@@ -94,10 +95,10 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     """One row for each loop that ran anything.
 
     A loop would not have answered within 10 ms of a moment t if until t + 10 ms it was in one
-    and the same step or callback, or in one gap between its slices; or if a task that was
-    ready at t still was 10 ms later. A window is available if it has no such moment. Windows
-    are counted from the loop's first slice; the last one has what remains. Times in which the
-    loop did not run at all do not count.
+    and the same step or callback, in one gap between its slices, or in a signal handler that
+    had interrupted its poll; or if a task that was ready at t still was 10 ms later. A window
+    is available if it has no such moment. Windows are counted from the loop's first slice; the
+    last one has what remains. Times in which the loop did not run at all do not count.
     """
     slices, engine = model.trace.slices, model.trace.engine
     loops = len(model.loops)
@@ -152,6 +153,8 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
             mark_bad(at, from_ns, until_ns)
         else:
             mark(bad, at, from_ns, until_ns - ANSWER_NS)
+    for handler in handlers_in_polls(model):
+        mark_bad(handler.loop, handler.start_ns, handler.end_ns)
     losses = Losses.of(model)
     for at, loop in enumerate(model.loops if losses else ()):
         if counts[at]:

@@ -41,6 +41,7 @@ from viewer.analysis.findings.handovers import tiny_jobs
 from viewer.analysis.findings.hanging import readers_pile_up
 from viewer.analysis.findings.heldup import held_up
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
+from viewer.analysis.findings.interrupted import interrupted_loop
 from viewer.analysis.findings.itself import waits_for_itself
 from viewer.analysis.findings.jobs import pool_starvation
 from viewer.analysis.findings.joined import join_under_lock
@@ -113,6 +114,7 @@ __all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finding", "find"]
 FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_moment,
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
+    interrupted_loop,  # loop blocked
     loop_overloaded,
     blocked_reactor,  # loop blocked
     sleeping_loop,  # missed wake-up
