@@ -9,6 +9,31 @@ LOOPS: dict[str, Wanted] = {
     "aa02_barrier_within_permits": Wanted(
         "deadlock", ("3 tasks `shard`", "barrier", "permit")
     ),
+    "aa03_debounced_batch": Wanted(
+        "missed wake-up|wait in vain",
+        ("push", "Batch.add"),
+        missed="the trace does not say which timers of a loop are cancelled",
+    ),
+    "aa04_deferred_lock_lost": Wanted(
+        "slots never returned",
+        ("save", "DeferredLock"),
+        ("twisted",),
+        missed="Twisted's deferreds are not recorded",
+    ),
+    "aa05_notifications_fail_unseen": Wanted(
+        "wait in vain",
+        ("26 tasks", "send", "ConnectionError"),
+        missed="the trace does not say whether somebody asked for an exception",
+    ),
+    "aa06_slow_host_takes_all_clients": Wanted(
+        "pool exhausted", ("check", "_HTTPConnection.run", "4 at a time"), ("tornado",)
+    ),
+    "aa07_reply_never_sent": Wanted(
+        "wait in vain",
+        ("ask", "KeyError"),
+        ("zmq",),
+        missed="the trace does not say which socket of zmq is at the other end",
+    ),
     "aa08_shared_load_cancelled": Wanted(
         "wait in vain", ("8 tasks `request`", "encode", "cancelled 4 times")
     ),
@@ -20,6 +45,12 @@ LOOPS: dict[str, Wanted] = {
     ),
     "ab01_trio_start_never_started": Wanted(
         "wait in vain", ("main", "listen", "task_status.started", "Event"), ("trio",)
+    ),
+    "ab02_thread_not_abandoned": Wanted(
+        "wait in vain",
+        ("fetch", "query"),
+        ("trio",),
+        missed="the trace does not have the deadline of a cancel scope that has no effect",
     ),
     "ab03_limiter_lock_over_sleep": Wanted(
         "lock held across await", (r"ab03\w+.py:19", "sleep")

@@ -81,6 +81,7 @@ from viewer.analysis.findings.putoff import put_off
 from viewer.analysis.findings.queued import jobs_in_queue
 from viewer.analysis.findings.reactors import blocked_reactor
 from viewer.analysis.findings.reconnects import new_connections
+from viewer.analysis.findings.relays import relayed
 from viewer.analysis.findings.replaced import replaced_worker
 from viewer.analysis.findings.restless import busy_loop
 from viewer.analysis.findings.retried import retried_transaction
@@ -154,6 +155,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     ended_party,  # slots never returned, wait in vain
     slot_findings,  # pool exhausted, slots never returned
     polled_slots,  # pool exhausted
+    relayed,  # pool exhausted
     serves_in_turn,  # pool exhausted
     forking_server_full,  # pool exhausted
     one_server,  # pool exhausted
