@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from threading import Lock
@@ -156,6 +156,8 @@ class Endpoints:
                 until = time.monotonic_ns()
                 order = self._order(what, type_, since, until, trace=recorded.trace())
                 return self._derived(replace(order, is_delta=True))
+        if what == "trace":
+            self._begin_segment()
         since = time.monotonic_ns()
         self._wait(request, seconds)
         until = time.monotonic_ns()
@@ -238,6 +240,12 @@ class Endpoints:
         )
 
     # Ours
+
+    def _begin_segment(self) -> None:
+        """So that the trace does not begin seconds before, with the ring's last segment. If
+        there is no ring, or too many were asked for, it begins there."""
+        with suppress(TracerError):
+            self._recorder.ask("segment")
 
     def _marked(self, request: Request) -> int:
         """Has the recorder note where all threads are, and name the stacks that have no names

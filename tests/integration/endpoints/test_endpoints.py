@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Recorder
 from tests.support.listening import TIMEOUT_S, Running, until_gone
+from tests.support.validator.rules import validate
 from viewer.trace.reader import begins_as_trace
 
 pytestmark = pytest.mark.broad
@@ -270,4 +271,28 @@ def test_a_flight_recording(folder: Path) -> None:
     status, metrics = running.ask("/metrics")
     assert status == 200
     assert b"tracer_recording_info{" in metrics
+    running.end()
+
+
+LOGS = (
+    "import sys, threading, time, tracer\n"
+    "tracer.flight('flight', seconds=100, without=('sched',))\n"
+    "tracer.log('before')\n"
+    "over = threading.Event()\n"
+    "def logs():\n"
+    "    while not over.wait(0.01):\n"
+    "        tracer.log('meanwhile')\n"
+    "threading.Thread(target=logs).start()\n"
+    "time.sleep(0.2)\n"  # a segment of the ring is not younger than a tenth of a second
+    "print(tracer.listen('127.0.0.1:0'), flush=True)\n"
+    "sys.stdin.readline()\n"
+    "over.set()\n"
+)
+
+
+def test_a_trace_of_a_flight_recording(folder: Path) -> None:
+    """It has the seconds that were asked for, not all that is in the ring's newest file."""
+    running = Running(folder, LOGS)
+    summary = validate(running.get("trace?seconds=0.5"))
+    assert {said.name for said in summary.user.logs} == {"meanwhile"}
     running.end()

@@ -189,6 +189,12 @@ static void answer_stacks(connection *one, const control_facts *facts)
     json_put(out, ",\"now_ns\":%" PRIu64 "}\n", facts->now_ns);
 }
 
+/* So that a trace of the next seconds need not have those before. */
+static void answer_segment(connection *one, const control_facts *facts)
+{
+    json_put(&one->reply, "{\"begun\":%s}\n", facts->begin_segment() ? "true" : "false");
+}
+
 static void refuse(connection *one, const char *why)
 {
     one->reply.length = 0;
@@ -238,6 +244,7 @@ static const struct {
     {"metrics", answer_metrics, 0},
     {"stacks", answer_stacks, 0},
     {"snapshot", answer_snapshot, 0},
+    {"segment", answer_segment, 0},
     {"retained", answer_retained, 1},
 };
 

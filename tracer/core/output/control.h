@@ -22,6 +22,7 @@ typedef struct {
     uint64_t now_ns; /* the timeline is complete up to then */
     uint64_t start_ns, realtime_offset, overhead_ns, dropped, events, bytes;
     void (*ask_stacks)(void); /* has the stacks of all threads recorded; returns at once */
+    int (*begin_segment)(void); /* of a flight recording's ring; whether it did */
     const keeper_source_table *keeper;
 } control_facts;
 

@@ -44,6 +44,14 @@ int segments_are_due(const segment_ring *ring, uint64_t now_ns, uint64_t body_by
     return body_bytes >= newest->head_bytes || age_ns >= ring->window_ns;
 }
 
+/* Before it is due. Heads are no use by themselves: they may have an eighth of the ring at most, as bodies do. */
+int segments_may_begin(const segment_ring *ring, uint64_t now_ns)
+{
+    const segment *newest = ring->count ? &ring->list[ring->count - 1] : NULL;
+    return newest && now_ns >= ring->retry_ns && ring->count < SEGMENTS / 2 && now_ns - newest->from_ns >= SHORTEST_NS &&
+           newest->head_bytes <= ring->most_bytes / PARTS / (SEGMENTS / 2);
+}
+
 static void drop_oldest(segment_ring *ring)
 {
     char path[SEGMENT_PATH];

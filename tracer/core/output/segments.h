@@ -30,6 +30,8 @@ enum segment_part { SEGMENT_HEAD, SEGMENT_BODY };
 
 /* Returns 0 or an errno. */
 int segments_open(segment_ring *ring, const char *folder, uint64_t window_ns, uint64_t most_bytes);
+/* Whether there is room for another one that somebody asks for. */
+int segments_may_begin(const segment_ring *ring, uint64_t now_ns);
 /* Whether another segment shall begin, when so much is in the newest body; `failed`: that could not be written. */
 int segments_are_due(const segment_ring *ring, uint64_t now_ns, uint64_t body_bytes, int failed);
 /* Begins another one and drops those that are no longer needed: all others, if the newest could not be written.

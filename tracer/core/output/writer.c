@@ -252,6 +252,11 @@ static int rotate(void)
     return flight_rotate(&w.flight, now_written(), w.start_ns);
 }
 
+static int begin_segment(void)
+{
+    return w.flight.ring.folder[0] && segments_may_begin(&w.flight.ring, now_written()) && rotate() == 0;
+}
+
 static uint64_t dropped_in_all(void)
 {
     uint64_t dropped = w.dropped_by_gone + w.line.undrawn;
@@ -310,7 +315,7 @@ static void pass(enum upto upto)
     w.sources->after_pass();
     control_facts facts = {&w.line, w.ticks.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
                            dropped_in_all(), w.line.out.events, bytes_written(),
-                           w.sources->ask_stacks, w.sources->keeper};
+                           w.sources->ask_stacks, begin_segment, w.sources->keeper};
     debug_tell(&facts);
     int is_asked = control_serve(&facts);
     w.period_ns = period_after(w.line.out.events - events_before, w.switches - switches_before, is_asked);
