@@ -60,7 +60,7 @@ HANDLE = "/app/peer.py:9 handle"
 LINE = f"{STREAMS}:562 StreamReader.readline\n{HANDLE}"
 
 
-def asked(ns=700 * MS, via="Timeout._on_timeout", stack=TO_THE_END, other=LINE):
+def asked(ns=700 * MS, via="Timeout._on_timeout", stack=TO_THE_END, other=LINE, waker="timer"):
     """A client reads until the end; the server waits for its next line."""
     trace = TraceBuilder(argv="peer.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
@@ -69,7 +69,7 @@ def asked(ns=700 * MS, via="Timeout._on_timeout", stack=TO_THE_END, other=LINE):
     handle.awaits(5, "socket", site=HANDLE, stack=other)
     task = loop.task("main", site="/app/peer.py:25 main").ready(6).running(6)
     task.awaits(10, "socket", site=ASK, stack=stack)
-    args = {"waker": "timer", "via": via} if via else {"waker": "io"}
+    args = {"waker": waker, "via": via} if via else {"waker": waker}
     task.ready(10 + ns, **args).running(10 + ns).done(10 + ns)
     handle.ready(end, waker="io").running(end).done(end)
     thread.end(end)
@@ -97,7 +97,8 @@ def test_the_other_side_is_elsewhere(tmp_path):
     "story",
     [
         pytest.param({"ns": 400 * MS}, id="little is lost"),
-        pytest.param({"via": ""}, id="it ends"),
+        pytest.param({"via": "", "waker": "io"}, id="it ends"),
+        pytest.param({"via": "", "waker": "cancel"}, id="it is cancelled when all ends"),
         pytest.param({"stack": SOME}, id="it reads what is there"),
     ],
 )

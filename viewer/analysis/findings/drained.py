@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.causes.part import Kind
 from viewer.analysis.findings.facts import Facts, Finding
 from viewer.analysis.findings.waits import GIVEN_UP, LongWaits, longest_slices, place_in, users
 from viewer.analysis.findings.words import at
@@ -67,7 +68,7 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
             by_line[facts.awaited(i)[1]].append(i)
     for site, found in by_line.items():
         lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
-        if lost < _LOST_NS or not all(_is_given_up(waits, owner[i], i) for i in found):
+        if lost < _LOST_NS or not all(_is_given_up(waits, kind, owner[i], i) for i in found):
             continue
         worst = max(found, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
         longest = slices.end_ns[worst] - slices.start_ns[worst]
@@ -106,6 +107,8 @@ def _others(facts: Facts, worst: int) -> str:
     return f": {users(facts.model, whos)}{place_in(site)} {verb} for more meanwhile"
 
 
-def _is_given_up(waits: LongWaits, task: int, i: int) -> bool:
+def _is_given_up(waits: LongWaits, kind: _Kind, task: int, i: int) -> bool:
+    """Who reads may do so for ever, until it is cancelled when the program ends."""
     ended = waits.tree.ended_by(task, i)
-    return ended.kind in GIVEN_UP or waits.timed_out(ended, task, i)
+    gives_up = (Kind.TIMEOUT,) if kind.reads else GIVEN_UP
+    return ended.kind in gives_up or waits.timed_out(ended, task, i)
