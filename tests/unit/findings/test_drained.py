@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 SENDS = "/app/peer.py:10 peer"
 DRAIN = f"/usr/lib/python3.13/asyncio/streams.py:167 FlowControlMixin._drain_helper\n{SENDS}"
@@ -70,7 +71,13 @@ def asked(ns=700 * MS, via="Timeout._on_timeout", stack=TO_THE_END, other=LINE, 
     task = loop.task("main", site="/app/peer.py:25 main").ready(6).running(6)
     task.awaits(10, "socket", site=ASK, stack=stack)
     args = {"waker": waker, "via": via} if via else {"waker": waker}
-    task.ready(10 + ns, **args).running(10 + ns).done(10 + ns)
+    if waker == "cancel":
+        boss = loop.task("boss", site="/app/peer.py:30 boss").ready(7).running(9 + ns)
+        task.ready(10 + ns, by=boss)
+        boss.done(10 + ns)
+        task.running(10 + ns).done(10 + ns, s.CANCELLED)
+    else:
+        task.ready(10 + ns, **args).running(10 + ns).done(10 + ns)
     handle.ready(end, waker="io").running(end).done(end)
     thread.end(end)
     return trace.ended(end + MS)
