@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from viewer.trace.sites import place_of, via
+from viewer.trace.sites import NOWHERE, place_of, via
 
 _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 _AT_LINE = re.compile(r".*:\d+(?= |$)")  # a file's name may have spaces
@@ -60,8 +60,10 @@ def place(site: str, base: str = "") -> str:
     """`file.py:12` of a "path/file.py:12 function" site; of a library, `module/file.py:12`.
 
     With a `base` directory the path is kept, relative to it where that is shorter. Without,
-    the library's function that the user's code called there comes second.
+    the library's function that the user's code called there comes second. "" of no place.
     """
+    if site.startswith(NOWHERE):
+        return ""
     at_line = _AT_LINE.match(site)
     where = at_line[0] if at_line else site
     module = _LIBRARY.sub("", where)
@@ -86,10 +88,16 @@ def places(sites: Sequence[str], base: str) -> list[str]:
     ]
 
 
+def beside(site: str, base: str = "") -> str:
+    """` (file.py:12)`, what stands behind a name; "" of no place."""
+    where = place(site, base)
+    where = tail(where, _LONG) if base else where
+    return f" ({where})" if where else ""
+
+
 def code(name: str, site: str = "") -> str:
     """`name` in backquotes, and where it is."""
-    where = f" ({place(site)})" if site else ""
-    return f"`{shorten(name, _LONG)}`{where}"
+    return f"`{shorten(name, _LONG)}`{beside(site)}"
 
 
 def stems(names: Sequence[str]) -> list[str]:

@@ -5,13 +5,15 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.children import Children, children
 from viewer.analysis.endings import LOST, End, How, end_of, signal_name
-from viewer.analysis.processes.family import Family
+from viewer.analysis.processes.family import Family, Member
 from viewer.trace.model import Model
-from viewer.trace.reader import number_of
+from viewer.trace.reader import Process, number_of
 
 # The signals that a recording can have.
 _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
 _FORKS = "forks"  # the note on forked children, which are told one by one
+
+_LAUNCH_NS = 1_000_000_000  # from a fork to the program that it was for
 
 
 class Health(NamedTuple):
@@ -78,11 +80,21 @@ def health(model: Model) -> Health:
     )
 
 
+def _is_launch(process: Process, member: Member) -> bool:
+    """Whether it was forked only to become another program, which cannot be recorded, as
+    gevent's subprocess does: what did not fork is not missed either."""
+    is_short = process.end_ns - process.start_ns <= _LAUNCH_NS
+    return member.start is not None and is_short and not process.replaced_why
+
+
 def _end(model: Model, process: int) -> End:
     """How it ended; its parent may know which signal killed it."""
     found = end_of(model.trace.processes[process], model.trace.processes[process].live)
     member = Family.of(model).members[process]
-    if found.how is How.REPLACED and Family.of(model).became(process) >= 0:
+    if found.how is How.REPLACED and (
+        Family.of(model).became(process) >= 0
+        or _is_launch(model.trace.processes[process], member)
+    ):
         return found._replace(text="")
     if found.how is not How.UNKNOWN or member.told is None or member.told.signal is None:
         return found

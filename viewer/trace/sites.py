@@ -18,6 +18,7 @@ _STANDARD = re.compile(r"<frozen |.*/lib(?:64)?/python3(?:\.\d+t?)?/")
 # Code that a library made, named like a function (Sanic) or after its maker (SQLAlchemy).
 _MADE = re.compile(r"[A-Za-z_]\w*:-?\d+(?: |$)|<\w+ generated ")
 IMPORTLIB = ("<frozen importlib", "<frozen zipimport>")
+NOWHERE = "?:0"  # the site of a coroutine that is no Python function's, such as Cython's
 IMPORT = "import"  # what was called where the user's code imported something
 _SITE = re.compile(r"(.+):(-?\d+) (.+)")
 # What a loop's own code is called by: outside of it is only who started the loop.

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from tracer import schema as s
 from viewer.trace.columns import AWAIT, LOOP_TASK, Column, Owners
 from viewer.trace.reader import Trace
-from viewer.trace.sites import IMPORT, Site, entry, head, is_library, place_of, via
+from viewer.trace.sites import IMPORT, NOWHERE, Site, entry, head, is_library, place_of, via
 
 _SHUTDOWN = ("BaseEventLoop.shutdown_asyncgens", "BaseEventLoop.shutdown_default_executor")
 ASYNCIOS_OWN = "asyncio's own"
-NOWHERE = "?:0"  # the site of a coroutine that is no Python function's, such as Cython's
 # Where asyncio's loop, or what runs another loop, calls a step.
 _RUNS_STEPS = ("Handle._run", "BaseEventLoop.run_forever", "Runner.run")
 _ENDS = (("__enter__", "__exit__"), ("__aenter__", "__aexit__"))

@@ -4,9 +4,12 @@ import errno
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tracer import schema as s
 from viewer.analysis.endings import End, How, end_of
+from viewer.analysis.health import health
+from viewer.trace.model import build_model
 from viewer.trace.reader import Process, read_trace
 
 MS = 1_000_000
@@ -84,3 +87,23 @@ def test_cut(process, error, reason, by) -> None:
     whole = process(cut(error, reason, count=1_234, until_ns=until_ns))
     text = f"the file was cut {by}: the last 250 ms (1,234 events) are missing."
     assert end_of(whole, False) == End(42, How.CUT, text, 250 * MS, 1_234)
+
+
+@pytest.mark.parametrize(
+    ("lived_ms", "said"),
+    [
+        pytest.param(40, 0, id="it was forked for that"),
+        pytest.param(4_000, 1, id="it did something before"),
+    ],
+)
+def test_a_child_that_becomes_another_program(tmp_path, lived_ms, said) -> None:
+    """gevent's subprocess forks in Python: nothing is missed of what it starts."""
+    family = Family("/app/service.py")
+    main = family.first.thread("MainThread", 100).running(0)
+    child = family.fork(main, 100 * MS, 200)
+    at = (100 + lived_ms) * MS
+    child.instant(child.tracer, at, s.EXEC, s.CAT_TRACER, path="/usr/bin/uname")
+    main.end(5_000 * MS)
+    family.first.ended(5_000 * MS)
+    found = health(build_model(read_trace(family.write(tmp_path))))
+    assert sum("became" in end.text for end in found.ends) == said

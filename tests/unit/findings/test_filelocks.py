@@ -67,9 +67,15 @@ def test_a_lock_between_processes(tmp_path):
     assert "in `update` (jobs.py:9) for a lock between processes: 3 waits" in found.text
 
 
-def test_a_queue_of_multiprocessing_is_no_lock(tmp_path):
+@pytest.mark.parametrize(
+    "queue",
+    [
+        "/usr/lib/python3.13/multiprocessing/queues.py:102 Queue.get\n",
+        "/venv/lib/python3.13/site-packages/billiard/pool.py:445 Worker._recv\n",
+    ],
+)
+def test_a_queue_of_multiprocessing_is_no_lock(tmp_path, queue):
     """Its consumers wait for each other, as those of a pool do that have nothing to do."""
-    queue = "/usr/lib/python3.13/multiprocessing/queues.py:102 Queue.get\n"
     assert kinds(tmp_path, between(f"{LOCK}{queue}{SITE}")) == []
 
 

@@ -13,6 +13,8 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.why.step import Did, Step
 from viewer.render.text.steps import step_text
 from viewer.render.text.why import paragraph
+from viewer.trace.sites import NOWHERE
+from viewer.words import code
 
 SITE = "/app/app.py:{} {}"
 
@@ -120,3 +122,10 @@ def test_of_what_is_unknown_of_somebody_nothing_is_said(tmp_path: Path) -> None:
     model = model_of(tmp_path, trace.ended(83 * MS))
     said = paragraph(answer(model, task="fetch", at_ns=1_000_000_000 + 5 * MS).problems[0])
     assert "that time it waited for `pool_0`; other:" in said
+
+
+def test_who_is_at_no_place_has_no_brackets() -> None:
+    """A main greenlet, a coroutine of Cython's: what ran is no function of Python's."""
+    assert code("main greenlet", NOWHERE) == "`main greenlet`"
+    assert code("serve", SITE.format(7, "serve")) == "`serve` (app.py:7)"
+    assert step_text(Step(Did.CALLBACK, "step", "", NOWHERE, 0, 0)) == "callback `step` ran"

@@ -304,3 +304,21 @@ def test_who_waits_for_an_import_is_not_idle(tmp_path: Path) -> None:
     found = scene.problems(tmp_path)
     assert told(found)[0] == (What.IDLE, "loader", "import")
     assert [(c.kind, c.who) for c in found[0].worst.causes] == [(Kind.WAKER, "importer")]
+
+
+@pytest.mark.parametrize(
+    ("site", "count"),
+    [
+        pytest.param("/app/jobs.py:9 update", 1, id="the user's own lock"),
+        pytest.param(
+            "/venv/lib/python3.13/site-packages/billiard/synchronize.py:115 SemLock.__enter__",
+            0,
+            id="an idle worker's turn to read its queue",
+        ),
+    ],
+)
+def test_a_turn_at_a_queue_between_processes(tmp_path: Path, site: str, count: int) -> None:
+    scene = Scene()
+    worker = scene.thread("worker")
+    worker.io(10 * MS, "multiprocessing.SemLock.__enter__", site=site).native(910 * MS)
+    assert len(scene.problems(tmp_path)) == count

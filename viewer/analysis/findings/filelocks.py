@@ -31,7 +31,7 @@ _CHILDREN = ("os.waitpid", "os.wait")
 _NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
 # `with lock`; who acquires without it may wait for a signal.
 _BETWEEN = "SemLock.__enter__"
-_LIBRARY = "/multiprocessing/"
+_LIBRARIES = ("/multiprocessing/", "/billiard/")  # their queues' own locks
 # A lock of a manager: the wait is for the answer of the manager's process.
 _READ, _OF_MANAGER = "os.read", " AcquirerProxy."
 
@@ -65,7 +65,9 @@ def is_of_library(facts: Facts, row: int) -> bool:
     stack = stack_of(facts.model, row)
     frames = [place_of(frame) for frame in stack.split("\n")]
     outer = next((f for f in frames if not f.function.startswith("SemLock.")), None)
-    return outer is None or not outer.path or _LIBRARY in outer.path  # or it is unknown
+    if outer is None or not outer.path:  # it is unknown
+        return True
+    return any(library in outer.path for library in _LIBRARIES)
 
 
 def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:

@@ -33,6 +33,7 @@ _POLLS = ("select.", "selectors.")
 _RECEIVES = ("recv", "recv_into", "recvfrom", "recvmsg", "read", "readinto", "readline")
 _RESULTS = ("Future.result", "import", "Queue.put", "Queue.join", "Barrier.wait")
 _ENDS = ("Thread.join", "Thread.start", "gather", "wait", "nursery")
+_TURN = "SemLock.__enter__"  # in a library: who of a pool's idle workers reads its queue
 _WORKERS = "executor idle"
 _LOCKS = "Lock"  # idle waits for a lock are for a signal: see trace/signals.py
 _TAKEN = ("Queue.get", "MemoryChannel.receive", "MemoryObjectStream.receive")
@@ -196,7 +197,7 @@ class Weights:
             return True
         if name.startswith(_POLLS) and thread in self.loop_threads:
             return True
-        is_asking = name.startswith(_POLLS) or last in _RECEIVES
+        is_asking = name.startswith(_POLLS) or last in _RECEIVES or name.endswith(_TURN)
         return is_asking and (not where or is_library(where))
 
     def _of_sleep(self, wait: Wait) -> Weight:

@@ -7,7 +7,7 @@ from tracer import schema as s
 from tracer.units import durations, moments
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.step import Did, Step
-from viewer.words import code, place, shorten
+from viewer.words import beside, code, shorten
 
 _LONG = 48
 NUMBERED = re.compile(r"(.*) #(\d+)")
@@ -46,8 +46,7 @@ def _arrived(step: Step) -> str:
 
 
 def _wrote(step: Step) -> str:
-    where = f" ({place(step.site)})" if step.site else ""
-    return f"{name_of(step.who)} wrote to it{where}"
+    return f"{name_of(step.who)} wrote to it{beside(step.site)}"
 
 
 _STEPS: dict[Did, Callable[[Step], str]] = {

@@ -6,7 +6,7 @@ from tracer.units import duration, moment, plural, share
 from viewer.analysis.report import Report
 from viewer.analysis.tasks import By, Delay, TaskRow, Wait
 from viewer.render.text.tables import Cell, Style, Time, beginnings, over, spare, table
-from viewer.words import place, shorten, tail
+from viewer.words import beside, place, shorten, tail
 
 _MATTERS = 10  # a second reason is given when it is at least a tenth of the wait
 _HARDLY = 100  # a wait this many times shorter than the worst is not explained
@@ -55,7 +55,7 @@ def _instead(delay: Delay, row: TaskRow, report: Report, style: Style) -> str:
     who, nouns = f"`{shorten(delay.who, _LONG)}`", report.heading.nouns
     if delay.kind == "task" and (delay.who, delay.site) == (row.coro, row.site):
         who = f"other {who} {nouns.task}s"
-    at = f" ({tail(place(delay.site, style.base), _LONG)})" if delay.site else ""
+    at = beside(delay.site, style.base)
     return _INSTEAD[delay.kind].format(who=who, at=at, loop=nouns.loop.split()[-1])
 
 

@@ -13,7 +13,7 @@ from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread
 from viewer.analysis.threads import Held, ThreadRow
 from viewer.render.text.tables import Cell, Style, Time, beginnings, spare, table, wrap
-from viewer.words import Named, code, place, shorten, tail
+from viewer.words import Named, beside, code, place, shorten, tail
 
 _HEADLINES = 3
 _REASONS = 3  # given for each row
@@ -302,7 +302,7 @@ def waits_for_writers(report: Report, style: Style) -> list[tuple[int, str]]:
         names = {_of_process(report, one.process, one.who): one.site for one in row.writers}
         sites = {one.site for one in row.writers}
         who, site = next(iter(names.items()))
-        at = f" ({tail(place(site, style.base), _LONG)})" if site and len(sites) == 1 else ""
+        at = beside(site, style.base) if len(sites) == 1 else ""
         others = f" and {plural(len(names) - 1, 'other thread')}" if len(names) > 1 else ""
         call = _call_name(report, row, style).fitted(style.width - 4)
         waited = duration(sum(one.ns for one in row.writers))

@@ -14,7 +14,7 @@ from viewer.analysis.why.worst import Answer, Problem
 from viewer.render.text.cause_words import ANYWHERE, DID, ENDED, HELD, LINKS, ON_LOOP, WHICH
 from viewer.render.text.steps import NUMBERED, name_of, path
 from viewer.render.text.tables import Style, wrap
-from viewer.words import code, place, shorten, stem
+from viewer.words import beside, code, place, shorten, stem
 
 _WORTH = 20  # a part is mentioned when it is at least a twentieth of the wait
 _MOST = 4  # parts mentioned, at each level
@@ -94,7 +94,7 @@ def opening(explanation: Explanation) -> str:
         where = f" (in {place(explanation.site)})" if explanation.site else ""
         text = f"{_capital(who)} waited {took} for the GIL{where}, starting at {at}"
     elif wait.what is What.SLEEP and explanation.subject == s.SLEEP:
-        where = f" ({place(explanation.site)})" if explanation.site else ""
+        where = beside(explanation.site)
         text = f"{_capital(who)} slept for {took}{where}, starting at {at}"
     elif wait.what in (What.CALL, What.SLEEP):
         text = f"{_capital(who)} was in {what} for {took}, starting at {at}"
@@ -269,7 +269,7 @@ def _who(cause: Cause) -> str:
 
 
 def _at(cause: Cause) -> str:
-    return f" ({place(cause.site)})" if cause.site else ""
+    return beside(cause.site)
 
 
 def _worth_saying(causes: Sequence[Cause], whole: int) -> tuple[list[Cause], int]:
