@@ -23,12 +23,14 @@ def said(tmp_path, trace: TraceBuilder, known: tuple[Finding, ...] = ()) -> list
 
 def answered(
     callers=6, takes_ns=200 * MS, gap_ns=100 * MS, doing="io", what="Queue.get", site=ASK,
-    own=True, lives_ns=0,
+    own=True, lives_ns=0, takes=True,
 ):  # fmt: skip
     """Threads ask `sender` one after the other, which answers one after the other."""
     trace = TraceBuilder(argv="mail.py", signals=SIGNALS)
     inbox = trace.lock("Queue.get", TAKE)
-    sender = trace.thread("sender").lock_wait(0, "Queue.get", lock=inbox, site=TAKE)
+    sender = trace.thread("sender").native(0)
+    if takes:
+        sender.lock_wait(MS // 2, "Queue.get", lock=inbox, site=TAKE)
     one, asked = trace.lock(what, site), []
     for n in range(callers):
         lock = trace.lock(what, site) if own else one
@@ -64,6 +66,12 @@ def test_others_are_served_first(tmp_path):
     assert found.next_step.startswith("Look at what came first")
 
 
+def test_who_takes_requests_and_sleeps_is_no_clock(tmp_path):
+    (found,) = said(tmp_path, answered(doing="sleep"))
+    assert "`sender`, which ended them" in found.text
+    assert "asleep in `send` (mail.py:14)" in found.text
+
+
 def test_the_same_lock_goes_to_others_first(tmp_path):
     (found,) = said(tmp_path, answered(what="Lock", own=False))
     assert found.severity_ns == 1_505 * MS + 50
@@ -82,6 +90,7 @@ def test_the_same_lock_goes_to_others_first(tmp_path):
             {"callers": 2, "takes_ns": 1_200 * MS, "what": "Event.wait"}, id="one gate opens"
         ),
         pytest.param({"doing": "idle"}, id="who answers waits for answers itself"),
+        pytest.param({"doing": "sleep", "takes": False}, id="a clock ends what is due"),
         pytest.param({"own": False}, id="workers at one queue"),
         pytest.param({"site": "/usr/lib/python3.13/queue.py:9 get"}, id="a library waits"),
         pytest.param({"what": "Thread.join"}, id="for an end"),
@@ -116,6 +125,24 @@ def test_all_gave_up(tmp_path):
         "does not show who could have ended them."
     )
     assert found.severity_ns == 1_200 * MS
+
+
+def test_whoever_ends_such_waits_waits_itself(tmp_path):
+    """Its own request can only be answered by itself."""
+    trace = TraceBuilder(argv="mail.py", signals=SIGNALS)
+    reader = trace.thread("reader").native(0)
+    first, own = trace.lock("Future.result", ASK), trace.lock("Future.result", ASK)
+    page = trace.thread("page").lock_wait(MS, "Future.result", lock=first, site=ASK)
+    reader.native(30 * MS).release(30 * MS + 1, first, to=page)
+    page.native(31 * MS).end(32 * MS)
+    reader.lock_wait(40 * MS, "Future.result", lock=own, site=ASK, acquired=False)
+    reader.native(1_240 * MS).end(1_241 * MS)
+    (found,) = said(tmp_path, trace.ended(1_242 * MS))
+    assert found.text == (
+        "Long waits: `reader` in `ask` (mail.py:9) waited in vain in `Future.result`: 1 wait "
+        "without a result, 1.20 s in total, the longest 1.20 s (at 40.0 ms), while other "
+        "waits there were ended by `reader`, which waits here itself."
+    )
 
 
 def test_they_are_not_over(tmp_path):

@@ -4,6 +4,7 @@ on with what it had begun before. What the waits are for does not matter."""
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -46,7 +47,7 @@ _BEFORE_NS = 1 * _MS
 _IDLE = 5
 _LOOKED_AT = 10  # the longest waits of a line
 _ROWS = 200  # of a thread or task in a wait
-_MOST = 1_000  # waits that are looked at, the longest ones
+_MOST = 500  # waits that are looked at, the longest ones
 # Taken and given back, one after the other.
 SLOTS = ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "CapacityLimiter",
          "connection pool", *PUTS)  # fmt: skip
@@ -56,6 +57,7 @@ _RESULTS = ("Future.result", "AsyncResult", "executor (")
 _PLAIN = "executor"
 _SET = ("Event", "Condition")  # one may open a gate for the other, once
 _RECEIVES = ("recv", "accept", "select", "poll", "os.read", "readline")
+_BY_END = attrgetter("end_ns")
 _STEP = (
     "Look at what came first: make it shorter, give it a thread, task or slot of its own, or "
     "let more be served at once."
@@ -79,26 +81,22 @@ class _Late(NamedTuple):
 def after_others(facts: Facts) -> Iterator[Finding]:
     """Waits of one line that something else came before."""
     waits = LongWaits.of(facts)
-    if sum(wait.ns for wait in waits.all if wait.ender is not None) < _LOST_NS:
-        return
     by_line = defaultdict[tuple[str, str], list[_Late]](list)
-    for late in _late(facts, waits):
+    busy = _Busy(facts)
+    for late in _late(waits, busy):
         by_line[late.wait.name, late.wait.site].append(late)
     for found in by_line.values():
-        if _is_fault(facts, found) and _matters(waits, found):
+        if _is_fault(facts, busy, found) and _matters(waits, found):
             yield _finding(facts, waits, found)
 
 
-def _late(facts: Facts, waits: LongWaits) -> Iterator[_Late]:
+def _late(waits: LongWaits, busy: "_Busy") -> Iterator[_Late]:
     ended = defaultdict[tuple[str, object], list[Wait]](list)
-    for wait in waits.all:
+    for wait in sorted(waits.all, key=_BY_END):
         if wait.ender is not None and wait.ender != wait.who and not wait.failed:
             ended["ender", wait.ender].append(wait)
             if wait.lock >= 0:
                 ended["lock", wait.lock].append(wait)
-    for those in ended.values():
-        those.sort(key=lambda wait: wait.end_ns)
-    busy = _Busy(facts)
     long = [wait for wait in waits.all if wait.end_ns - wait.start_ns >= _WAIT_NS]
     if len(long) > _MOST:
         long.sort(key=lambda wait: wait.start_ns - wait.end_ns)
@@ -123,7 +121,7 @@ def _late(facts: Facts, waits: LongWaits) -> Iterator[_Late]:
 
 def _last_before(those: list[Wait], wait: Wait) -> Wait | None:
     """The last of others, of those in order of their ends, that got what they waited for."""
-    place = bisect_left(those, wait.end_ns - _TOGETHER_NS, key=lambda one: one.end_ns) - 1
+    place = bisect_left(those, wait.end_ns - _TOGETHER_NS, key=_BY_END) - 1
     while place >= 0 and those[place].end_ns > wait.start_ns:
         if those[place].who != wait.who:
             return those[place]
@@ -136,6 +134,7 @@ class _Busy:
 
     def __init__(self, facts: Facts) -> None:
         self.facts, self.model, self.ledger = facts, facts.model, facts.ledger
+        self._takes = dict[Who, bool]()
         self.jobs = defaultdict[int, list[Job]](list)
         for job in facts.jobs.all:
             self.jobs[job.thread].append(job)
@@ -152,24 +151,48 @@ class _Busy:
         is_job = is_result(wait.name)
         if is_idle(self.facts, kind, rows.row[place], is_job=is_job):
             return 0
-        if is_job and kind == "thread":
+        if is_job and which in self.jobs and kind == "thread":
             return self._other_job(wait, which, rows.end_ns[place])
-        is_asleep = self._is_asleep(kind, rows.row[place])
-        return 0 if is_asleep else min(rows.end_ns[place], wait.end_ns)
+        if is_asleep(self.facts, kind, rows.row[place]) and not self.takes(wait.ender):
+            return 0
+        return min(rows.end_ns[place], wait.end_ns)
+
+    def takes(self, who: Who) -> bool:
+        """Whether it waits for requests at times, as those do who serve others; whoever only
+        sleeps in between ends waits when it is time to, as a clock does."""
+        if who not in self._takes:
+            self._takes[who] = any(
+                is_idle(self.facts, who[0], row, is_job=False)
+                for row in first_rows(self.facts, who)
+            )
+        return self._takes[who]
 
     def _other_job(self, wait: Wait, thread: int, end_ns: int) -> int:
         """The same, in a job that somebody else submitted: nobody waits behind himself."""
-        mine = self.jobs.get(thread, [])
+        mine = self.jobs[thread]
         at_ = bisect_right(mine, wait.start_ns, key=lambda job: job.began_ns) - 1
         if at_ < 0 or mine[at_].submitter in (None, wait.who):
             return 0
         return min(end_ns, wait.end_ns) if mine[at_].ended_ns < wait.end_ns else 0
 
-    def _is_asleep(self, kind: str, row: int) -> bool:
-        """Those who look at intervals are asleep in between, as they should."""
-        if kind == "thread":
-            return self.model.states.state[row] & STATE_MASK == SLEEP
-        return self.facts.awaited(row)[0] == f"{s.AWAIT_PREFIX}{s.SLEEP}"
+
+def first_rows(facts: Facts, who: Who) -> Iterator[int]:
+    """The first rows of its states in which a thread or task waits."""
+    kind, which = who
+    rows = facts.ledger.rows_of_threads if kind == "thread" else facts.ledger.rows_of_tasks
+    waits = (AWAIT,) if kind == "task" else (LOCK_WAIT, IDLE_WAIT, IO)
+    states = facts.model.owners.kind if kind == "task" else facts.model.states.state
+    low, high = rows.offset[which], rows.offset[which + 1]
+    for row in rows.row[low : min(high, low + _ROWS)]:
+        if states[row] & STATE_MASK in waits:
+            yield row
+
+
+def is_asleep(facts: Facts, kind: str, row: int) -> bool:
+    if kind == "thread":
+        return facts.model.states.state[row] & STATE_MASK == SLEEP
+    is_wait = facts.model.owners.kind[row] == AWAIT
+    return is_wait and facts.awaited(row)[0] == f"{s.AWAIT_PREFIX}{s.SLEEP}"
 
 
 def is_idle(facts: Facts, kind: str, row: int, *, is_job: bool) -> bool:
@@ -189,7 +212,7 @@ def is_idle(facts: Facts, kind: str, row: int, *, is_job: bool) -> bool:
     return state not in (IO, SLEEP)
 
 
-def _is_fault(facts: Facts, found: list[_Late]) -> bool:
+def _is_fault(facts: Facts, busy: _Busy, found: list[_Late]) -> bool:
     worst, lost = max(late.wait.ns for late in found), sum(late.ns for late in found)
     if lost < _LOST_NS or worst < _WORST_NS:
         return False
@@ -203,7 +226,12 @@ def _is_fault(facts: Facts, found: list[_Late]) -> bool:
     if wait.name.startswith(SLOTS):
         return True
     longest = sorted(found, key=lambda late: -late.ns)[:_LOOKED_AT]
-    idle = sum(_idle_ns(facts, late) for late in longest)
+    ended = Counter(late.wait.ender for late in found)
+    idle = 0
+    for late in longest:
+        assert late.wait.ender is not None
+        is_clock = ended[late.wait.ender] > 1 and not busy.takes(late.wait.ender)
+        idle += _idle_ns(facts, late, is_clock=is_clock)
     return idle * _IDLE < sum(late.ns for late in longest)
 
 
@@ -224,8 +252,8 @@ def _matters(waits: LongWaits, found: list[_Late]) -> bool:
     return sum(late.ns for late in found) * _OF_LIVES >= lives
 
 
-def _idle_ns(facts: Facts, late: _Late) -> int:
-    """How long the one who ended a wait was idle before that."""
+def _idle_ns(facts: Facts, late: _Late, *, is_clock: bool) -> int:
+    """How long the one who ended a wait was idle before that; a clock also while asleep."""
     assert late.wait.ender is not None
     kind, which = late.wait.ender
     rows = facts.ledger.rows_of_threads if kind == "thread" else facts.ledger.rows_of_tasks
@@ -233,13 +261,17 @@ def _idle_ns(facts: Facts, late: _Late) -> int:
     start, end = late.wait.start_ns, late.wait.start_ns + late.ns
     place = bisect_right(rows.end_ns, start, low, high)
     is_job, met = is_result(late.wait.name), 0
-    blocked = (AWAIT,) if kind == "task" else (LOCK_WAIT, IDLE_WAIT, IO)
+    blocked = (AWAIT,) if kind == "task" else (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
     states = facts.model.owners.kind if kind == "task" else facts.model.states.state
     for at_ in range(place, min(high, place + _ROWS)):
         if rows.start_ns[at_] >= end:
             break
         row = rows.row[at_]
-        if states[row] & STATE_MASK in blocked and is_idle(facts, kind, row, is_job=is_job):
+        if states[row] & STATE_MASK not in blocked:
+            continue
+        if is_idle(facts, kind, row, is_job=is_job) or (
+            is_clock and is_asleep(facts, kind, row)
+        ):
             met += min(rows.end_ns[at_], end) - max(rows.start_ns[at_], start)
     return met
 

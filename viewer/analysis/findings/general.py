@@ -11,12 +11,13 @@ _SHAPES = (after_others, waits_in_vain)
 # A fault of a known kind that cost a quarter as much is what there is to say; so is one at a
 # line that these waits were at, or led to.
 _PART = 4
+_LOST_NS = 1_000_000_000  # less is lost by none of them
 
 
 def unexplained(facts: Facts, known: Sequence[Finding]) -> Iterator[Finding]:
     """The most expensive waits that no known fault explains: at most one finding."""
-    most = sum(wait.ns for wait in LongWaits.of(facts).all)
-    if any(one.severity_ns * _PART >= most for one in known):
+    most = sum(wait.end_ns - wait.start_ns for wait in LongWaits.of(facts).all)
+    if most < _LOST_NS or any(one.severity_ns * _PART >= most for one in known):
         return
     found = [
         finding

@@ -64,10 +64,26 @@ def _finding(facts: Facts, waits: LongWaits, found: list[Wait], lost: int) -> Fi
         f"total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)})"
     )
     if why is None:
-        text += ". The trace does not show who could have ended them"
+        text += _enders(facts, waits, found)
     else:
         times = [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]]
         did = doing(facts, times, name_of(facts.model, worst.who))
         whose = "which" if len(why.by) == 1 else "who"
         text += f", {why.why}" + (f"; {whose} spent {did}" if did else "")
     return Finding(LONG_WAITS, lost, f"{text}.", waits.evidence(worst), _STEP)
+
+
+def _enders(facts: Facts, waits: LongWaits, found: list[Wait]) -> str:
+    """Who ended other waits at the same line, as one of the waiters itself may have."""
+    at_line = found[0].name, found[0].site
+    enders = {
+        wait.ender
+        for wait in waits.all
+        if (wait.name, wait.site) == at_line and not wait.failed and wait.ender is not None
+    }
+    if not enders:
+        return ". The trace does not show who could have ended them"
+    said = f", while other waits there were ended by {users(facts.model, enders)}"
+    if len(enders) == 1 and enders <= {wait.who for wait in found}:
+        said += ", which waits here itself"
+    return said
