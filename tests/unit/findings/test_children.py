@@ -30,7 +30,7 @@ def killed(how=signal.SIGKILL, looks=14, reads=False, site=SORT, pause_ns=50 * M
             main.io(at, "io.BufferedReader.read", site=site, stack=site)
             at += looks * pause_ns
         else:
-            stack = WAIT.replace(SORT, site)
+            stack = f"{WAIT.replace(SORT, site)}\n/app/sort.py:40 <module>"
             main.enter(at, "sleep", "sleep", {"site": site, "stack": stack})
             at += pause_ns
         main.native(at - MS)

@@ -43,6 +43,7 @@ _CANCEL = (
 _GIVE_UP = "Do it while the program runs, and with a short limit for all that is left then."
 _PIECE_NS = 10_000_000
 _MODULE = " <module>"
+_MAIN = "MainThread"  # a thread of another name may run long before the program is over
 _MOST = 1_000  # calls that are looked at, the longest ones
 _STEP = (
     "Let the thread wait for an event instead of sleeping (`stop.wait(seconds)`), and set "
@@ -103,6 +104,7 @@ def _handlers(facts: Facts) -> Iterator[Finding]:
         thread
         for thread, one in enumerate(model.threads)
         if one.tid == model.pid(model.thread_process[thread])
+        and model.thread_names[thread].startswith(_MAIN)
     }
     by_handler = defaultdict[tuple[int, str], list[int]](list)
     for row in longest_rows(facts, (SLEEP,), _PIECE_NS, _MOST):
