@@ -30,7 +30,8 @@ def killed(how=signal.SIGKILL, looks=14, reads=False, site=SORT, pause_ns=50 * M
             main.io(at, "io.BufferedReader.read", site=site, stack=site)
             at += looks * pause_ns
         else:
-            stack = f"{WAIT.replace(SORT, site)}\n/app/sort.py:40 <module>"
+            module = f"{site.partition(':')[0]}:40 <module>"
+            stack = f"{WAIT.replace(SORT, site)}\n{module}"
             main.enter(at, "sleep", "sleep", {"site": site, "stack": stack})
             at += pause_ns
         main.native(at - MS)
