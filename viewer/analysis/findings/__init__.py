@@ -39,6 +39,7 @@ from viewer.analysis.findings.gil import gil_saturated
 from viewer.analysis.findings.gone import writer_gone
 from viewer.analysis.findings.handovers import tiny_jobs
 from viewer.analysis.findings.hanging import readers_pile_up
+from viewer.analysis.findings.heldback import held_back
 from viewer.analysis.findings.heldup import held_up
 from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.interrupted import interrupted_loop
@@ -196,6 +197,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     busy_time_out,  # database locked
     slow_answer,
     held_up,  # slow answer
+    held_back,  # slow answer
     straggler,  # slow answer
     long_retries,  # retries
     new_connections,

@@ -1,0 +1,52 @@
+"""Small messages that the kernel holds back."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+CALL, SERVE = "/app/rpc.py:27 call", "/app/rpc.py:15 serve"
+
+
+def calls(times=12, ns=42 * MS, server=SERVE, together=True, name="socket.recv", quick=0):
+    """A client asks in two pieces; both ends wait until the second one is sent."""
+    trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
+    main, serves, at = trace.thread("MainThread").native(0), trace.thread("server"), MS
+    serves.native(0)
+    later = 0 if together else 10 * MS
+    for _ in range(times):
+        main.io(at, name, site=CALL)
+        serves.io(at + later + 1, name, site=server).native(at + later + ns - MS)
+        main.native(at + ns)
+        at += ns + 20 * MS
+    for _ in range(quick):
+        main.io(at, name, site=CALL).native(at + 25 * MS)
+        at += 30 * MS
+    main.end(at)
+    serves.end(at)
+    return trace.ended(at + MS)
+
+
+def test_two_small_messages(tmp_path):
+    (found,) = find_in(tmp_path, calls())
+    assert (found.finding, found.severity_ns) == ("slow answer", 504 * MS)
+    assert found.text.startswith(
+        "Slow answer: `MainThread` in `call` (rpc.py:27) and `server` in `serve` (rpc.py:15) "
+        "both wait in `recv` for 42.0 ms and then go on together, 12 times, 504 ms in total"
+    )
+    assert found.text.endswith("Send both in one piece, or set `TCP_NODELAY`.")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 9}, id="seldom"),
+        pytest.param({"ns": 80 * MS}, id="another time"),
+        pytest.param({"server": CALL}, id="the same line: somebody sends to both"),
+        pytest.param({"together": False}, id="one goes on later"),
+        pytest.param({"name": "os.read"}, id="a pipe"),
+        pytest.param({"quick": 4}, id="others take their time"),
+    ],
+)
+def test_other_answers(tmp_path, story):
+    assert kinds(tmp_path, calls(**story)) == []

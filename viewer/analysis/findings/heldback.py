@@ -1,0 +1,82 @@
+"""Both ends of a connection that wait for each other for as long as the kernel delays an
+acknowledgement: the second of two small messages is held back that long."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer.units import duration
+from viewer.analysis.findings.databases import calls_of
+from viewer.analysis.findings.facts import Facts, Finding
+from viewer.analysis.findings.waits import name_of, place_in
+from viewer.analysis.findings.words import at
+from viewer.analysis.states import having
+from viewer.trace.columns import IO
+from viewer.words import code
+
+_MS = 1_000_000
+# Linux delays an acknowledgement for 40 ms, a busy machine for longer. Ten such waits, 0.4 s
+# in all, four fifths of all that are longer than half of it; each of them is one of a thread
+# at another line, too, and both end within 2 ms. Whoever sends to both looks the same.
+_LEAST_NS, _MOST_NS, _HALF_NS = 39 * _MS, 75 * _MS, 20 * _MS
+_TIMES, _MOSTLY = 10, (8, 10)
+_TOGETHER_NS = 2 * _MS
+_RECEIVES = ("socket.recv", "socket.recv_into")
+
+type _Row = tuple[int, int]  # its end, its row
+
+
+def held_back(facts: Facts) -> Iterator[Finding]:
+    """Requests in two small pieces, each of which waits for an acknowledgement."""
+    table = facts.model.states
+    named = memoryview(
+        having(facts.model, table.call_name, lambda name: name.endswith(_RECEIVES))
+    )
+    if 1 not in named:
+        return
+    of, others = defaultdict[tuple[int, str], list[_Row]](list), dict[tuple[int, str], int]()
+    for row in calls_of(facts, (IO,), named, _HALF_NS):
+        place = table.who[row], facts.call(table.row[row])[1]
+        others[place] = others.get(place, 0) + 1
+        if _LEAST_NS <= table.end_ns[row] - table.start_ns[row] <= _MOST_NS:
+            of[place].append((table.end_ns[row], row))
+    alike = {
+        place: sorted(rows)
+        for place, rows in of.items()
+        if len(rows) >= _TIMES and len(rows) * _MOSTLY[1] >= others[place] * _MOSTLY[0]
+    }
+    told = set[tuple[int, str]]()
+    for one, rows in alike.items():
+        for two, theirs in alike.items():
+            is_other = one[0] != two[0] and one[1] != two[1] and not {one, two} & told
+            if is_other and _together(rows, theirs) * _MOSTLY[1] >= len(rows) * _MOSTLY[0]:
+                told |= {one, two}
+                yield _finding(facts, one, two, [row for _, row in rows])
+
+
+def _together(rows: list[_Row], theirs: list[_Row]) -> int:
+    """How many of these end together with one of theirs."""
+    found = 0
+    for end, _ in rows:
+        n = bisect_left(theirs, (end - _TOGETHER_NS, -1))
+        found += n < len(theirs) and theirs[n][0] <= end + _TOGETHER_NS
+    return found
+
+
+def _finding(
+    facts: Facts, one: tuple[int, str], two: tuple[int, str], rows: list[int]
+) -> Finding:
+    table = facts.model.states
+    lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+    who, other = (code(name_of(facts.model, ("thread", place[0]))) for place in (one, two))
+    text = (
+        f"Slow answer: {who}{place_in(one[1])} and {other}{place_in(two[1])} both wait in "
+        f"`recv` for {duration(lost // len(rows))} and then go on together, {len(rows)} "
+        f"times, {duration(lost)} in total ({at(facts, table.start_ns[rows[0]])}). So long "
+        f"the kernel delays an acknowledgement, and until then it holds back the second of "
+        f"two small messages. Send both in one piece, or set `TCP_NODELAY`."
+    )
+    evidence = facts.evidence(
+        ("thread", one[0]), table.start_ns[rows[0]], lost // len(rows), one[1]
+    )
+    return Finding("slow answer", lost, text, evidence)
