@@ -36,7 +36,8 @@ def test_others_have_sent_something_meanwhile(tmp_path):
     assert found.finding == "loop blocked"
     assert found.text == (
         "`Feed.received` (feed.py:5) blocks the event loop for up to 200 ms (at 1.00 ms); 3 "
-        "of its steps took more than 20.0 ms, 600 ms in total; it spends 100 % of that time "
+        "of its steps took more than 20.0 ms while others waited, 600 ms in total; it "
+        "spends 100 % of that time "
         "in `sleep` (feed.py:9); as soon as it was over, the loop had up to 3 callbacks to "
         "run at once, for data that had arrived and timers that were due."
     )

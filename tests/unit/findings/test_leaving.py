@@ -163,12 +163,15 @@ FLUSH, SEND = "/app/stats.py:17 flush_at_exit", "/app/stats.py:11 send"
 MODULE = "/app/stats.py:20 <module>"
 
 
-def handler(each_ns=200 * MS, times=4, stack=(SEND, FLUSH), main=True, then=0, later=""):
+def handler(
+    each_ns=200 * MS, times=4, stack=(SEND, FLUSH), main=True, then=0, before=MODULE, later=""
+):
     """An exit handler tries again and again, and sleeps in between."""
     trace = TraceBuilder(argv="stats.py", signals=SIGNALS)
     if not main:
         trace.thread("MainThread").native(0).end(MS)
     thread, at = trace.thread("MainThread" if main else "other").native(0), MS
+    thread.io(1_000, "io.open", site=before, stack=before).native(2_000)
     for _ in range(times):
         said: dict[str, Arg] = {s.ARG_SITE: stack[0], s.ARG_STACK: "\n".join(stack)}
         thread.enter(at, s.SLEEP, s.CAT_SLEEP, said)
@@ -196,6 +199,7 @@ def test_an_exit_handler_that_sleeps_itself(tmp_path):
         pytest.param({"times": 2}, id="not long"),
         pytest.param({"stack": (SEND, FLUSH, MODULE)}, id="the program is not over"),
         pytest.param({"main": False}, id="another thread"),
+        pytest.param({"before": SEND}, id="no code of a module was there before"),
         pytest.param({"later": MODULE}, id="a greenlet's stack: the program goes on"),
         pytest.param({"then": 900 * MS}, id="a server in C: more comes"),
         pytest.param({"stack": ("/usr/lib/python3.13/sched.py:9 run",)}, id="a library's own"),

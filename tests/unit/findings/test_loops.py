@@ -43,7 +43,8 @@ def test_three_long_steps_block(tmp_path):
     assert found.severity_ns == 5 * (30 + 3 * 29) * MS
     assert found.text == (
         "`hog` (service.py:10) blocks the event loop for up to 30.0 ms (at 0); 4 of its steps "
-        "took more than 20.0 ms, 120 ms in total; it spends 100 % of that time computing; up "
+        "took more than 20.0 ms while others waited, 120 ms in total; it spends 100 % of "
+        "that time computing; up "
         "to 5 ready tasks waited behind it, 585 ms summed over all of them."
     )
     assert (found.evidence.start_ns, found.evidence.duration_ns) == (1_000_000_000, 30 * MS)

@@ -86,6 +86,9 @@ def telling(kind, cost, *about, pid=1):
     ("first", "again"),
     [
         ("deadlock", "thread-pool starvation"),
+        ("deadlock", "loop blocked"),
+        ("deadlock", "GC in the hot path"),
+        ("loop blocked", "lock convoy"),
         ("busy loop", "busy loop"),
         ("workers never exit", "workers never exit"),
     ],

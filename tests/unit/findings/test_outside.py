@@ -84,10 +84,13 @@ def test_other_reads_of_a_listener(tmp_path, story):
 WAIT = "/usr/lib/python3.13/subprocess.py:1274 Popen.wait\n/app/tool.py:7 run"
 
 
-def child(read_bytes=300_000, waits_ns=800 * MS):
+JOIN = "/usr/lib/python3.13/multiprocessing/popen_fork.py:40 Popen.wait\n/app/tool.py:7 run"
+
+
+def child(read_bytes=300_000, waits_ns=800 * MS, wait=WAIT):
     trace = TraceBuilder(argv="tool.py", signals=SIGNALS)
     main = trace.thread("MainThread")
-    main.io(0, "os.waitpid", site="/app/tool.py:7 run", stack=WAIT).native(waits_ns)
+    main.io(0, "os.waitpid", site="/app/tool.py:7 run", stack=wait).native(waits_ns)
     main.io(waits_ns + MS, "io.BufferedReader.read", site="/app/tool.py:9 run",
             size_bytes=read_bytes)  # fmt: skip
     end = waits_ns + 2 * MS
@@ -101,6 +104,18 @@ def test_a_full_pipe(tmp_path):
     assert found.text.startswith(
         "Full pipe: `MainThread` in `run` (tool.py:7) waited 800 ms in `Popen.wait` (at 0) "
         "for a child that could not go on"
+    )
+    assert found.text.endswith(
+        "Call `communicate` instead of `wait`, or read the pipe in a thread."
+    )
+
+
+def test_a_full_pipe_of_a_queue_between_processes(tmp_path):
+    """A process of multiprocessing has no `communicate`."""
+    (found,) = find_in(tmp_path, child(wait=JOIN))
+    assert "waited 800 ms in `Process.join` (at 0) for a child" in found.text
+    assert found.text.endswith(
+        "Take all that it puts into a queue or pipe out first, then join it."
     )
 
 

@@ -121,7 +121,8 @@ def test_a_thread_waits_for_a_blocked_loop(tmp_path):
     assert found.finding == "loop blocked"
     assert found.text == (
         "`reindex` (gui.py:8) blocks the event loop for up to 300 ms (at 0); 2 of its steps "
-        "took more than 20.0 ms, 600 ms in total; it spends 100 % of that time in `sleep` "
+        "took more than 20.0 ms while others waited, 600 ms in total; it spends 100 % of "
+        "that time in `sleep` "
         "(gui.py:6); a thread waited for what it had given to the event loop, 598 ms in total."
     )
 

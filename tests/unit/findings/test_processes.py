@@ -281,7 +281,8 @@ def test_each_process_has_its_own_numbers(tmp_path):
     (found,) = find_in(tmp_path, family)
     assert found.text == (
         "In `worker 1`, and 1 other process: `hog` (service.py:10) blocks the event loop for "
-        "up to 40.0 ms (at 0); 4 of its steps took more than 20.0 ms, 160 ms in total; it "
+        "up to 40.0 ms (at 0); 4 of its steps took more than 20.0 ms while others "
+        "waited, 160 ms in total; it "
         "spends 100 % of that time computing; 1 ready task waited behind it, 157 ms in total."
     )
     assert found.severity_ns == (40 + 3 * 39 + 30 + 3 * 29) * MS

@@ -115,7 +115,8 @@ def _finding(facts: Facts, circle: Circle) -> Finding:
     )
     lost = sum(table.end_ns[link.wait] - table.start_ns[link.wait] for link in links)
     cut = _IN_ORDER if len(links) > 1 else _NOT_TWICE
-    return Finding("deadlock", lost, said, evidence, cut)
+    lines = (text(table.site[link.wait]) for link in links)
+    return Finding("deadlock", lost, said, evidence, cut, about=frozenset(lines))
 
 
 def _name(facts: Facts, who: Who) -> str:

@@ -94,7 +94,8 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     start, end = table.start_ns[worst], table.end_ns[worst]
     evidence = facts.evidence(("thread", thread), start, end - start, site)
     of = {facts.model.thread_process[table.who[row]] for row in rows}
-    return Finding("lock convoy", lost, text, evidence, processes=len(of))
+    about = frozenset(() if did else (site,))  # who blocks a loop there is told by the loop
+    return Finding("lock convoy", lost, text, evidence, processes=len(of), about=about)
 
 
 def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:

@@ -54,7 +54,8 @@ def slow_finalisers(facts: Facts) -> Iterator[Finding]:
             worst.start_ns, worst.end_ns - worst.start_ns, name, tid=tid,
             site=finaliser, pid=model.pid(process),
         )  # fmt: skip
-        yield Finding("GC in the hot path", lost, text, evidence)
+        about = frozenset((finaliser,) if finaliser else ())
+        yield Finding("GC in the hot path", lost, text, evidence, about=about)
 
 
 def _finaliser(facts: Facts, thread: int, run: Collection) -> str:

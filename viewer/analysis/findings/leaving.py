@@ -129,15 +129,19 @@ def _handlers(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_last(facts: Facts, thread: int, since_ns: int, ns: int) -> bool:
-    """Whether that is half of all that a thread still did, and no module's code came later: a
-    greenlet, or what a server in C calls, has a stack without modules, too."""
+    """Whether that is half of all that a thread still did, and a module's code came before
+    and not later: a greenlet, or what a server in C calls, has no modules below it, too."""
     model, rows = facts.model, facts.ledger.rows_of_threads
     if ns * 2 < model.states.last_ns[thread] - since_ns:
         return False
     low, high = rows.offset[thread], rows.offset[thread + 1]
     later = bisect_left(rows.start_ns, since_ns, low, high)
-    return not any(
-        _MODULE in stack_of(model, rows.row[n]) for n in range(later, min(high, later + _MOST))
+
+    def is_in_module(n: int) -> bool:
+        return _MODULE in stack_of(model, rows.row[n])
+
+    return any(map(is_in_module, range(low, min(later, low + _MOST)))) and not any(
+        map(is_in_module, range(later, min(high, later + _MOST)))
     )
 
 

@@ -203,8 +203,8 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         if len(found) > 1:
             total = duration(sum(step.own_ns for step, _ in found))
             text += (
-                f"; {len(found)} of its steps took more than {duration(_LONG_STEP_NS)}, "
-                f"{total} in total"
+                f"; {len(found)} of its steps took more than {duration(_LONG_STEP_NS)} while "
+                f"others waited, {total} in total"
             )
         behind = waited(nouns, waiting.tasks, lost, waiting.how)
         if waiting.how == ARRIVED:
@@ -227,7 +227,20 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         text += f"{what}; {behind}."
         kind = "task never yields" if never else "loop blocked"
         step = next_step(facts, [step for step, _ in found], never)
-        yield Finding(kind, lost, text, evidence_of(facts, worst, site), step)
+        about = _waited_at(facts, [step for step, _ in found])
+        yield Finding(kind, lost, text, evidence_of(facts, worst, site), step, about=about)
+
+
+def _waited_at(facts: Facts, steps: list[Step]) -> frozenset[str]:
+    """The line at which the steps spent half of their time or more in a call or wait."""
+    ns = Counter[str]()
+    for step in steps:
+        for (_, _, site), waited_ns in step.split.waits.items():
+            ns[site] += waited_ns
+        for call, waited_ns in step.split.calls.items():
+            ns[facts.call(call)[1]] += waited_ns
+    whole = sum(step.own_ns for step in steps)
+    return frozenset(site for site, waited_ns in ns.items() if site and waited_ns * 2 >= whole)
 
 
 def _that_cost(facts: Facts, rows: Column) -> Column:

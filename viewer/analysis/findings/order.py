@@ -21,10 +21,14 @@ _IS_CAUSE = "slow consumer"
 # A pool whose workers all wait for a slot of another one.
 _ALL_TAKEN = "thread-pool starvation"
 _TAKE_THEM = ("pool exhausted", "lock convoy")
-# Jobs that wait for a worker behind a circle of which these workers are; and what two rules
-# find of the same threads.
+# Jobs that wait for a worker behind a circle of which these workers are, a loop and finalisers
+# that stand in one; a lock of which only the waiter is known; and what two rules find of the
+# same threads.
 _TOLD_BY = {
     "thread-pool starvation": ("deadlock",),
+    "loop blocked": ("deadlock",),
+    "GC in the hot path": ("deadlock",),
+    "lock convoy": ("loop blocked", "task never yields"),
     "busy loop": ("busy loop",),
     "workers never exit": ("workers never exit",),
 }

@@ -32,6 +32,9 @@ _SOCKETS = ("/socket.py", "/ssl.py")
 # A pipe holds 64 KiB: a child whose output was read only after the wait stood in `write`.
 _CHILD_NS = 500 * _MS
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
+_MULTIPROCESSING = "/multiprocessing/"
+_READ = "Call `communicate` instead of `wait`, or read the pipe in a thread."
+_READ_FIRST = "Take all that it puts into a queue or pipe out first, then join it."
 _PIPE_BYTES = 1 << 16
 _CHILD, _READING = f"{s.AWAIT_PREFIX}subprocess", f"{s.AWAIT_PREFIX}socket"
 _THEN_NS = 50 * _MS
@@ -194,12 +197,13 @@ def _full_pipes(facts: Facts) -> Iterator[Finding]:
         if _bytes_read(facts, reads[thread], end_ns) < _PIPE_BYTES:
             continue
         ns, site = end_ns - table.start_ns[rows[0]], facts.call(call)[1]
+        is_joined = any(_MULTIPROCESSING in frame for frame in _stack(facts, rows[0])[:3])
+        name, remedy = ("Process.join", _READ_FIRST) if is_joined else ("Popen.wait", _READ)
         text = (
             f"Full pipe: {code(name_of(facts.model, ('thread', thread)))}{place_in(site)} "
-            f"waited {duration(ns)} in `Popen.wait` ({at(facts, table.start_ns[rows[0]])}) "
+            f"waited {duration(ns)} in `{name}` ({at(facts, table.start_ns[rows[0]])}) "
             f"for a child that could not go on: it writes to a pipe, which was full and which "
-            f"nobody read until the wait was over. Call `communicate` instead of `wait`, or "
-            f"read the pipe in a thread."
+            f"nobody read until the wait was over. {remedy}"
         )
         yield Finding("full pipe", ns, text, _evidence(facts, rows[0], ns))
 

@@ -35,7 +35,8 @@ def own_end(facts: Facts) -> Iterator[Finding]:
             f"Deadlock {at(facts, wait.start_ns)}, for {duration(wait.ns)}: {who}"
             f"{place_in(wait.site)} {said}"
         )
-        yield Finding("deadlock", wait.ns, text, waits.evidence(wait))
+        about = frozenset((wait.site,))
+        yield Finding("deadlock", wait.ns, text, waits.evidence(wait), about=about)
 
 
 def _loop(wait: Wait) -> str:
