@@ -64,6 +64,16 @@ LOOPS: dict[str, Wanted] = {
     "ab06_half_open_probe_lost": Wanted(
         "wait in vain", ("5 tasks `call`", "Breaker.enter", "`call` was cancelled")
     ),
+    "ac01_urgent_items_starve_others": Wanted(
+        "pool exhausted", ("alert", "report", "`worker`", "pool of one")
+    ),
+    "ac02_permit_kept_across_yield": Wanted(
+        "pool exhausted", ("2 permits", "rows", "preview", "asleep in `export`")
+    ),
+    "ac03_retries_pile_up_behind_shields": Wanted(
+        "pool exhausted", ("2 permits", "upload", "`save`", "had given up")
+    ),
+    "ac04_result_set_from_a_thread": Wanted("missed wake-up", ("main", "device", "read")),
     "ok_aa3_zmq_workers_keep_up": Wanted("", (), ("zmq",)),
     "ok_aa4_deferred_lock_short": Wanted("", (), ("twisted",)),
     "ok_ab1_trio_start_and_threads": Wanted("", (), ("trio",)),

@@ -55,3 +55,37 @@ def test_a_loop_that_was_not_woken(tmp_path):
 )
 def test_a_loop_that_is_told(tmp_path, story):
     assert "missed wake-up" not in kinds(tmp_path, sleeping(**story))
+
+
+def by_threads(*names):
+    """A thread for each wake-up, after which the loop sleeps on for 300 ms."""
+    trace = TraceBuilder(argv="watch.py", signals=SIGNALS)
+    main = trace.thread("MainThread")
+    loop = trace.loop(main)
+    task = loop.task("main", site="/app/watch.py:14 main").ready(0).running(MS)
+    now = 2 * MS
+    main.running(0)
+    for name in names:
+        task.awaits(now, "future", site="/app/watch.py:15 main")
+        loop.step(task, now - MS, now)
+        device, woken, end = trace.thread(name).native(now), now + 50 * MS, now + 350 * MS
+        task.ready(woken, by=device.wakes(woken), stack=STACK, waker_thread=device.tid)
+        task.running(end)
+        device.end(woken + MS)
+        loop.select(now + MS, end)
+        now = end + MS
+    loop.step(task, now - MS, now)
+    task.done(now)
+    main.end(now + MS)
+    return trace.ended(now + 2 * MS)
+
+
+def test_a_thread_each_time(tmp_path):
+    (found,) = find_in(tmp_path, by_threads("device-1", "device-2"))
+    assert found.finding == "missed wake-up"
+    assert "`device-N` in `watch` (watch.py:9) made it ready" in found.text
+    assert found.severity_ns == 600 * MS
+
+
+def test_threads_of_other_names(tmp_path):
+    assert kinds(tmp_path, by_threads("device", "sensor")) == []

@@ -11,7 +11,7 @@ from viewer.analysis.findings.waits import name_of, place_in
 from viewer.analysis.findings.words import at
 from viewer.trace.columns import READY, SELECT
 from viewer.trace.sites import is_library
-from viewer.words import code
+from viewer.words import code, stem
 
 _MS = 1_000_000
 # A loop is in select until it is told; a fifth of a second in it while a task is ready, for
@@ -34,18 +34,25 @@ def sleeping_loop(facts: Facts) -> Iterator[Finding]:
         slices.start_ns, slices.end_ns, facts.kinds((SELECT,)), _LATE_NS
     ):
         polls[model.lane[i]].append(i)
-    found: dict[tuple[int, str], list[int]] = defaultdict(list)
+    names = defaultdict[tuple[int, str, str], set[str]](set)
+    # Each time it may be another thread of the same name.
+    found: dict[tuple[int, str, str], list[int]] = defaultdict(list)
     for i in ready:
         args = trace.args(slices.event[i])
         tid = args.get(s.ARG_WAKER_THREAD)
         if isinstance(tid, int) and _slept(facts, i, polls.get(model.lane[i], [])):
             frames = trace.text_of_slice(i, s.ARG_STACK).split("\n")
             site = next((frame for frame in frames if not is_library(frame)), "")
-            found[tid, site].append(i)
-    for (tid, site), rows in found.items():
+            process = model.owners.task_process[model.owners.owner[i]]
+            thread = facts.ledger.thread(process, tid)
+            name = model.thread_names[thread] if thread >= 0 else ""
+            names[process, stem(name), site].add(name)
+            found[process, stem(name), site].append(i)
+    for (process, name, site), rows in found.items():
         lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
         if lost >= _LOST_NS:
-            yield _finding(facts, tid, site, rows, lost)
+            one = names[process, name, site]
+            yield _finding(facts, min(one) if len(one) == 1 else name, site, rows, lost)
 
 
 def _slept(facts: Facts, i: int, polls: list[int]) -> bool:
@@ -59,13 +66,12 @@ def _slept(facts: Facts, i: int, polls: list[int]) -> bool:
     return met * _MOSTLY[1] >= (end - start) * _MOSTLY[0]
 
 
-def _finding(facts: Facts, tid: int, site: str, rows: list[int], lost: int) -> Finding:
+def _finding(facts: Facts, name: str, site: str, rows: list[int], lost: int) -> Finding:
     model, slices = facts.model, facts.model.trace.slices
     worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
     task, ns = model.owners.owner[worst], slices.end_ns[worst] - slices.start_ns[worst]
     process, nouns = model.owners.task_process[task], model.nouns_for([task])
-    thread = facts.ledger.thread(process, tid)
-    waker = code(model.thread_names[thread]) if thread >= 0 else "another thread"
+    waker = code(name) if name else "another thread"
     text = (
         f"Missed wake-up: {code(name_of(model, ('task', task)))} was ready for {duration(ns)} "
         f"({at(facts, slices.start_ns[worst])}), but its {nouns.loop} slept on in `select`: "

@@ -14,6 +14,7 @@ from viewer.analysis.findings.lost import had_one, never_released, never_returne
 from viewer.analysis.findings.overdue import mostly_blocked
 from viewer.analysis.findings.stalled import stalled_slots
 from viewer.analysis.findings.takers import said, size
+from viewer.analysis.findings.unawaited import given_up_on
 from viewer.analysis.findings.waits import LongWaits, Wait, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.ledger.circles import Who
@@ -97,8 +98,8 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
         f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
         f"{duration(lost)} in total, the longest {duration(worst.ns)} "
         f"({at(facts, worst.start_ns)}). Each {slot} goes to the next who waits after "
-        f"{duration(mean)} on average{f', {did.text}' if did.text else ''}. Keep it for less "
-        f"time, or raise the number of {slot}s."
+        f"{duration(mean)} on average{f', {did.text}' if did.text else ''}. "
+        f"{given_up_on(facts, holds)}Keep it for less time, or raise the number of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.behind)
 
