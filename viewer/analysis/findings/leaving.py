@@ -100,15 +100,10 @@ def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
 def _handlers(facts: Facts) -> Iterator[Finding]:
     """An exit handler sleeps itself, as between attempts to send something."""
     model, table = facts.model, facts.model.states
-    mains = {
-        thread
-        for thread, one in enumerate(model.threads)
-        if one.tid == model.pid(model.thread_process[thread])
-        and model.thread_names[thread].startswith(_MAIN)
-    }
     by_handler = defaultdict[tuple[int, str], list[int]](list)
     for row in longest_rows(facts, (SLEEP,), _PIECE_NS, _MOST):
-        if table.who[row] in mains and not table.state[row] & CONTINUES:
+        is_main = model.thread_names[table.who[row]].startswith(_MAIN)
+        if is_main and not table.state[row] & CONTINUES:
             stack = stack_of(model, row).split("\n")
             if _is_over(facts, table.who[row], stack):
                 own = [frame for frame in stack if not is_library(frame)]
