@@ -1,5 +1,6 @@
 """A server with a process for each connection that has as many as it may have."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -22,6 +23,7 @@ _LOST_NS = 500 * _MS
 _LONG_NS = 10 * _MS
 _NEXT_NS = 100 * _MS
 _MOST = 2_000  # calls that are looked at, the longest ones
+_LOOKS = 100  # waits of one server that are compared with children and clients
 _FEWEST = 2  # children
 _COLLECTS, _CLOSES = " ForkingMixIn.collect_children", " ForkingMixIn.server_close"
 _WAITPID = "os.waitpid"
@@ -41,11 +43,12 @@ def forking_server_full(facts: Facts) -> Iterator[Finding]:
             by_thread[table.who[row]].append(row)
     for thread, waits in by_thread.items():
         children = forked_by(facts, thread)
-        starts = [one.start.time_ns for one in children if one.start is not None]
+        starts = sorted(one.start.time_ns for one in children if one.start is not None)
         waits = [
             row
             for row in waits
-            if any(0 <= begun - table.end_ns[row] <= _NEXT_NS for begun in starts)
+            if (n := bisect_left(starts, table.end_ns[row])) < len(starts)
+            and starts[n] - table.end_ns[row] <= _NEXT_NS
         ]
         lost = sum(table.end_ns[row] - table.start_ns[row] for row in waits)
         if lost >= _LOST_NS:
@@ -66,7 +69,7 @@ def _finding(
 ) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
     times, slots = list[tuple[Who, int, int]](), 0
-    for row in waits:
+    for row in sorted(waits, key=lambda row: table.start_ns[row] - table.end_ns[row])[:_LOOKS]:
         start, end = table.start_ns[row], table.end_ns[row]
         alive = [one for one in children if one.start_ns < end and one.end_ns > start]
         slots = max(slots, len(alive))
@@ -96,7 +99,7 @@ def _finding(
 def _clients(facts: Facts, thread: int, waits: list[int]) -> str:
     """Those of the same process that wait meanwhile for an answer."""
     model, table = facts.model, facts.model.states
-    windows = [(table.start_ns[row], table.end_ns[row]) for row in waits]
+    windows = [(table.start_ns[row], table.end_ns[row]) for row in waits[:_LOOKS]]
     asked = [
         row
         for row in longest_rows(facts, (IO,), _LONG_NS, _MOST)

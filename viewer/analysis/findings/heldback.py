@@ -2,8 +2,9 @@
 acknowledgement: the second of two small messages is held back that long."""
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import permutations
 
 from tracer.units import duration
 from viewer.analysis.findings.databases import calls_of
@@ -21,6 +22,7 @@ _MS = 1_000_000
 _LEAST_NS, _MOST_NS, _HALF_NS = 39 * _MS, 75 * _MS, 20 * _MS
 _TIMES, _MOSTLY = 10, (8, 10)
 _TOGETHER_NS = 2 * _MS
+_MOST_PLACES, _LOOKS = 16, 200  # threads at a line that are compared, and waits of each
 _RECEIVES = ("socket.recv", "socket.recv_into")
 
 type _Row = tuple[int, int]  # its end, its row
@@ -34,33 +36,34 @@ def held_back(facts: Facts) -> Iterator[Finding]:
     )
     if 1 not in named:
         return
-    of, others = defaultdict[tuple[int, str], list[_Row]](list), dict[tuple[int, str], int]()
+    of, others = defaultdict[tuple[int, int], list[_Row]](list), Counter[tuple[int, int]]()
     for row in calls_of(facts, (IO,), named, _HALF_NS):
-        place = table.who[row], facts.call(table.row[row])[1]
-        others[place] = others.get(place, 0) + 1
+        place = table.who[row], table.row[row]
+        others[place] += 1
         if _LEAST_NS <= table.end_ns[row] - table.start_ns[row] <= _MOST_NS:
             of[place].append((table.end_ns[row], row))
     alike = {
-        place: sorted(rows)
-        for place, rows in of.items()
-        if len(rows) >= _TIMES and len(rows) * _MOSTLY[1] >= others[place] * _MOSTLY[0]
+        (thread, facts.call(call)[1]): sorted(rows)
+        for (thread, call), rows in of.items()
+        if len(rows) >= _TIMES and len(rows) * _MOSTLY[1] >= others[thread, call] * _MOSTLY[0]
     }
+    most = sorted(alike, key=lambda place: -len(alike[place]))[:_MOST_PLACES]
     told = set[tuple[int, str]]()
-    for one, rows in alike.items():
-        for two, theirs in alike.items():
-            is_other = one[0] != two[0] and one[1] != two[1] and not {one, two} & told
-            if is_other and _together(rows, theirs) * _MOSTLY[1] >= len(rows) * _MOSTLY[0]:
-                told |= {one, two}
-                yield _finding(facts, one, two, [row for _, row in rows])
+    for one, two in permutations(most, 2):
+        rows = alike[one]
+        is_other = one[0] != two[0] and one[1] != two[1] and not {one, two} & told
+        if is_other and _is_together(rows[:_LOOKS], alike[two]):
+            told |= {one, two}
+            yield _finding(facts, one, two, [row for _, row in rows])
 
 
-def _together(rows: list[_Row], theirs: list[_Row]) -> int:
-    """How many of these end together with one of theirs."""
+def _is_together(rows: list[_Row], theirs: list[_Row]) -> bool:
+    """Whether four fifths of these end together with one of theirs."""
     found = 0
     for end, _ in rows:
         n = bisect_left(theirs, (end - _TOGETHER_NS, -1))
         found += n < len(theirs) and theirs[n][0] <= end + _TOGETHER_NS
-    return found
+    return found * _MOSTLY[1] >= len(rows) * _MOSTLY[0]
 
 
 def _finding(
