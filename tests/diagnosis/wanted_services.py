@@ -89,5 +89,6 @@ SERVICES: dict[str, Wanted] = {
     "ok_aa1_listener_ends_before_the_pool": Wanted("", (), ("asyncpg",), "PG_URL"),
     "ok_aa2_session_with_connections_enough": Wanted("", (), ("requests",)),
     "ok_aa3_one_retry_now_and_then": Wanted("", (), ("requests",)),
+    "ok_aa5_worker_ends_after_a_slow_request": Wanted("", (), ("gunicorn",)),
     "ok_aa4_advisory_lock_for_moments": Wanted("", (), ("psycopg",), "PG_URL"),
 }

@@ -9,11 +9,21 @@ from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
 REPORT, BOOT = "/app/web.py:9 report", "/app/web.py:30 <module>"
+ANSWER = "/venv/lib/python3.13/site-packages/gunicorn/http/wsgi.py:9 Response.write"
+ERROR = "/venv/lib/python3.13/site-packages/gunicorn/util.py:348 write_error"
 SYNC = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
 
 
 def service(
-    ns=1_200 * MS, *, workers=2, serves=SYNC, again_ns=500 * MS, done=0, line=REPORT, how=None
+    ns=1_200 * MS,
+    *,
+    workers=2,
+    serves=SYNC,
+    again_ns=500 * MS,
+    done=0,
+    line=REPORT,
+    how=None,
+    answers="",
 ):
     """Workers whose last request took `ns` until they ended; each has a successor after
     `again_ns`. `done`: so many waited for clients once more before they ended."""
@@ -27,6 +37,9 @@ def service(
         thread.native(10 * MS)
         thread.io(10 * MS + 1000, "socket.recv", site=line, stack=f"{line}\n{serves}")
         thread.native(end - MS)
+        if answers:
+            thread.io(end - MS + 1, "socket.sendall", site=line, stack=answers)
+            thread.native(end - MS // 2)
         if n < done:
             thread.io(end, "select.select", site=serves, stack=serves).native(end + 20 * MS)
         thread.end(end + 21 * MS if n < done else end)
@@ -66,6 +79,10 @@ def test_workers_that_took_too_long(tmp_path):
     assert found.evidence.site == found.behind == REPORT
 
 
+def test_workers_that_answer_with_an_error(tmp_path):
+    assert len(told(tmp_path, service(answers=ERROR))) == 1
+
+
 @pytest.mark.parametrize(
     ("how", "said"), [(6, " by SIGABRT"), (40, " by signal 40"), (None, "")]
 )
@@ -85,6 +102,7 @@ def test_one_worker_that_took_too_long(tmp_path, how, said):
         pytest.param({"again_ns": 2_000 * MS}, id="no successor"),
         pytest.param({"serves": "/app/pool.py:3 loop"}, id="no server"),
         pytest.param({"line": SYNC}, id="no line of the program"),
+        pytest.param({"answers": ANSWER}, id="it had answered"),
     ],
 )
 def test_workers_that_may_end(tmp_path, story):

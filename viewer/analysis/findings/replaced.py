@@ -24,6 +24,8 @@ _BUSY_NS = 800 * _MS
 _IDLE_NS = _MS
 _SOON_NS = 1_500 * _MS  # until another worker has its place
 _MOST = 10_000  # states of a thread that are looked at, the last ones
+_JUST_NS = 100 * _MS
+_ANSWERS = "/gunicorn/http/wsgi.py:"
 _SERVERS = ("/gunicorn/workers/", "/uvicorn/")
 
 
@@ -101,6 +103,8 @@ def _last_request(facts: Facts, member: Member) -> _End | None:
         is_call = table.state[row] & STATE_MASK == IO
         stack = stack_of(facts.model, row)
         is_server = is_server or any(part in stack for part in _SERVERS)
+        if _ANSWERS in stack and table.end_ns[row] >= member.end_ns - _JUST_NS:
+            return None  # it has answered, and ends in order; an error is written elsewhere
         if table.end_ns[row] - table.start_ns[row] < _IDLE_NS:
             continue
         is_idle = table.state[row] & STATE_MASK == IDLE_WAIT or (
