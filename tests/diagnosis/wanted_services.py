@@ -86,6 +86,32 @@ SERVICES: dict[str, Wanted] = {
     "aa10_grpc_call_waits_for_ready": Wanted(
         "wait in vain", ("price-refresh", "get_price", "Thread.join"), ("grpc",)
     ),
+    "bb01_cache_down_retries": Wanted(
+        "retries", ("6 tasks `page`", "cached", "call_with_retry"), ("redis",)
+    ),
+    "bb02_asyncpg_connect_per_request": Wanted(
+        "new connections",
+        ("120 tasks `handle`", "connected 120 times"),
+        ("asyncpg",),
+        "PG_URL",
+    ),
+    "bb03_asyncpg_deadlock": Wanted(
+        "deadlock", ("reprice", "restock", "change", "roll back"), ("asyncpg",), "PG_URL"
+    ),
+    "bb04_model_serves_two_at_a_time": Wanted(
+        "slow answer", ("8 tasks `ask`", "2 at a time", "4 rounds"), ("aiohttp",)
+    ),
+    "bb05_redis_single_connection": Wanted(
+        "lock held across await", ("worker", "bb05.*py:12"), ("redis",), "REDIS_URL"
+    ),
+    "bb06_feed_waits_for_reader": Wanted(
+        "slow consumer",
+        ("feed", "send"),
+        ("websockets",),
+        missed="who reads at the other end of a connection is not known",
+    ),
+    "ok_bb1_a_connection_for_each_worker": Wanted("", (), ("asyncpg",), "PG_URL"),
+    "ok_bb2_blpop_on_its_own_connection": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_aa1_listener_ends_before_the_pool": Wanted("", (), ("asyncpg",), "PG_URL"),
     "ok_aa2_session_with_connections_enough": Wanted("", (), ("requests",)),
     "ok_aa3_one_retry_now_and_then": Wanted("", (), ("requests",)),

@@ -87,6 +87,7 @@ from viewer.analysis.findings.replaced import replaced_worker
 from viewer.analysis.findings.restless import busy_loop
 from viewer.analysis.findings.retried import retried_transaction
 from viewer.analysis.findings.retries import long_retries
+from viewer.analysis.findings.rounds import in_rounds
 from viewer.analysis.findings.runners import runner_findings
 from viewer.analysis.findings.schedulers import late_jobs
 from viewer.analysis.findings.serverlocks import server_lock
@@ -199,6 +200,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     held_up,  # slow answer
     held_back,  # slow answer
     straggler,  # slow answer
+    in_rounds,  # slow answer
     long_retries,  # retries
     new_connections,
     last_child,  # slow answer, uneven workers

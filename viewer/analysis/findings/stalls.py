@@ -51,7 +51,7 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
     program."""
     by_place = defaultdict[tuple[str, str], list[Call]](list)
     long = False
-    for calls in (server_calls(facts), sqlite_calls(facts), _responses(facts)):
+    for calls in (server_calls(facts), sqlite_calls(facts), responses(facts)):
         for own in calls.values():
             for call in own:
                 by_place[call.name, call.site].append(call)
@@ -108,7 +108,7 @@ def _finding(
     return Finding("slow answer", lost, f"{text}.", evidence(facts, worst), step)
 
 
-def _responses(facts: Facts) -> dict[Who, list[Call]]:
+def responses(facts: Facts) -> dict[Who, list[Call]]:
     """By thread or task the waits for the responses of HTTP servers, where one is long; the
     own process's are not outside."""
     model, table, found = facts.model, facts.model.states, defaultdict[Who, list[Call]](list)
