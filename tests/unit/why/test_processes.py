@@ -9,6 +9,8 @@ from tests.support.builder.threads import Thread
 from tests.support.builder.trace import TraceBuilder
 from tests.support.explaining import adds_up, answer, parent, parts, path, told
 from tests.support.stories.waits import MS
+from tracer import schema as s
+from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.io import io_rows
 from viewer.analysis.why.explain import Explanation
@@ -60,6 +62,20 @@ def test_end_of_a_child(tmp_path: Path) -> None:
         "`MainThread [service.py]` ran",
         "the cause is unknown",
     ]
+
+
+def test_what_came_before_the_child_was_not_for_its_end(tmp_path: Path) -> None:
+    """`Popen` opens its pipes first; the child's end was told at once."""
+    family, main = parent()
+    main.io(20 * MS, "io.open", site=WAIT).running(30 * MS)
+    main.io(31 * MS, "subprocess.fork_exec", site=WAIT)
+    main.spawn(40 * MS, 101, "uname -p", WAIT)
+    main.running(41 * MS)
+    family.first.instant(main.track, 45 * MS, s.CHILD_ENDED, s.CAT_THREAD, child=101, status=0)
+    main.end(130 * MS)
+    family.first.ended(131 * MS)
+    model = build_model(read_trace(family.write(tmp_path)))
+    assert Elsewhere.of(model).children_of_calls() == {}
 
 
 def test_several_children_at_one_line(tmp_path: Path) -> None:

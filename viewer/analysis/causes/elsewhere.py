@@ -103,6 +103,7 @@ class Elsewhere:
     def _find_children(self) -> None:
         trace, events = self.model.trace, self.model.trace.events
         commands: dict[tuple[int, int], str] = {}  # of children that are not recorded
+        begun: dict[tuple[int, int], int] = {}  # nothing before that was for the child's end
         for event in trace.instants(events.name, s.SPAWN, s.CHILD_ENDED):
             args, process = trace.args(event), trace.track_process[events.track[event]]
             pid = args.get(s.ARG_CHILD)
@@ -110,6 +111,7 @@ class Elsewhere:
                 continue
             if trace.text(events.name[event]) == s.SPAWN:
                 commands[process, pid] = str(args.get(s.ARG_COMMAND, ""))
+                begun[process, pid] = events.time_ns[event]
                 continue
             thread = self.ledger.thread_of_track[events.track[event]]
             at_ns = events.time_ns[event]
@@ -122,7 +124,7 @@ class Elsewhere:
             child = Child(number, pid, name)
             if thread >= 0:
                 told = self._ended.setdefault(thread, [])
-                before = told[-1][0] if told else 0
+                before = max(told[-1][0] if told else 0, begun.get((process, pid), 0))
                 for row in self._rows_before(thread, at_ns, before, looks=True):
                     if row not in self.message_of_row:
                         self.child_of_row[row] = child
