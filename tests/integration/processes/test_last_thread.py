@@ -72,3 +72,13 @@ def test_last_thread(record: Recorder, program: str) -> None:
     assert child.events[-1].name == s.RECORDING_ENDED
     (told,) = [event for event in trace.events if event.name == s.CHILD_ENDED]
     assert told.args == {s.ARG_CHILD: child.pid, s.ARG_STATUS: 0}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_a_list_of_threads(record: Recorder, is_there: bool) -> None:
+    """Where there is no /proc, nobody could see that the child's last thread has ended: such a
+    child is not recorded, and ends as it would."""
+    away = "from tracer import _core; _core.no_task_folder()\n"
+    trace = read_strict(record(("" if is_there else away) + FORKED_IN_A_THREAD).read_bytes())
+    assert record.stdout == "in the child\n0\n"
+    assert len(trace.processes) == 1 + is_there

@@ -73,9 +73,9 @@ static int is_alone(void)
 {
     char path[64], line[128] = "";
     struct stat tasks;
-    if (!t.look_ns || stat("/proc/self/task", &tasks) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
+    if (!t.look_ns || stat(ring_task_folder, &tasks) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
         return 0;
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", getpid());
+    snprintf(path, sizeof path, "%s/%d/stat", ring_task_folder, getpid());
     FILE *file = fopen(path, "re");
     if (!file)
         return 0;

@@ -11,6 +11,7 @@
 static const forking_thread *const *threads;
 static const compat_frame *forking_frame; /* the one that called os.fork() */
 static _Atomic int pauses;                /* forks under way */
+static _Thread_local int is_from_thread;  /* this one forked, and was not the process's first */
 
 void forking_watch(const forking_thread *const *all)
 {
@@ -22,6 +23,11 @@ int forking_pauses(void)
     return atomic_load(&pauses) > 0;
 }
 
+int forking_was_in_thread(void)
+{
+    return is_from_thread;
+}
+
 PyDoc_STRVAR(pause_doc, "pause_threads()\n\nBefore a fork: the recorder has no thread until resume_threads().");
 
 static PyObject *pause_threads(PyObject *module, PyObject *unused)
@@ -30,6 +36,7 @@ static PyObject *pause_threads(PyObject *module, PyObject *unused)
     PyThreadState *tstate = PyThreadState_Get();
     if (syscall(SYS_gettid) == getpid() && !(forking_frame && compat_is_caller(tstate, forking_frame)))
         forking_frame = *compat_frame_slot(tstate); /* of forks in one another the outermost */
+    is_from_thread = syscall(SYS_gettid) != getpid();
     atomic_fetch_add(&pauses, 1);
     for (int i = 0; threads[i]; i++)
         threads[i]->pause();

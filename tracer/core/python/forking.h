@@ -15,6 +15,8 @@ typedef struct {
 
 void forking_watch(const forking_thread *const *threads); /* ends with NULL */
 int forking_pauses(void);                                 /* whether a fork is under way; on any thread */
+/* In a forked child: whether the thread that forked was not the first of its process. Then its end need not be exit(). */
+int forking_was_in_thread(void);
 
 extern PyMethodDef forking_methods[];
 

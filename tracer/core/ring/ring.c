@@ -17,6 +17,7 @@ HOT_DATA _Atomic uint32_t ring_generation = 1;
 _Atomic int ring_active;
 HOT_DATA uint64_t gil_threshold_ticks = 20000;
 _Atomic(thread_buffer *) ring_threads;
+const char *ring_task_folder = "/proc/self/task";
 void (*_Atomic ring_on_refill)(void);
 HOT_DATA int ring_free_threaded;
 #if defined(__GLIBC__)

@@ -164,6 +164,7 @@ extern uint64_t gil_threshold_ticks;
 extern _Atomic int ring_active;
 extern void (*_Atomic ring_on_first_exit)(void); /* the process's first thread ends: it lives on until the others have */
 extern _Atomic(thread_buffer *) ring_threads;
+extern const char *ring_task_folder; /* where the kernel lists the threads of this process */
 /* If set, called once by the next thread that takes a fresh chunk. */
 extern void (*_Atomic ring_on_refill)(void);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "python/forking.h"
 #include "python/plain.h"
 #include "python/stacks.h"
 #include "python/trampolines.h"
@@ -137,12 +138,19 @@ void children_stay(children_departure *departs)
 PyDoc_STRVAR(forked_doc, "forked() -> int\n\n"
 "In a forked child, before os.fork() returns: the flow to it; 0 if it does not record itself.");
 
+/* Where the thread that forked ends, the process ends with it. With a thread of ours it would go on, unless that one can
+ * look whether any other is left. */
+static int could_stay(void)
+{
+    return forking_was_in_thread() && access(ring_task_folder, F_OK) < 0;
+}
+
 static PyObject *forked(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     if (inner.inherits)
         environ = inner.inherits;
-    return PyLong_FromUnsignedLongLong(inner.executes || !got_loads_nothing() ? 0 : inner.flow);
+    return PyLong_FromUnsignedLongLong(inner.executes || could_stay() || !got_loads_nothing() ? 0 : inner.flow);
 }
 
 static uint64_t flow_of_served(uint64_t family, uint64_t pid)
