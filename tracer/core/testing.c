@@ -181,6 +181,17 @@ static void take_samples(PyObject *list)
     }
 }
 
+static void add_moment(PyObject *found, const moment *m, uint64_t ns)
+{
+    PyObject *item = m ? Py_BuildValue("KsKKK", (unsigned long long)ns, m->taken.reason,
+                                       (unsigned long long)m->taken.moment_ns,
+                                       (unsigned long long)m->taken.moment_end_ns,
+                                       (unsigned long long)m->taken.suppressed) : NULL;
+    if (item)
+        PyList_Append(found, item);
+    Py_XDECREF(item);
+}
+
 PyDoc_STRVAR(look_doc, "look(records, looks, rss_bytes, answer, samples) -> [(ns, reason, since_ns, until_ns, suppressed)]\n\n"
 "For tests: what the triggers that are set find in the records, when they look at these times. `answer`: (ns, site), where\n"
 "the thread of a moment was when somebody asked; None: nobody can be asked. `samples`: (ns, tid,\n"
@@ -222,13 +233,11 @@ static PyObject *look(PyObject *module, PyObject *args)
             triggers_postpone();
             continue;
         }
-        PyObject *item = m ? Py_BuildValue("KsKKK", (unsigned long long)ns, m->taken.reason,
-                                           (unsigned long long)m->taken.moment_ns,
-                                           (unsigned long long)m->taken.moment_end_ns,
-                                           (unsigned long long)m->taken.suppressed) : NULL;
-        if (item)
-            PyList_Append(found, item);
-        Py_XDECREF(item);
+        add_moment(found, m, ns);
+    }
+    if (PyList_GET_SIZE(looks)) {
+        uint64_t end_ns = PyLong_AsUnsignedLongLong(PyList_GET_ITEM(looks, PyList_GET_SIZE(looks) - 1));
+        add_moment(found, triggers_left(end_ns), end_ns);
     }
     triggers_end();
     for (int at = 0; at < TEST_THREADS; at++)

@@ -565,8 +565,9 @@ moment *triggers_left(uint64_t ns)
 {
     if (!g.has_found)
         return NULL;
-    g.has_found = g.is_open = 0;
-    say(&g.found, ns);
+    g.has_found = 0;
+    say(&g.found, ns); /* as it still lasts: where it was asked is true of it */
+    g.is_open = 0;
     return &g.found;
 }
 
