@@ -14,7 +14,11 @@ from tests.support.records import FUNC, LINE, MAIN, OTHER, SLEEP, Script, a_task
         ((200, 450), 400, f"handler, 300.0 ms, at {AWAITS}"),
         ((200, 450), 401, "handler, 300.0 ms"),  # … and the thread was elsewhere by then
         ((200, 450), 99, "handler, 300.0 ms"),  # the answer to an earlier question
-        ((200,), 150, f"handler, 100.0 ms so far, at {AWAITS}"),  # the recording ends meanwhile
+        (
+            (200,),
+            150,
+            f"handler, 100.0 ms so far, at {AWAITS}",
+        ),  # the recording ends meanwhile
     ],
 )
 def test_where_a_step_is(looks_ms: tuple[int, ...], answer_ms: int, said: str) -> None:
