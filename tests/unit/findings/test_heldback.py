@@ -8,8 +8,11 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 CALL, SERVE = "/app/rpc.py:27 call", "/app/rpc.py:15 serve"
 
 
-def calls(times=12, ns=42 * MS, server=SERVE, together=True, name="socket.recv", quick=0):
-    """A client asks in two pieces; both ends wait until the second one is sent."""
+def calls(
+    times=12, ns=42 * MS, server=SERVE, together=True, name="socket.recv", quick=0, more=0
+):
+    """A client asks in two pieces; both ends wait until the second one is sent. `more`: as do
+    others, 5 ms later each."""
     trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
     main, serves, at = trace.thread("MainThread").native(0), trace.thread("server"), MS
     serves.native(0)
@@ -24,6 +27,17 @@ def calls(times=12, ns=42 * MS, server=SERVE, together=True, name="socket.recv",
         at += 30 * MS
     main.end(at)
     serves.end(at)
+    for n in range(1, more + 1):
+        client, other, since = trace.thread(f"web-{n}"), trace.thread(f"server-{n}"), MS
+        client.native(0)
+        other.native(0)
+        for _ in range(times):
+            client.io(since + n * 5 * MS, name, site=CALL).native(since + n * 5 * MS + ns)
+            other.io(since + n * 5 * MS + 1, name, site=server)
+            other.native(since + n * 5 * MS + ns - MS)
+            since += ns + 20 * MS
+        client.end(at)
+        other.end(at)
     return trace.ended(at + MS)
 
 
@@ -35,6 +49,13 @@ def test_two_small_messages(tmp_path):
         "both wait in `recv` for 42.0 ms and then go on together, 12 times, 504 ms in total"
     )
     assert found.text.endswith("Send both in one piece, or set `TCP_NODELAY`.")
+
+
+def test_several_clients_are_told_once(tmp_path):
+    (found,) = find_in(tmp_path, calls(more=2))
+    assert found.severity_ns == 3 * 504 * MS
+    assert "3 threads `MainThread` and `web-N` in `call` (rpc.py:27)" in found.text
+    assert ", 36 times, 1.51 s in total" in found.text
 
 
 @pytest.mark.parametrize(

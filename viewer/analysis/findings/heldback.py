@@ -9,11 +9,10 @@ from itertools import permutations
 from tracer.units import duration
 from viewer.analysis.findings.databases import calls_of
 from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.waits import name_of, place_in
+from viewer.analysis.findings.waits import place_in, users
 from viewer.analysis.findings.words import at
 from viewer.analysis.states import having
 from viewer.trace.columns import IO
-from viewer.words import code
 
 _MS = 1_000_000
 # Linux delays an acknowledgement for 40 ms, a busy machine for longer. Ten such waits, 0.4 s
@@ -26,6 +25,8 @@ _MOST_PLACES, _LOOKS = 16, 200  # threads at a line that are compared, and waits
 _RECEIVES = ("socket.recv", "socket.recv_into")
 
 type _Row = tuple[int, int]  # its end, its row
+type _Place = tuple[int, str]  # a thread and its line
+type _Pair = tuple[_Place, _Place, list[int]]
 
 
 def held_back(facts: Facts) -> Iterator[Finding]:
@@ -48,13 +49,16 @@ def held_back(facts: Facts) -> Iterator[Finding]:
         if len(rows) >= _TIMES and len(rows) * _MOSTLY[1] >= others[thread, call] * _MOSTLY[0]
     }
     most = sorted(alike, key=lambda place: -len(alike[place]))[:_MOST_PLACES]
-    told = set[tuple[int, str]]()
+    told, pairs = set[_Place](), defaultdict[tuple[int, str, str], list[_Pair]](list)
     for one, two in permutations(most, 2):
         rows = alike[one]
         is_other = one[0] != two[0] and one[1] != two[1] and not {one, two} & told
         if is_other and _is_together(rows[:_LOOKS], alike[two]):
             told |= {one, two}
-            yield _finding(facts, one, two, [row for _, row in rows])
+            process = facts.model.thread_process[one[0]]
+            pairs[process, one[1], two[1]].append((one, two, [row for _, row in rows]))
+    for alike_pairs in pairs.values():
+        yield _finding(facts, alike_pairs)
 
 
 def _is_together(rows: list[_Row], theirs: list[_Row]) -> bool:
@@ -66,12 +70,13 @@ def _is_together(rows: list[_Row], theirs: list[_Row]) -> bool:
     return found * _MOSTLY[1] >= len(rows) * _MOSTLY[0]
 
 
-def _finding(
-    facts: Facts, one: tuple[int, str], two: tuple[int, str], rows: list[int]
-) -> Finding:
-    table = facts.model.states
+def _finding(facts: Facts, pairs: list[_Pair]) -> Finding:
+    table, (one, two, _) = facts.model.states, pairs[0]
+    rows = sorted(row for _, _, found in pairs for row in found)
     lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
-    who, other = (code(name_of(facts.model, ("thread", place[0]))) for place in (one, two))
+    who, other = (
+        users(facts.model, (("thread", pair[n][0]) for pair in pairs)) for n in (0, 1)
+    )
     text = (
         f"Slow answer: {who}{place_in(one[1])} and {other}{place_in(two[1])} both wait in "
         f"`recv` for {duration(lost // len(rows))} and then go on together, {len(rows)} "
