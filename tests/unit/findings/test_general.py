@@ -74,6 +74,10 @@ def test_who_takes_requests_and_sleeps_is_no_clock(tmp_path):
 
 def test_the_same_lock_goes_to_others_first(tmp_path):
     (found,) = said(tmp_path, answered(what="Lock", own=False))
+    assert found.text.endswith(
+        "and for 1.51 s of that others got it first; `sender`, which ended them, spent 99 % "
+        "of that time in `smtp.send` in `send` (mail.py:14)."
+    )
     assert found.severity_ns == 1_505 * MS + 50
 
 

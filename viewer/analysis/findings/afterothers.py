@@ -285,17 +285,21 @@ def _finding(facts: Facts, waits: LongWaits, found: list[_Late]) -> Finding:
         assert late.wait.ender is not None
         times.append((late.wait.ender, late.wait.start_ns, late.wait.end_ns))
         enders[late.wait.ender] += late.ns
-    now = mostly(facts, times)
+    now, who = mostly(facts, times), users(model, enders)
+    ended = f"{who}, which ended {'it' if len(found) == 1 else 'them'},"
+    if worst.name.startswith(SLOTS):
+        first = "others got it first"
+        first += f"; {ended} spent {now.text}" if now.text else ""
+    else:
+        first = (
+            f"something else came first: {ended} served others or went on with what "
+            f"{'it' if len(enders) == 1 else 'they'} had begun before"
+        )
+        first += f", {now.text}" if now.text else ""
     text = (
         f"Long waits: {users(model, (late.wait.who for late in found))}{place_in(worst.site)} "
         f"waited {duration(total)} in total in `{worst.name}` "
         f"({plural(len(found), 'wait')}, the longest {duration(worst.ns)}, "
-        f"{at(facts, worst.start_ns)}), and for {duration(lost)} of that something else came "
-        f"first: {users(model, enders)}, which ended "
-        f"{'it' if len(found) == 1 else 'them'}, served others or went on with what it had "
-        f"begun before"
+        f"{at(facts, worst.start_ns)}), and for {duration(lost)} of that {first}."
     )
-    text += f", {now.text}" if now.text else ""
-    return Finding(
-        LONG_WAITS, lost, f"{text}.", waits.evidence(worst), _STEP, behind=now.behind
-    )
+    return Finding(LONG_WAITS, lost, text, waits.evidence(worst), _STEP, behind=now.behind)

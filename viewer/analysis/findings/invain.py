@@ -69,7 +69,7 @@ def _finding(facts: Facts, waits: LongWaits, found: list[Wait], lost: int) -> Fi
         times = [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]]
         did = doing(facts, times, name_of(facts.model, worst.who))
         whose = "which" if len(why.by) == 1 else "who"
-        text += f", {why.why}" + (f"; {whose} spent {did}" if did else "")
+        text += f", {why.why}" + (f", {whose} spent {did}" if did else "")
     return Finding(LONG_WAITS, lost, f"{text}.", waits.evidence(worst), _STEP)
 
 
