@@ -4,7 +4,7 @@ from tests.diagnosis.wanted import Wanted
 
 LOOPS: dict[str, Wanted] = {
     "aa01_greeting_without_newline": Wanted(
-        "deadlock", ("3 tasks `session`", "3 tasks `handle`", "readline", "newline")
+        "wait in vain", ("3 tasks `session`", "3 tasks `handle`", "readline", "newline")
     ),
     "aa02_barrier_within_permits": Wanted(
         "deadlock", ("3 tasks `shard`", "barrier", "permit")

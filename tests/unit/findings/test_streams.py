@@ -37,13 +37,14 @@ def connection(gave_up=600 * MS, closed=MS, opens=True, before=0, answers=1, by=
 
 def test_both_read(tmp_path):
     (found,) = find_in(tmp_path, connection())
-    assert found.finding == "deadlock"
+    assert found.finding == "wait in vain"
     assert found.text == (
-        "Deadlock at 1.00 µs, for 600 ms: `session` in `session` (chat.py:18) waits in "
-        "`readline` for an answer, while `handle` in `handle` (chat.py:8), at the other end, "
-        "waits in `readline` for more of the request, until the first gave up: 1 wait, 600 ms "
-        "in total. Send what the other end still waits for (a newline, the whole length, "
-        "`write_eof`), or let it answer before."
+        "Waited in vain: `session` in `session` (chat.py:18) waits in `readline` for an "
+        "answer, while `handle` in `handle` (chat.py:8), at the other end, waits in "
+        "`readline` for more of the request, until the first gave up: 1 wait, 600 ms in "
+        "total, the longest 600 ms (at 1.00 µs). If an answer was due, send what the other "
+        "end still waits for (a newline, the whole length, `write_eof`), or let it answer "
+        "before."
     )
     assert (found.severity_ns, found.evidence.site) == (600 * MS - 1_000, ASKS)
 

@@ -133,7 +133,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     knots,  # deadlocks that are not of locks alone
     waits_for_itself,  # deadlock
     both_wait,  # deadlock
-    both_read,  # deadlock
+    both_read,  # wait in vain
     full_queues,  # deadlock
     standstill,  # deadlock
     orphaned_task,

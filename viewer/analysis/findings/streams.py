@@ -117,17 +117,18 @@ def _finding(facts: Facts, ones: list[_Read], others: list[_Read], lost: int) ->
     one: list[Who] = [("task", read.task) for read in ones]
     two: list[Who] = [("task", read.task) for read in others]
     many = len(ones) > 1
+    wait = "wait" if many else "waits"
     text = (
-        f"Deadlock {at(facts, worst.start_ns)}, for {duration(ns)}: "
-        f"{users(facts.model, one)}{place_in(worst.site)} {'wait' if many else 'waits'} in "
+        f"Waited in vain: {users(facts.model, one)}{place_in(worst.site)} {wait} in "
         f"{_how(facts, worst)} for an answer, while {users(facts.model, two)}"
-        f"{place_in(other.site)}, at the other end, {'wait' if many else 'waits'} in "
-        f"{_how(facts, other)} for more of the request, until the first gave up: "
-        f"{plural(len(ones), 'wait')}, {duration(lost)} in total. Send what the other end "
-        f"still waits for (a newline, the whole length, `write_eof`), or let it answer before."
+        f"{place_in(other.site)}, at the other end, {wait} in {_how(facts, other)} for more "
+        f"of the request, until the first gave up: {plural(len(ones), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(ns)} "
+        f"({at(facts, worst.start_ns)}). If an answer was due, send what the other end still "
+        f"waits for (a newline, the whole length, `write_eof`), or let it answer before."
     )
     evidence = facts.evidence(("task", worst.task), worst.start_ns, ns, worst.site)
-    return Finding("deadlock", lost, text, evidence)
+    return Finding("wait in vain", lost, text, evidence)
 
 
 def _how(facts: Facts, read: _Read) -> str:
