@@ -31,7 +31,7 @@ class Kind(StrEnum):
     IDLE_WAIT = "idle wait"  # for what nobody holds: a queue, a condition, a thread's end
     IO = "io"
     UNSEEN = "unseen"  # something came from outside; its loop was busy and did not look
-    UNHEARD = "unheard"  # a thread had woken it; its loop was busy and did not look
+    UNHEARD = "unheard"  # a thread had woken it; its loop had not noticed yet
     CALL = "call"  # the call that it stood in did something itself
     SLEEP = "sleep"
     READY = "ready"
