@@ -1,6 +1,6 @@
 """Twelve threads share a session that keeps two connections: the others are thrown away after
 each request, and connect again (https://github.com/urllib3/urllib3/issues/384).
-truth: `fetch` connects for most of its 240 calls, and waits 25 ms each time for the server's greeting."""
+truth: `fetch` connects for a good part of its 120 calls, and waits 60 ms each time for the server's greeting."""
 import http.server
 import threading
 import time
@@ -12,18 +12,18 @@ connected = []
 
 
 class Slow(http.server.BaseHTTPRequestHandler):
-    """Each new connection costs 25 ms, as a TLS handshake over a distance does."""
+    """Each new connection costs 60 ms, as a TLS handshake over a distance does."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
 
     def setup(self):
         connected.append(1)
-        time.sleep(0.025)
+        time.sleep(0.06)
         super().setup()
 
     def do_GET(self):
-        time.sleep(0.005)
+        time.sleep(0.02)
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -51,7 +51,7 @@ def fetch():
 
 
 def work():
-    for _ in range(20):
+    for _ in range(10):
         fetch()
         time.sleep(0.002)
 
@@ -61,5 +61,5 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print("truth:", len(connected), "connections for 240 calls")
+print("truth:", len(connected), "connections for 120 calls")
 server.shutdown()

@@ -14,6 +14,7 @@ COUNT = itertools.count()
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one piece, which no kernel holds back
 
     def do_GET(self):
         time.sleep(0.01)

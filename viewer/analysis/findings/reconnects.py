@@ -170,10 +170,13 @@ def _is_connecting(stack: str) -> bool:
 
 def _finding(facts: Facts, site: str, line: _Line, lost: int, late: int) -> Finding:
     count = len(line.starts)
+    # Calls of a thread that take less than 20 µs are not in the trace.
+    least = "at least " if any(kind == "thread" for kind, _ in line.whos) else ""
     worst = max(range(count), key=line.costs.__getitem__)
     text = (
         f"New connections: {users(facts.model, line.whos)}{place_in(site)} connected "
-        f"{plural(count, 'time')}, again and again ({at(facts, min(line.starts))} and later), "
+        f"{least}{plural(count, 'time')}, again and again "
+        f"({at(facts, min(line.starts))} and later), "
         f"which took {duration(lost)} in total"
     )
     if late:
