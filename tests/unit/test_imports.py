@@ -127,6 +127,23 @@ def test_no_circle(room: str) -> None:
     assert circle(MODULES[room]) == []
 
 
+def test_no_circle_of_kinds_of_findings() -> None:
+    """Nor between the folders of findings, of which each file is in one."""
+    room = "viewer.analysis.findings."
+    folders: dict[str, set[str]] = {}
+    for name, others in MODULES["viewer"].items():
+        if name.startswith(room):
+            folder = name.removeprefix(room).partition(".")[0]
+            known = folders.setdefault(folder, set())
+            known |= {
+                other.removeprefix(room).partition(".")[0]
+                for other in others
+                if other.startswith(room)
+            } - {folder}
+    assert len(folders) > 5
+    assert circle(folders) == []
+
+
 def test_viewer_imports_downwards() -> None:
     within = {name: others for name, others in MODULES["viewer"].items() if "." in name}
     assert arrows_against_floors(within) == set()

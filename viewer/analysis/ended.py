@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, moment
 from viewer.analysis.causes.lanes import name_of_task
-from viewer.analysis.findings.facts import Facts
+from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.flight import Flight
 from viewer.trace.columns import AWAIT, RUNNING
 from viewer.words import code

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import NamedTuple, TextIO
 
 from viewer.analysis.ended import raised, text_of
-from viewer.analysis.findings.facts import Facts
-from viewer.analysis.findings.moment import slow_moment
+from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.findings.basis.moment import slow_moment
 from viewer.analysis.flight import Flight, flight_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import Answer, worst_waits

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 
 from tracer import schema as s
-from viewer.analysis.findings.facts import Evidence
+from viewer.analysis.findings.basis.facts import Evidence
 from viewer.render.json.values import Json
 from viewer.server.lanes import Group
 from viewer.trace.model import Model

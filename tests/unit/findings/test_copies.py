@@ -9,7 +9,7 @@ from tests.support.builder.heap import Heap
 from tests.support.builder.trace import TraceBuilder
 from tests.support.models import model_of
 from viewer.analysis.findings import Facts, Finding
-from viewer.analysis.findings.memory import memory_findings
+from viewer.analysis.findings.interpreter.memory import memory_findings
 
 FEED = "/app/upload.py:7 Upload.feed"
 MB, STEP = 1_000_000, 1_000

@@ -6,8 +6,8 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in
 from tracer import schema as s
 from viewer.analysis import findings
-from viewer.analysis.findings.facts import Facts, Finding
-from viewer.analysis.findings.general import unexplained
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.vain.general import unexplained
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 

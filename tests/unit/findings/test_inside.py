@@ -1,6 +1,6 @@
 """Which known function of a library a stack is in, and what that has called."""
 
-from viewer.analysis.findings.inside import called_by, known_in
+from viewer.analysis.findings.basis.inside import called_by, known_in
 
 SITE = "/venv/lib/python3.13/site-packages"
 RUNS, LOOKS = f"{SITE}/huey/consumer.py:9 Worker.run", f"{SITE}/huey/consumer.py:5 Worker.loop"

@@ -5,7 +5,8 @@ import pytest
 from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
-from viewer.analysis.findings import Evidence, Facts, Finding, find, jobs
+from viewer.analysis.findings import Evidence, Facts, Finding, find
+from viewer.analysis.findings.pools import jobs
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 

@@ -27,7 +27,7 @@ def texts(node: ast.expr) -> set[str]:
 def made() -> set[str]:
     """The first arguments of all calls of Finding; of a name, what is assigned to it."""
     found = set[str]()
-    for path in FINDINGS.glob("*.py"):
+    for path in FINDINGS.rglob("*.py"):
         tree = ast.parse(path.read_text())
         names = set[str]()
         for node in ast.walk(tree):

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.support.finding import MS
-from viewer.analysis.findings.facts import Evidence, Finding
-from viewer.analysis.findings.order import in_order
+from viewer.analysis.findings.basis.facts import Evidence, Finding
+from viewer.analysis.findings.basis.order import in_order
 
 ROW, SLEEP = "/app/bank.py:25 charge", "/app/bank.py:40 report"
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
-from viewer.analysis.findings.ownlocks import own_lock_of
+from viewer.analysis.findings.locks.ownlocks import own_lock_of
 
 THREADING = "/usr/lib/python3.13/threading.py:359 Condition.wait"
 CALLER = "/app/config.py:30 reload"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
-from viewer.analysis.findings import ticking
+from viewer.analysis.findings.loops import ticking
 
 US = 1_000
 TICK = "/app/pump.py:7 Pump.tick"

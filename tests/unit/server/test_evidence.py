@@ -7,7 +7,7 @@ import pytest
 from tests.support.finding import Service
 from tests.support.models import model_of
 from tests.support.stories.waits import MS, async_lock, blocked_loop, gil_hog, lock_convoy
-from viewer.analysis.findings.facts import Evidence
+from viewer.analysis.findings.basis.facts import Evidence
 from viewer.server.answers import Answers
 from viewer.server.evidence import shown_at
 

@@ -15,7 +15,7 @@ from tests.support.models import model_of
 from tests.support.stories.memory import FILL, memory, memory_and_heap
 from tests.support.stories.waits import MS, blocked_loop
 from tracer import schema as s
-from viewer.analysis.findings.facts import Evidence
+from viewer.analysis.findings.basis.facts import Evidence
 from viewer.analysis.profiles.profile import Place, Sample
 from viewer.server.answers import Answers
 from viewer.server.evidence import shown_at

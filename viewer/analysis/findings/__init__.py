@@ -6,111 +6,111 @@ did is never counted as this program's fault.
 
 from collections.abc import Callable, Iterator
 
-from viewer.analysis.findings.abandoned import no_producer, swallowed_cancel
-from viewer.analysis.findings.accepted import too_busy_to_accept
-from viewer.analysis.findings.actors import serves_in_turn
-from viewer.analysis.findings.afterothers import LONG_WAITS
-from viewer.analysis.findings.answers import no_answer
-from viewer.analysis.findings.asleep import sleeping_loop
-from viewer.analysis.findings.backlog import jobs_pile_up, queue_grows
-from viewer.analysis.findings.bothends import both_wait
-from viewer.analysis.findings.busytimeouts import busy_time_out
-from viewer.analysis.findings.children import killed_child
-from viewer.analysis.findings.cleanups import late_time_out
-from viewer.analysis.findings.closing import slow_close
-from viewer.analysis.findings.consumers import slow_consumer
-from viewer.analysis.findings.crowds import loop_overloaded
-from viewer.analysis.findings.cycles import deadlock
-from viewer.analysis.findings.databases import database_locked
-from viewer.analysis.findings.descriptors import descriptors_pile_up
-from viewer.analysis.findings.drained import nobody_reads
-from viewer.analysis.findings.endedparties import ended_party
-from viewer.analysis.findings.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.failed import failed_server
-from viewer.analysis.findings.failedthreads import failed_thread
-from viewer.analysis.findings.filelocks import file_lock
-from viewer.analysis.findings.finalisers import slow_finalisers
-from viewer.analysis.findings.forgotten import forgotten_task
-from viewer.analysis.findings.forked import lock_of_the_killed
-from viewer.analysis.findings.forkingserver import forking_server_full
-from viewer.analysis.findings.fullqueues import full_queues
-from viewer.analysis.findings.general import unexplained
-from viewer.analysis.findings.gil import gil_saturated
-from viewer.analysis.findings.gone import writer_gone
-from viewer.analysis.findings.handovers import tiny_jobs
-from viewer.analysis.findings.hanging import readers_pile_up
-from viewer.analysis.findings.heldback import held_back
-from viewer.analysis.findings.heldup import held_up
-from viewer.analysis.findings.interpreter import gc_in_hot_path, gil_hog
-from viewer.analysis.findings.interrupted import interrupted_loop
-from viewer.analysis.findings.itself import waits_for_itself
-from viewer.analysis.findings.jobs import pool_starvation
-from viewer.analysis.findings.joined import join_under_lock
-from viewer.analysis.findings.knots import knots
-from viewer.analysis.findings.lastchild import last_child
-from viewer.analysis.findings.leaving import slow_end
-from viewer.analysis.findings.leftchildren import children_pile_up
-from viewer.analysis.findings.lifespans import slow_start_up
-from viewer.analysis.findings.lingering import slow_clean_up
-from viewer.analysis.findings.locks import held_across_await, lock_convoy
-from viewer.analysis.findings.loops import loop_findings
-from viewer.analysis.findings.lostitems import lost_items
-from viewer.analysis.findings.memory import memory_findings
-from viewer.analysis.findings.moment import SLOW_MOMENT, slow_moment
-from viewer.analysis.findings.notified import woke_one_of_many
-from viewer.analysis.findings.oneatatime import one_at_a_time
-from viewer.analysis.findings.oneserver import one_server
-from viewer.analysis.findings.order import in_order
-from viewer.analysis.findings.outlived import outlived_time_out
-from viewer.analysis.findings.outside import outside_findings
-from viewer.analysis.findings.ownend import own_end
-from viewer.analysis.findings.ownlocks import own_lock, slow_import
-from viewer.analysis.findings.parties import slow_party
-from viewer.analysis.findings.permits import permits_between_processes
-from viewer.analysis.findings.polled import polled_lock
-from viewer.analysis.findings.polledslots import polled_slots
-from viewer.analysis.findings.pools import (
+from viewer.analysis.findings.basis.databases import database_locked
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.itself import waits_for_itself
+from viewer.analysis.findings.basis.moment import SLOW_MOMENT, slow_moment
+from viewer.analysis.findings.basis.order import in_order
+from viewer.analysis.findings.deadlocks.bothends import both_wait
+from viewer.analysis.findings.deadlocks.cycles import deadlock
+from viewer.analysis.findings.deadlocks.fullqueues import full_queues
+from viewer.analysis.findings.deadlocks.joined import join_under_lock
+from viewer.analysis.findings.deadlocks.knots import knots
+from viewer.analysis.findings.deadlocks.ownend import own_end
+from viewer.analysis.findings.deadlocks.standing import standing_still
+from viewer.analysis.findings.deadlocks.standstill import standstill
+from viewer.analysis.findings.interpreter.descriptors import descriptors_pile_up
+from viewer.analysis.findings.interpreter.finalisers import slow_finalisers
+from viewer.analysis.findings.interpreter.gil import gil_saturated
+from viewer.analysis.findings.interpreter.interpreter import gc_in_hot_path, gil_hog
+from viewer.analysis.findings.interpreter.memory import memory_findings
+from viewer.analysis.findings.locks.filelocks import file_lock
+from viewer.analysis.findings.locks.locks import held_across_await, lock_convoy
+from viewer.analysis.findings.locks.notified import woke_one_of_many
+from viewer.analysis.findings.locks.ownlocks import own_lock, slow_import
+from viewer.analysis.findings.locks.parties import slow_party
+from viewer.analysis.findings.locks.permits import permits_between_processes
+from viewer.analysis.findings.locks.polled import polled_lock
+from viewer.analysis.findings.loops.asleep import sleeping_loop
+from viewer.analysis.findings.loops.crowds import loop_overloaded
+from viewer.analysis.findings.loops.interrupted import interrupted_loop
+from viewer.analysis.findings.loops.loops import loop_findings
+from viewer.analysis.findings.loops.oneatatime import one_at_a_time
+from viewer.analysis.findings.loops.reactors import blocked_reactor
+from viewer.analysis.findings.loops.restless import busy_loop
+from viewer.analysis.findings.loops.sharedtasks import cancelled_for_all
+from viewer.analysis.findings.loops.spinning import spinning_threads
+from viewer.analysis.findings.loops.tasks import orphaned_task, task_leak
+from viewer.analysis.findings.loops.ticking import ticking_callbacks
+from viewer.analysis.findings.loops.turns import awaits_in_turn
+from viewer.analysis.findings.outside.answers import no_answer
+from viewer.analysis.findings.outside.busytimeouts import busy_time_out
+from viewer.analysis.findings.outside.heldback import held_back
+from viewer.analysis.findings.outside.heldup import held_up
+from viewer.analysis.findings.outside.outside import outside_findings
+from viewer.analysis.findings.outside.reconnects import new_connections
+from viewer.analysis.findings.outside.retried import retried_transaction
+from viewer.analysis.findings.outside.retries import long_retries
+from viewer.analysis.findings.outside.rounds import in_rounds
+from viewer.analysis.findings.outside.serverlocks import server_lock
+from viewer.analysis.findings.outside.stalls import slow_answer
+from viewer.analysis.findings.pools.actors import serves_in_turn
+from viewer.analysis.findings.pools.backlog import jobs_pile_up, queue_grows
+from viewer.analysis.findings.pools.consumers import slow_consumer
+from viewer.analysis.findings.pools.handovers import tiny_jobs
+from viewer.analysis.findings.pools.hanging import readers_pile_up
+from viewer.analysis.findings.pools.jobs import pool_starvation
+from viewer.analysis.findings.pools.polledslots import polled_slots
+from viewer.analysis.findings.pools.pools import (
     executors_pile_up,
     pollers_pile_up,
     processes_pile_up,
     too_many_workers,
     workers_never_exit,
 )
-from viewer.analysis.findings.processes import across, process_findings
-from viewer.analysis.findings.proxies import manager_asked
-from viewer.analysis.findings.putoff import put_off
-from viewer.analysis.findings.queued import jobs_in_queue
-from viewer.analysis.findings.reactors import blocked_reactor
-from viewer.analysis.findings.reconnects import new_connections
-from viewer.analysis.findings.relays import relayed
-from viewer.analysis.findings.replaced import replaced_worker
-from viewer.analysis.findings.restless import busy_loop
-from viewer.analysis.findings.retried import retried_transaction
-from viewer.analysis.findings.retries import long_retries
-from viewer.analysis.findings.rounds import in_rounds
-from viewer.analysis.findings.runners import runner_findings
-from viewer.analysis.findings.schedulers import late_jobs
-from viewer.analysis.findings.serverlocks import server_lock
-from viewer.analysis.findings.servers import servers_busy
-from viewer.analysis.findings.sharedtasks import cancelled_for_all
-from viewer.analysis.findings.slots import slot_findings
-from viewer.analysis.findings.spinning import spinning_threads
-from viewer.analysis.findings.stalled import stalled_pool, stalled_takers
-from viewer.analysis.findings.stalls import slow_answer
-from viewer.analysis.findings.standing import standing_still
-from viewer.analysis.findings.standstill import standstill
-from viewer.analysis.findings.starting import slow_start
-from viewer.analysis.findings.starved import starved_workers
-from viewer.analysis.findings.stopping import slow_stop
-from viewer.analysis.findings.stragglers import straggler
-from viewer.analysis.findings.streams import both_read
-from viewer.analysis.findings.stuckchildren import no_start, stuck_children
-from viewer.analysis.findings.subscribers import no_time_for_messages
-from viewer.analysis.findings.tasks import orphaned_task, task_leak
-from viewer.analysis.findings.ticking import ticking_callbacks
-from viewer.analysis.findings.turns import awaits_in_turn
-from viewer.analysis.findings.unclosed import close_in_vain
-from viewer.analysis.findings.vain import vain_findings
+from viewer.analysis.findings.pools.queued import jobs_in_queue
+from viewer.analysis.findings.pools.relays import relayed
+from viewer.analysis.findings.pools.runners import runner_findings
+from viewer.analysis.findings.pools.schedulers import late_jobs
+from viewer.analysis.findings.pools.slots import slot_findings
+from viewer.analysis.findings.pools.stalled import stalled_pool, stalled_takers
+from viewer.analysis.findings.pools.stragglers import straggler
+from viewer.analysis.findings.pools.subscribers import no_time_for_messages
+from viewer.analysis.findings.processes.children import killed_child
+from viewer.analysis.findings.processes.endedparties import ended_party
+from viewer.analysis.findings.processes.forked import lock_of_the_killed
+from viewer.analysis.findings.processes.lastchild import last_child
+from viewer.analysis.findings.processes.leaving import slow_end
+from viewer.analysis.findings.processes.leftchildren import children_pile_up
+from viewer.analysis.findings.processes.processes import across, process_findings
+from viewer.analysis.findings.processes.proxies import manager_asked
+from viewer.analysis.findings.processes.starting import slow_start
+from viewer.analysis.findings.processes.starved import starved_workers
+from viewer.analysis.findings.servers.accepted import too_busy_to_accept
+from viewer.analysis.findings.servers.closing import slow_close
+from viewer.analysis.findings.servers.forkingserver import forking_server_full
+from viewer.analysis.findings.servers.lifespans import slow_start_up
+from viewer.analysis.findings.servers.oneserver import one_server
+from viewer.analysis.findings.servers.replaced import replaced_worker
+from viewer.analysis.findings.servers.servers import servers_busy
+from viewer.analysis.findings.servers.stopping import slow_stop
+from viewer.analysis.findings.vain.abandoned import no_producer, swallowed_cancel
+from viewer.analysis.findings.vain.afterothers import LONG_WAITS
+from viewer.analysis.findings.vain.cleanups import late_time_out
+from viewer.analysis.findings.vain.drained import nobody_reads
+from viewer.analysis.findings.vain.failed import failed_server
+from viewer.analysis.findings.vain.failedthreads import failed_thread
+from viewer.analysis.findings.vain.forgotten import forgotten_task
+from viewer.analysis.findings.vain.general import unexplained
+from viewer.analysis.findings.vain.gone import writer_gone
+from viewer.analysis.findings.vain.lingering import slow_clean_up
+from viewer.analysis.findings.vain.lostitems import lost_items
+from viewer.analysis.findings.vain.outlived import outlived_time_out
+from viewer.analysis.findings.vain.putoff import put_off
+from viewer.analysis.findings.vain.streams import both_read
+from viewer.analysis.findings.vain.stuckchildren import no_start, stuck_children
+from viewer.analysis.findings.vain.unclosed import close_in_vain
+from viewer.analysis.findings.vain.vain import vain_findings
 
 __all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finding", "find"]
 

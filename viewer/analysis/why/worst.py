@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from viewer.analysis.causes.tree import Tree
-from viewer.analysis.findings.facts import Facts
-from viewer.analysis.findings.tasks import task_leak
+from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.findings.loops.tasks import task_leak
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.processes.family import Family
 from viewer.analysis.why.alike import alike, key_of

@@ -1,0 +1,60 @@
+"""Blocking calls on a loop's thread: which of them are to blame for the time they take."""
+
+from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.states import stack_of
+from viewer.trace.columns import IO
+from viewer.trace.sites import imports, place_of
+
+_QUICK_NS = 1_000_000
+_FILES = ("os.", "io.", "open", "mmap")
+_CERTIFICATES = (
+    "ssl.SSLContext.set_default_verify_paths",
+    "ssl.SSLContext.load_verify_locations",
+)
+_CLIENTS = ("accept", "select", "poll", "epoll_wait")
+_OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
+
+
+def is_import(facts: Facts, thread: int, start_ns: int, end_ns: int) -> bool:
+    """Whether the step mostly imports modules, by its CPU samples."""
+    if thread < 0:
+        return False
+    stacks = facts.stacks(facts.model.threads[thread].tid, [(start_ns, end_ns)])
+    return sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks)
+
+
+def is_of_file(facts: Facts, call: int) -> bool:
+    """Whether a call reads a file; a quick one is subtracted already."""
+    return not is_quick(facts, call) and facts.call(call)[0].startswith(_FILES)
+
+
+def is_quick(facts: Facts, call: int) -> bool:
+    """Whether the call usually returns at once: a long one is the disk's or the kernel's. One
+    that begins a process lasts until that one has had a processor: the quickest tells. How
+    long a peer takes depends on what it was asked. A loop's own sockets never block."""
+    if call in facts.of_transports:
+        return True
+    if facts.call(call)[0].startswith(_OF_PEERS):
+        return False
+    return facts.quickest_start_ns.get(call, facts.usual_call_ns[call]) < _QUICK_NS
+
+
+def asks_for_clients(facts: Facts, call: int) -> bool:
+    """Whether a server waits for clients in it."""
+    return facts.call(call)[0].endswith(_CLIENTS)
+
+
+def is_set_up(facts: Facts, call: int) -> bool:
+    """Whether it loads the certificates, and was made once, for a client that stays."""
+    if facts.call(call)[0] not in _CERTIFICATES:
+        return False
+    calls = facts.model.states.row
+    return sum(calls[row] == call for row in facts.rows_of((IO,), _QUICK_NS)) == 1
+
+
+def is_of_import(facts: Facts, call: int, row: int) -> bool:
+    """Whether an import reads a file, which happens once."""
+    if not facts.call(call)[0].startswith(_FILES):
+        return False
+    stack = stack_of(facts.model, row)
+    return any(imports(place_of(frame).path) for frame in stack.split("\n"))

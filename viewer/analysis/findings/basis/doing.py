@@ -1,0 +1,121 @@
+"""What threads and tasks did while they had something: the deepest cause, in words."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tracer.units import share
+from viewer.analysis.causes.part import Cause, Kind
+from viewer.analysis.causes.tree import Tree
+from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.words import sampled
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import window
+from viewer.analysis.waited import For, waited_for
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code, shorten
+
+_MOST = 40  # times that are looked at, the longest ones
+_SAID = 2
+_WORTH = 10  # per cent
+_MOSTLY = 50
+_IN_VAIN = (Kind.VAIN, Kind.CANCELLED, Kind.TIMEOUT)
+_WORDS = {
+    Kind.SLEEP: "asleep",
+    Kind.COMPUTING: "computing",
+    Kind.NATIVE: "computing without the GIL",
+    Kind.GIL_WAIT: "waiting for the GIL",
+    Kind.PREEMPTED: "preempted by the kernel",
+    Kind.OFF_CPU: "off the CPU",
+    Kind.READY: "ready, while the loop was busy",
+    Kind.TIMER: "asleep",
+}
+
+
+class Doing(NamedTuple):
+    """In words, and the line of what took most of the time; "" where that is unknown. `most`:
+    its part, in per cent."""
+
+    text: str
+    site: str
+    most: int = 0
+
+    @property
+    def behind(self) -> str:
+        """The line, where that is most of all they did."""
+        return self.site if self.most >= _MOSTLY else ""
+
+
+def doing(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "") -> str:
+    """`97 % of that time asleep in `report` (app.py:7)`; "" when nothing is known. What the
+    waiter itself did meanwhile is no cause of its wait."""
+    return mostly(facts, times, waiter).text
+
+
+def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = "") -> Doing:
+    """The same, with the line."""
+    tree, total = Tree(facts.model), 0
+    sums, stacks = Counter[tuple[str, str]](), list[int]()
+    longest = sorted(times, key=lambda time: time[1] - time[2])[:_MOST]
+    for (kind, which), start_ns, end_ns in longest:
+        windows = window(start_ns, end_ns)
+        tree.looked_at = 0
+        causes = tree.thread(which, windows) if kind == "thread" else tree.task(which, windows)
+        total += end_ns - start_ns
+        if kind == "thread":
+            tid = facts.model.threads[which].tid
+            stacks += facts.stacks(tid, [(start_ns, end_ns)])
+        for cause in causes:
+            _leaves(cause, "", sums, waiter)
+    said = [
+        f"{share(ns, total)} {'' if n else 'of that time '}{what}"
+        f"{_where(site) or _computes(facts, what, stacks)}"
+        for n, ((what, site), ns) in enumerate(sums.most_common(_SAID))
+        if ns * 100 >= total * _WORTH
+    ]
+    ((_, site), ns) = next(iter(sums.most_common(1)), (("", ""), 0))
+    return Doing(", ".join(said), site, ns * 100 // total if total else 0)
+
+
+def _computes(facts: Facts, what: str, stacks: list[int]) -> str:
+    """` in `parse` (app.py:9, 90 % of 40 CPU samples)`: where threads compute."""
+    if what not in (_WORDS[Kind.COMPUTING], _WORDS[Kind.NATIVE]):
+        return ""
+    where = sampled(*hot(facts.hot_places, stacks), most=1)
+    return f" in {where}" if where else ""
+
+
+def _leaves(cause: Cause, site: str, sums: Counter[tuple[str, str]], waiter: str) -> None:
+    """Adds what a cause consists of in the end; `site` is the innermost line of the user."""
+    if cause.site and not is_library(cause.site):
+        site = cause.site
+    if cause.parts and not _is_told(cause, waiter):
+        for part in cause.parts:
+            _leaves(part, site, sums, waiter)
+        return
+    what = _what(cause)
+    if what:
+        sums[what, site or cause.site] += cause.ns
+
+
+def _is_told(cause: Cause, waiter: str) -> bool:
+    """Whether its parts say no more than it does itself."""
+    if any(part.kind in _IN_VAIN or part.who == waiter != "" for part in cause.parts):
+        return True
+    return cause.kind is Kind.AWAIT and waited_for(cause.who) is not For.HERE
+
+
+def _what(cause: Cause) -> str:
+    if cause.kind is Kind.AWAIT:
+        return "asleep" if cause.who == "sleep" else f"awaiting `{cause.who}`"
+    if cause.kind is Kind.IO:
+        return f"in `{shorten(cause.who, 48)}`" if cause.who else "awaiting data"
+    if cause.kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
+        return f"waiting for `{cause.who}`"
+    return _WORDS.get(cause.kind, "")
+
+
+def _where(site: str) -> str:
+    function = place_of(site).function
+    return f" in {code(function, site)}" if function else ""

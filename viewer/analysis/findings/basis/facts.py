@@ -1,0 +1,400 @@
+"""What findings consist of, and what several of them compute from a model."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.findings.basis.hot import places
+from viewer.analysis.health import Health, health
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.jobs import Job, Jobs
+from viewer.analysis.ledger.ledger import Interval, Ledger
+from viewer.analysis.ledger.resource import Windows, parts
+from viewer.analysis.ledger.rows import longs
+from viewer.analysis.locks import LockRow, lock_rows
+from viewer.analysis.profiles.cpu import stack_places
+from viewer.analysis.profiles.profile import Place
+from viewer.analysis.rows import Rows
+from viewer.analysis.states import keys, marks, numbers, stack_of
+from viewer.analysis.tasks import By, TaskRow, task_rows
+from viewer.analysis.threads import ThreadRow, thread_rows
+from viewer.trace.columns import (
+    AWAIT,
+    CONTINUES,
+    GIL_WAIT,
+    IDLE_WAIT,
+    IO,
+    LOCK_WAIT,
+    LOOP_CALLBACK,
+    LOOP_TASK,
+    NATIVE,
+    OFF_CPU,
+    PREEMPTED,
+    SELECT,
+    SLEEP,
+    STATE_MASK,
+    THREAD_RUNNING,
+    Column,
+)
+from viewer.trace.model import Collection, Model
+from viewer.trace.sites import imports
+from viewer.words import stems
+
+BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
+COMPUTING = (THREAD_RUNNING, NATIVE)
+NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread's doing
+_LONG_NS = 10_000_000
+_TELLING_NS = 1_000_000
+_SOCKET = "/socket.py:"
+_WAKES = " _ThreadWakeup.wakeup\n"
+_TRANSPORTS = ("/asyncio/selector_events.py:", "/asyncio/unix_events.py:", "/trio/_socket.py:",
+               "/gevent/_socket")  # fmt: skip
+_BEGINS_PROCESS = "subprocess.fork_exec"
+_PATIENCE = 4  # without kernel data a pause may be a preemption, so signs must be clearer
+
+
+class Evidence(NamedTuple):
+    """A slice of the trace that shows the fault. Ids are -1 where there is none."""
+
+    start_ns: int
+    duration_ns: int
+    track: str
+    task: int = -1
+    tid: int = -1
+    site: str = ""
+    lock: int = -1
+    pid: int = 0
+
+
+class Finding(NamedTuple):
+    """A fault. `severity_ns` is the time it cost, summed over all who waited; `next_step` says
+    what to do, "" where the text ends with it. `behind` is the line at which those who made
+    others wait mostly waited themselves. `processes`: of how many the text itself tells."""
+
+    finding: str
+    severity_ns: int
+    text: str
+    evidence: Evidence
+    next_step: str = ""
+    behind: str = ""
+    processes: int = 1
+    about: frozenset[str] = frozenset()  # lines or threads that another may tell of, too
+
+
+class Behind(NamedTuple):
+    """How long tasks were ready, or overdue, during an interval, in total, and how many."""
+
+    ns: int
+    tasks: int
+    how: str = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a thread did in a time: ns by state, by call, by (state, name, site) of a wait."""
+
+    states: Counter[int]
+    calls: Counter[int]
+    waits: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+
+    def of(self, states: Iterable[int]) -> int:
+        return sum(self.states[state] for state in states)
+
+
+def _begins_call(state: int) -> bool:
+    return state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES
+
+
+class Facts:
+    """A model, and the tables made from it on their first use."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        tasks: Rows[TaskRow] | None = None,
+        threads: Rows[ThreadRow] | None = None,
+        locks: Rows[LockRow] | None = None,
+    ) -> None:
+        """Takes tables that exist already; tasks are by coroutine."""
+        self.model = model
+        self.ledger = Ledger.of(model)
+        for name, rows in (("tasks", tasks), ("threads", threads), ("locks", locks)):
+            if rows is not None:
+                self.__dict__[name] = rows
+
+    @cached_property
+    def tasks(self) -> Rows[TaskRow]:
+        return task_rows(self.model, By.CORO)
+
+    @cached_property
+    def threads(self) -> Rows[ThreadRow]:
+        return thread_rows(self.model)
+
+    @cached_property
+    def pools(self) -> dict[tuple[int, str], list[int]]:
+        """By (pid, stem) the threads whose names differ only in a number, as in `threads`."""
+        model, found = self.model, defaultdict[tuple[int, str], list[int]](list)
+        names, processes = stems(model.thread_names), model.thread_process
+        pids = {process: model.pid(process) for process in {*processes}}
+        for thread in self.threads.numbers:
+            name = names[thread]
+            if name != model.thread_names[thread]:
+                found[pids[processes[thread]], name].append(thread)
+        return found
+
+    @cached_property
+    def locks(self) -> Rows[LockRow]:
+        return lock_rows(self.model)
+
+    @cached_property
+    def health(self) -> Health:
+        return health(self.model)
+
+    @cached_property
+    def patience(self) -> int:
+        """The factor of thresholds of a thread's time where there is no kernel data."""
+        disabled = {hook for hook, _ in self.health.disabled}
+        knows = "sched" in self.health.signals and "sched" not in disabled
+        return 1 if knows and "gil" in self.health.signals else _PATIENCE
+
+    @cached_property
+    def lock_of(self) -> dict[tuple[int, int], int]:
+        """By (process, id) the lock."""
+        table = self.model.states
+        known = zip(table.lock_process, table.lock_id, strict=True)
+        return {key: lock for lock, key in enumerate(known)}
+
+    def waits_of(self, row: LockRow) -> tuple[list[int], list[int], list[int]]:
+        """The waits for a lock, in order of begin: rows of States, begins, ends."""
+        return self.ledger.waits_for(self.lock_of[row.process, row.lock])
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.ledger)
+
+    def awaits_job(self, job: Job) -> str:
+        """Where the task that submitted a job awaits its result; "" unknown."""
+        if job.submitter is None or job.submitter[0] != "task":
+            return ""
+        rows, which = self.ledger.rows_of_tasks, job.submitter[1]
+        low, high = rows.offset[which], rows.offset[which + 1]
+        at = bisect_left(rows.start_ns, job.submitted_ns, low, high)
+        return self.ledger.site_of_await(rows.row[at]) if at < high else ""
+
+    @cached_property
+    def collections(self) -> dict[tuple[int, int], list[Collection]]:
+        """By (process, tid), in order of time."""
+        found: dict[tuple[int, int], list[Collection]] = defaultdict(list)
+        for run in self.model.collections:
+            found[run.process, run.tid].append(run)
+        for runs in found.values():
+            runs.sort(key=lambda run: run.start_ns)
+        return found
+
+    def split(self, thread: int, windows: Windows) -> Split:
+        """What the thread did in these times; empty where that is unknown."""
+        table, ledger = self.model.states, self.ledger
+        found = Split(Counter(), Counter())
+        carved = ledger.did(thread, windows)
+        for key, ns in zip(carved.key, carved.total, strict=True):
+            row = ledger.row_that_did(key)
+            if row < 0:
+                continue
+            state = table.state[row] & STATE_MASK
+            found.states[state] += ns
+            if state in (IO, SLEEP):
+                found.calls[table.row[row]] += ns
+            elif state in (LOCK_WAIT, IDLE_WAIT):
+                found.waits[state, *self.wait(row)] += ns
+        return found
+
+    def wait(self, row: int) -> tuple[str, str]:
+        """Name and site of a thread's wait for a lock or the like."""
+        trace, table = self.model.trace, self.model.states
+        name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
+        return name.removeprefix(s.LOCK_WAIT_PREFIX), trace.text(table.site[row])
+
+    def collecting_ns(self, thread: int, windows: Windows) -> int:
+        """How long the thread ran the garbage collector, without time off its CPU."""
+        carved = self.ledger.collecting.carve(thread, windows)
+        return sum(
+            collecting.ns - self.split(thread, collecting).of(NOT_ITS_FAULT)
+            for key, collecting in parts(carved)
+            if key >= 0
+        )
+
+    def taken_ns(self, thread: int, runs: Sequence[Collection]) -> Sequence[int]:
+        """By collection of a thread, how long the kernel or another thread stopped it."""
+        table = self.model.states
+        away = keys(
+            self.model,
+            lambda state: state & STATE_MASK in NOT_ITS_FAULT,
+            table.who,
+            numbers(int(i == thread) - 1 for i in range(len(self.model.threads))),
+        )
+        return self.model.trace.engine.meet(
+            table.start_ns,
+            table.end_ns,
+            away,
+            longs(run.start_ns for run in runs),
+            longs(run.end_ns for run in runs),
+            numbers([0] * len(runs)),
+            1,
+        ).total
+
+    @cached_property
+    def usual_call_ns(self) -> Column:
+        """By row of call the median duration."""
+        table, engine = self.model.states, self.model.trace.engine
+        rows = len(table.call_name)
+        every = numbers(range(rows))
+        calls = keys(self.model, _begins_call, table.row, every)
+        return engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows).p50
+
+    @cached_property
+    def quickest_start_ns(self) -> dict[int, int]:
+        """By row of call, of those that begin a process, the shortest duration."""
+        table, found = self.model.states, dict[int, int]()
+        calls = range(len(table.call_name))
+        begins = {call for call in calls if self.call(call)[0] == _BEGINS_PROCESS}
+        for row in self.rows_of((IO,), 0) if begins else ():
+            if (call := table.row[row]) in begins:
+                ns = table.busy_end_ns[row] - table.start_ns[row]
+                found[call] = min(ns, found.get(call, ns))
+        return found
+
+    @cached_property
+    def of_transports(self) -> set[int]:
+        """Rows of calls, of those that took a millisecond, by which a loop itself accepts,
+        reads or writes, or a pool of processes is woken: that never blocks; a long one is the
+        kernel's or the CPU's."""
+        table, found = self.model.states, dict[int, bool]()
+        for row in self.rows_of((IO,), _TELLING_NS):
+            if (call := table.row[row]) not in found:
+                stack = stack_of(self.model, row)
+                frames = (frame for frame in stack.split("\n") if _SOCKET not in frame)
+                innermost = next(frames, "")
+                found[call] = _WAKES in stack or any(f in innermost for f in _TRANSPORTS)
+        return {call for call, is_its in found.items() if is_its}
+
+    @cached_property
+    def hot_places(self) -> list[Place]:
+        """By stack of the samples, the line of the program."""
+        return places(self.model)
+
+    @cached_property
+    def samples(self) -> dict[int, list[tuple[int, int]]]:
+        """By tid the (time, stack) of its CPU samples, in order of time."""
+        events, found = self.model.trace.events, defaultdict(list)
+        columns = (events.sample_tid, events.sample_time_ns, events.sample_stack)
+        for tid, time_ns, stack in zip(*columns, strict=True):
+            found[tid].append((time_ns, stack))
+        for rows in found.values():
+            rows.sort()
+        return found
+
+    @cached_property
+    def importing(self) -> list[bool]:
+        """By stack of the samples, whether something is being imported."""
+        return [
+            any(imports(place.path) for place in stack) for stack in stack_places(self.model)
+        ]
+
+    def stacks(self, tid: int, intervals: Iterable[tuple[int, int]]) -> list[int]:
+        """The stacks of a thread's samples in the intervals."""
+        rows, found = self.samples.get(tid, []), []
+        for start_ns, end_ns in intervals:
+            first = bisect_left(rows, (start_ns, -1))
+            found += [stack for _, stack in rows[first : bisect_left(rows, (end_ns, -1))]]
+        return found
+
+    def call(self, row: int) -> tuple[str, str]:
+        """Name and site of a blocking call."""
+        table, text = self.model.states, self.model.trace.text
+        name = text(table.call_name[row]).removeprefix(s.IO_PREFIX)
+        return name, text(table.call_site[row])
+
+    @cached_property
+    def long_loop_slices(self) -> memoryview:
+        """Slices of loops of 10 ms or more: steps of tasks, callbacks, select."""
+        slices, mark = self.model.trace.slices, self.kinds((LOOP_TASK, LOOP_CALLBACK, SELECT))
+        longer = self.model.trace.engine.longer
+        return longer(slices.start_ns, slices.end_ns, mark, _LONG_NS)
+
+    def kinds(self, wanted: tuple[int, ...]) -> memoryview:
+        """By slice 1 if it is of such a kind, else 0."""
+        table = bytes(int(kind in wanted) for kind in range(256))
+        return memoryview(bytes(self.model.owners.kind).translate(table))
+
+    def on_loop_at(self, thread: int, time_ns: int) -> int:
+        """The innermost slice of the thread's loops at a moment; -1 none."""
+        lane = self.ledger.lane_of_thread.get(thread, -1)
+        if lane < 0:
+            return -1
+        row = self.ledger.loops_without_gc.row_at(lane, time_ns)
+        return row if 0 <= row < len(self.model.lane) else -1
+
+    def runs(self, i: int) -> tuple[str, str, int]:
+        """Name, site and task id (-1 none) of what a slice of a loop runs."""
+        model = self.model
+        owner = model.owners.owner[i]
+        if model.owners.kind[i] == LOOP_TASK:
+            name, site = model.coroutine(model.owners.task_group[owner])
+            return name, site, model.owners.task_id[owner]
+        if model.owners.kind[i] == LOOP_CALLBACK:
+            owned, text = model.owners, model.trace.text
+            return text(owned.call_name[owner]), text(owned.call_site[owner]), -1
+        return s.SELECT, "", -1
+
+    def during(self, intervals: Sequence[Interval]) -> list[Behind]:
+        """By interval of a loop, the tasks that were ready meanwhile."""
+        if not intervals:
+            return []
+        met = self.ledger.during(intervals)
+        return [Behind(*row) for row in zip(met.total, met.count, strict=True)]
+
+    def awaits(self, tasks: set[int]) -> dict[int, list[int]]:
+        """By task the slices of its awaits, in order of time."""
+        model, slices, found = self.model, self.model.trace.slices, defaultdict(list)
+        kinds, owner = self.kinds((AWAIT,)), model.owners.owner
+        for i in model.trace.engine.longer(slices.start_ns, slices.end_ns, kinds, 0):
+            if owner[i] in tasks:
+                found[owner[i]].append(i)
+        return found
+
+    def awaited(self, i: int) -> tuple[str, str]:
+        """What a slice awaits ("await sleep"), and its site."""
+        model = self.model
+        what = model.trace.text(model.owners.code[i])
+        if i == model.owners.task_head[model.owners.owner[i]]:
+            return what, ""  # the site of a first slice is the task's own
+        return what, model.trace.text_of_event(model.trace.slices.event[i], s.ARG_SITE)
+
+    def evidence(
+        self, who: Who, start_ns: int, duration_ns: int, site: str, *, track: str = ""
+    ) -> Evidence:
+        """Of a thread or task, on the track of its own name if no other is given."""
+        model, (kind, which) = self.model, who
+        is_task = kind == "task"
+        process = model.owners.task_process if is_task else model.thread_process
+        name = model.task_name(which) if is_task else model.thread_names[which]
+        return Evidence(
+            start_ns,
+            duration_ns,
+            track or name,
+            model.owners.task_id[which] if is_task else -1,
+            -1 if is_task else model.threads[which].tid,
+            site,
+            pid=model.pid(process[which]),
+        )
+
+    def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
+        """Rows of the states table with such a state that last this long."""
+        table, wanted = self.model.states, frozenset(states)
+        mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
+        return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)

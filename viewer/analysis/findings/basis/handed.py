@@ -1,0 +1,118 @@
+"""Whether a thread had given somebody something to do before it waited for an event: what
+tells a wait for others from a pause."""
+
+from collections.abc import Iterator
+
+from tracer import schema as s
+from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, name_of, place_in
+from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+EVENTS = ("Event.wait",)
+_FOR_MORE = (*GETS, "Condition.wait", "Condition")
+_JUST_NS = 50 * _MS  # from what it gave to the wait for it
+_BACK = 20  # states of a thread in which a wake-up is looked for
+_COVERED = 8, 10
+_MODULE = "<module>"
+
+
+def is_pause(facts: Facts, wait: Wait) -> bool:
+    """Whether nobody was to set the event, as far as the trace shows: the waiter had woken
+    nobody who then had nothing to do, and had started no thread for it that ended or is stuck.
+    """
+    if wait.who[0] != "thread" or wait.name not in EVENTS:
+        return False
+    return taker(facts, wait) is None and not any(
+        _is_over(facts, thread, wait) for thread in started_for(facts, wait)
+    )
+
+
+def taker(facts: Facts, wait: Wait) -> Wait | None:
+    """The wait for more of a thread that the waiter had woken just before: it lasts for most
+    of the wait, so what it was given is done or forgotten."""
+    for other in LongWaits.of(facts).overlapping(wait):
+        if other.who == wait.who or other.who[0] != "thread":
+            continue
+        met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
+        is_most = met * _COVERED[1] >= wait.ns * _COVERED[0]
+        if is_most and was_woken(facts, other.who[1], other.start_ns, wait):
+            return other
+    return None
+
+
+def idle_again(facts: Facts, wait: Wait) -> str:
+    """`: `db`, which it had woken just before, went back …`; "" where there is none."""
+    is_asked = wait.name in EVENTS and wait.who[0] == "thread"
+    idle = taker(facts, wait) if is_asked else None
+    if idle is None or idle.name not in _FOR_MORE:
+        return ""
+    return (
+        f": {code(name_of(facts.model, idle.who))}, which it had woken just before, went back "
+        f"to wait for more in `{idle.name}`{place_in(idle.site)}, so what it did with that "
+        f"never told the waiter"
+    )
+
+
+def was_woken(facts: Facts, thread: int, until_ns: int, wait: Wait) -> bool:
+    """Whether a thread's last waits before a time were ended by who then waited."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    low, last = rows.offset[thread], rows.offset[thread + 1]
+    for n in range(last - 1, low - 1, -1):
+        if rows.start_ns[n] < until_ns:
+            last = n + 1
+            break
+    for n in range(last - 1, max(low, last - _BACK) - 1, -1):
+        row = rows.row[n]
+        if table.state[row] & STATE_MASK not in (IDLE_WAIT, LOCK_WAIT):
+            continue
+        is_his = table.waker[row] == wait.who[1]
+        if is_his and abs(table.end_ns[row] - wait.start_ns) <= _JUST_NS:
+            return True
+    return False
+
+
+def started_for(facts: Facts, wait: Wait) -> Iterator[int]:
+    """The threads that the waiter had started, before it waited, in a function that it still
+    was in, or in a method of an object of the same class."""
+    own = [
+        _owner(frame) for frame in (*wait.stack, wait.site) if frame and not is_library(frame)
+    ]
+    inside, here = {*own} - {_MODULE, ""}, own[0] if own else ""
+    for thread, (parent, event) in facts.ledger.starters.items():
+        if parent != wait.who[1] or facts.model.states.first_ns[thread] > wait.end_ns:
+            continue
+        stack = str(facts.model.trace.args(event).get(s.ARG_STACK, ""))
+        owners = [_owner(frame) for frame in stack.split("\n") if not is_library(frame)]
+        if inside.intersection(owners) or owners[:1] == [here]:
+            yield thread
+
+
+def _owner(frame: str) -> str:
+    """The class of a frame's method, or its function."""
+    function = place_of(frame).function
+    return function.rpartition(".")[0] or function
+
+
+def _is_over(facts: Facts, thread: int, wait: Wait) -> bool:
+    """Whether a thread ended in the first half of a wait, or stands in one call for most of it
+    that is no wait for clients."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    if table.last_ns[thread] <= wait.start_ns + wait.ns // 2:
+        return True
+    for n in range(rows.offset[thread], rows.offset[thread + 1]):
+        row, met = (
+            rows.row[n],
+            (min(rows.end_ns[n], wait.end_ns) - max(rows.start_ns[n], wait.start_ns)),
+        )
+        if met * _COVERED[1] >= wait.ns * _COVERED[0]:
+            state = table.state[row] & STATE_MASK
+            name = facts.call(table.row[row])[0] if state == IO else ""
+            return state in (SLEEP, LOCK_WAIT) or (bool(name) and not _is_for_clients(name))
+    return False
+
+
+def _is_for_clients(name: str) -> bool:
+    return name.endswith(("accept", "select", "poll"))

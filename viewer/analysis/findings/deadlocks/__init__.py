@@ -1,0 +1,1 @@
+"""Those who wait for each other, or for themselves, for good."""

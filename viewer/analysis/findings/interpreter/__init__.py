@@ -1,0 +1,1 @@
+"""What the interpreter costs: its lock, its collector, memory, descriptors."""

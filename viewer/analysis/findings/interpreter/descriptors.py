@@ -1,0 +1,92 @@
+"""Descriptors that pile up: files and connections that are opened and never closed."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing
+from viewer.analysis.states import having
+from viewer.trace.columns import IO, STATE_MASK
+from viewer.trace.sites import place_of
+from viewer.words import code
+
+# Fifty descriptors are more than a start-up opens. A file that is read for a moment does not
+# count.
+_MANY = 50
+_SHARE = 8  # what opened less than such a part of the growth is not to blame
+_OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.connect",
+          "fork_exec")  # fmt: skip
+
+
+def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
+    """The number of open descriptors of a process grows and grows."""
+    for process, every in counts_of(facts, _tracks(facts)).items():
+        # It is told only as it changes: after the last one it stayed as it was.
+        end_ns = facts.model.trace.processes[process].end_ns
+        if counts := growing([*every, (end_ns, every[-1][1])], _MANY):
+            yield _finding(facts, process, counts)
+
+
+def _tracks(facts: Facts) -> dict[int, int]:
+    """By track of the counter its process; a program may have a counter of that name, too."""
+    trace = facts.model.trace
+    return {
+        n: process
+        for n in trace.tracks.named(s.COUNTER_FILES)
+        if (process := trace.track_process[n]) >= 0
+        and trace.tracks[trace.events.uuids[n]].parent_uuid == trace.processes[process].uuid
+    }
+
+
+def _finding(facts: Facts, process: int, counts: Counts) -> Finding:
+    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+    opened = _opened(facts, process, since, until)
+    least = (last - first) // _SHARE
+    who = [
+        f"{code(place_of(site).function, site)} called `{name}` {plural(times, 'time')}"
+        for (name, site), times in opened.most_common(2)
+        if times >= least
+    ]
+    where = f" Meanwhile {' and '.join(who)}, or more." if who else _short_ones(opened)
+    text = (
+        f"Descriptors pile up: {first:,} files and connections were open "
+        f"{at(facts, since)}, {last:,} after {duration(until - since)}, and the number rose "
+        f"all the time.{where} Close what is opened: use `with`, or keep one client or "
+        f"session and use it again."
+    )
+    site = opened.most_common(1)[0][0][1] if opened else ""
+    evidence = Evidence(since, until - since, "", site=site, pid=model.pid(process))
+    return Finding("descriptors pile up", 0, text, evidence)
+
+
+def _short_ones(opened: Counter[tuple[str, str]]) -> str:
+    """Who most likely opened them, where hardly any of these calls took long enough."""
+    if not opened:
+        return ""
+    ((name, site), times), total = opened.most_common(1)[0], opened.total()
+    return (
+        f" Short calls are not in the trace: of the {plural(total, 'call')} that opened "
+        f"something and took longer, {times} {'was' if times == 1 else 'were'} `{name}` in "
+        f"{code(place_of(site).function, site)}."
+    )
+
+
+def _opened(facts: Facts, process: int, since: int, until: int) -> Counter[tuple[str, str]]:
+    """The calls that opened something in a time, and how often: those in the trace."""
+    model, table = facts.model, facts.model.states
+    named = having(model, table.call_name, lambda name: name.endswith(_OPENS))
+    found, last = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
+    if 1 not in named:
+        return found
+    for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, memoryview(named)):
+        is_meanwhile = since <= table.start_ns[row] <= until
+        if is_meanwhile and model.thread_process[table.who[row]] == process:
+            call = facts.call(table.row[row])
+            found[call] += table.state[row] & STATE_MASK == IO
+            last[call] = table.start_ns[row]
+    found.pop(("", ""), None)
+    # Of those that were made as often, the one that went on for longest comes first.
+    return Counter({call: found[call] for call in sorted(found, key=lambda call: -last[call])})

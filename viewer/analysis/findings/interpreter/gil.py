@@ -1,0 +1,204 @@
+"""The GIL shared by several threads that compute: more threads do no more work."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from heapq import nlargest
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, share
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.words import names, sampled
+from viewer.analysis.ledger.resource import window
+from viewer.analysis.threads import Holder, ThreadRow
+from viewer.trace.columns import GIL_WAIT, THREAD_RUNNING
+from viewer.words import code, stem
+
+_MS = 1_000_000
+_MOST = 500  # threads that are looked at one by one
+# Half a second of waiting in all; less is the price of threads that now and then compute.
+_LOST_NS = 500 * _MS
+# A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
+# when it waited for a quarter of the time it wanted to run. A hog waits less.
+_RAN_NS = 100 * _MS
+_SHARED = 4
+_EQUAL = 5  # who makes others wait for less than a fifth of another's time is its victim
+_HURT = 4  # a thread that computes little is named when it waited for such a part of its time
+_HURT_NS = 50 * _MS
+
+
+class _Saturated:
+    """The findings of a model, found once: those about pools ask for them too."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.findings = tuple(_found(facts))
+
+
+def gil_saturated(facts: Facts) -> Iterator[Finding]:
+    """Two or more threads compute at the same time and wait for each other."""
+    known = facts.model.derived.get(_Saturated)
+    if not isinstance(known, _Saturated):
+        known = facts.model.derived[_Saturated] = _Saturated(facts)
+    yield from known.findings
+
+
+class _Thread(NamedTuple):
+    """A row, how long the thread ran, and how long others kept the GIL while it waited."""
+
+    row: ThreadRow
+    ran: int
+    waited: int
+
+
+def _found(facts: Facts) -> Iterator[Finding]:
+    # Nobody lost more than all waited.
+    if sum(facts.threads.measure(s.GIL_WAIT)) < _LOST_NS * facts.patience:
+        return
+    by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
+    for row in _rows(facts):
+        by_pid[row.pid].append(row)
+    for pid, every in by_pid.items():
+        since_ns = _contended_since(facts, every[0].process)
+        threads, kept = list[_Thread](), Counter[int]()
+        for row in (_ran_since(facts, row, since_ns) for row in every):
+            times = [(holder.tid, _kept(holder)) for holder in row.held.holders]
+            threads.append(_Thread(row, row.states[s.RUNNING], sum(ns for _, ns in times)))
+            for tid, ns in times:
+                kept[tid] += ns
+        computing = _equals(threads, kept)
+        if len(computing) < 2:
+            continue
+        tids = {one.row.tid for one in computing}
+        lost = sum(kept[tid] for tid in tids)
+        if lost < _LOST_NS * facts.patience:
+            continue
+        ran = _ran(computing)
+        if _collected_ns(facts, pid, tids) * 2 > ran:
+            continue  # see "GC in the hot path"
+        stacks = [
+            stack
+            for tid in tids
+            for time_ns, stack in facts.samples.get(tid, ())
+            if time_ns >= since_ns
+        ]
+        if sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks):
+            continue
+        yield _finding(facts, pid, threads, computing, stacks, lost)
+
+
+def _contended_since(facts: Facts, process: int) -> int:
+    """A moment before a thread of a process first waited for the GIL. What ran before, at a
+    start most often, made nobody wait."""
+    model, table = facts.model, facts.model.states
+    waits = facts.rows_of((GIL_WAIT,), _MS)
+    of = (row for row in waits if model.thread_process[table.who[row]] == process)
+    first = next(of, -1)
+    return table.start_ns[first] - _RAN_NS if first >= 0 else 0
+
+
+def _ran_since(facts: Facts, row: ThreadRow, since_ns: int) -> ThreadRow:
+    """The row, as if the thread had not run before."""
+    table = facts.model.states
+    thread = facts.ledger.thread(row.process, row.tid)
+    if thread < 0 or row.threads > 1 or row.states[s.RUNNING] < _RAN_NS:
+        return row
+    if table.first_ns[thread] >= since_ns:
+        return row
+    ran = facts.split(thread, window(since_ns, table.last_ns[thread])).states[THREAD_RUNNING]
+    return row._replace(states=row.states | {s.RUNNING: ran})
+
+
+def _rows(facts: Facts) -> Sequence[ThreadRow]:
+    """All threads; of very many, those that ran or wanted to run longest: each row has all
+    who held the GIL meanwhile."""
+    numbers = facts.threads.numbers
+    if len(numbers) <= _MOST:
+        return facts.threads
+    ran, waited = map(facts.threads.measure, (s.RUNNING, s.GIL_WAIT))
+    wanted = {n: ran[n] + waited[n] for n in numbers}
+    longest = {*nlargest(_MOST, numbers, key=wanted.__getitem__)}
+    return facts.threads.with_numbers([n for n in numbers if n in longest])
+
+
+def _collected_ns(facts: Facts, pid: int, tids: set[int]) -> int:
+    """How long the garbage collector ran on these threads, without what the others took."""
+    found = 0
+    for (process, tid), runs in facts.collections.items():
+        thread = facts.ledger.thread(process, tid)
+        if facts.model.pid(process) == pid and tid in tids and thread >= 0:
+            taken = facts.taken_ns(thread, runs)
+            found += sum(run.end_ns - run.start_ns for run in runs) - sum(taken)
+    return found
+
+
+def _kept(holder: Holder) -> int:
+    """How long the holder had the GIL, without what the kernel did to it."""
+    states = holder.states
+    return holder.ns - states.get(s.PREEMPTED, 0) - states.get(s.OFF_CPU, 0)
+
+
+def _equals(threads: list[_Thread], kept: Counter[int]) -> list[_Thread]:
+    """The threads that compute at the same time. Those of one name count as one, the busiest
+    of them or, where each is there for a request only, all. `kept` says by tid how long a
+    thread had the GIL while others waited."""
+    teams = defaultdict[str, list[_Thread]](list)
+    for one in threads:
+        teams[stem(one.row.name)].append(one)
+    found = list[list[_Thread]]()
+    for team in teams.values():
+        alone = any(_compute([one]) for one in team)
+        if alone or _compute(team):
+            least = max(one.ran for one in team) // _EQUAL if alone else 0
+            found.append([one for one in team if one.ran >= least])
+    most = max((sum(kept[one.row.tid] for one in team) for team in found), default=0)
+    return [
+        one
+        for team in found
+        if sum(kept[one.row.tid] for one in team) * _EQUAL >= most
+        for one in team
+    ]
+
+
+def _ran(threads: list[_Thread]) -> int:
+    return sum(one.ran for one in threads)
+
+
+def _compute(threads: list[_Thread]) -> bool:
+    ran, waited = _ran(threads), sum(one.waited for one in threads)
+    return ran >= _RAN_NS and waited * _SHARED >= ran + waited
+
+
+def _finding(
+    facts: Facts, pid: int, threads: list[_Thread], computing: list[_Thread],
+    stacks: list[int], lost: int,
+) -> Finding:  # fmt: skip
+    ran, waited = _ran(computing), sum(one.waited for one in computing)
+    where = sampled(*hot(facts.hot_places, stacks))
+    text = (
+        f"GIL saturated: {names(one.row.name for one in computing)} compute at the same time"
+        f"{f' in {where}' if where else ''} and share one GIL: they ran for {duration(ran)} "
+        f"and waited {duration(waited)} for it, so they do the work of one thread."
+    )
+    known = {id(one) for one in computing}
+    hurt = [one for one in threads if id(one) not in known and _is_hurt(one)]
+    if hurt:
+        most = max(hurt, key=_waited)
+        text += (
+            f" {code(most.row.name)} waited {duration(most.waited)} for it, "
+            f"{share(most.waited, most.waited + most.ran)} of the time it wanted to run."
+        )
+    text += " Compute in processes (`ProcessPoolExecutor`), or in fewer threads."
+    worst = max(hurt or computing, key=_waited).row
+    at = worst.worst
+    start, ns = (at.start_ns, at.ns) if at is not None else (facts.model.start_ns, 0)
+    evidence = Evidence(start, ns, worst.name, tid=worst.tid, pid=pid)
+    return Finding("GIL saturated", lost, text, evidence)
+
+
+def _waited(one: _Thread) -> int:
+    return one.waited
+
+
+def _is_hurt(one: _Thread) -> bool:
+    return one.waited >= _HURT_NS and one.waited * _HURT >= one.waited + one.ran

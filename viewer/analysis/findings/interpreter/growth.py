@@ -1,0 +1,74 @@
+"""Counters that grow all the time: what is opened or put faster than it is closed or taken."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.states import numbers
+
+# A pool that fills, or what comes in one burst, comes all at once: a leak grows in each eighth
+# of its time, as leaking tasks do. A program that ends may close what was left; what is there
+# for a moment does not count.
+_WINDOWS = 8
+_GROWS_NS = 500_000_000
+_DIP = 20  # a twentieth of the growth
+
+type Counts = list[tuple[int, int]]  # (time, number), in order of time
+
+
+def counts_of[Key](facts: Facts, tracks: Mapping[int, Key]) -> dict[Key, Counts]:
+    """The values of the counters on these tracks."""
+    trace, found = facts.model.trace, dict[Key, Counts]()
+    events = trace.events
+    if not tracks:
+        return found
+    mark = numbers(int(n in tracks) for n in range(len(events.uuids)))
+    chosen = trace.engine.gather(events.counter_event, events.track, mark)
+    every = numbers(range(len(events.counter_event)))
+    for row in trace.engine.pick(every, chosen, memoryview(b"\0\1")):
+        event = events.counter_event[row]
+        counted = events.time_ns[event], events.counter_value[row]
+        found.setdefault(tracks[events.track[event]], []).append(counted)
+    return found
+
+
+def growing(counts: Counts, at_least: int) -> Counts:
+    """The counts up to the highest one, if they grow by so many, and all the time."""
+    counts = _without_the_start(_without_the_end(counts))
+    (since, first), (until, last) = counts[0], counts[-1]
+    if until - since < _GROWS_NS or last - first < at_least:
+        return []
+    marks = [since + (until - since) * n // _WINDOWS for n in range(_WINDOWS + 1)]
+    found, now = [], 0
+    for mark in marks:
+        while now + 1 < len(counts) and counts[now + 1][0] <= mark:
+            now += 1
+        found.append(counts[now][1])
+    dip = (last - first) // _DIP
+    rises = all(a <= b + dip for a, b in pairwise(found))
+    return counts if rises and _grows_in_both_halves(counts) else []
+
+
+def _without_the_end(counts: Counts) -> Counts:
+    """The counts up to the highest one, if that comes in the last eighth of the time."""
+    (since, _), (until, _) = counts[0], counts[-1]
+    most = max(range(len(counts)), key=lambda n: counts[n][1])
+    is_late = (until - counts[most][0]) * _WINDOWS <= until - since
+    return counts[: most + 1] if is_late else counts
+
+
+def _without_the_start(counts: Counts) -> Counts:
+    """The counts from where they begin to grow: a service may have nothing to do at first, but
+    for half of the time at most. What grows for a shorter time may be a burst."""
+    (since, first), (until, last) = counts[0], counts[-1]
+    low = first + (last - first) // _DIP
+    begins = max(n for n, (_, number) in enumerate(counts) if number <= low or not n)
+    is_long = (until - counts[begins][0]) * 2 >= until - since
+    return counts[begins:] if is_long else counts
+
+
+def _grows_in_both_halves(counts: Counts) -> bool:
+    """Whether no quarter of the growth came at once: half of it each in half of the time."""
+    (since, first), (until, last) = counts[0], counts[-1]
+    middle = max(n for at_ns, n in counts if at_ns <= (since + until) // 2)
+    return (last - first) <= 4 * min(middle - first, last - middle)

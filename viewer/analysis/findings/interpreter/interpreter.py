@@ -1,0 +1,283 @@
+"""Waits that the interpreter imposes: for its lock, and for its garbage collector."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from tracer import schema as s
+from tracer.units import duration, plural, share
+from viewer.analysis.findings.basis.facts import (
+    Evidence,
+    Facts,
+    Finding,
+)
+from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.words import at, names, sampled, waited
+from viewer.analysis.ledger.ledger import Interval
+from viewer.analysis.ledger.rows import has_gil, longs
+from viewer.analysis.states import keys, numbers
+from viewer.analysis.threads import Holder
+from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, STATE_MASK
+from viewer.trace.model import Collection
+from viewer.trace.sites import place_of
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# A hog keeps the GIL for whole switch intervals (5 ms); threads that take turns wait less. The
+# hog itself hardly waits: at most a third of what it makes others wait.
+_TURN_NS = _MS
+_SELF = 3
+_HOG_NS = 40 * _MS  # eight intervals
+_TURNS = 5  # fewer waits occur when a program starts; a long one counts as several
+_LONG_TURN_NS = 10 * _MS
+_PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
+_LIFE = 10  # a few milliseconds now and then do not hurt a thread with little to do
+_NOTED = 10  # preemption is mentioned when it is a tenth of the rest
+# Collections take 5 % of the running time, or one lasts 50 ms; and tasks of the loop wait for
+# them for 50 ms, or other threads for half a second or a fifth of the recording. What they
+# cost the thread itself is the price of its garbage. One or two calls of `gc.collect()` at a
+# line are those of a start or an end (before a fork, for one), and no hot path.
+_GC_PART = 20
+_GC_NS = 50 * _MS
+_PAUSE_NS = 50 * _MS
+_OTHERS_NS = 500 * _MS
+_OTHERS_PART = 5
+_CALLED = 3
+_MOST_PAUSES = 5_000  # only the longest are examined
+_ELSEWHERE = "Compute in a process, or in code that releases the GIL."
+_DO_NOT_CALL = "Do not call `gc.collect()` there."
+_FEWER_CYCLES = "Make fewer objects in reference cycles; `gc.freeze()` after start-up."
+# Fewer than an object in each collection: it looks at what lives on, and finds no garbage.
+_NO_GARBAGE = (
+    "Next to nothing of what it looks at is garbage: `gc.freeze()` once the program has "
+    "loaded what it keeps, or a higher `gc.set_threshold()`."
+)
+
+
+def gil_hog(facts: Facts) -> Iterator[Finding]:
+    """One thread computes and releases the GIL only when forced to; others wait for it."""
+    model, threads = facts.model, facts.threads
+    least = _HOG_NS * facts.patience
+    # Nobody waits longer for a thread than it had the GIL.
+    if max(_with_gil_ns(facts), default=0) < least:
+        return
+    blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
+    away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    waited = threads.measure(s.GIL_WAIT)
+    by_id = {
+        (model.pid(model.thread_process[i]), model.threads[i].tid): i for i in threads.numbers
+    }
+    counts = threads.measure("gil_waits")
+    for row in threads.with_numbers(
+        [i for i in threads.numbers if counts[i] and waited[i] >= counts[i] * _TURN_NS]
+    ):
+        kept = row.gil_wait_ns - sum(map(_taken, row.held.holders))
+        if kept < row.gil_waits.count * _TURN_NS:
+            continue
+        idle = row.idle_ns + sum(row.states[state] for state in ("io", s.SLEEP, s.PREEMPTED))
+        for holder in row.held.holders:
+            taken = _taken(holder)
+            working = row.wall_ns - idle - taken
+            away[row.pid, holder.tid] += taken
+            ns = holder.ns - taken
+            hurts = ns * _PART >= working and ns * _LIFE >= row.wall_ns
+            if hurts and ns >= least:
+                blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
+                long = row.gil_waits.max_ns // _LONG_TURN_NS
+                turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
+    for hog, victims in blamed.items():
+        lost = sum(ns for ns, *_ in victims)
+        own = waited[by_id[hog]] if hog in by_id else 0
+        takes_turns = own * _SELF > lost + away[hog]
+        if turns[hog] < _TURNS or takes_turns:
+            continue
+        pid, tid = hog
+        name = model.thread_names[by_id[hog]] if hog in by_id else f"thread {tid}"
+        where = sampled(
+            *hot(facts.hot_places, [stack for _, stack in facts.samples.get(tid, ())])
+        )
+        _, _, victim, _ = max(victims)
+        (row,) = threads.with_numbers([by_id[pid, victim]])
+        worst = row.worst
+        assert worst is not None
+        kept = sum(
+            holder.states.get(state, 0)
+            for holder in worst.held.holders
+            for state in (s.RUNNING, "io")
+        )
+        they, summed = ("they", ", summed over all of them") if victims[1:] else ("it", "")
+        text = (
+            f"{code(name)} hogs the GIL: {names(who for _, who, _, _ in victims)} waited "
+            f"{duration(lost)} for it{summed} ({share(lost, sum(w for *_, w in victims))} of "
+            f"the time {they} wanted to run), the longest {duration(kept)}"
+        )
+        text += f"; {code(name)} computes in {where}" if where else ""
+        if away[hog] * _NOTED >= lost:
+            text += f" (not counted: {duration(away[hog])} while the kernel had preempted it)"
+        evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
+        yield Finding("GIL hog", lost, f"{text}.", evidence, _ELSEWHERE)
+
+
+def _with_gil_ns(facts: Facts) -> Sequence[int]:
+    """By thread the time that it held the GIL."""
+    model, table = facts.model, facts.model.states
+    return model.trace.engine.tally(
+        table.start_ns,
+        table.end_ns,
+        keys(model, has_gil, table.who, numbers(range(len(model.threads)))),
+        memoryview(bytes(len(table.state))),
+        len(model.threads),
+        1,
+    ).total
+
+
+def _taken(holder: Holder) -> int:
+    """How long the kernel kept the holder from releasing the GIL."""
+    return holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)
+
+
+def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
+    """The collector runs so often, or so long, that the work around it suffers."""
+    alike: dict[tuple[int, str, str], list[Finding]] = defaultdict(list)
+    for (process, tid), every in facts.collections.items():
+        thread, runs = facts.ledger.thread(process, tid), _in_the_path(every)
+        if sum(run.end_ns - run.start_ns for run in runs) >= _GC_NS:
+            for finding in _collections(facts, process, tid, thread, runs):
+                site = next((run.called_at for run in runs if run.called_at), "")
+                alike[process, stem(facts.model.thread_names[thread]), site].append(finding)
+    for found in alike.values():
+        found.sort(key=lambda finding: -finding.severity_ns)
+        worst, *others = found
+        if others:
+            lost = sum(finding.severity_ns for finding in found)
+            text = (
+                f"{worst.text[:-1]}. {plural(len(others), 'other thread')} like it "
+                f"{'do' if others[1:] else 'does'} the same: {duration(lost)} lost in all."
+            )
+            worst = worst._replace(severity_ns=lost, text=text)
+        yield worst
+
+
+def _in_the_path(runs: list[Collection]) -> list[Collection]:
+    """Without those that a line called only once or twice."""
+    called = Counter(run.called_at for run in runs)
+    return [run for run in runs if run.called_at is None or called[run.called_at] >= _CALLED]
+
+
+def _collections(
+    facts: Facts, process: int, tid: int, thread: int, all_runs: list[Collection]
+) -> Iterator[Finding]:
+    model = facts.model
+    runs = sorted(all_runs, key=lambda run: run.start_ns - run.end_ns)[:_MOST_PAUSES]
+    own = [run.end_ns - run.start_ns for run in runs]
+    if thread >= 0:
+        own = [ns - taken for ns, taken in zip(own, facts.taken_ns(thread, runs), strict=True)]
+    total, longest = sum(own), max(own)
+    away = sum(run.end_ns - run.start_ns for run in runs) - total
+    part = total / max(total + away, 1)
+    whole = model.end_ns - model.start_ns
+    name = f"thread {tid}"
+    if thread >= 0:
+        name = model.thread_names[thread]
+        since, until = model.states.first_ns[thread], model.states.last_ns[thread]
+        running = sum(
+            row.states[s.RUNNING] + row.states[s.NATIVE]
+            for row in facts.threads
+            if (row.pid, row.tid) == (model.pid(process), tid)
+        )
+        whole = running or until - since
+    loop = facts.ledger.lane_of_thread.get(thread, -1)
+    waits = (
+        facts.during([Interval(loop, run.start_ns, run.end_ns) for run in runs])
+        if loop >= 0
+        else []
+    )
+    # As far as the collections themselves were the cause.
+    ready = int(sum(wait.ns for wait in waits) * part)
+    others = int(_gil_waits(facts, thread, runs) * part)
+    if others < min(_OTHERS_NS, (model.end_ns - model.start_ns) // _OTHERS_PART):
+        others = 0
+    lost = ready + others
+    often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
+    pause = longest >= _PAUSE_NS * facts.patience
+    if lost < _PAUSE_NS or not (often or pause):
+        return
+    worst = runs[max(range(len(runs)), key=own.__getitem__)]
+    text = (
+        f"Garbage collection takes {share(total, whole)} of the running time of {code(name)}: "
+        f"{plural(len(all_runs), 'collection')}, {duration(total)} "
+        f"{'in total' if len(runs) == len(all_runs) else f'in the longest {len(runs):,}'}, "
+        f"the longest {duration(longest)} ({at(facts, worst.start_ns)})"
+    )
+    if away * _NOTED >= total:
+        by = "the kernel or other threads"
+        text += f" (not counted: {duration(away)} while {by} had stopped them)"
+    inside: Counter[tuple[str, str]] = Counter()
+    for run, ns in zip(runs, own, strict=True):
+        i = facts.on_loop_at(thread, run.start_ns)
+        if i >= 0 and model.owners.kind[i] in (LOOP_TASK, LOOP_CALLBACK):
+            inside[facts.runs(i)[:2]] += ns
+    site = ""
+    if inside:
+        (who, site), ns = max(inside.items(), key=lambda item: (item[1], item[0]))
+        text += f"; {share(ns, total)} of that time it interrupted {code(who, site)}"
+    text += _called(all_runs)
+    own_runs = [run for run in runs if run.called_at is None]
+    stacks = facts.stacks(tid, [(run.start_ns, run.end_ns) for run in own_runs])
+    where = sampled(*hot(facts.hot_places, stacks), most=1)
+    if where:
+        text += f"; the objects made in {where} trigger it"
+    cycles = sum(run.collected for run in all_runs)
+    if cycles:
+        text += f"; it freed {plural(cycles, 'object')} in reference cycles"
+    if ready:
+        many = max(wait.tasks for wait in waits)
+        text += f"; {waited(facts.model.nouns_on(loop), many, ready)}"
+    if others:
+        text += f"; meanwhile other threads waited {duration(others)} for the GIL"
+    evidence = Evidence(
+        worst.start_ns, worst.end_ns - worst.start_ns, "GC", tid=tid, site=site,
+        pid=model.pid(process),
+    )  # fmt: skip
+    called = any(run.called_at is not None for run in runs)
+    step = _FEWER_CYCLES if cycles >= len(all_runs) else _NO_GARBAGE
+    step = _DO_NOT_CALL if called else step
+    yield Finding("GC in the hot path", lost, f"{text}.", evidence, step)
+
+
+def _called(runs: list[Collection]) -> str:
+    """Where gc.collect() was called for them."""
+    sites = Counter(run.called_at for run in runs if run.called_at is not None).most_common()
+    if not sites:
+        return ""
+    called = sum(count for _, count in sites)
+    which = "all" if called == len(runs) else f"{called:,}"
+    where = f" in {code(place_of(sites[0][0]).function, sites[0][0])}" if sites[0][0] else ""
+    others = f" and {plural(len(sites) - 1, 'other place')}" if len(sites) > 1 else ""
+    return f"; `gc.collect()` called{where}{others} began {which} of them"
+
+
+def _gil_waits(facts: Facts, thread: int, runs: list[Collection]) -> int:
+    """How long other threads waited for the GIL during collections of one thread."""
+    table, process = facts.model.states, facts.model.thread_process
+    waiting = keys(
+        facts.model,
+        lambda state: state & STATE_MASK == GIL_WAIT,
+        table.who,
+        numbers(
+            0 if i != thread and process[i] == process[thread] else -1
+            for i in range(len(facts.model.threads))
+        ),
+    )
+    if thread < 0:
+        return 0
+    return sum(
+        facts.model.trace.engine.meet(
+            table.start_ns,
+            table.end_ns,
+            waiting,
+            longs(run.start_ns for run in runs),
+            longs(run.end_ns for run in runs),
+            numbers([0] * len(runs)),
+            1,
+        ).total
+    )

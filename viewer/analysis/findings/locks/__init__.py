@@ -1,0 +1,1 @@
+"""Locks: contended, polled, kept too long."""

@@ -1,0 +1,170 @@
+"""Locks between processes for which they or their threads wait: of the file system (`flock`,
+`lockf`), of multiprocessing, and of its managers."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import calls_of
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
+from viewer.analysis.findings.basis.words import at, processes
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family
+from viewer.analysis.states import having, mentioned, stack_of
+from viewer.trace.columns import IO, SLEEP
+from viewer.trace.sites import place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Taking a lock that is free takes microseconds. Half a second in all must have been lost.
+_LONG_NS = 10 * _MS
+_LOST_NS = 500 * _MS
+# Who had a lock between processes is not recorded. Whoever was blocked for four fifths of the
+# wait for it, and went on a moment before the lock came free, may have had it.
+_COVERED = 8, 10
+_JUST_NS = 5 * _MS
+_CHILDREN = ("os.waitpid", "os.wait")
+_NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
+# `with lock`; who acquires without it may wait for a signal.
+_BETWEEN = "SemLock.__enter__"
+_LIBRARIES = ("/multiprocessing/", "/billiard/")  # their queues' own locks
+# A lock of a manager: the wait is for the answer of the manager's process.
+_READ, _OF_MANAGER = "os.read", " AcquirerProxy."
+
+
+def file_lock(facts: Facts) -> Iterator[Finding]:
+    """Long waits for a lock file, and what those did meanwhile who got it in between."""
+    table, trace = facts.model.states, facts.model.trace
+    has_manager = mentioned(facts.model, _OF_MANAGER)
+    names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
+    named = having(facts.model, table.call_name, lambda name: name.endswith(names))
+    if 1 not in named:
+        return
+    by_site: dict[str, list[int]] = defaultdict(list)
+    told = LongWaits.of(facts).told
+    for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
+        if table.slice[row] in told:
+            continue
+        name, site = facts.call(table.row[row])
+        if name.endswith(_BETWEEN) and is_of_library(facts, row):
+            continue
+        if name != _READ or _OF_MANAGER in trace.text_of_slice(table.slice[row], s.ARG_STACK):
+            by_site[site].append(row)
+    for site, rows in by_site.items():
+        lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        if lost >= _LOST_NS:
+            yield _finding(facts, site, rows, lost)
+
+
+def is_of_library(facts: Facts, row: int) -> bool:
+    """Whether a queue or a condition of multiprocessing waits, not the user's `with`."""
+    stack = stack_of(facts.model, row)
+    frames = [place_of(frame) for frame in stack.split("\n")]
+    outer = next((f for f in frames if not f.function.startswith("SemLock.")), None)
+    if outer is None or not outer.path:  # it is unknown
+        return True
+    return any(library in outer.path for library in _LIBRARIES)
+
+
+def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
+    table = facts.model.states
+    worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+    holds = _holds(facts, rows)
+    did = doing(facts, holds)
+    name = facts.call(table.row[worst])[0]
+    what = "lock of a manager" if name == _READ else "lock file"
+    what = "lock between processes" if name.endswith(_BETWEEN) else what
+    verb = "waits" if len({table.who[row] for row in rows}) == 1 else "wait"
+    text = (
+        f"Lock convoy: {waiting_for(facts, rows)} {verb} in "
+        f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a {what}: "
+        f"{plural(len(rows), 'wait')}, {duration(lost)} in total, the longest "
+        f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
+        f"({at(facts, table.start_ns[worst])})"
+    )
+    text += _first(facts, rows)
+    if did:
+        text += f". Whoever had it in between spent {did}"
+    text += ". Do the slow part without the lock, or have a lock for each job."
+    thread = table.who[worst]
+    start, end = table.start_ns[worst], table.end_ns[worst]
+    evidence = facts.evidence(("thread", thread), start, end - start, site)
+    of = {facts.model.thread_process[table.who[row]] for row in rows}
+    about = frozenset(() if did else (site,))  # who blocks a loop there is told by the loop
+    return Finding("lock convoy", lost, text, evidence, processes=len(of), about=about)
+
+
+def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
+    """Who got the lock had it until the next one who waited already got it."""
+    table, found = facts.model.states, list[tuple[Who, int, int]]()
+    in_order = sorted(rows, key=table.end_ns.__getitem__)
+    for before, after in pairwise(in_order):
+        if table.start_ns[after] < table.end_ns[before]:
+            who: Who = ("thread", table.who[before])
+            found.append((who, table.end_ns[before], table.end_ns[after]))
+    return found
+
+
+def _first(facts: Facts, rows: list[int]) -> str:
+    """`. `reaper` had it, 98 % of that time asleep in …`: who had a lock file when those who
+    wait came, as the kernel said; "" unknown, or one of them."""
+    model, table = facts.model, facts.model.states
+    first = min(rows, key=table.end_ns.__getitem__)
+    end = model.trace.slices.end_event[table.slice[first]]
+    said = model.trace.args(end) if end >= 0 else {}
+    pid, process = said.get(s.ARG_LOCK_PID), model.thread_process[table.who[first]]
+    if not isinstance(pid, int):
+        return _went_on(facts, rows, first)
+    if pid == model.pid(process):
+        return ""
+    family = Family.of(model)
+    holder = family.members.get(family.at(pid, table.start_ns[first]))
+    if holder is None:
+        program = said.get(s.ARG_LOCK_PROGRAM)
+        return f". Process {pid}{f', {code(str(program))},' if program else ''} had it"
+    did = _did(facts, holder.main, first) if holder.main >= 0 else ""
+    return f". {code(holder.name)} had it{f', {did}' if did else ''}"
+
+
+def _went_on(facts: Facts, rows: list[int], first: int) -> str:
+    """Of a lock whose holder nobody knows: the only other thread that was blocked all the time
+    and went on just before the lock came free; "" none, or several."""
+    table, waiting = facts.model.states, {*rows}
+    start, end = table.start_ns[first], table.end_ns[first]
+    if end - start < _LOST_NS:
+        return ""
+    found = {
+        table.who[row]
+        for row in facts.rows_of((IO, SLEEP), (end - start) * _COVERED[0] // _COVERED[1])
+        if row not in waiting
+        and 0 <= end - table.end_ns[row] <= _JUST_NS
+        and (end - max(start, table.start_ns[row])) * _COVERED[1]
+        >= (end - start) * _COVERED[0]
+        and not facts.call(table.row[row])[0].endswith(_CHILDREN)
+    }
+    if len(found) != 1:
+        return ""
+    thread = found.pop()
+    who = users(facts.model, [("thread", thread)])
+    process = facts.model.thread_process[thread]
+    if process != facts.model.thread_process[table.who[first]]:
+        who = code(Family.of(facts.model).name(process))
+    return f". {who} went on just before it came free, {_did(facts, thread, first)}"
+
+
+def _did(facts: Facts, thread: int, wait: int) -> str:
+    table = facts.model.states
+    return doing(facts, [(("thread", thread), table.start_ns[wait], table.end_ns[wait])])
+
+
+def waiting_for(facts: Facts, rows: list[int]) -> str:
+    """The processes that wait, where there are several; else the threads."""
+    model, table = facts.model, facts.model.states
+    of = {model.thread_process[table.who[row]] for row in rows}
+    if len(of) == 1:
+        return users(model, (("thread", table.who[row]) for row in rows))
+    return processes(facts, of)

@@ -1,0 +1,123 @@
+"""Permits between processes (`multiprocessing.Semaphore`, and locks that are acquired by hand)
+for which others wait, while those who are past that line do something slow."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import calls_of
+from viewer.analysis.findings.basis.doing import mostly
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.locks.filelocks import is_of_library, waiting_for
+from viewer.analysis.states import having, stack_of
+from viewer.trace.columns import IO, LOCK_WAIT, SLEEP
+from viewer.trace.sites import place_of
+
+_MS = 1_000_000
+# As with other pools, half a second must be lost. Who has a permit is not recorded: whoever is
+# blocked in the function that acquires it, and does not wait there itself. While others wait,
+# there must be such a one for four fifths of the time; else it may be a signal.
+_LONG_NS = 10 * _MS
+_LOST_NS = 500 * _MS
+_COVERED = 8, 10
+_MOST = 2_000  # calls that are looked at, the longest ones
+_ACQUIRE, _ENTER = "SemLock.acquire", "SemLock.__enter__"
+
+
+class _Inside(NamedTuple):
+    thread: int
+    start_ns: int
+    end_ns: int
+
+
+def permits_between_processes(facts: Facts) -> Iterator[Finding]:
+    """Processes wait for a permit that others have while they are slow."""
+    table, told = facts.model.states, LongWaits.of(facts).told
+    named = having(
+        facts.model, table.call_name, lambda name: name.endswith((_ACQUIRE, _ENTER))
+    )
+    if 1 not in named:
+        return
+    by_site = defaultdict[str, list[int]](list)
+    for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
+        if table.slice[row] not in told and not is_of_library(facts, row):
+            by_site[facts.call(table.row[row])[1]].append(row)
+    for site, waits in by_site.items():
+        lost = sum(table.end_ns[row] - table.start_ns[row] for row in waits)
+        if lost < _LOST_NS:
+            continue
+        inside = _inside(facts, site, {*waits})
+        slots = _slots(facts, waits, inside)
+        is_lock = facts.call(table.row[waits[0]])[0].endswith(_ENTER) and slots == 1
+        if slots and not is_lock:
+            told.update(table.slice[row] for row in waits)
+            yield _finding(facts, site, waits, inside, slots, lost)
+
+
+def _inside(facts: Facts, site: str, waits: set[int]) -> list[_Inside]:
+    """The times in which somebody was blocked in the function of a line."""
+    table, of = facts.model.states, place_of(site)
+    mark = f"{of.path}:"
+    return [
+        _Inside(table.who[row], table.start_ns[row], table.end_ns[row])
+        for row in longest_rows(facts, (IO, SLEEP, LOCK_WAIT), _LONG_NS, _MOST)
+        if row not in waits
+        and any(
+            frame.startswith(mark) and place_of(frame).function == of.function
+            for frame in stack_of(facts.model, row).split("\n")
+        )
+    ]
+
+
+def _slots(facts: Facts, waits: list[int], inside: list[_Inside]) -> int:
+    """How many were inside at a time, mostly, while others waited; 0 where too often nobody
+    was."""
+    table = facts.model.states
+    changes = [(one.start_ns, 1, 0) for one in inside] + [
+        (one.end_ns, -1, 0) for one in inside
+    ]
+    changes += [(table.start_ns[row], 0, 1) for row in waits]
+    changes += [(table.end_ns[row], 0, -1) for row in waits]
+    ns, before, have, want = Counter[int](), 0, 0, 0
+    for time_ns, more, waiting in sorted(changes):
+        if want:
+            ns[have] += time_ns - before
+        before, have, want = time_ns, have + more, want + waiting
+    if (ns.total() - ns[0]) * _COVERED[1] < ns.total() * _COVERED[0]:
+        return 0
+    return max(ns, key=lambda count: (ns[count] if count else -1, count))
+
+
+def _finding(
+    facts: Facts, site: str, waits: list[int], inside: list[_Inside], slots: int, lost: int
+) -> Finding:
+    table = facts.model.states
+    since, until = min(table.start_ns[r] for r in waits), max(table.end_ns[r] for r in waits)
+    did = mostly(
+        facts,
+        [
+            (("thread", one.thread), max(one.start_ns, since), min(one.end_ns, until))
+            for one in inside
+            if one.start_ns < until and one.end_ns > since
+        ],
+    )
+    worst = max(waits, key=lambda row: table.end_ns[row] - table.start_ns[row])
+    start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
+    of = {facts.model.thread_process[table.who[row]] for row in waits}
+    verb = "waits" if len({table.who[row] for row in waits}) == 1 else "wait"
+    what = f"one of {slots} permits" if slots > 1 else "a lock"
+    step = "Give it back before doing something else"
+    step += ", or raise their number" if slots > 1 else ""
+    text = (
+        f"{'Pool exhausted' if slots > 1 else 'Lock convoy'}: {waiting_for(facts, waits)} "
+        f"{verb} in `{facts.call(table.row[worst])[0]}`{place_in(site)} for {what} between "
+        f"processes: {plural(len(waits), 'wait')}, {duration(lost)} in total, the longest "
+        f"{duration(ns)} ({at(facts, start)}). Those who were past that line "
+        f"spent {did.text}. {step}."
+    )
+    kind = "pool exhausted" if slots > 1 else "lock convoy"
+    evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
+    return Finding(kind, lost, text, evidence, behind=did.behind, processes=len(of))

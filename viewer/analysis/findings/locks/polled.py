@@ -1,0 +1,156 @@
+"""Locks outside of the program that its threads and tasks poll: in redis, or a file."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import Call, awaits_of, calls_of, evidence
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import mentioned, stack_of
+from viewer.trace.columns import IO, SLEEP
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# The pauses between two questions cost half a second in all.
+_LOST_NS = 500 * _MS
+# Part of a file's path, and what such a lock is called.
+_LOCKS = (
+    ("/redis/lock.py", "redis lock"),
+    ("/redis/asyncio/lock.py", "redis lock"),
+    ("/filelock/", "file lock"),
+    ("/portalocker/", "file lock"),
+    ("/fasteners/", "file lock"),
+)
+_POLLS = f"{s.AWAIT_PREFIX}lock ("
+_ANSWERS = f"{s.AWAIT_PREFIX}command ("
+
+
+def polled_lock(facts: Facts) -> Iterator[Finding]:
+    """Somebody asks for a lock again and again, since another one has it for long."""
+    by_lock = defaultdict[tuple[str, str], list[Call]](list)
+    holds = defaultdict[str, list[Call]](list)
+    kept: list[Call] = []  # by whoever took a lock and did not give it back
+    for calls in _calls(facts).values():
+        since: dict[str, int] = {}
+        last: Call | None = None
+        for call in sorted(calls, key=lambda call: call.start_ns):
+            last = call
+            if call.is_opening:  # between two questions
+                by_lock[call.name, call.site].append(call)
+            elif call.ends:
+                start_ns = since.pop(call.name, 0)
+                if start_ns:
+                    holds[call.name].append(Call(call.who, start_ns, call.start_ns, "", ""))
+            else:
+                since[call.name] = call.end_ns
+        if last is not None and not last.is_opening and not last.ends:
+            kept.append(last)
+    for (lock, site), polls in by_lock.items():
+        lost = sum(poll.ns for poll in polls)
+        if lost >= _LOST_NS:
+            left = _left(facts, polls, kept, holds[lock])
+            yield left or _finding(facts, lock, site, polls, holds[lock], lost)
+
+
+def _finding(
+    facts: Facts, lock: str, site: str, polls: list[Call], holds: list[Call], lost: int
+) -> Finding:
+    first = min(polls, key=lambda poll: poll.start_ns)
+    who = users(facts.model, (poll.who for poll in polls))
+    did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
+    text = (
+        f"Lock convoy: {who} poll{'' if ' and ' in who or who[0].isdigit() else 's'} a {lock}"
+        f"{place_in(site)}: {plural(len(polls), 'pause')} between two questions, "
+        f"{duration(lost)} in total ({at(facts, first.start_ns)})"
+    )
+    if holds:
+        mean = sum(hold.ns for hold in holds) // len(holds)
+        text += (
+            f". It is held for {duration(mean)} on average"
+            f"{f', {did}' if did else ''}, by {users(facts.model, (h.who for h in holds))}"
+        )
+    text += ". Do the slow part outside of the lock, or lock less with each key."
+    return Finding("lock convoy", lost, text, evidence(facts, first))
+
+
+def _left(
+    facts: Facts, polls: list[Call], kept: list[Call], holds: list[Call]
+) -> Finding | None:
+    """Others ask in vain, after somebody had taken the lock at the same line and ended without
+    giving it back: until its own time is over."""
+    ends_ns = LongWaits.of(facts).ends_ns
+    for took in sorted(kept, key=lambda call: call.end_ns):
+        if any(hold.start_ns <= took.end_ns <= hold.end_ns for hold in holds):
+            continue  # another one had it: this one gave up
+        end_ns = ends_ns(took.who)
+        after = [poll for poll in polls if poll.start_ns >= took.end_ns]
+        until = min((hold.start_ns for hold in holds if hold.start_ns > end_ns), default=0)
+        vain = [poll for poll in after if not until or poll.start_ns < until]
+        is_its = took.site == polls[0].site and took.name == polls[0].name
+        lost = sum(poll.ns for poll in vain if poll.end_ns > end_ns)
+        order = sorted(vain, key=lambda poll: poll.start_ns)
+        first, last = (order[0], order[-1]) if order else (took, took)
+        if not is_its or lost < _LOST_NS or last.end_ns - end_ns < _LOST_NS:
+            continue
+        who = users(facts.model, (poll.who for poll in vain))
+        text = (
+            f"Slots never returned: {code(name_of(facts.model, took.who))} took a "
+            f"{took.name}{place_in(took.site)} ({at(facts, took.start_ns)}), and ended "
+            f"without giving it back. {who} polled it for {duration(last.end_ns - end_ns)} "
+            f"after that, {duration(lost)} in total, until its own time was over or they "
+            f"gave up. Use `with`, or release it in a `finally`."
+        )
+        return Finding("slots never returned", lost, text, evidence(facts, first))
+    return None
+
+
+def _calls(facts: Facts) -> dict[Who, list[Call]]:
+    """By thread or task what it did in the code of such a lock: pauses (`is_opening`),
+    questions, and the calls that give it back (`ends`)."""
+    model, table = facts.model, facts.model.states
+    found = defaultdict[Who, list[Call]](list)
+    if not mentioned(facts.model, *(part for part, _ in _LOCKS)):
+        return found
+    calls = calls_of(facts, (IO, SLEEP))
+    awaits = [(prefix, i) for prefix in (_POLLS, _ANSWERS) for i in awaits_of(facts, prefix)]
+    for row in calls:
+        stack = stack_of(model, row)
+        is_tasks = facts.on_loop_at(table.who[row], table.start_ns[row]) >= 0
+        if not is_tasks and (of := _lock(stack)) is not None:
+            lock, site, gives_back = of
+            who: Who = ("thread", table.who[row])
+            is_pause = facts.call(table.row[row])[0] == s.SLEEP
+            start, end = table.start_ns[row], table.end_ns[row]
+            found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
+    for prefix, i in awaits:
+        of = _lock(model.trace.text_of_slice(i, s.ARG_STACK))
+        if of is not None:
+            lock, site, gives_back = of
+            who = ("task", model.owners.owner[i])
+            start, end = model.trace.slices.start_ns[i], model.trace.slices.end_ns[i]
+            is_pause = prefix == _POLLS
+            found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _lock(stack: str) -> tuple[str, str, bool] | None:
+    """Of a stack in the code of such a lock: its name, the user's line, and whether it gives
+    the lock back."""
+    frames = stack.split("\n")
+    for n, frame in enumerate(frames):
+        for part, name in _LOCKS:
+            if part in frame:
+                user = next((f for f in frames[n:] if not is_library(f)), "")
+                gives_back = any(
+                    "release" in place_of(f).function for f in frames[n:] if part in f
+                )
+                return name, user, gives_back
+    return None

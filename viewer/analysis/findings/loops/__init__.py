@@ -1,0 +1,1 @@
+"""What keeps an event loop, or its tasks, from going on."""

@@ -1,0 +1,182 @@
+"""Event loops with more ready tasks or callbacks than they can serve, with no long step."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.words import at, sampled
+from viewer.analysis.ledger.resource import window
+from viewer.analysis.tasks import Delay, TaskRow, Wait
+from viewer.trace.columns import LOOP_CALLBACK
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# A crowd is at least ten task-seconds of waiting to run. One that only delays itself is a
+# batch, unless one wait in ten takes half a second: whoever sent such a task notices.
+_CROWD_NS = 10_000 * _MS
+_NOTICED_NS = 500 * _MS
+# Others are delayed by it when that cost them half a second in all, 100 ms at a time. What
+# the kernel took from the loop's thread meanwhile does not count.
+_OTHERS_NS = 500 * _MS
+_LATE_NS = 100 * _MS
+_MANY = 100  # calls of one callback
+_SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length
+
+
+def loop_overloaded(facts: Facts) -> Iterator[Finding]:
+    """Tasks of one coroutine wait for each other's steps, and make others late."""
+    for row in facts.tasks.at_least("ready_ns", _CROWD_NS):
+        if row.running.p99_ns * _own(facts, row) >= _SHORT_STEP_NS:
+            continue
+        if _by_itself(row.delayed_by, row) * 2 < row.ready.total_ns:
+            continue
+        own = _own(facts, row)
+        if row.ready.total_ns * own < _CROWD_NS:
+            continue
+        late = [
+            other
+            for other in facts.tasks.at_least("ready_ns", _OTHERS_NS)
+            if other is not row and _is_late(facts, other, row)
+        ]
+        if late or row.ready.p90_ns * own >= _NOTICED_NS:
+            yield _finding(facts, row, late)
+    yield from _calls(facts)
+
+
+def _calls(facts: Facts) -> Iterator[Finding]:
+    """Tasks are late behind very many short calls that others gave to the loop."""
+    late: dict[tuple[str, str], list[TaskRow]] = defaultdict(list)
+    for row in facts.tasks.at_least("ready_ns", _OTHERS_NS):
+        most = next(iter(row.delayed_by), None)
+        is_callback = most is not None and most.kind == "callback"
+        if most is None or not is_callback or is_library(most.site):
+            continue
+        if most.ns * 2 >= row.ready.total_ns and row.ready.max_ns >= _LATE_NS:
+            late[most.who, most.site].append(row)
+    for (name, site), rows in late.items():
+        late_row = max(rows, key=lambda row: row.ready.max_ns)
+        worst = late_row.worst
+        if worst is None or late_row.ready.max_ns * _own(facts, late_row) < _LATE_NS:
+            continue
+        calls = _calls_of(facts, (name, site), _loop_of(facts, late_row), worst)
+        slices = facts.model.trace.slices
+        spent = sum(slices.end_ns[i] - slices.start_ns[i] for i in calls)
+        if len(calls) < _MANY or spent >= len(calls) * _SHORT_STEP_NS:
+            continue
+        yield _too_many_calls(facts, (name, site), calls, late_row, worst)
+
+
+def _calls_of(facts: Facts, what: tuple[str, str], lane: int, worst: Wait) -> list[int]:
+    """The slices of a callback on a loop during the longest wait of a task."""
+    model, slices = facts.model, facts.model.trace.slices
+    low = bisect_left(slices.start_ns, worst.start_ns)
+    high = bisect_left(slices.start_ns, worst.start_ns + worst.ns, low)
+    return [
+        i
+        for i in range(low, high)
+        if model.owners.kind[i] == LOOP_CALLBACK
+        and model.lane[i] == lane
+        and facts.runs(i)[:2] == what
+    ]
+
+
+def _too_many_calls(
+    facts: Facts, what: tuple[str, str], calls: list[int], row: TaskRow, worst: Wait
+) -> Finding:
+    model, slices = facts.model, facts.model.trace.slices
+    spent = sum(slices.end_ns[i] - slices.start_ns[i] for i in calls)
+    loop = _loop_of(facts, row)
+    text = (
+        f"{model.nouns_on(loop).loop.capitalize()} overloaded: {len(calls):,} calls of "
+        f"{code(*what)}{_given_by(facts, loop, calls[len(calls) // 2])} take "
+        f"{duration(spent)} of the {duration(worst.ns)} in which {code(row.coro, row.site)} "
+        f"waits to run ({at(facts, worst.start_ns)}), though each takes "
+        f"{duration(spent // len(calls))}. Hand over many at a time, or have whoever makes "
+        f"them wait until the loop has run them."
+    )
+    evidence = Evidence(
+        worst.start_ns, worst.ns, worst.name, worst.task, site=what[1],
+        pid=model.pid(model.loops[loop].process) if loop >= 0 else 0,
+    )  # fmt: skip
+    return Finding("loop overloaded", row.ready.total_ns, text, evidence)
+
+
+def _given_by(facts: Facts, loop: int, call: int) -> str:
+    """`, which `feed` gives to it,`: another thread that scheduled a callback."""
+    events, ledger = facts.model.trace.events, facts.ledger
+    for source in ledger.flows.causes(facts.model.trace.slices.event[call]):
+        thread = ledger.thread_of_track[events.track[source]]
+        if thread >= 0 and thread != ledger.thread_of_loop[loop]:
+            return f", which {code(facts.model.thread_names[thread])} gives to it,"
+    return ""
+
+
+def _own(facts: Facts, row: TaskRow) -> float:
+    """Which part of the longest wait of a row's tasks the loop's thread was not stopped."""
+    worst, loop = row.worst, _loop_of(facts, row)
+    thread = facts.ledger.thread_of_loop[loop] if loop >= 0 else -1
+    if worst is None or thread < 0:
+        return 1.0
+    split = facts.split(thread, window(worst.start_ns, worst.start_ns + worst.ns))
+    return 1 - split.of(NOT_ITS_FAULT) / max(sum(split.states.values()), 1)
+
+
+def _loop_of(facts: Facts, row: TaskRow) -> int:
+    """The loop of a row's first task; -1 unknown."""
+    owned, coroutine = facts.model.owners, facts.model.coroutine
+    wanted = row.coro, row.site
+    group = next(g for g in range(len(owned.group_head)) if coroutine(g) == wanted)
+    return facts.model.lane[owned.task_head[owned.group_head[group]]]
+
+
+def _by_itself(delays: Sequence[Delay], crowd: TaskRow) -> int:
+    """What the crowd's steps took of a delay, with the loop's own work for it."""
+    return sum(
+        delay.ns
+        for delay in delays
+        if delay.kind in ("loop", "gc")
+        or (delay.who, delay.site) == (crowd.coro, crowd.site)
+        or (delay.kind == "callback" and is_library(delay.site))
+    )
+
+
+def _is_late(facts: Facts, row: TaskRow, crowd: TaskRow) -> bool:
+    return (
+        row.ready.max_ns * _own(facts, row) >= _LATE_NS
+        and _by_itself(row.delayed_by, crowd) * 2 >= row.ready.total_ns
+    )
+
+
+def _finding(facts: Facts, row: TaskRow, late: list[TaskRow]) -> Finding:
+    model, ready = facts.model, row.ready
+    worst = row.worst
+    assert worst is not None
+    loop = _loop_of(facts, row)
+    tid = model.loops[loop].tid if loop >= 0 else 0
+    until = worst.start_ns + worst.ns
+    where = sampled(*hot(facts.hot_places, facts.stacks(tid, [(worst.start_ns, until)])))
+    nouns = model.nouns_on(loop)
+    text = (
+        f"{nouns.loop.capitalize()} overloaded: {plural(row.count, nouns.task)} of "
+        f"{code(row.coro, row.site)} have work for "
+        f"{duration(row.running.total_ns)} in {row.steps:,} steps and wait for each other "
+        f"to run: one wait in ten takes {duration(ready.p90_ns)} or more, the longest "
+        f"{duration(ready.max_ns)} ({at(facts, worst.start_ns)})"
+    )
+    text += f"; the loop computes in {where}" if where else ""
+    if late:
+        most = max(late, key=lambda other: other.ready.max_ns)
+        text += (
+            f"; {code(most.coro, most.site)} runs up to {duration(most.ready.max_ns)} late "
+            f"because of them"
+        )
+    text += ". Start fewer at a time (a semaphore, a bounded queue), or do less in each step."
+    evidence = Evidence(
+        worst.start_ns, worst.ns, worst.name, worst.task, site=row.site,
+        pid=model.pid(model.loops[loop].process) if loop >= 0 else 0,
+    )  # fmt: skip
+    return Finding("loop overloaded", ready.total_ns, text, evidence)

@@ -1,0 +1,167 @@
+"""Jobs, threads and children of which each is waited for before the next one begins: what runs
+beside its caller would run as well in it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.jobs import Jobs
+from viewer.analysis.states import mentioned, stack_of
+from viewer.trace.columns import CONTINUES, IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
+from viewer.trace.sites import is_library
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# Whether one needs the result of the one before, no trace can tell. So this is advice: eight
+# or more from one line, which fill the time from the first to the last, and their caller waits
+# for most of that; together they would have saved half a second.
+_TIMES = 8
+_SAVED_NS = 500 * _MS
+_MOSTLY = 8, 10
+_LEAST_NS = 10 * _MS  # on average
+_MOST = 10_000  # that are looked at
+_SUBPROCESS = "/subprocess.py:"
+_CHILD = (" Popen.wait", " Popen.communicate")
+
+
+class _One(NamedTuple):
+    start_ns: int
+    end_ns: int
+
+
+class _Kind(NamedTuple):
+    """`begins` and `waits` are what the caller does with each."""
+
+    what: str
+    begins: str
+    step: str
+
+
+_JOBS = _Kind(
+    "job",
+    "submits",
+    "Submit all of them first, then ask for the results (`map`, `as_completed`).",
+)
+_THREADS = _Kind("thread", "starts", "Start all of them first, then join them, or use a pool.")
+_CHILDREN = _Kind("child", "runs", "Start all of them first (`Popen`), then wait for them.")
+
+# By who waits, what runs, and the line that begins it.
+type _Alike = dict[tuple[Who, str, str], list[_One]]
+
+
+def one_at_a_time(facts: Facts) -> Iterator[Finding]:
+    """Each is begun and waited for, one after the other."""
+    for kind, alike in (
+        (_JOBS, _jobs(facts)),
+        (_THREADS, _threads(facts)),
+        (_CHILDREN, _children(facts)),
+    ):
+        callers = Counter((what, site) for _, what, site in alike)
+        for (who, what, site), every in alike.items():
+            found = sorted(every)
+            if callers[what, site] > 1:
+                continue  # others do so at the same time
+            if len(found) >= _TIMES and _in_turn(facts, who, found):
+                yield _finding(facts, kind, who, what, site, found)
+
+
+def _jobs(facts: Facts) -> _Alike:
+    found: _Alike = defaultdict(list)
+    for job in facts.jobs.all[:_MOST]:
+        if job.submitter is not None and job.submitter[0] == "thread":
+            key = job.submitter, job.name, job.site
+            found[key].append(_One(job.submitted_ns, job.ended_ns))
+    for pool in Jobs.of(facts.model).pools:
+        for one in pool.jobs[:_MOST]:
+            if one.thread >= 0 and one.start_ns >= 0:
+                key = ("thread", one.thread), one.name, one.site
+                found[key].append(_One(one.submit_ns, one.end_ns))
+    return found
+
+
+def _threads(facts: Facts) -> _Alike:
+    found, model = defaultdict[tuple[Who, str, str], list[_One]](list), facts.model
+    for thread, (parent, event) in [*facts.ledger.starters.items()][:_MOST]:
+        site = str(model.trace.args(event).get(s.ARG_SITE, ""))
+        if thread in facts.jobs.pool_of or is_library(site):
+            continue
+        who: Who = ("thread", parent)
+        one = _One(model.states.first_ns[thread], model.states.last_ns[thread])
+        found[who, stem(model.thread_names[thread]), site].append(one)
+    return found
+
+
+def _children(facts: Facts) -> _Alike:
+    """Waits for children from one line, called from one line."""
+    table, found = facts.model.states, defaultdict[tuple[Who, str, str], list[_One]](list)
+    if not mentioned(facts.model, _SUBPROCESS):
+        return found
+    for row in facts.rows_of((IO,), _LEAST_NS)[:_MOST]:
+        if table.state[row] & CONTINUES:
+            continue
+        stack = stack_of(facts.model, row).split("\n")
+        if not any(frame.endswith(_CHILD) and _SUBPROCESS in frame for frame in stack):
+            continue
+        own = [frame for frame in stack if not is_library(frame)]
+        if own:
+            key: tuple[Who, str, str] = ("thread", table.who[row]), "|".join(own[:2]), own[0]
+            found[key].append(_One(table.start_ns[row], table.busy_end_ns[row]))
+    return found
+
+
+def _in_turn(facts: Facts, who: Who, found: list[_One]) -> bool:
+    if any(later.start_ns < one.end_ns for one, later in pairwise(found)):
+        return False
+    took = [one.end_ns - one.start_ns for one in found]
+    whole = found[-1].end_ns - found[0].start_ns
+    if sum(took) - max(took) < _SAVED_NS or sum(took) < _LEAST_NS * len(found):
+        return False
+    is_most = sum(took) * _MOSTLY[1] >= whole * _MOSTLY[0]
+    return is_most and _waits_ns(facts, who[1], found) * _MOSTLY[1] >= whole * _MOSTLY[0]
+
+
+def _waits_ns(facts: Facts, thread: int, found: list[_One]) -> int:
+    """How long a thread waited from the first to the last of them."""
+    table, rows, ns = facts.model.states, facts.ledger.rows_of_threads, 0
+    since, until = found[0].start_ns, found[-1].end_ns
+    for n in range(rows.offset[thread], rows.offset[thread + 1]):
+        if table.state[rows.row[n]] & STATE_MASK in (LOCK_WAIT, IDLE_WAIT, IO):
+            ns += max(min(rows.end_ns[n], until) - max(rows.start_ns[n], since), 0)
+    return ns
+
+
+def _finding(
+    facts: Facts, kind: _Kind, who: Who, what: str, site: str, found: Iterable[_One]
+) -> Finding:
+    times = list(found)
+    took = [one.end_ns - one.start_ns for one in times]
+    whole, saved = times[-1].end_ns - times[0].start_ns, sum(took) - max(took)
+    if kind is _CHILDREN:
+        begins = f"{kind.begins} children"
+    else:
+        begins = f"{kind.begins} {kind.what} {code(what, site if kind is _JOBS else '')}"
+        site = _asked_at(facts, who, times[0]) if kind is _JOBS else site
+    text = (
+        f"Awaits in turn: {code(name_of(facts.model, who))}{place_in(site)} {begins} "
+        f"{len(times)} times and waits for each before the next: {duration(whole)} "
+        f"({at(facts, times[0].start_ns)}), the longest {duration(max(took))}. If none needs "
+        f"the one before, all together take as long as the longest; {duration(saved)} would "
+        f"be saved. {kind.step}"
+    )
+    evidence = facts.evidence(who, times[0].start_ns, whole, site)
+    return Finding("awaits in turn", saved, text, evidence)
+
+
+def _asked_at(facts: Facts, who: Who, one: _One) -> str:
+    """The line that waits for a job; "" unknown."""
+    for wait in LongWaits.of(facts).all:
+        if wait.who == who and wait.start_ns < one.end_ns <= wait.end_ns + _LEAST_NS:
+            return wait.site
+    return ""

@@ -1,0 +1,96 @@
+"""Reactors of Twisted that a call, or a computation, keeps from asking for events."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.facts import (
+    COMPUTING,
+    NOT_ITS_FAULT,
+    Facts,
+    Finding,
+    Split,
+)
+from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.words import at, did, sampled
+from viewer.analysis.ledger.resource import window
+from viewer.analysis.states import mentioned
+from viewer.trace.columns import IO
+from viewer.words import code
+
+_MS = 1_000_000
+_TWISTED = "/twisted/internet/"
+_POLLS = ("epoll.poll", "poll.poll", "select.select")
+# A tenth of a second is noticed; in all it is half a second. The reactor does not say who was
+# ready meanwhile. Short looks for events are not in the trace: then it was busy all the same.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+_LEAST = 5  # looks for events
+_NEXT = "Run it in a thread (`deferToThread`), or do a part of it at a time."
+
+
+def blocked_reactor(facts: Facts) -> Iterator[Finding]:
+    """A thread that runs a reactor of its own kind, which the recorder does not know."""
+    if not mentioned(facts.model, _TWISTED):
+        return
+    for thread, looks in _looks(facts).items():
+        if len(looks) < _LEAST or thread in facts.ledger.lane_of_thread:
+            continue
+        whole = Split(Counter(), Counter())
+        found = list[tuple[int, int, int]]()  # begin, end, without what others did
+        for (_, since), (until, _) in pairwise(looks):
+            if until - since < _LONG_NS:
+                continue
+            split = facts.split(thread, window(since, until))
+            own = sum(split.states.values()) - split.of(NOT_ITS_FAULT)
+            if own >= _LONG_NS:
+                found.append((since, until, own))
+                whole.states.update(split.states)
+                whole.calls.update(split.calls)
+                whole.waits.update(split.waits)
+        lost = sum(own for _, _, own in found)
+        if lost >= _LOST_NS * facts.patience:
+            yield _finding(facts, thread, found, whole, lost)
+
+
+def _looks(facts: Facts) -> dict[int, list[tuple[int, int]]]:
+    """By thread the (begin, end) of its looks for events, in order of time."""
+    table, trace, known = facts.model.states, facts.model.trace, dict[int, bool]()
+    found = defaultdict[int, list[tuple[int, int]]](list)
+    for row in facts.rows_of((IO,), 0):
+        call = table.row[row]
+        if call not in known:
+            is_poll = facts.call(call)[0].endswith(_POLLS)
+            stack = trace.text_of_slice(table.slice[row], s.ARG_STACK) if is_poll else ""
+            known[call] = _TWISTED in stack
+        if known[call]:
+            found[table.who[row]].append((table.start_ns[row], table.end_ns[row]))
+    for looks in found.values():
+        looks.sort()
+    return found
+
+
+def _finding(
+    facts: Facts, thread: int, found: list[tuple[int, int, int]], whole: Split, lost: int
+) -> Finding:
+    model = facts.model
+    since, until, longest = max(found, key=lambda one: one[2])
+    (call, _), *_ = (*whole.calls.most_common(1), (-1, 0))
+    where, site = "", facts.call(call)[1] if call >= 0 else ""
+    if whole.of(COMPUTING) * 2 > lost:
+        intervals = [(begin, end) for begin, end, _ in found]
+        places, samples = hot(
+            facts.hot_places, facts.stacks(model.threads[thread].tid, intervals)
+        )
+        where, site = sampled(places, samples), places[0].site if places else ""
+    activity = did(facts, whole, where)
+    text = (
+        f"The reactor of {code(model.thread_names[thread])} is blocked for up to "
+        f"{duration(longest)} ({at(facts, since)}); {plural(len(found), 'time')} it looked "
+        f"for no event for {duration(_LONG_NS)} or more, {duration(lost)} in total"
+    )
+    text += f"; it spends {activity}." if activity else "."
+    evidence = facts.evidence(("thread", thread), since, until - since, site)
+    return Finding("loop blocked", lost, text, evidence, _NEXT)

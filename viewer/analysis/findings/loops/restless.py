@@ -1,0 +1,115 @@
+"""Tasks that never rest: they ask again and again instead of waiting to be woken."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, share
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.waits import place_in
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.tasks import TaskRow
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Yielding while working through a list is fine; ten thousand times without a rest is polling.
+_YIELDS = 10_000
+_TINY_STEP_NS = 20_000
+# Asking every 2 ms means asking five hundred times a second.
+_POLLS = 500
+_POLL_NS = 2 * _MS
+_SMALL_STEP_NS = 100_000
+# Several that wait in a helper make each other late: what it asks for is not its own pace.
+_CROWD_POLL_NS = 5 * _MS
+_MOSTLY = 9, 10
+_SAMPLES = 20
+_SLEEP = f"{s.AWAIT_PREFIX}sleep"
+
+
+def busy_loop(facts: Facts) -> Iterator[Finding]:
+    """A task that asks again and again instead of waiting to be woken."""
+    for row in facts.tasks.at_least("turns", min(_YIELDS, _POLLS)):
+        how = _polls(row, _POLL_NS)
+        is_own_pace = how is None  # unless a helper sleeps
+        if how is None and row.count > 1:
+            how = _polls(row, _CROWD_POLL_NS)
+        if how is None:
+            continue
+        model = facts.model
+        heads = model.owners.group_head
+        group = model.coroutines().index((row.coro, row.site))
+        task = heads[group]
+        sleeps_in = _sleeps_in(facts, task)
+        is_helper = place_of(sleeps_in).function not in ("", row.coro)
+        if is_own_pace and not is_helper:
+            continue
+        start = model.trace.slices.start_ns[model.owners.task_head[task]]
+        cost = row.running.total_ns
+        end = start + row.running.total_ns + row.ready.total_ns + row.awaiting.total_ns
+        helper = place_in(sleeps_in) if is_helper else ""
+        helper = helper or _in_helper(facts, task, row.coro, start, end)
+        text = (
+            f"{code(row.coro, row.site)} polls{helper}: {how}. Its {row.steps:,} steps took "
+            f"{duration(cost)} in total and {duration(row.running.p50_ns)} each, beginning "
+            f"{at(facts, start)}. An event, a condition or a queue would wake it when "
+            f"there is something to do."
+        )
+        evidence = facts.evidence(("task", task), start, end - start, row.site)
+        yield Finding("busy loop", cost, text, evidence)
+
+
+def _sleeps_in(facts: Facts, task: int) -> str:
+    """Where a task mostly awaits `sleep`; "" nowhere."""
+    awaited = map(facts.awaited, facts.awaits({task})[task])
+    sites = Counter(site for what, site in awaited if what == _SLEEP and site)
+    return next((site for site, _ in sites.most_common(1)), "")
+
+
+def _in_helper(facts: Facts, task: int, coro: str, start: int, end: int) -> str:
+    """` in `wait_for` (app.py:9)`: where a task that polls yields, by CPU samples, if that is
+    not its own function."""
+    model = facts.model
+    head = model.owners.task_head[task]
+    thread = facts.ledger.thread_of_loop[model.lane[head]] if model.lane[head] >= 0 else -1
+    if thread < 0:
+        return ""
+    stacks = facts.stacks(model.threads[thread].tid, [(start, end)])
+    found, total = hot(facts.hot_places, stacks)
+    own = [one for one in found if one.function != "<module>" and not is_library(one.site)]
+    if total < _SAMPLES or not own or own[0].samples * 2 < sum(one.samples for one in own):
+        return ""
+    return "" if own[0].function == coro else f" in {code(own[0].function, own[0].site)}"
+
+
+def _polls(row: TaskRow, longest_ns: int) -> str | None:
+    """How the tasks of a row poll, with sleeps of this mean; None when they do not."""
+    woken = Counter({waker.who: waker.count for waker in row.wakers})
+    yields = woken["nobody"] - row.count  # a new task counts as woken by nobody, too
+    mostly = row.steps * _MOSTLY[0] // _MOSTLY[1]
+    if (
+        yields >= _YIELDS * row.count
+        and yields >= mostly
+        and row.running.p50_ns <= _TINY_STEP_NS
+    ):
+        part = share(yields, row.steps)
+        return f"it yields ({part} of its steps end in `sleep(0)`) and runs again"
+    sleeps = [wait for wait in row.awaits if wait.what == "sleep"]
+    if (
+        sleeps
+        and sleeps[0].count >= max(mostly, _POLLS * row.count)
+        and sleeps[0].total_ns <= sleeps[0].count * longest_ns
+        and row.running.p50_ns <= _SMALL_STEP_NS
+    ):
+        mean = duration(sleeps[0].total_ns // sleeps[0].count)
+        return f"it sleeps {sleeps[0].count:,} times, {mean} on average"
+    timed_out, waited = woken["timer"], row.awaiting
+    if (
+        timed_out - sum(wait.count for wait in sleeps) >= max(mostly, _POLLS * row.count)
+        and waited.total_ns <= waited.count * longest_ns
+        and row.running.p50_ns <= _SMALL_STEP_NS
+    ):
+        mean = duration(waited.total_ns // waited.count)
+        return f"{timed_out:,} of its waits ran into their time-out, of {mean} on average"
+    return None

@@ -1,0 +1,353 @@
+"""Threads that ask again and again instead of waiting to be told."""
+
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator
+
+from tracer import schema as s
+from tracer.units import duration, share
+from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import window
+from viewer.analysis.profiles.cpu import stack_places
+from viewer.analysis.profiles.profile import Place
+from viewer.analysis.states import keys, marks, mentioned, numbers
+from viewer.analysis.threads import ThreadRow
+from viewer.trace.columns import (
+    AWAIT,
+    FAILED,
+    IDLE_WAIT,
+    IO,
+    LARGEST,
+    LOCK_WAIT,
+    SLEEP,
+    STATE_MASK,
+)
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# Asking every 2 ms means asking five hundred times a second, as with tasks. The pauses must be
+# most of the time from the first to the last.
+_POLLS = 500
+_POLL_NS = 2 * _MS
+# Looking takes next to nothing; who does something each time paces its work.
+_LOOK_NS = 200_000
+# Connections that are made and never used: a hundred of those that took 20 us or more.
+_CONNECTS = 100
+_CONNECTING = " BaseSelectorEventLoop.sock_connect"
+_MOST_AWAITS = 20_000  # or waits that timed out
+_UNUSED = 10
+_EACH_NS = 40 * _MS
+_USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
+# A thread that computes for half a second, and mostly in questions.
+_SPINS_NS = 500 * _MS
+_SAMPLES = 20
+# Or three quarters of its samples are in reads that get nothing. Fifty took long enough to be
+# recorded, and half of these, though one that gets something takes longer.
+_READS, _READERS, _OF = 50, ("socket.recv", "os.read"), (3, 4)
+# Functions of libraries that only ask, by their names; where others of such a name work, with
+# their class. Samples are taken in them or in what they call.
+_BY_NAME = (
+    "can_read done empty full get_nowait is_alive is_set locked put_nowait qsize "
+    "receive_nowait recv_nowait"
+)
+_BY_CLASS = (
+    "AsyncResult.ready AsyncResult.successful Future.running Popen.poll _ConnectionBase.poll "
+    "EpollSelector.select _PollLikeSelector.select SelectSelector.select"
+)
+_ASKS = frozenset((*_BY_NAME.split(), *_BY_CLASS.split()))
+_WAIT_INSTEAD = {
+    "can_read": "Give the call a time-out (`get_message(timeout=1)`), or use one that waits "
+    "(`listen`).",
+    "is_alive": "Let it wait for the end: `join`, or `multiprocessing.connection.wait` for "
+    "the `sentinel` of several processes.",
+}
+_SELECT = (
+    "It returns at once, for something that stays ready or with a time-out of 0: unregister "
+    "what is at its end, read all that is there, or let it wait."
+)
+_SELECTS = ("EpollSelector.select", "_PollLikeSelector.select", "SelectSelector.select")
+_WAIT_INSTEAD |= dict.fromkeys(_SELECTS, _SELECT)
+_WAIT = (
+    "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
+)
+
+type _Calls = dict[tuple[int, int], list[int]]
+
+
+def spinning_threads(facts: Facts) -> Iterator[Finding]:
+    """Threads that poll with tiny sleeps, with questions alone, or by connecting."""
+    tasks = [*_connecting_tasks(facts)]
+    yield from tasks
+    connecting = dict(_unused_connections(facts))
+    for thread, finding in connecting.items():
+        if not tasks or thread not in facts.ledger.lane_of_thread:  # else it is the tasks'
+            yield finding
+    yield from _tiny_sleeps(facts, connecting)
+    yield from _tiny_time_outs(facts)
+    yield from _questions(facts)
+    yield from _empty_reads(facts)
+
+
+def _finding(
+    facts: Facts, thread: int, site: str, start_ns: int, end_ns: int, cost: int, how: str
+) -> Finding:
+    model = facts.model
+    name, function = model.thread_names[thread], place_of(site).function
+    inside = f" in {code(function, site)}" if function else ""
+    evidence = facts.evidence(("thread", thread), start_ns, end_ns - start_ns, site)
+    about = frozenset((f"{name} in {function}",))
+    text = f"{code(name)} polls{inside}: {how}"
+    return Finding("busy loop", cost, text, evidence, about=about)
+
+
+def _by_thread(
+    facts: Facts, state: int, least: int, names: tuple[str, ...], mean_ns: int = LARGEST
+) -> _Calls:
+    """By thread and call its rows of States, of calls that are made this often, and on average
+    take so long at most."""
+    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
+    every, found = len(table.call_name), defaultdict[tuple[int, int], list[int]](list)
+    does_end = {name: model.trace.text(name).endswith(names) for name in {*table.call_name}}
+    named = bytes(map(does_end.__getitem__, table.call_name))
+    if 1 not in named:
+        return found
+    call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, call, every)
+    often = bytes(
+        int(is_named and count >= least)
+        for is_named, count in zip(named, stats.count, strict=True)
+    )
+    if 1 not in often:
+        return found
+    rows = engine.pick(facts.rows_of((state,), 0), table.row, memoryview(often))
+    who, calls, starts, ends = (
+        engine.take(column, rows, -1)
+        for column in (table.who, table.row, table.start_ns, table.end_ns)
+    )
+    alike = engine.pairs(who, calls)
+    none, own = memoryview(bytes(len(rows))), alike.number
+    tally = engine.tally(starts, ends, own, none, len(alike.head), 1)
+    wanted = bytes(
+        count >= least and total <= count * mean_ns
+        for count, total in zip(tally.count, tally.total, strict=True)
+    )
+    for n in engine.pick(engine.upto(0, len(rows)), own, memoryview(wanted)):
+        found[who[n], calls[n]].append(rows[n])
+    return found
+
+
+def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
+    table, names = facts.model.states, facts.model.thread_names
+    alike: dict[tuple[str, str], list[tuple[int, list[int]]]] = defaultdict(list)
+    for (thread, call), rows in _by_thread(facts, SLEEP, _POLLS, ("",), _POLL_NS).items():
+        if len(rows) < _POLLS or thread in told:
+            continue
+        slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        if slept > len(rows) * _POLL_NS or slept * 2 < end - start:
+            continue
+        if _worked_ns(facts, thread, start, end) > len(rows) * _LOOK_NS:
+            continue
+        alike[stem(names[thread]), facts.call(call)[1]].append((thread, rows))
+    for (_, site), pollers in alike.items():
+        thread, rows = max(pollers, key=lambda one: len(one[1]))
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        others: set[Who] = {("thread", one) for one, _ in pollers}
+        who = f", as do {users(facts.model, others)} in all" if len(others) > 1 else ""
+        how = (
+            f"it sleeps {len(rows):,} times, {duration(slept // len(rows))} on average, for "
+            f"{duration(end - start)} ({at(facts, start)}){who}. Wait for what it asks for "
+            f"(an event, a condition, a queue), or sleep longer each time."
+        )
+        yield _finding(facts, thread, site, start, end, end - start - slept, how)
+
+
+def _worked_ns(facts: Facts, thread: int, start: int, end: int) -> int:
+    """What the thread did itself in this time, besides its sleeps."""
+    split = facts.split(thread, window(start, end))
+    return split.of((*COMPUTING, IO))
+
+
+def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
+    """Threads that wait for an item, an event or a lock, and give up at once each time."""
+    model, table = facts.model, facts.model.states
+    failed = marks(
+        model,
+        lambda state: int(state & STATE_MASK in (IDLE_WAIT, LOCK_WAIT) and state & FAILED > 0),
+    )
+    found = model.trace.engine.longer(table.start_ns, table.end_ns, failed, 0)
+    if len(found) < _POLLS:
+        return
+    by_place = defaultdict[tuple[int, str, str], list[int]](list)
+    for row in found[:_MOST_AWAITS]:
+        if table.end_ns[row] - table.start_ns[row] <= _POLL_NS * 2:
+            by_place[table.who[row], *facts.wait(row)].append(row)
+    for (thread, name, site), rows in by_place.items():
+        waited = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        is_tiny = len(rows) >= _POLLS and waited <= len(rows) * _POLL_NS
+        if is_library(site) or not is_tiny or waited * 2 < end - start:
+            continue
+        more = "more than " if len(found) > _MOST_AWAITS else ""
+        how = (
+            f"`{name}` runs into its time-out {more}{len(rows):,} times, after "
+            f"{duration(waited // len(rows))} on average, for {duration(end - start)} "
+            f"({at(facts, start)}). Wait without a time-out and put a last item to end it, or "
+            f"take a longer one."
+        )
+        yield _finding(facts, thread, site, start, end, end - start, how)
+
+
+def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
+    """Threads that connect again and again, and never send or get anything."""
+    table = facts.model.states
+    connects = _by_thread(facts, IO, _CONNECTS, (".connect", "connect_ex"))
+    if not connects:
+        return
+    used = Counter[int]()
+    for (thread, _), rows in _by_thread(facts, IO, 1, _USES).items():
+        used[thread] += len(rows)
+    for (thread, call), rows in connects.items():
+        start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
+        is_often = len(rows) >= _CONNECTS and end - start <= len(rows) * _EACH_NS
+        if used[thread] * _UNUSED > len(rows) or not is_often:
+            continue
+        how = (
+            f"it connects again and again, more than {len(rows):,} times in "
+            f"{duration(end - start)} ({at(facts, start)}), and never sends anything. Wait "
+            f"between two attempts, longer each time."
+        )
+        site = facts.call(call)[1]
+        yield thread, _finding(facts, thread, site, start, end, end - start, how)
+
+
+def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
+    """Tasks that await nothing but connections, one after the other, for no use: whoever is
+    connected awaits its transport, an answer, or its next attempt."""
+    model, slices = facts.model, facts.model.trace.slices
+    if not mentioned(facts.model, _CONNECTING):
+        return
+    found, others = defaultdict[int, list[int]](list), Counter[int]()
+    awaits = model.trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), 0
+    )
+    for i in awaits[:_MOST_AWAITS]:
+        if model.owners.owner[i] < 0:
+            continue
+        group = model.owners.task_group[model.owners.owner[i]]
+        stack = model.trace.text_of_slice(i, s.ARG_STACK)
+        if _CONNECTING in stack.partition("\n")[0]:
+            found[group].append(i)
+        else:
+            others[group] += 1
+    for group, rows in found.items():
+        start, end = slices.start_ns[rows[0]], slices.end_ns[rows[-1]]
+        is_often = len(rows) >= _CONNECTS and end - start <= len(rows) * _EACH_NS
+        if others[group] * _UNUSED > len(rows) or not is_often:
+            continue
+        task, site = model.owners.owner[rows[0]], facts.awaited(rows[0])[1]
+        text = (
+            f"{code(*model.coroutine(group))} polls{place_in(site)}: it connects again and "
+            f"again, {len(rows):,} times in {duration(end - start)} ({at(facts, start)}), and "
+            f"awaits nothing else. Wait between two attempts, longer each time."
+        )
+        evidence = facts.evidence(("task", task), start, end - start, site)
+        yield Finding("busy loop", end - start, text, evidence)
+
+
+def _questions(facts: Facts) -> Iterator[Finding]:
+    model = facts.model
+    asked: list[str] | None = None
+    if not facts.samples:
+        return
+    for row in facts.threads:
+        samples = facts.samples.get(row.tid, [])
+        if _spun_ns(row) < _SPINS_NS or len(samples) < _SAMPLES:
+            continue
+        asked = asked if asked is not None else _asked(facts)
+        counts = Counter(asked[stack] for _, stack in samples)
+        total, n = len(samples), len(samples) - counts[""]
+        if n * 2 < total:
+            continue
+        site = next(site for site, _ in counts.most_common() if site)
+        index = next(
+            i
+            for i, track in enumerate(model.threads)
+            if track.tid == row.tid and model.pid(model.thread_process[i]) == row.pid
+        )  # fmt: skip
+        function, _, line = site.partition("\n")
+        what = (
+            f"{function.rpartition('.')[0].rpartition('.')[2]}.{function.rpartition('.')[2]}"
+        )
+        how = (
+            f"it computes for {duration(row.states[s.RUNNING])}, "
+            f"{share(n, total)} of that in questions ({what}, {n} of {total} CPU samples). "
+            f"{_WAIT_INSTEAD.get(what) or _WAIT_INSTEAD.get(what.rpartition('.')[2], _WAIT)}"
+        )
+        yield _finding(
+            facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
+        )
+
+
+def _empty_reads(facts: Facts) -> Iterator[Finding]:
+    """Threads that read a socket that does not block, and mostly get nothing."""
+    model, slices = facts.model, facts.model.trace.slices
+    calls = _by_thread(facts, IO, _READS, _READERS) if facts.samples else {}
+    rows = {(row.pid, row.tid): row for row in facts.threads} if calls else {}
+    for (thread, call), reads in calls.items():
+        tid, pid = model.threads[thread].tid, model.pid(model.thread_process[thread])
+        samples, row = facts.samples.get(tid, []), rows.get((pid, tid))
+        if len(reads) < _READS or row is None or call in facts.of_transports:
+            continue
+        name, site = facts.call(call)
+        there = f"{place_of(site).path}:{place_of(site).line}"
+        hot = [facts.hot_places[stack] for _, stack in samples]
+        at_it = sum(f"{place.path}:{place.line}" == there for place in hot)
+        if len(samples) < _SAMPLES or at_it * _OF[1] < len(samples) * _OF[0]:
+            continue
+        looked = reads[:: len(reads) // _READS]
+        ends = [slices.end_event[model.states.slice[read]] for read in looked]
+        empty = sum(end >= 0 and s.ARG_BYTES not in model.trace.args(end) for end in ends)
+        if _spun_ns(row) >= _SPINS_NS and empty * 2 >= len(looked):
+            ran = row.states[s.RUNNING]
+            how = (
+                f"it computes for {duration(ran)}, {share(at_it, len(samples))} of "
+                f"{len(samples)} CPU samples are in `{name}`, and most of these calls bring "
+                f"nothing. Let the socket block, or wait for it (`select`, `selectors`)."
+            )
+            yield _finding(facts, thread, site, samples[0][0], samples[-1][0], ran, how)
+
+
+def _spun_ns(row: ThreadRow) -> int:
+    """How long it computed, or would have if the kernel had let it."""
+    return row.states[s.RUNNING] + row.states[s.PREEMPTED]
+
+
+def _asked(facts: Facts) -> list[str]:
+    """By stack of the samples the question that the user's function asks, and the user's line;
+    "" where it asks none."""
+    return [_question(stack) for stack in stack_places(facts.model)]
+
+
+def _question(stack: tuple[Place, ...]) -> str:
+    asks = last = ""
+    for place in stack:
+        if is_library(f"{place.path}:{place.line} {place.function}"):
+            last = place.function
+            asks = place.function if _is_question(place.function) else asks
+        else:
+            module = place.path.rpartition("/")[2].removesuffix(".py") + "."
+            function = place.function.removeprefix(module)
+            if asks.endswith(_SELECTS) and last != asks:
+                return ""  # a loop of a library waits there
+            return f"{asks}\n{place.path}:{place.line} {function}" if asks else ""
+    return ""
+
+
+def _is_question(function: str) -> bool:
+    of, _, name = function.rpartition(".")
+    return name in _ASKS or f"{of.rpartition('.')[2]}.{name}" in _ASKS

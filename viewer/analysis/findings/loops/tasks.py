@@ -1,0 +1,336 @@
+"""Tasks that never end: leaked, or orphaned."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, compress, pairwise
+from operator import eq, sub
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.dump.alive import created_at
+from viewer.analysis.dump.tasks import first_state
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.loops.heartbeats import MANY as HEARTBEATS
+from viewer.analysis.findings.loops.heartbeats import heartbeats_pile_up
+from viewer.analysis.ledger.rows import nowhere
+from viewer.analysis.states import numbers
+from viewer.analysis.waited import For, waited_for
+from viewer.trace.columns import (
+    AWAIT,
+    LOOP_CALLBACK,
+    LOOP_TASK,
+    OTHER,
+    READY,
+    RUNNING,
+    SELECT,
+    Column,
+)
+from viewer.trace.model import Model
+from viewer.trace.told import Told
+from viewer.trace.users import name_args
+from viewer.words import code, place
+
+_MS = 1_000_000
+# A leak grows in six eighths of its time: a busy program may make no tasks in the others.
+# Fewer than 50 may be a pool that fills, and within 100 ms a burst (a fan-out) looks the same.
+_WINDOWS, _GROWING = 8, 6
+_LEAKED = 50
+_SEVERAL = min(_LEAKED, HEARTBEATS)  # tasks of a coroutine
+_GROWS_NS = 100 * _MS
+# A task that returns in the end was woken after all, if only by a shutdown.
+# In a leak the old ones are still there: three in ten have not moved for half of that time.
+# A backlog that is served in order, or load that rises, has young ones only.
+_STUCK = 3, 10
+# A timer wakes them, or whoever is at the other end: they are not left alone.
+_NOT_ALONE = (For.CLOCK, For.CHILD, For.OUTSIDE, For.CALLERS)
+# Nobody was going to wake a task that had waited a whole second for a bare future.
+_ABANDONED_NS = 1_000 * _MS
+_LEFT_OVER, _AT_THE_END = "", "end"
+_KEEP = "Keep a reference to the task, and await or cancel it."
+_ORPHANED = {
+    s.DESTROYED: "garbage-collected while pending: nobody kept a reference",
+    s.LOOP_CLOSED: "still pending when the loop was closed",
+    _AT_THE_END: "still pending when the loop had ended",
+    _LEFT_OVER: "still pending when the program ended, long after its creator had",
+}
+_OVER = (s.LOOP_CLOSED, _AT_THE_END)  # what a loop leaves behind costs nobody time
+_OF_LOOPS = (LOOP_TASK, LOOP_CALLBACK, SELECT)
+_BARE_FUTURE = f"{s.AWAIT_PREFIX}future"
+
+
+def task_leak(facts: Facts) -> Iterator[Finding]:
+    """The number of live tasks of a coroutine, or of those made at one place, only grows."""
+    model, owned = facts.model, facts.model.owners
+    several = {
+        group for group, count in Counter(owned.task_group).items() if count >= _SEVERAL
+    }
+    if not several:
+        return
+    members: dict[int, list[int]] = defaultdict(list)
+    for task, group in enumerate(owned.task_group):
+        if group in several:
+            members[group].append(task)
+    yield from heartbeats_pile_up(facts, members)
+    slices = model.trace.slices
+    large = {
+        group: tasks
+        for group, tasks in members.items()
+        if len(tasks) >= _LEAKED and _born_within_ns(model, tasks) >= _GROWS_NS
+    }
+    if not large:
+        return
+    waiting = model.task_keys(AWAIT)
+    last = model.trace.engine.spans(slices.end_ns, waiting, len(owned.task_id)).last
+    stacks = _stacks(model)
+    for group, tasks in large.items():
+        for parts in _by_creation(model, tasks, stacks):
+            leaks = [_leak(facts, group, part, last) for part in parts if len(part) >= _LEAKED]
+            found = [leak for leak in leaks if leak is not None]
+            yield from found
+            if found:
+                break
+
+
+def _born_within_ns(model: Model, tasks: list[int]) -> int:
+    """The time between the begins of the first and the last of these tasks."""
+    heads = model.trace.engine.take(model.owners.task_head, numbers(tasks), -1)
+    starts = model.trace.slices.start_ns  # in order of begin
+    return int(starts[max(heads)] - starts[min(heads)])
+
+
+def _stacks(model: Model) -> Column:
+    """By slice, where its stack is among the arguments; -1 without one."""
+    return name_args(model.trace, model.trace.symbol(s.ARG_STACK))
+
+
+def _by_creation(
+    model: Model, tasks: list[int], stacks: Column
+) -> Iterator[Iterable[list[int]]]:
+    """The tasks of a coroutine by the line that created them, by its callers, and together:
+    those that are answered must not hide those that are not."""
+    by_stack: dict[int, list[int]] = defaultdict(list)
+    if model.trace.symbol(s.ARG_STACK) < 0:
+        by_stack[-1] = tasks
+    for task in tasks if not by_stack else ():
+        first = first_state(model, task)
+        at = stacks[first] if first >= 0 else -1
+        by_stack[model.trace.events.arg_value[at] if at >= 0 else -1].append(task)
+    by_line: dict[str, list[int]] = defaultdict(list)
+    for same in by_stack.values():
+        by_line[created_at(model, same[0])] += same
+    if len(by_line) > 1:
+        yield by_line.values()
+    if len(by_stack) > len(by_line):
+        yield by_stack.values()
+    yield (tasks,)
+
+
+def _is_alone(what: str) -> bool:
+    return not what.startswith("executor") and waited_for(what) not in _NOT_ALONE
+
+
+def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Finding | None:
+    model, slices, take = facts.model, facts.model.trace.slices, facts.model.trace.engine.take
+    members = numbers(tasks)
+    births = take(slices.start_ns, take(model.owners.task_head, members, -1), 0)
+    since, until = min(births), max(births)
+    if until - since < _GROWS_NS:
+        return None
+    # A task counts as alive until its last await ends; what it does then is short.
+    rows = take(last, members, -1)
+    over_ns = take(slices.end_ns, rows, -1)
+    known = model.trace.engine.known(over_ns, over_ns)
+    rows = take(rows, known, -1)
+    begins, ends = (take(column, rows, -1) for column in (slices.start_ns, slices.end_ns))
+    marks = [since + (until - since) * n // _WINDOWS for n in range(_WINDOWS + 1)]
+    born, ended = (_upto(model, marks, times) for times in (take(births, known, -1), ends))
+    alive = [*map(sub, born, ended)]
+    grows = sum(earlier < later for earlier, later in pairwise(alive))
+    if (
+        alive[-1] < _LEAKED
+        or grows < _GROWING
+        or not alive[0] < alive[_WINDOWS // 2] < alive[-1]
+    ):
+        return None
+    middle = (since + until) // 2
+    stuck = [
+        row
+        for row, begin, end in zip(rows, begins, ends, strict=True)
+        if end > until and begin < middle
+    ]
+    if len(stuck) * _STUCK[1] < alive[-1] * _STUCK[0]:
+        return None
+    codes, sites = _awaited(facts, stuck)
+    is_alone = {
+        what: _is_alone(model.trace.text(what).removeprefix(s.AWAIT_PREFIX))
+        for what in {*codes}
+    }
+    awaits = zip(
+        take(model.owners.owner, numbers(stuck), -1), stuck, codes, sites, strict=True
+    )
+    left = [one for one in awaits if is_alone[one[2]]]
+    done = facts.ledger.ended_so([task for task, *_ in left], s.DONE)
+    if done:
+        left = [one for one in left if one[0] not in done]
+    if len(left) * _STUCK[1] < alive[-1] * _STUCK[0]:
+        return None
+    alone, lasting, whats, wheres = (list(column) for column in zip(*left, strict=True))
+    awaited = Counter[tuple[str, str]]()
+    for (what_, where_), count in Counter(zip(whats, wheres, strict=True)).items():
+        awaited[model.trace.text(what_), model.trace.text(where_)] += count
+    begun, over = (
+        take(column, numbers(lasting), -1).tolist()
+        for column in (slices.start_ns, slices.end_ns)
+    )
+    name, site = model.coroutine(group)
+    (what, where), _ = awaited.most_common(1)[0]
+    lost = sum(over) - sum(begun)
+    creator = _creator(facts, *alone)
+    start = min(begun)
+    first = begun.index(start)
+    oldest, whole = alone[first], over[first] - start
+    age = duration(whole)
+    text = (
+        f"{model.nouns_for(tasks).task.capitalize()}s of {code(name, site)} pile up: "
+        f"{alive[_WINDOWS // 2]:,} were alive half-way, {alive[-1]:,} at the end, "
+        f"of {len(tasks):,} created{creator}. The old ones, the oldest for {age}, never "
+        f"return from `{what}`{f' ({place(where)})' if where else ''}: nothing wakes them, "
+        f"and they have no timeout."
+    )
+    return Finding(
+        "task leak",
+        lost,
+        text,
+        facts.evidence(("task", oldest), start, whole, where or site),
+        "Give what they await a time-out, or cancel them when nobody needs them any more.",
+    )
+
+
+def _upto(model: Model, marks: list[int], times: Column) -> list[int]:
+    """How many of these times are not later than each mark."""
+    count = len(times)
+    nothing = memoryview(bytes(8 * count)).cast("q")
+    bounds = memoryview(array("q", [mark + 1 for mark in marks]))
+    same = memoryview(bytes(4 * count)).cast("i")
+    counts = model.trace.engine.histogram(nothing, times, same, bounds, 1)
+    return [*accumulate(counts)][:-1]
+
+
+def _awaited(facts: Facts, rows: list[int]) -> tuple[list[int], list[int]]:
+    """What slices await, and where, as `Facts.awaited`: both as strings of the trace."""
+    owned, trace = facts.model.owners, facts.model.trace
+    take, slices = trace.engine.take, numbers(rows)
+    events = take(trace.slices.event, slices, -1)
+    sites = [*Told(trace, events, nowhere(len(rows))).strings(s.ARG_SITE)]
+    heads = take(owned.task_head, take(owned.owner, slices, -1), -1)
+    for first in compress(range(len(rows)), map(eq, heads, rows)):
+        sites[first] = -1  # the site of a first slice is the task's own
+    return take(owned.code, slices, -1).tolist(), sites
+
+
+def _creator(facts: Facts, *tasks: int) -> str:
+    """` by `main` (app.py:9)`, with the line that created most of them, else that of the
+    creator's function; "" where that is unknown."""
+    parent = _parent(facts, tasks[0])
+    if parent < 0:
+        return ""
+    name, site = facts.model.coroutine(facts.model.owners.task_group[parent])
+    lines = Counter(filter(None, (created_at(facts.model, task) for task in tasks)))
+    return f" by {code(name, lines.most_common(1)[0][0] if lines else site)}"
+
+
+def _parent(facts: Facts, task: int) -> int:
+    """The task that created this one; -1 unknown."""
+    owned = facts.model.owners
+    return facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
+
+
+def orphaned_task(facts: Facts) -> Iterator[Finding]:
+    """Tasks that were forgotten while pending: destroyed, or left over at the end."""
+    model = facts.model
+    by_group: dict[tuple[int, str], list[tuple[int, int, int]]] = defaultdict(list)
+    for how in (s.DESTROYED, s.LOOP_CLOSED):
+        for task, time_ns in _pending_at(facts, how):
+            start = model.trace.slices.start_ns[model.owners.task_head[task]]
+            is_over = how == s.DESTROYED and not _goes_on(facts, task, time_ns)
+            which = _AT_THE_END if is_over else how
+            by_group[model.owners.task_group[task], which].append((task, start, time_ns))
+    for task, start, end in _left_over(facts):
+        by_group[model.owners.task_group[task], _LEFT_OVER].append((task, start, end))
+    for (group, how), found in by_group.items():
+        name, site = model.coroutine(group)
+        task, start, end = max(found, key=lambda row: row[2] - row[1])
+        orphans = plural(len(found), f"orphaned {model.nouns_for([task]).task}")
+        text = f"{code(name, site)}: {orphans}, {_ORPHANED[how]}"
+        for i in facts.awaits({task}).get(task, [])[-1:]:
+            what, awaited = facts.awaited(i)
+            where = f" ({place(awaited)})" if awaited else ""
+            ns = duration(end - model.trace.slices.start_ns[i])
+            text += f"; the longest was stuck in `{what}`{where} for {ns}"
+        text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
+        lost = sum(until - since for _, since, until in found) if how not in _OVER else 0
+        evidence = facts.evidence(("task", task), start, end - start, site)
+        yield Finding("orphaned task", lost, text, evidence, _KEEP)
+
+
+def _goes_on(facts: Facts, task: int, time_ns: int) -> bool:
+    """Whether the loop of a task runs something after a time."""
+    model, slices = facts.model, facts.model.trace.slices
+    lane = model.lane[model.owners.task_head[task]]
+    later = range(bisect_left(slices.start_ns, time_ns), len(slices.start_ns))
+    return any(model.lane[i] == lane and model.owners.kind[i] in _OF_LOOPS for i in later)
+
+
+def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
+    """(task, time) of tasks that ended so while pending."""
+    trace = facts.model.trace
+    events, slices = trace.events, trace.slices
+    ends = trace.instants(events.name, how)
+    if not ends:
+        return
+    known = {events.track[event] for event in ends}
+    tracks: dict[int, list[int]] = {track: [] for track in known}
+    wanted = memoryview(bytes(track in known for track in range(len(events.uuids))))
+    rows = trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((READY, RUNNING, AWAIT)), 0
+    )
+    every = numbers(range(len(events.uuids)))
+    track_of = trace.engine.gather(slices.event, events.track, every)
+    for i in trace.engine.pick(rows, track_of, wanted):
+        tracks[track_of[i]].append(i)
+    for event in ends:
+        of = tracks[events.track[event]]
+        at = bisect_right(of, events.time_ns[event], key=slices.start_ns.__getitem__) - 1
+        if at >= 0:
+            yield facts.model.owners.owner[of[at]], events.time_ns[event]
+
+
+def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
+    """(task, since, until): waits for a bare future that outlived creator and program."""
+    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
+    engine, text = model.trace.engine, model.trace.text
+    take = engine.take
+    futures = {name for name in model.trace.await_names if text(name) == _BARE_FUTURE}
+    if not futures:
+        return
+    open_ = engine.longer(slices.start_ns, slices.end_ns, slices.unfinished, 0)
+    of_tasks = bytes(READY <= kind <= AWAIT for kind in range(256))
+    states = compress(open_, bytes(take(owned.kind, open_, OTHER)).translate(of_tasks))
+    rows = numbers(states)
+    pending = dict(zip(take(owned.owner, rows, -1), rows, strict=True))
+    pending.pop(-1, None)
+    # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
+    ended = [process.recording_ended is not None for process in model.trace.processes]
+    tasks = numbers(pending)
+    processes, ids = (take(of, tasks, -1) for of in (owned.task_process, owned.task_parent))
+    parents = [*zip(processes, ids, strict=True)]
+    creators = {one: facts.ledger.task_of(*one) for one in {*parents} if ended[one[0]]}
+    over = {one for one, task in creators.items() if task >= 0 and task not in pending}
+    left = compress(pending.items(), map(over.__contains__, parents)) if over else ()
+    for task, i in left:
+        if owned.code[i] in futures and owned.kind[i] == AWAIT:
+            start, end = slices.start_ns[i], slices.end_ns[i]
+            if start <= end - _ABANDONED_NS:
+                yield task, start, end

@@ -1,0 +1,182 @@
+"""Awaits of one task that come one after the other, though none needs the one before."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+
+from tracer import schema as s
+from tracer.units import duration
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import longest_slices, name_of, place_in
+from viewer.analysis.findings.basis.words import at
+from viewer.trace.columns import AWAIT
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Whether one await needs the result of the one before, no trace can tell. So this is advice:
+# only where a function below the task's own calls the same helper from one line at least five
+# times, which is most of the life of two tasks or more that end by themselves, and where
+# gathering would have saved half a second in all. A client that makes one request after the
+# other does so in the task's own function.
+_TIMES = 5
+_SAVED_NS = 500 * _MS
+_TOGETHER = {
+    "task": "`await asyncio.gather(...)`",
+    "trio task": "a nursery with a task for each",
+    "greenlet": "`gevent.joinall(...)`",
+}
+_MOSTLY = 8, 10
+# Of one task alone, ten calls one after the other, a second in all; and each call must await
+# twice, or hand its work to a thread or a process: whoever awaits once and again at one line
+# may listen.
+_ALONE, _ALONE_NS = 10, 1_000 * _MS
+_ASKS = ("executor", "subprocess")
+_LONG_NS = _MS
+_MOST = 2_000
+# A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
+# more on average, and next to nothing in between. They cost half a second, too.
+_QUERIES, _QUERY_NS = 20, 2 * _MS
+_QUERY = "query ("
+_TIMED = ("sleep", "socket", "future", *_ASKS)
+
+
+def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
+    """Equal awaits one after the other that could have been gathered."""
+    model, slices = facts.model, facts.model.trace.slices
+    rows = longest_slices(facts, (AWAIT,), _LONG_NS, _MOST)
+    by_place: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for i in rows:
+        task, places = model.owners.owner[i], _loops(facts, i)
+        if task >= 0 and places is not None:
+            by_place[task, *places].append(i)
+    saved, times = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    example: dict[tuple[str, str], tuple[int, list[int], int]] = {}
+    yield from _queries(facts, rows)
+    for (task, helper, caller), found in by_place.items():
+        ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
+        is_row = _is_row(facts, found, sum(ns))
+        is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
+        if not is_row and not is_life:
+            continue
+        saved[helper, caller] += sum(ns) - max(ns)
+        times[helper, caller] += 2 if is_row else 1
+        example.setdefault((helper, caller), (task, found, sum(ns)))
+    for at_place, lost in saved.items():
+        if lost >= _SAVED_NS and times[at_place] > 1:
+            task, awaits, total = example[at_place]
+            yield _finding(facts, *at_place, lost, task, awaits, total)
+
+
+def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
+    """One query after the other from one line, as for each row of another one."""
+    slices, owner = facts.model.trace.slices, facts.model.owners.owner
+    by_line: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for i in rows:
+        what, site = facts.awaited(i)
+        name = what.removeprefix(s.AWAIT_PREFIX)
+        if name.startswith(_QUERY) and owner[i] >= 0:
+            by_line[owner[i], name, site].append(i)
+    lost, example = Counter[tuple[str, str]](), dict[tuple[str, str], list[int]]()
+    for (_, name, site), found in by_line.items():
+        ns = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
+        whole = slices.end_ns[found[-1]] - slices.start_ns[found[0]]
+        is_many = len(found) >= _QUERIES and ns >= _QUERY_NS * len(found)
+        if is_many and ns * _MOSTLY[1] >= whole * _MOSTLY[0]:
+            lost[name, site] += ns
+            example.setdefault((name, site), found)
+    for (name, site), ns in lost.items():
+        if ns >= _SAVED_NS:
+            yield _one_by_one(facts, name, site, example[name, site], ns)
+
+
+def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int) -> Finding:
+    model, slices = facts.model, facts.model.trace.slices
+    task, start = model.owners.owner[found[0]], slices.start_ns[found[0]]
+    whole, noun = slices.end_ns[found[-1]] - start, model.nouns_for([task]).task
+    text = (
+        f"Awaits in turn: {code(name_of(model, ('task', task)))}{place_in(site)} awaits "
+        f"`{name}` {len(found)} times, one query after the other, for {duration(whole)} "
+        f"({at(facts, start)}); {duration(lost)} over all {noun}s. One query for all of them "
+        f"(a join, `= any(...)`, `executemany`) saves the way there and back."
+    )
+    evidence = facts.evidence(("task", task), start, whole, site)
+    return Finding("awaits in turn", lost, text, evidence)
+
+
+def _loops(facts: Facts, i: int) -> tuple[str, str] | None:
+    """The helper that awaits and the line that calls it, below the task's own function."""
+    what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
+    if not what.startswith(_TIMED):
+        return None
+    return _of_user(facts.model.trace.text_of_slice(i, s.ARG_STACK))
+
+
+@lru_cache(maxsize=4096)
+def _of_user(stack: str) -> tuple[str, str] | None:
+    """The two innermost frames of the user's code, of three or more."""
+    frames = [
+        frame for frame in stack.split("\n") if place_of(frame).path and not is_library(frame)
+    ]
+    return (frames[0], frames[1]) if len(frames) >= 3 else None
+
+
+def _is_row(facts: Facts, found: list[int], ns: int) -> bool:
+    """Whether one task calls a helper so often, in rows, that this is a fault of its own."""
+    slices, owned, what = facts.model.trace.slices, facts.model.owners, facts.awaited(found[0])
+    if len(found) < _ALONE or ns < _ALONE_NS:
+        return False
+    pairs = [*pairwise(found)]
+    usual = ns // len(found)
+    in_row = [(a, b) for a, b in pairs if slices.start_ns[b] - slices.end_ns[a] <= usual // 4]
+    if len(in_row) * _MOSTLY[1] < len(pairs) * _MOSTLY[0]:
+        return False
+    if what[0].removeprefix(s.AWAIT_PREFIX).startswith(_ASKS):
+        return True
+    helper = place_of(what[1])
+    rows = facts.ledger.rows_of_tasks
+    task = owned.owner[found[0]]
+    own = rows.row[rows.offset[task] : rows.offset[task + 1]]
+    others = 0
+    for a, b in in_row:
+        between = own[bisect_left(own, a) + 1 : bisect_left(own, b)]
+        sites = [place_of(facts.awaited(i)[1]) for i in between if owned.kind[i] == AWAIT]
+        others += any(
+            (site.path, site.function) == (helper.path, helper.function)
+            and site.line != helper.line
+            for site in sites
+        )
+    return others * _MOSTLY[1] >= len(in_row) * _MOSTLY[0]
+
+
+def _is_its_life(facts: Facts, task: int, ns: int) -> bool:
+    """Whether the awaits are most of the life of a task that ended by itself."""
+    rows = facts.ledger.rows_of_tasks
+    low, high = rows.offset[task], rows.offset[task + 1]
+    life = rows.end_ns[high - 1] - rows.start_ns[low] if low < high else 0
+    is_most = ns * _MOSTLY[1] >= life * _MOSTLY[0]
+    return is_most and facts.ledger.how_it_ended(task) == s.DONE
+
+
+def _finding(
+    facts: Facts, helper: str, caller: str, lost: int, task: int, found: list[int], ns: int
+) -> Finding:
+    model, slices = facts.model, facts.model.trace.slices
+    coro, site = model.coroutine(model.owners.task_group[task])
+    what, noun = facts.awaited(found[0])[0], model.nouns_for([task]).task
+    start = slices.start_ns[found[0]]
+    longest = max(slices.end_ns[i] - slices.start_ns[i] for i in found)
+    text = (
+        f"Awaits in turn: {code(coro, site)} calls {code(place_of(helper).function, helper)} "
+        f"{len(found)} times, one after the other, in "
+        f"{code(place_of(caller).function, caller)}, and each call waits in `{what}`: "
+        f"{duration(ns)} of {duration(slices.end_ns[found[-1]] - start)} "
+        f"({at(facts, start)}), the longest {duration(longest)}. If none needs the one "
+        f"before, {_TOGETHER[noun]} takes as long as the longest; "
+        f"{duration(lost)} would be saved over all {noun}s."
+    )
+    whole = slices.end_ns[found[-1]] - start
+    evidence = facts.evidence(("task", task), start, whole, caller)
+    return Finding("awaits in turn", lost, text, evidence)

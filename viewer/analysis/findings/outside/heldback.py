@@ -1,0 +1,90 @@
+"""Both ends of a connection that wait for each other for as long as the kernel delays an
+acknowledgement: the second of two small messages is held back that long."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import permutations
+
+from tracer.units import duration
+from viewer.analysis.findings.basis.databases import calls_of
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.states import having
+from viewer.trace.columns import IO
+
+_MS = 1_000_000
+# Linux delays an acknowledgement for 40 ms, a busy machine for longer. Ten such waits, 0.4 s
+# in all, four fifths of all that are longer than half of it; each of them is one of a thread
+# at another line, too, and both end within 2 ms. Whoever sends to both looks the same.
+_LEAST_NS, _MOST_NS, _HALF_NS = 39 * _MS, 75 * _MS, 20 * _MS
+_TIMES, _MOSTLY = 10, (8, 10)
+_TOGETHER_NS = 2 * _MS
+_MOST_PLACES, _LOOKS = 16, 200  # threads at a line that are compared, and waits of each
+_RECEIVES = ("socket.recv", "socket.recv_into")
+
+type _Row = tuple[int, int]  # its end, its row
+type _Place = tuple[int, str]  # a thread and its line
+type _Pair = tuple[_Place, _Place, list[int]]
+
+
+def held_back(facts: Facts) -> Iterator[Finding]:
+    """Requests in two small pieces, each of which waits for an acknowledgement."""
+    table = facts.model.states
+    named = memoryview(
+        having(facts.model, table.call_name, lambda name: name.endswith(_RECEIVES))
+    )
+    if 1 not in named:
+        return
+    of, others = defaultdict[tuple[int, int], list[_Row]](list), Counter[tuple[int, int]]()
+    for row in calls_of(facts, (IO,), named, _HALF_NS):
+        place = table.who[row], table.row[row]
+        others[place] += 1
+        if _LEAST_NS <= table.end_ns[row] - table.start_ns[row] <= _MOST_NS:
+            of[place].append((table.end_ns[row], row))
+    alike = {
+        (thread, facts.call(call)[1]): sorted(rows)
+        for (thread, call), rows in of.items()
+        if len(rows) >= _TIMES and len(rows) * _MOSTLY[1] >= others[thread, call] * _MOSTLY[0]
+    }
+    most = sorted(alike, key=lambda place: -len(alike[place]))[:_MOST_PLACES]
+    told, pairs = set[_Place](), defaultdict[tuple[int, str, str], list[_Pair]](list)
+    for one, two in permutations(most, 2):
+        rows = alike[one]
+        is_other = one[0] != two[0] and one[1] != two[1] and not {one, two} & told
+        if is_other and _is_together(rows[:_LOOKS], alike[two]):
+            told |= {one, two}
+            process = facts.model.thread_process[one[0]]
+            pairs[process, one[1], two[1]].append((one, two, [row for _, row in rows]))
+    for alike_pairs in pairs.values():
+        yield _finding(facts, alike_pairs)
+
+
+def _is_together(rows: list[_Row], theirs: list[_Row]) -> bool:
+    """Whether four fifths of these end together with one of theirs."""
+    found = 0
+    for end, _ in rows:
+        n = bisect_left(theirs, (end - _TOGETHER_NS, -1))
+        found += n < len(theirs) and theirs[n][0] <= end + _TOGETHER_NS
+    return found * _MOSTLY[1] >= len(rows) * _MOSTLY[0]
+
+
+def _finding(facts: Facts, pairs: list[_Pair]) -> Finding:
+    table, (one, two, _) = facts.model.states, pairs[0]
+    rows = sorted(row for _, _, found in pairs for row in found)
+    lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+    who, other = (
+        users(facts.model, (("thread", pair[n][0]) for pair in pairs)) for n in (0, 1)
+    )
+    text = (
+        f"Slow answer: {who}{place_in(one[1])} and {other}{place_in(two[1])} both wait in "
+        f"`recv` for {duration(lost // len(rows))} and then go on together, {len(rows)} "
+        f"times, {duration(lost)} in total ({at(facts, table.start_ns[rows[0]])}). So long "
+        f"the kernel delays an acknowledgement, and until then it holds back the second of "
+        f"two small messages. Send both in one piece, or set `TCP_NODELAY`."
+    )
+    evidence = facts.evidence(
+        ("thread", one[0]), table.start_ns[rows[0]], lost // len(rows), one[1]
+    )
+    return Finding("slow answer", lost, text, evidence)

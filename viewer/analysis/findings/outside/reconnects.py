@@ -1,0 +1,197 @@
+"""A new connection for each call: what it costs to connect is paid again and again."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import awaits_of
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.outside.retries import pauses
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import mentioned, stack_of
+from viewer.trace.columns import IO
+from viewer.trace.sites import is_library
+
+_MS = 1_000_000
+# Twenty connections that cost half a second, a fifth of what was waited for at that line; and
+# it goes on: in half of the eighths of a quarter of a second, and for longer than a quarter
+# of what remains of the recording.
+_MANY = 20
+_LOST_NS = 500 * _MS
+_PART = 5
+_SPREAD_NS = 250 * _MS
+_PARTS_OF_TIME, _OF_THEM, _LATE = 8, 4, 4
+_LEAST_NS = 20_000
+_MOST = 50_000  # calls that are looked at, the longest ones
+# A server that asks a new connection for something answers it later than the others.
+_OTHERS = 5
+_TIMES = 3
+_AWAITED = f"{s.AWAIT_PREFIX}connect ("
+_ASKED = tuple(f"{s.AWAIT_PREFIX}{what} (" for what in ("response", "query", "command"))
+_CALLS = (".connect", ".connect_ex")
+_ANSWERS = ("recv", "recv_into", "read")
+_ASKS = ("send", "sendall", "write")  # what comes without one is the rest of an answer
+# What clients call the function that connects. SQLAlchemy's and a pool's `connect` take a
+# connection that may be there already.
+_CONNECTS = re.compile(
+    r"^\S*/(?:http/client|ssl|socket|smtplib|ftplib|imaplib)\.py:\d+ "
+    r"\S*\b(?:connect|do_handshake|create_connection)$"
+    r"|^\S*-packages/(?!sqlalchemy/|django/|psycopg_pool/)\S+ "
+    r"(?!\S*Pool\.)\S*\b_*(?:connect|connect_tcp|start_tls|new_conn|do_handshake"
+    r"|create_connection|ssl_wrap_socket|on_connect)$",
+    re.MULTILINE,
+)
+_PARTS = ("connect", "do_handshake", "new_conn", "start_tls")
+
+
+@dataclass(slots=True)
+class _Line:
+    """What happens at a line: when it connects, and the times of its other calls."""
+
+    whos: list[Who] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    costs: list[int] = field(default_factory=list)
+    first_ns: list[int] = field(default_factory=list)  # answers after a connect
+    other_ns: list[int] = field(default_factory=list)
+    total_ns: int = 0
+
+    def connects(self, who: Who, start_ns: int) -> None:
+        self.whos.append(who)
+        self.starts.append(start_ns)
+        self.costs.append(0)
+
+
+def new_connections(facts: Facts) -> Iterator[Finding]:
+    """A line connects for each of its calls, and that is a good part of what it waits for."""
+    if not mentioned(facts.model, *_PARTS):
+        return
+    lines = defaultdict[str, _Line](_Line)
+    _of_threads(facts, lines)
+    _of_tasks(facts, lines)
+    for site, line in lines.items():
+        if len(line.starts) < _MANY or is_library(site) or not _goes_on(facts, line):
+            continue
+        late = _late_ns(line)
+        lost = sum(line.costs) + late
+        if lost >= _LOST_NS and lost * _PART >= line.total_ns:
+            yield _finding(facts, site, line, lost, late)
+
+
+def _goes_on(facts: Facts, line: _Line) -> bool:
+    """Whether it connects for its calls: again and again, and not to keep what it opens at the
+    start."""
+    first, last = min(line.starts), max(line.starts)
+    if last - first < _SPREAD_NS:
+        return False
+    parts = {(start - first) * _PARTS_OF_TIME // (last - first + 1) for start in line.starts}
+    is_late = (last - first) * _LATE >= facts.model.end_ns - first
+    times, waits = Counter(line.whos), LongWaits.of(facts)
+    again = sum(times[who] > 1 or waits.ends_ns(who) < last for who in line.whos)
+    return len(parts) >= _OF_THEM and is_late and again * 2 >= len(line.whos)
+
+
+def _late_ns(line: _Line) -> int:
+    """How much later new connections gave their first answers than kept ones; 0 unknown."""
+    if len(line.other_ns) < _OTHERS or len(line.first_ns) < _MANY:
+        return 0
+    firsts, others = sorted(line.first_ns), sorted(line.other_ns)
+    usual = others[len(others) // 2]
+    if firsts[len(firsts) // 2] < usual * _TIMES:
+        return 0
+    return sum(firsts) - usual * len(firsts)
+
+
+def _of_threads(facts: Facts, lines: dict[str, _Line]) -> None:
+    table, by_thread = facts.model.states, defaultdict[int, list[int]](list)
+    for row in longest_rows(facts, (IO,), _LEAST_NS, _MOST):
+        by_thread[table.who[row]].append(row)
+    for thread, rows in by_thread.items():
+        if thread in facts.ledger.lane_of_thread:
+            continue  # what a loop's thread does not wait for, its tasks do
+        rows.sort(key=table.start_ns.__getitem__)
+        last, last_site, connects, connected = "", "", False, False
+        for row in rows:
+            name, site = facts.call(table.row[row])
+            ns = table.end_ns[row] - table.start_ns[row]
+            line, what = lines[site], name.rpartition(".")[2]
+            line.total_ns += ns
+            if site != last_site:
+                last, last_site, connects, connected = "", site, False, False
+            if name.endswith(_CALLS) or _is_connecting(stack_of(facts.model, row)):
+                if not connects:
+                    line.connects(("thread", thread), table.start_ns[row])
+                line.costs[-1] += ns
+                connects = connected = True
+                continue
+            if what in _ANSWERS:
+                if connected:
+                    line.first_ns.append(ns)
+                elif last in _ASKS:
+                    line.other_ns.append(ns)
+                connected = False
+            last, connects = what, False
+
+
+def _of_tasks(facts: Facts, lines: dict[str, _Line]) -> None:
+    """An await that follows another one of the kind in its task is of the same connection."""
+    slices, connecting = facts.model.trace.slices, {*awaits_of(facts, _AWAITED)}
+    if len(connecting) < _MANY:
+        return
+    owner = facts.model.owners.owner
+    for task, awaits in facts.awaits({owner[i] for i in connecting}).items():
+        connects = ""
+        for i in awaits:
+            ns = slices.end_ns[i] - slices.start_ns[i]
+            what, site = facts.awaited(i)
+            is_pause = pauses(facts.model.trace.text_of_slice(i, s.ARG_STACK))
+            if i in connecting and not is_pause:
+                line = lines[site]
+                if connects != site:
+                    line.connects(("task", task), slices.start_ns[i])
+                line.costs[-1] += ns
+                line.total_ns += ns
+                connects = site
+                continue
+            connects = ""
+            if what.startswith(_ASKED):
+                lines[site].total_ns += ns
+
+
+@lru_cache(maxsize=4096)
+def _is_connecting(stack: str) -> bool:
+    return any(part in stack for part in _PARTS) and _CONNECTS.search(stack) is not None
+
+
+def _finding(facts: Facts, site: str, line: _Line, lost: int, late: int) -> Finding:
+    count = len(line.starts)
+    # Calls of a thread that take less than 20 µs are not in the trace.
+    least = "at least " if any(kind == "thread" for kind, _ in line.whos) else ""
+    worst = max(range(count), key=line.costs.__getitem__)
+    text = (
+        f"New connections: {users(facts.model, line.whos)}{place_in(site)} connected "
+        f"{least}{plural(count, 'time')}, again and again "
+        f"({at(facts, min(line.starts))} and later), "
+        f"which took {duration(lost)} in total"
+    )
+    if late:
+        others = sorted(line.other_ns)
+        text += (
+            f": the first answer of a new connection took "
+            f"{duration(sum(line.first_ns) // len(line.first_ns))} on average, that of a kept "
+            f"one mostly {duration(others[len(others) // 2])}"
+        )
+    else:
+        text += f", {duration(lost // count)} each on average"
+    step = (
+        "Where it is the same server, keep a connection and use it again: one client, session "
+        "or engine for all calls, and a pool that keeps as many connections as there are "
+        "threads (`pool_maxsize`, `pool_size`)."
+    )
+    evidence = facts.evidence(line.whos[worst], line.starts[worst], line.costs[worst], site)
+    return Finding("new connections", lost, f"{text}.", evidence, step)

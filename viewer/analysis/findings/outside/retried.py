@@ -1,0 +1,118 @@
+"""Transactions of SQLite that others try to get past again and again, with pauses of their own
+in between instead of SQLite's busy time-out."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import Call, is_locked, sqlite_calls
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.trace.columns import SLEEP
+from viewer.trace.sites import place_of
+
+_MS = 1_000_000
+# Four pauses or more of one thread, half a second in all, for most of the time from the first
+# one on; and none any more when the transaction had gone on.
+_PAUSE_NS = 2 * _MS
+_PAUSES = 4
+_LOST_NS = 500 * _MS
+_COVERED = 7, 10
+_AFTER = 5  # times as many pauses in a transaction's time as after it
+_MOST = 20_000  # pauses that are looked at
+_KEPT = 20  # transactions that are looked at, the longest ones
+
+type _Place = tuple[str, str]
+
+
+def retried_transaction(facts: Facts) -> Iterator[Finding]:
+    """Threads look again and again until another one's transaction goes on."""
+    calls = sqlite_calls(facts)
+    gaps = [gap for who, own in calls.items() for gap in _open(who, own)]
+    if not gaps or len(calls) < 2 or is_locked(facts):
+        return
+    pauses = _pauses(facts, calls)
+    for gap in sorted(gaps, key=lambda gap: -gap.ns)[:_KEPT]:
+        found = {
+            (who, place): times
+            for (who, place), every in pauses.items()
+            if who != gap.who and (times := _until(every, gap))
+        }
+        lost = sum(end - start for times in found.values() for start, end, _ in times)
+        if lost >= _LOST_NS:
+            yield _finding(facts, gap, found, lost)
+            return
+
+
+def _open(who: Who, own: list[Call]) -> Iterator[Call]:
+    """The long times between two calls in which a transaction may be open."""
+    for before, after in pairwise(own):
+        is_over = before.ends or before.is_closing or after.is_opening or after.is_closing
+        if (
+            after.start_ns - before.end_ns >= _LOST_NS
+            and not is_over
+            and not before.is_opening
+        ):
+            yield Call(
+                who, before.end_ns, after.start_ns, "", after.site, thread=before.thread
+            )
+
+
+def _pauses(
+    facts: Facts, calls: dict[Who, list[Call]]
+) -> dict[tuple[Who, _Place], list[tuple[int, int, str]]]:
+    """By thread and function that also calls SQLite, its pauses in order of time."""
+    table = facts.model.states
+    asking = {
+        (who, place_of(call.site)[::2])
+        for who, own in calls.items()
+        for call in own
+    }  # fmt: skip
+    found = defaultdict[tuple[Who, _Place], list[tuple[int, int, str]]](list)
+    for row in facts.rows_of((SLEEP,), _PAUSE_NS)[:_MOST]:
+        who: Who = ("thread", table.who[row])
+        site = facts.call(table.row[row])[1]
+        path, _, function = place_of(site)
+        if (who, (path, function)) in asking:
+            found[who, (path, function)].append((table.start_ns[row], table.end_ns[row], site))
+    return found
+
+
+def _until(every: list[tuple[int, int, str]], gap: Call) -> list[tuple[int, int, str]]:
+    """The pauses in a transaction's time, where they fill it and end with it."""
+    first = bisect_left(every, gap.start_ns, key=lambda one: one[0])
+    times = every[first : bisect_left(every, gap.end_ns, key=lambda one: one[0])]
+    after = len(every) - first - len(times)  # others may be quicker then, too
+    if len(times) < _PAUSES or after * _AFTER > len(times):
+        return []
+    ns, whole = sum(end - start for start, end, _ in times), gap.end_ns - times[0][0]
+    return times if ns * _COVERED[1] >= whole * _COVERED[0] else []
+
+
+def _finding(
+    facts: Facts,
+    gap: Call,
+    found: dict[tuple[Who, _Place], list[tuple[int, int, str]]],
+    lost: int,
+) -> Finding:
+    (who, _), times = next(iter(found.items()))
+    start, end, site = times[0]
+    did = doing(facts, [(gap.who, gap.start_ns, gap.end_ns)])
+    whos = users(facts.model, (who for who, _ in found))
+    pauses = sum(map(len, found.values()))
+    text = (
+        f"Database locked: {whos}{place_in(site)} {'try' if whos[0].isdigit() else 'tries'} "
+        f"again and again: {plural(pauses, 'pause')} between two tries, {duration(lost)} in "
+        f"total ({at(facts, start)}), until {users(facts.model, [gap.who])} went on "
+        f"{place_in(gap.site).strip()}, which had kept a transaction open for "
+        f"{duration(gap.ns)}{f', {did}' if did else ''}. Do slow work before `begin` or after "
+        f"`commit`, and let SQLite wait (`timeout=` of `connect`) instead of trying again."
+    )
+    return Finding(
+        "database locked", lost, text, facts.evidence(who, start, end - start, site)
+    )

@@ -1,0 +1,147 @@
+"""Answers from outside that take much longer than usual: the other side stood still."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import (
+    Call,
+    awaits_of,
+    evidence,
+    is_locked,
+    server_calls,
+    sqlite_calls,
+)
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.itself import is_own
+from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.outside.busytimeouts import gave_up
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import stack_of
+from viewer.trace.columns import IO
+
+_MS = 1_000_000
+# Half a second, twenty times the usual, a second in all, at one time or one of them alone: no
+# load explains that, when ten answers or more came in the usual time at the same line.
+_LONG_NS = 500 * _MS
+_LOST_NS = 1_000 * _MS
+_TIMES = 20
+_USUAL = 10
+_ASLEEP_NS = 100 * _MS  # SQLite asks for its lock that often
+# What one event on the other side sets free comes within a moment.
+_TOGETHER_NS = 50 * _MS
+_RESPONSE = " HTTPResponse.begin"
+_RESPONSES = f"{s.AWAIT_PREFIX}response ("
+_QUERY, _SQLITE = "query (", "sqlite3."
+_ACCEPTS, _READS = "_accept_connection", "_SelectorSocketTransport."
+_STEPS = {
+    _QUERY: "Ask the server who had a lock then (`pg_locks`, `pg_stat_activity`), or what "
+    "kept it busy; set `lock_timeout` and `statement_timeout`.",
+    _SQLITE: "Look for another program that uses the file, for a connection of this one that "
+    "never commits, or for a slow disk.",
+}
+_OF_OTHERS = "Look at the other side, and give the call a shorter time-out."
+
+
+def slow_answer(facts: Facts) -> Iterator[Finding]:
+    """A line waits far longer than usual for a database or a server that is not of this
+    program."""
+    by_place = defaultdict[tuple[str, str], list[Call]](list)
+    long = False
+    for calls in (server_calls(facts), sqlite_calls(facts), responses(facts)):
+        for own in calls.values():
+            for call in own:
+                by_place[call.name, call.site].append(call)
+                long = long or call.ns >= _LONG_NS
+    if not long:
+        return
+    is_told, ends = is_locked(facts) or gave_up(facts) is not None, _ends_in_sqlite(facts)
+    for (name, site), found in by_place.items():
+        if is_told and name.startswith((_QUERY, _SQLITE)):
+            continue
+        from statistics import median  # it takes longer to import than this file
+
+        usual = int(median(call.ns for call in found))
+        stalls = [call for call in found if call.ns >= max(_LONG_NS, usual * _TIMES)]
+        stalls.sort(key=lambda call: -call.ns)
+        if name.startswith(_SQLITE):
+            stalls = [call for call in stalls if _is_alone(call, ends)]
+        lost = sum(call.ns for call in stalls)
+        is_clear = _apart_ns(stalls) <= _TOGETHER_NS or stalls[0].ns >= _LOST_NS
+        if lost >= _LOST_NS and is_clear and len(found) - len(stalls) >= _USUAL:
+            yield _finding(facts, name, site, stalls, usual, lost)
+
+
+def _ends_in_sqlite(facts: Facts) -> list[int]:
+    """When calls of SQLite ended, in order of time."""
+    return sorted(call.end_ns for own in sqlite_calls(facts).values() for call in own)
+
+
+def _is_alone(call: Call, ends: list[int]) -> bool:
+    """Whether nobody of this program got through meanwhile: else they take turns, and SQLite
+    lets some wait for long."""
+    low = bisect_left(ends, call.start_ns + _ASLEEP_NS)
+    return low >= bisect_left(ends, call.end_ns - _ASLEEP_NS)
+
+
+def _apart_ns(stalls: list[Call]) -> int:
+    ends = [call.end_ns for call in stalls]
+    return max(ends, default=0) - min(ends, default=0)
+
+
+def _finding(
+    facts: Facts, name: str, site: str, stalls: list[Call], usual: int, lost: int
+) -> Finding:
+    worst, between = stalls[0], _apart_ns(stalls)
+    text = (
+        f"Slow answer: {users(facts.model, (call.who for call in stalls))}{place_in(site)} "
+        f"waited {duration(worst.ns)} in `{name}` ({at(facts, worst.start_ns)}), where the "
+        f"answer usually takes {duration(usual)}: {plural(len(stalls), 'such wait')}, "
+        f"{duration(lost)} in total"
+    )
+    if len(stalls) > 1 and between <= _TOGETHER_NS:
+        text += f". All of them ended within {duration(between)}: they waited for one thing"
+    step = next((step for of, step in _STEPS.items() if name.startswith(of)), _OF_OTHERS)
+    return Finding("slow answer", lost, f"{text}.", evidence(facts, worst), step)
+
+
+def responses(facts: Facts) -> dict[Who, list[Call]]:
+    """By thread or task the waits for the responses of HTTP servers, where one is long; the
+    own process's are not outside."""
+    model, table, found = facts.model, facts.model.states, defaultdict[Who, list[Call]](list)
+    calls = {
+        table.row[row]
+        for row in facts.rows_of((IO,), _LONG_NS)
+        if _RESPONSE in stack_of(model, row) and not is_own(facts, row)
+    }
+    if calls:
+        every = memoryview(bytes(call in calls for call in range(len(table.call_name))))
+        for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, every):
+            name, site = facts.call(table.row[row])
+            who: Who = ("thread", table.who[row])
+            start, end = table.start_ns[row], table.end_ns[row]
+            if end - start < _LONG_NS or not is_own(facts, row):
+                found[who].append(Call(who, start, end, name, site))
+    slices = model.trace.slices
+    for i in awaits_of(facts, _RESPONSES) if _serves_nobody(facts) else ():
+        what, site = facts.awaited(i)
+        who = ("task", model.owners.owner[i])
+        name = what.removeprefix(s.AWAIT_PREFIX)
+        found[who].append(Call(who, slices.start_ns[i], slices.end_ns[i], name, site))
+    return found
+
+
+def _serves_nobody(facts: Facts) -> bool:
+    """Whether the tasks' servers must be outside: the program has one loop, of asyncio itself,
+    which shows whom it accepts."""
+    model = facts.model
+    known = {model.trace.text(name) for name in {*model.owners.call_name}}
+    return (
+        len(model.loops) == 1
+        and any(name.startswith(_READS) for name in known)
+        and not any(_ACCEPTS in name for name in known)
+        and not any(_ACCEPTS in coro for coro, _ in model.coroutines())
+    )

@@ -1,0 +1,134 @@
+"""Queues that grow: items come faster than they are taken, and nobody waits."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.blockers import Blockers
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.trace.columns import STATE_MASK, TASK_WAIT
+from viewer.trace.sites import place_of
+from viewer.words import code
+
+# Fifty jobs, which must have come evenly: a burst that waits for its turn is no fault. Its
+# cost is the time for which the consumers did not keep up. Of a queue thirty items: its length
+# is recorded from the sixteenth on.
+_MANY = 50
+_ITEMS = 30
+_FEW = 8  # tasks that may be told as those who take them
+
+
+def queue_grows(facts: Facts) -> Iterator[Finding]:
+    """The length of a queue grows to the end of the recording."""
+    for (process, lock, site), every in counts_of(facts, _queues(facts)).items():
+        if counts := growing(every, _ITEMS):
+            yield _finding(facts, process, lock, site, counts)
+
+
+def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
+    """Jobs are submitted to an executor faster than its workers do them."""
+    by_pool, submitters = defaultdict[int, list[Job]](list), defaultdict[int, set[int]](set)
+    for job in facts.jobs.all:
+        by_pool[job.pool].append(job)
+        if job.submitter is not None and job.submitter[0] == "thread":
+            submitters[job.submitter[1]].add(job.pool)
+    left = defaultdict[int, list[int]](list)  # by pool when jobs came that nobody began
+    for lost in facts.jobs.never_begun if by_pool else ():
+        pools = submitters[lost.thread]
+        if len(pools) == 1:
+            left[next(iter(pools))].append(lost.at_ns)
+    for pool, jobs in by_pool.items():
+        if len(jobs) + len(left[pool]) < _MANY:
+            continue
+        changes = [(job.submitted_ns, 1) for job in jobs]
+        changes += [(job.began_ns, -1) for job in jobs]
+        changes += [(at_ns, 1) for at_ns in left[pool]]
+        changes.sort()
+        waiting = accumulate(change for _, change in changes)
+        counts = [(at_ns, n) for (at_ns, _), n in zip(changes, waiting, strict=True)]
+        if counts := growing(counts, _MANY):
+            yield _of_pool(facts, facts.jobs.pools[pool], jobs, counts)
+
+
+def _of_pool(facts: Facts, pool: ThreadPool, jobs: list[Job], counts: Counts) -> Finding:
+    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+    times = [(("thread", job.thread), job.began_ns, job.ended_ns) for job in jobs]
+    did = doing(facts, times)
+    by = users(model, (job.submitter for job in jobs if job.submitter is not None))
+    job = Counter((job.name, job.site) for job in jobs).most_common(1)[0][0]
+    text = (
+        f"Jobs pile up in {code(pool.name)}, which has {plural(len(pool.threads), 'worker')}: "
+        f"{first:,} waited {at(facts, since)}, {last:,} after {duration(until - since)}, "
+        f"and the number rose all the time. Most run {code(*job)}{f', {did}' if did else ''}."
+        f"{f' They come from {by}.' if by else ''} Let who submits wait (a semaphore with as "
+        f"many permits as jobs may wait), or use more workers."
+    )
+    thread = facts.evidence(("thread", pool.threads[0]), since, until - since, job[1])
+    return Finding("queue grows", until - since, text, thread)
+
+
+def _queues(facts: Facts) -> dict[int, tuple[int, int, str]]:
+    """By track of a queue its process, the id of the waits for its items, and their line."""
+    trace, found = facts.model.trace, dict[int, tuple[int, int, str]]()
+    for n in trace.tracks.below(s.TRACK_QUEUES):
+        name = trace.tracks[trace.events.uuids[n]].name
+        number, _, site = name.removeprefix(s.QUEUE_PREFIX).partition(" ")
+        if number.isdecimal():
+            found[n] = trace.track_process[n], int(number), site
+    return found
+
+
+def _finding(facts: Facts, process: int, lock: int, site: str, counts: Counts) -> Finding:
+    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+    takers, putters = _users(facts, process, lock)
+    takers = takers or _of_function(facts, process, site)
+    did = doing(facts, [(who, since, until) for who in takers])
+    takes = ""
+    if takers or site:
+        who = f" by {users(model, takers)}" if takers else ""
+        takes = f" They are taken{who}{place_in(site)}{f', {did}' if did else ''}."
+    puts = f" {users(model, putters)} put some of them in." if putters else ""
+    text = (
+        f"A queue grows: {first:,} items waited in it {at(facts, since)}, {last:,} after "
+        f"{duration(until - since)}, and the number rose all the time.{takes}{puts} Give the "
+        "queue a `maxsize`, so that who puts into it waits, or drop what has no room; or "
+        "take items faster: several at once, or with more consumers."
+    )
+    evidence = Evidence(since, until - since, "", site=site, lock=lock, pid=model.pid(process))
+    return Finding("queue grows", until - since, text, evidence)
+
+
+def _of_function(facts: Facts, process: int, site: str) -> set[Who]:
+    """The tasks whose own function takes the items, where none of them ever waited for one;
+    not if they are many."""
+    owned, function = facts.model.owners, place_of(site).function
+    found: set[Who] = {
+        ("task", task)
+        for task, of in enumerate(owned.task_process)
+        if of == process and function and facts.model.coroutine_of(task) == function
+    }
+    return found if len(found) <= _FEW else set()
+
+
+def _users(facts: Facts, process: int, lock: int) -> tuple[set[Who], frozenset[Who]]:
+    """Who waited for items of the queue, and who ended these waits."""
+    table = facts.model.states
+    waits, blockers, takers = facts.ledger.waits_of_locks, Blockers(facts), set[Who]()
+    putters = frozenset[Who]()
+    for row_of_lock, id_ in enumerate(table.lock_id):
+        if id_ != lock or table.lock_process[row_of_lock] != process:
+            continue
+        low, high = waits.offset[row_of_lock], waits.offset[row_of_lock + 1]
+        for row in waits.row[low:high]:
+            is_task = table.state[row] & STATE_MASK == TASK_WAIT
+            takers.add(("task" if is_task else "thread", table.who[row]))
+        putters |= blockers.enders(row_of_lock)
+    return takers, putters - takers

@@ -1,0 +1,165 @@
+"""One of many equal jobs, tasks or threads that takes far longer than the others, while
+somebody waits for it alone."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.doing import mostly
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.locks import ENDS
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# Four equal ones or more had ended in a tenth of the time, and for half a second somebody
+# waited for this one alone. It waited itself for most of that: else it just had more to do.
+_OTHERS = 4
+_TIMES = 10
+_LOST_NS = 500 * _MS
+_MOSTLY = 80  # per cent
+_COVERED = 8, 10
+_MOST = 200  # slow ones that are looked at, the longest ones
+_SEARCHED = 10_000  # more tasks or jobs are not searched
+_RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", *ENDS)
+_GROUPS = ("gather", "wait", "TaskGroup", "nursery")
+
+
+class _One(NamedTuple):
+    """A job, with the thread that ran it; a task or a thread."""
+
+    who: Who
+    start_ns: int
+    end_ns: int
+    job: Job | None = None
+
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
+
+
+class _Slow(NamedTuple):
+    """One that was the last of its kind from `since_ns` on, and who waited then."""
+
+    one: _One
+    usual_ns: int
+    since_ns: int
+    wait: Wait
+
+    @property
+    def ns(self) -> int:
+        return self.one.end_ns - self.since_ns
+
+
+# By whoever waits for them, and what they are.
+type _Alike = dict[tuple[Who, str], list[_One]]
+
+
+def straggler(facts: Facts) -> Iterator[Finding]:
+    """Somebody waits for the slowest of many equal ones, which itself waits."""
+    waits = LongWaits.of(facts)
+    long = defaultdict[Who, list[Wait]](list)
+    for wait in (*waits.all, *waits.for_tasks):
+        if wait.ns >= _LOST_NS and wait.name.startswith((*_RESULTS, *_GROUPS)):
+            long[wait.who].append(wait)
+    if not long:
+        return
+    found: dict[tuple[str, str], list[_Slow]] = defaultdict(list)
+    told = set[int]()
+    for alike in (_threads(facts, long), _jobs(facts, long), _tasks(facts, waits, long)):
+        for (waiter, what), every in alike.items():
+            for late in _last_ones(every, long[waiter]):
+                if late.wait.slice not in told | waits.told:
+                    found[what, late.wait.site].append(late)
+        told = {late.wait.slice for slow in found.values() for late in slow}
+    for slow in found.values():
+        lost = sum(late.ns for late in slow)
+        if lost >= _LOST_NS:
+            yield from _finding(facts, waits, slow, lost)
+
+
+def _jobs(facts: Facts, long: dict[Who, list[Wait]]) -> _Alike:
+    found: _Alike = defaultdict(list)
+    for job in facts.jobs.all if len(facts.jobs.all) <= _SEARCHED else ():
+        if job.submitter in long:
+            one = _One(("thread", job.thread), job.began_ns, job.ended_ns, job)
+            found[job.submitter, job.site or job.name].append(one)
+    return found
+
+
+def _threads(facts: Facts, long: dict[Who, list[Wait]]) -> _Alike:
+    found: _Alike = defaultdict(list)
+    names, states = facts.model.thread_names, facts.model.states
+    for thread, (parent, _) in facts.ledger.starters.items():
+        who: Who = ("thread", parent)
+        if who in long and thread not in facts.jobs.pool_of:
+            start, end = states.first_ns[thread], states.last_ns[thread]
+            one = _One(("thread", thread), start, end)
+            found[who, f"thread {stem(names[thread])}"].append(one)
+    return found
+
+
+def _tasks(facts: Facts, waits: LongWaits, long: dict[Who, list[Wait]]) -> _Alike:
+    owned, found = facts.model.owners, defaultdict[tuple[Who, str], list[_One]](list)
+    if len(owned.task_id) > _SEARCHED:
+        return found
+    parents = {
+        (owned.task_process[which], owned.task_id[which]): which
+        for kind, which in long
+        if kind == "task"
+    }
+    for task, parent in enumerate(owned.task_parent if parents else ()):
+        which = parents.get((owned.task_process[task], parent), -1)
+        if which >= 0:
+            who: Who = ("task", task)
+            one = _One(who, waits.begins_ns(who), waits.ends_ns(who))
+            found[("task", which), f"task {owned.task_group[task]}"].append(one)
+    return found
+
+
+def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
+    """Those of equal ones for which somebody waited when the others had ended."""
+    if len(every) <= _OTHERS:
+        return
+    from statistics import median  # it takes longer to import than this file
+
+    usual = int(median(one.ns for one in every))
+    slow = [one for one in every if one.ns >= max(_LOST_NS, usual * _TIMES)]
+    slow.sort(key=lambda one: -one.ns)
+    for one in slow[:_MOST]:
+        others = [other.end_ns for other in every if other.start_ns < one.end_ns]
+        since = max([one.start_ns, *(ns for ns in others if ns < one.end_ns)])
+        ns = one.end_ns - since
+        is_last = len(others) > _OTHERS and max(others) <= one.end_ns
+        for wait in long if is_last and ns >= _LOST_NS else ():
+            met = min(wait.end_ns, one.end_ns) - max(wait.start_ns, since)
+            if met * _COVERED[1] >= ns * _COVERED[0]:
+                yield _Slow(one, usual, since, wait)
+                break
+
+
+def _finding(
+    facts: Facts, waits: LongWaits, every: list[_Slow], lost: int
+) -> Iterator[Finding]:
+    worst = max(every, key=lambda late: late.ns)
+    one, wait = worst.one, worst.wait
+    now = mostly(facts, [(late.one.who, late.since_ns, late.one.end_ns) for late in every])
+    if now.most < _MOSTLY or "computing" in now.text:
+        return
+    waits.told.update(late.wait.slice for late in every)
+    name = code(name_of(facts.model, one.who))
+    said = f"{code(one.job.name, one.job.site)} on {name}" if one.job is not None else name
+    times = f": {plural(len(every), 'such wait')}, {duration(lost)} in total"
+    text = (
+        f"Slow answer: {users(facts.model, (late.wait.who for late in every))}"
+        f"{place_in(wait.site)} waited {duration(worst.ns)} in `{wait.name}` "
+        f"({at(facts, worst.since_ns)}) for the last one alone, {said}, {now.text}; the "
+        f"others took {duration(worst.usual_ns)}, as a rule"
+        f"{times if len(every) > 1 else ''}. Give what it waits for a time-out, or go on "
+        f"without the last ones."
+    )
+    yield Finding("slow answer", lost, text, waits.evidence(wait), behind=now.behind)

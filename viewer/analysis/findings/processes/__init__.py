@@ -1,0 +1,1 @@
+"""Processes: uneven, killed, forked, slow to begin and to end."""

@@ -1,0 +1,93 @@
+"""Waits for a child that did not end by itself: it was killed in the end."""
+
+import signal
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.states import stack_of
+from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.trace.reader import number_of
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# Half a second in waits for the child, or for what it writes, one after the other up to its
+# end. SIGTERM is how a service is ended that was to run so long.
+_LOST_NS = 500 * _MS
+_GAP_NS = 50 * _MS  # between two looks, and from the last one until the child has ended
+_WAITS = (" Popen.wait", " Popen._wait", " Popen.communicate", " Popen._communicate")
+_READ = "read"
+_MOST = 10_000  # looks before one end
+
+
+type _Found = dict[tuple[int, str, str], list[tuple[int, list[int]]]]
+
+
+def killed_child(facts: Facts) -> Iterator[Finding]:
+    """A thread waits for a child, or reads its output, until somebody kills the child."""
+    model, trace = facts.model, facts.model.trace
+    table = model.states
+    found: _Found = {}
+    for event in trace.instants(trace.events.name, s.CHILD_ENDED):
+        if number_of(trace.args(event), s.ARG_SIGNAL, 0) != signal.SIGKILL:
+            continue
+        thread = model.threads.of_track[trace.events.track[event]]
+        rows = _waits(facts, thread, trace.events.time_ns[event]) if thread >= 0 else []
+        ns = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        if ns >= _LOST_NS:
+            worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+            name, site = facts.call(table.row[worst])
+            if not is_library(site):
+                found.setdefault((thread, name, site), []).append((ns, rows))
+    for (thread, name, site), times in found.items():
+        yield _finding(facts, thread, name, site, times)
+
+
+def _waits(facts: Facts, thread: int, end_ns: int) -> list[int]:
+    """The thread's waits for a child up to its end, the last one first."""
+    table, of = facts.model.states, facts.ledger.rows_of_threads
+    low, high = of.offset[thread], of.offset[thread + 1]
+    found, before = list[int](), end_ns
+    last = bisect_right(of.start_ns, end_ns, low, high)
+    for place in range(last - 1, max(low, last - _MOST) - 1, -1):
+        row = of.row[place]
+        start, end = table.start_ns[row], table.end_ns[row]
+        if before - end > _GAP_NS:
+            break
+        if table.state[row] & STATE_MASK in (IO, SLEEP) and _is_for_child(facts, row):
+            found.append(row)
+            before = start
+    return found
+
+
+def _is_for_child(facts: Facts, row: int) -> bool:
+    stack = stack_of(facts.model, row)
+    return (
+        any(wait in stack for wait in _WAITS)
+        or _READ in facts.call(facts.model.states.row[row])[0]
+    )
+
+
+def _finding(
+    facts: Facts, thread: int, name: str, site: str, times: list[tuple[int, list[int]]]
+) -> Finding:
+    model, table = facts.model, facts.model.states
+    lost = sum(ns for ns, _ in times)
+    ns, rows = max(times)
+    start, how = table.start_ns[rows[-1]], "in `Popen.wait`"
+    if _READ in name:
+        how = f"in `{name}` of its output"
+    often = f", {plural(len(times), 'time')}, the longest {duration(ns)}" if times[1:] else ""
+    text = (
+        f"Waited in vain: {code(model.thread_names[thread])}{place_in(site)} waited "
+        f"{duration(lost)} for a child {how}{often} ({at(facts, start)}), until the child was "
+        f"killed. It may have waited itself: for the end of its input (close `stdin`), or for "
+        f"somebody who reads its other output, which fills a pipe. `communicate()` does both."
+    )
+    evidence = facts.evidence(("thread", thread), start, ns, site)
+    return Finding("wait in vain", lost, text, evidence)

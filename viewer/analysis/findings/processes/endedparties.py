@@ -1,0 +1,143 @@
+"""Processes that wait in vain for a lock or a barrier of multiprocessing, since one that had
+it, or that should have come, has ended."""
+
+from collections.abc import Iterator
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in
+from viewer.analysis.findings.basis.words import at, processes
+from viewer.analysis.ledger.resource import covers, window
+from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.states import having, stack_of
+from viewer.trace.columns import IO
+from viewer.trace.sites import place_of
+from viewer.words import code
+
+_MS = 1_000_000
+_SEMAPHORE = "SemLock."
+_BARRIER = "Barrier.wait"
+_LIBRARY = ("/multiprocessing/", "/threading.py")
+# Half a second in all was lost; and meanwhile everybody else stood still for four fifths of
+# the time, in waits for children or for such locks: nobody was there who had it.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+_STANDS = (
+    "os.waitpid",
+    "select.poll.poll",
+    "os.wait4",
+    "SemLock.acquire",
+    "SemLock.__enter__",
+)
+_MOST = 200  # waits that are looked at, the longest ones
+
+
+def ended_party(facts: Facts) -> Iterator[Finding]:
+    """Somebody ended with a permit, or before a barrier, and nobody else goes on."""
+    model, table = facts.model, facts.model.states
+    named = having(model, table.call_name, lambda name: _SEMAPHORE in name)
+    family = Family.of(model)
+    if 1 not in named or len(family.members) < 2:
+        return
+    rows = [
+        *model.trace.engine.pick(facts.rows_of((IO,), _LONG_NS), table.row, memoryview(named))
+    ]
+    rows.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
+    by_site: dict[str, list[tuple[int, Member, str]]] = {}
+    for row in rows[:_MOST]:
+        what = _waits_for(facts, row)
+        dead = _ended(facts, family, row) if what else None
+        if dead is not None and _stands_still(facts, family, row):
+            by_site.setdefault(facts.call(table.row[row])[1], []).append((row, dead, what))
+    for site, found in by_site.items():
+        lost = sum(table.end_ns[row] - table.start_ns[row] for row, _, _ in found)
+        if lost >= _LOST_NS:
+            yield _finding(facts, family, site, found, lost)
+
+
+def _waits_for(facts: Facts, row: int) -> str:
+    """`Barrier.wait`, or `lock or semaphore`; "" where the library waits for others."""
+    stack = stack_of(facts.model, row)
+    frames = [place_of(frame) for frame in stack.split("\n")]
+    if any(frame.function == _BARRIER for frame in frames):
+        return _BARRIER
+    outer = next((f for f in frames if not f.function.startswith(_SEMAPHORE)), None)
+    is_librarys = outer is not None and any(part in outer.path for part in _LIBRARY)
+    return "" if is_librarys else "lock or semaphore"
+
+
+def _ended(facts: Facts, family: Family, row: int) -> Member | None:
+    """The last sibling, or child, of the waiter that had ended before most of its wait."""
+    table = facts.model.states
+    process = facts.model.thread_process[table.who[row]]
+    mine = family.members.get(process)
+    if mine is None:
+        return None
+    parents = {process, mine.parent} - {-1}
+    ended = [
+        member
+        for member in family.members.values()
+        if member.parent in parents
+        and member.process != process
+        and member.told is not None
+        and member.end_ns <= table.end_ns[row] - min(_LOST_NS, _half(facts, row))
+    ]
+    return max(ended, key=lambda member: member.end_ns, default=None)
+
+
+def _half(facts: Facts, row: int) -> int:
+    table = facts.model.states
+    return (table.end_ns[row] - table.start_ns[row]) // 2
+
+
+def _stands_still(facts: Facts, family: Family, row: int) -> bool:
+    """Whether all others that live meanwhile wait for such a lock, or for their children."""
+    table = facts.model.states
+    start, end = table.start_ns[row], table.end_ns[row]
+    for member in family.members.values():
+        since, until = max(start, member.start_ns), min(end, member.end_ns)
+        if member.main < 0 or (until - since) * 2 < end - start:
+            continue
+        if member.told is not None and until < end - (end - start) // 5:
+            continue  # it has ended meanwhile
+        split = facts.split(member.main, window(since, until))
+        still = sum(
+            ns for call, ns in split.calls.items() if facts.call(call)[0].endswith(_STANDS)
+        )
+        if not covers(still, until - since):
+            return False
+    return True
+
+
+def _finding(
+    facts: Facts, family: Family, site: str, found: list[tuple[int, Member, str]], lost: int
+) -> Finding:
+    model, table = facts.model, facts.model.states
+    worst, dead, what = found[0]
+    thread, ns = table.who[worst], table.end_ns[worst] - table.start_ns[worst]
+    waiting = {model.thread_process[table.who[row]] for row, _, _ in found}
+    told = dead.told
+    how = f" with exit code {told.status}" if told is not None and told.status else ""
+    ended = f"{code(dead.name)} had ended{how} ({at(facts, dead.end_ns)})"
+    is_barrier = what == _BARRIER
+    waited = f"in `{what}`" if is_barrier else f"for a {what} of `multiprocessing`"
+    text = (
+        f"{'Waited in vain' if is_barrier else 'Slots never returned'}: "
+        f"{processes(facts, waiting)}"
+        f"{place_in(site)} waited {waited}: {plural(len(found), 'wait')}, {duration(lost)} in "
+        f"total, the longest {duration(ns)} ({at(facts, table.start_ns[worst])}). {ended}"
+        + (
+            " and never came. Let those who wait know: `abort()` the barrier when one of them "
+            "fails."
+            if is_barrier
+            else ", and nobody else goes on: it may have had it, and what an ended process "
+            "has is never given back. Release it in a `finally`, or with `with`."
+        )
+    )
+    start = table.start_ns[worst]
+    evidence = Evidence(
+        start, ns, model.thread_names[thread], tid=model.threads[thread].tid,
+        site=site, pid=model.pid(model.thread_process[thread]),
+    )  # fmt: skip
+    kind = "wait in vain" if is_barrier else "slots never returned"
+    return Finding(kind, lost, text, evidence, processes=len(waiting) + 1)

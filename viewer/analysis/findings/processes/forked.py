@@ -1,0 +1,212 @@
+"""What goes wrong between a process and its children: locks that a fork leaves locked, jobs of
+a worker that was killed."""
+
+import signal
+from collections.abc import Iterator
+
+from tracer.units import duration, plural
+from viewer.analysis.endings import signal_name
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.words import at, processes
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.jobs import Jobs
+from viewer.analysis.states import having
+from viewer.trace.columns import IO
+from viewer.words import code, place
+
+_MS = 1_000_000
+_SEMAPHORE = "SemLock."
+# Half a second in all; shorter waits than a tenth are how such locks are shared.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+
+# A pool ends its workers with these; others come from outside.
+_REPLACED = 8  # workers
+_ORDERLY = (signal.SIGTERM, signal.SIGINT)
+_RESULTS = ("Future.result", "futures.wait", "executor")
+_JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")
+
+
+def killed(facts: Facts, wait: Wait) -> str:
+    """`; `Worker-1` was ended by SIGKILL at 5 ms`: whose work a wait for jobs may be for."""
+    if wait.name not in _JOBS:
+        return ""
+    family, process = Family.of(facts.model), LongWaits.of(facts).process(wait.who)
+    for member in family.members.values():
+        told = member.told
+        if member.parent != process or told is None or told.signal is None:
+            continue
+        is_known = told.signal in signal.valid_signals() and told.signal not in _ORDERLY
+        if is_known and member.start_ns < wait.end_ns and told.time_ns < wait.end_ns:
+            name = signal_name(told.signal)
+            when = at(facts, member.end_ns)
+            return f"; {code(member.name)} was killed by {name} {when}, and its job with it"
+    return _gone(facts, family, wait, process)
+
+
+def _gone(facts: Facts, family: Family, wait: Wait, process: int) -> str:
+    """Workers that end again and again, soon after they began, and are replaced."""
+    ended = [
+        member
+        for member in family.members.values()
+        if member.parent == process
+        and wait.start_ns <= member.start_ns
+        and member.told is not None
+        and member.told.signal is None
+        and member.told.time_ns < wait.end_ns
+    ]
+    if len(ended) < _REPLACED:
+        return ""
+    worked = Jobs.of(facts.model).workers
+    if any(member.process in worked for member in ended):
+        return ""
+    told = ended[0].told
+    status = f" with status {told.status}" if told is not None and told.status else ""
+    return (
+        f"; meanwhile {len(ended)} workers such as {code(ended[0].name)} began and ended"
+        f"{status} before they had run a job, and were replaced: look at the pool's "
+        f"`initializer`, and at what a worker imports"
+    )
+
+
+def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
+    """A multiprocessing lock is waited for after a process that may have had it was killed."""
+    model, table = facts.model, facts.model.states
+    named = having(model, table.call_name, lambda name: _SEMAPHORE in name)
+    if 1 not in named:
+        return
+    rows = model.trace.engine.pick(
+        facts.rows_of((IO,), _LONG_NS), table.row, memoryview(named)
+    )
+    dead = [
+        member
+        for member in Family.of(model).members.values()
+        if member.told is not None
+        and member.told.signal is not None
+        and member.told.signal not in _ORDERLY
+    ]
+    waits = [
+        row for row in rows if any(member.end_ns <= table.start_ns[row] for member in dead)
+    ]
+    lost = sum(table.end_ns[row] - table.start_ns[row] for row in waits)
+    if lost < _LOST_NS:
+        return
+    worst = max(waits, key=lambda row: table.end_ns[row] - table.start_ns[row])
+    thread, site = table.who[worst], facts.call(table.row[worst])[1]
+    ns = table.end_ns[worst] - table.start_ns[worst]
+    one = max((m for m in dead if m.end_ns <= table.start_ns[worst]), key=lambda m: m.end_ns)
+    process = model.thread_process[thread]
+    assert one.told is not None
+    assert one.told.signal is not None
+    text = (
+        f"Slots never returned: {code(Family.of(model).name(process))}{place_in(site)} waited "
+        f"for a lock or semaphore of `multiprocessing`: {plural(len(waits), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(ns)} "
+        f"({at(facts, table.start_ns[worst])}). {code(one.name)} was killed by "
+        f"{signal_name(one.told.signal)} before ({at(facts, one.end_ns)}) and may "
+        f"have had it: what a killed process has is never given back. End processes so that "
+        f"they can release it."
+    )
+    evidence = Evidence(
+        table.start_ns[worst], ns, model.thread_names[thread], tid=model.threads[thread].tid,
+        site=site, pid=model.pid(process),
+    )  # fmt: skip
+    yield Finding("slots never returned", lost, text, evidence, processes=2)
+
+
+def locked_at_fork(facts: Facts, vain: list[Wait]) -> Finding | None:
+    """A lock that nobody has in this process, which was forked while other threads ran."""
+    waits, model = LongWaits.of(facts), facts.model
+    worst = max(vain, key=lambda wait: wait.ns)
+    member = Family.of(model).members.get(waits.process(worst.who))
+    if member is None or member.origin != "fork" or member.start is None:
+        return None
+    if worst.lock >= 0 and facts.ledger.holds.has(worst.lock):
+        return None
+    others = _alive_at(facts, member)
+    if not others:
+        return None
+    lost = sum(wait.ns for wait in vain)
+    forked = f" at {place(member.start.site)}" if member.start.site else ""
+    text = (
+        f"Deadlock {at(facts, worst.start_ns)}, for {duration(worst.ns)}: "
+        f"{code(name_of(model, worst.who))}{place_in(worst.site)} waits for a `{worst.name}` "
+        f"that nobody in its process has: {plural(len(vain), 'wait')} in vain, "
+        f"{duration(lost)} in total. The process was forked{forked} while "
+        f"{users(model, others)} ran in its parent: a lock that another thread has at a fork "
+        f"stays locked in the child. Fork before threads start, use `spawn`, or make the lock "
+        f"anew in `os.register_at_fork`."
+    )
+    return Finding("deadlock", lost, text, waits.evidence(worst))
+
+
+def left_in_parent(facts: Facts, vain: list[Wait]) -> Finding | None:
+    """Waits for threads that a fork did not copy: those of an executor whose jobs nobody
+    begins in this process, or, where no other thread lives in it, any."""
+    waits, model = LongWaits.of(facts), facts.model
+    worst = max(vain, key=lambda wait: wait.ns)
+    process = waits.process(worst.who)
+    member = Family.of(model).members.get(process)
+    if member is None or member.origin != "fork" or member.start is None:
+        return None
+    others = _alive_at(facts, member)
+    pools = [
+        pool
+        for pool in facts.jobs.pools
+        if any(("thread", thread) in others for thread in pool.threads)
+    ]
+    jobs = [
+        job
+        for job in facts.jobs.never_begun
+        if job.thread >= 0 and model.thread_process[job.thread] == process
+    ]
+    if worst.name in _RESULTS and pools and jobs:
+        waited = ", ".join(code(pool.name) for pool in pools[:2])
+        what = f"for jobs of {waited}, whose threads stayed in"
+        then = "Make the executor after the fork, or when it is first needed"
+    elif others and _is_alone(facts, worst):
+        what = f"for what no thread of its process can do: {users(model, others)} stayed in"
+        then = "Start such threads after the fork"
+    else:
+        return None
+    lost = sum(wait.ns for wait in vain)
+    parent = code(Family.of(model).name(member.start.parent))
+    of = {waits.process(wait.who) for wait in vain}
+    who = users(model, (wait.who for wait in vain)) if len(of) == 1 else processes(facts, of)
+    text = (
+        f"Waited in vain: {who}{place_in(worst.site)} "
+        f"gave up {plural(len(vain), 'wait')} in `{worst.name}`, {duration(lost)} in total, "
+        f"the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), {what} {parent}, "
+        f"from which {'this process was' if len(of) == 1 else 'they were'} forked: a fork "
+        f"copies no thread but the one that calls it. {then} (`os.register_at_fork`, "
+        f"gunicorn's `post_fork`)."
+    )
+    return Finding("wait in vain", lost, text, waits.evidence(worst), processes=len(of))
+
+
+def _is_alone(facts: Facts, wait: Wait) -> bool:
+    """Whether a thread waits in a process in which no other one lives meanwhile."""
+    model, (kind, which) = facts.model, wait.who
+    process = LongWaits.of(facts).process(wait.who)
+    return kind == "thread" and not any(
+        of == process
+        and thread != which
+        and model.states.first_ns[thread] < wait.end_ns
+        and model.states.last_ns[thread] > wait.start_ns
+        for thread, of in enumerate(model.thread_process)
+    )
+
+
+def _alive_at(facts: Facts, member: Member) -> list[Who]:
+    """The parent's other threads at the fork."""
+    model, start = facts.model, member.start
+    assert start is not None
+    return [
+        ("thread", thread)
+        for thread, process in enumerate(model.thread_process)
+        if process == start.parent
+        and thread != start.thread
+        and model.states.first_ns[thread] <= start.time_ns <= model.states.last_ns[thread]
+    ]

@@ -1,0 +1,147 @@
+"""One of several equal children that takes far longer than the others, while their parent
+waits for it alone; and the last job of a pool of processes whose others have no more."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.doing import mostly
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.resource import covers
+from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.jobs import Job, Jobs, Pool
+from viewer.trace.columns import IO
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# Three others had ended in a tenth of the time, and the parent waited for this one alone for
+# half a second. It waited itself for most of that: else it just had more to do.
+_OTHERS = 3
+_TIMES = 10
+_LOST_NS = 500 * _MS
+_MOSTLY = 80  # per cent
+_WAITS = ("os.waitpid", "os.wait", "os.wait3", "os.wait4", "os.waitid", "select.poll.poll")
+_NO_FAULT = ("computing", "accept", "poll", "select")  # it has work, or waits for clients
+_MOST = 1_000
+# A job of a pool that ran alone for half of the time that the whole batch took, and four times
+# as long as the others did.
+_HALF = 2
+_LONGER = 4
+_IN_POOL = ("AsyncResult.get", "Future.result", "futures.wait", "futures.as_completed",
+            "IMapIterator.next", "executor")  # fmt: skip
+
+
+def last_child(facts: Facts) -> Iterator[Finding]:
+    """A parent waits for the slowest of equal children, or for the last job of a pool."""
+    family = Family.of(facts.model)
+    if len(family.members) < 2:
+        return
+    alike: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
+    for member in family.members.values():
+        if member.parent >= 0:
+            alike[member.parent, member.program, stem(member.name)].append(member)
+    for members in alike.values():
+        yield from _of_children(facts, members)
+    for pool in Jobs.of(facts.model).pools:
+        yield from _of_pool(facts, family, pool)
+
+
+def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
+    if len(members) <= _OTHERS:
+        return
+    from statistics import median  # it takes longer to import than this file
+
+    usual = int(median(member.end_ns - member.start_ns for member in members))
+    last = max(members, key=lambda member: member.end_ns)
+    since = max([last.start_ns, *(m.end_ns for m in members if m is not last)])
+    ns = last.end_ns - since
+    is_slow = last.end_ns - last.start_ns >= usual * _TIMES
+    is_slow &= max(m.start_ns for m in members) - last.start_ns <= (last.end_ns - since) // 2
+    row = (
+        _waits_for(facts, last.parent, since, last.end_ns)
+        if ns >= _LOST_NS and is_slow
+        else -1
+    )
+    if row < 0 or last.main < 0:
+        return
+    did = mostly(facts, [(("thread", last.main), since, last.end_ns)])
+    if did.most < _MOSTLY or any(word in did.text for word in _NO_FAULT):
+        return
+    model, table = facts.model, facts.model.states
+    name, site = facts.call(table.row[row])
+    text = (
+        f"Slow answer: {code(model.thread_names[table.who[row]])}{place_in(site)} waited "
+        f"{duration(ns)} in `{name}` ({at(facts, since)}) for the last child alone, "
+        f"{code(last.name)}, {did.text}; {len(members) - 1} others had ended after "
+        f"{duration(usual)}, as a rule. Give what it waits for a time-out, or go on without "
+        f"the last one."
+    )
+    evidence = facts.evidence(("thread", table.who[row]), since, ns, site)
+    yield Finding("slow answer", ns, text, evidence, behind=did.behind)
+
+
+def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
+    """The row of a call in which the parent waits for a child for most of a time; -1 none."""
+    table, met_ns, found = facts.model.states, 0, -1
+    for row in longest_rows(facts, (IO,), _MS, _MOST):
+        if facts.model.thread_process[table.who[row]] != parent:
+            continue
+        met = min(table.end_ns[row], until) - max(table.start_ns[row], since)
+        if met <= 0 or not facts.call(table.row[row])[0].endswith(_WAITS):
+            continue
+        met_ns += met
+        found = row
+    return found if covers(met_ns, until - since) else -1
+
+
+def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
+    of = pool.columns
+    times = zip(of.start_ns, of.end_ns, strict=True)
+    ends_ns = sorted([end for start, end in times if start >= 0 and end > start])
+    if len(ends_ns) <= _OTHERS or ends_ns[-1] - ends_ns[-2] < _LOST_NS:
+        return  # nobody waited for the last one alone
+    begun = [job for job in pool.jobs if job.start_ns >= 0 and job.end_ns > job.start_ns]
+    if len(begun) <= _OTHERS or len({job.worker for job in begun}) < 2:
+        return
+    last = max(begun, key=lambda job: job.end_ns)
+    batch = [job for job in begun if (job.name, job.site) == (last.name, last.site)]
+    batch = [job for job in batch if job.end_ns > last.submit_ns]
+    others = [job for job in batch if job is not last]
+    if len(others) < _OTHERS or not {job.worker for job in others} - {last.worker}:
+        return
+    from statistics import median  # it takes longer to import than this file
+
+    since = max([last.start_ns, *(job.end_ns for job in begun if job is not last)])
+    first, ns = min(job.start_ns for job in batch), last.end_ns - since
+    usual = int(median(job.ran_ns for job in others))
+    is_alone = ns >= _LOST_NS and ns * _HALF >= last.end_ns - first
+    if not is_alone or last.ran_ns < usual * _LONGER or not _is_awaited(facts, last, since):
+        return
+    workers, whole = len({job.worker for job in begun}), last.end_ns - first
+    member = family.members.get(last.worker)
+    name = f" on {code(member.name)}" if member is not None else ""
+    did = ""
+    if member is not None and member.main >= 0:
+        did = mostly(facts, [(("thread", member.main), since, last.end_ns)]).text
+    text = (
+        f"Uneven workers: the last job of {code(last.name, last.site)}{name} took "
+        f"{duration(last.ran_ns)}, the others {duration(usual)}, as a rule. For "
+        f"{duration(ns)} of the {duration(whole)} that all {len(batch)} took "
+        f"({at(facts, since)}) {plural(workers - 1, 'other worker')} had nothing to do"
+        f"{f'; it spent {did}' if did else ''}. Begin with the long ones, split them, or give "
+        f"the pool smaller chunks (`chunksize=1`)."
+    )
+    evidence = facts.evidence(("thread", last.thread), since, ns, last.site)
+    yield Finding("uneven workers", ns, text, evidence)
+
+
+def _is_awaited(facts: Facts, job: Job, since: int) -> bool:
+    """Whether who submitted it waits for its result then, for most of the time."""
+    for wait in LongWaits.of(facts).all:
+        met = min(wait.end_ns, job.end_ns) - max(wait.start_ns, since)
+        is_mine = wait.who == ("thread", job.thread) and wait.name in _IN_POOL
+        if is_mine and covers(met, job.end_ns - since):
+            return True
+    return False

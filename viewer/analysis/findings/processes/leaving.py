@@ -1,0 +1,203 @@
+"""What a program waits for when it is over: threads that sleep on."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from tracer import schema as s
+from tracer.units import duration
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import (
+    GETS,
+    LongWaits,
+    Wait,
+    longest_rows,
+    name_of,
+    place_in,
+)
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.resource import window
+from viewer.analysis.states import stack_of
+from viewer.trace.columns import CONTINUES, SLEEP
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+# Who ends a program notices half a second. A thread that works on to the end of its job should
+# not be cut off; one that sleeps for four fifths of that time could be woken.
+_LONG_NS = 500_000_000
+_MOSTLY = 8, 10
+_JOIN = "Thread.join"
+_WHOLE = 30  # frames: of a deeper stack the outermost ones may not be recorded
+_TIMER, _OVER = " Timer.run", " _shutdown"
+# A pool is there to wait for its jobs. One that waits itself, in one call for a second and all
+# that time, has nothing to do.
+_SHUTDOWN, _IDLE_NS = "executor shutdown", 1_000_000_000
+_LAST_ITEM = (
+    "Put a last item for each such job before the pool ends, or keep listeners out of pools."
+)
+_CANCEL = (
+    "Call its `cancel()` when what it watches is done, or set `daemon = True` before "
+    "`start()`."
+)
+_GIVE_UP = "Do it while the program runs, and with a short limit for all that is left then."
+_PIECE_NS = 10_000_000
+_MODULE = " <module>"
+_MAIN = "MainThread"  # a thread of another name may run long before the program is over
+_MOST = 1_000  # calls that are looked at, the longest ones
+_STEP = (
+    "Let the thread wait for an event instead of sleeping (`stop.wait(seconds)`), and set "
+    "that event here; or join it with a time-out."
+)
+
+
+def slow_end(facts: Facts) -> Iterator[Finding]:
+    """The main thread joins, in an exit handler, a thread that sleeps; or, when it is over, a
+    timer that nobody cancels."""
+    waits = LongWaits.of(facts)
+    yield from _timers(facts, waits)
+    yield from _jobs_that_wait(facts, waits)
+    yield from _handlers(facts)
+    for wait in waits.all:
+        kind, thread = wait.ender or ("", -1)
+        is_join = wait.name == _JOIN and wait.ns >= _LONG_NS and not wait.failed
+        if not is_join or kind != "thread" or not _at_exit(facts, wait):
+            continue
+        split = facts.split(thread, window(wait.start_ns, wait.end_ns))
+        if split.of((SLEEP,)) * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
+            continue
+        did = doing(facts, [(("thread", thread), wait.start_ns, wait.end_ns)])
+        text = (
+            f"Slow end: {code(name_of(facts.model, wait.who))} waits for the end of "
+            f"{code(facts.model.thread_names[thread])}{place_in(wait.site)}, when the program "
+            f"is over: {duration(wait.ns)} ({at(facts, wait.start_ns)}), {did}."
+        )
+        yield Finding("slow end", wait.ns, text, waits.evidence(wait), _STEP)
+
+
+def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """The interpreter waits for timers that have not run yet."""
+    timers = [wait for wait in waits.all if wait.failed and _waits_as_timer(wait)]
+    if not timers:
+        return
+    for wait in waits.all:
+        if wait.name != _JOIN or wait.ns < _LONG_NS or not wait.stack[-1].endswith(_OVER):
+            continue
+        for timer in timers:
+            met = min(timer.end_ns, wait.end_ns) - max(timer.start_ns, wait.start_ns)
+            if timer.who != wait.ender or met * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
+                continue
+            name, began = code(name_of(facts.model, timer.who)), _started_at(facts, timer)
+            text = (
+                f"Slow end: {code(name_of(facts.model, wait.who))} waits for {name}, a "
+                f"`threading.Timer`{began}, when the program is over: {duration(wait.ns)} "
+                f"({at(facts, wait.start_ns)}), until its {duration(timer.ns)} are over. "
+                f"Nobody had cancelled it."
+            )
+            yield Finding("slow end", wait.ns, text, waits.evidence(wait), _CANCEL)
+
+
+def _handlers(facts: Facts) -> Iterator[Finding]:
+    """An exit handler sleeps itself, as between attempts to send something."""
+    model, table = facts.model, facts.model.states
+    by_handler = defaultdict[tuple[int, str], list[int]](list)
+    for row in longest_rows(facts, (SLEEP,), _PIECE_NS, _MOST):
+        is_main = model.thread_names[table.who[row]].startswith(_MAIN)
+        if is_main and not table.state[row] & CONTINUES:
+            stack = stack_of(model, row).split("\n")
+            if _is_over(facts, table.who[row], stack):
+                own = [frame for frame in stack if not is_library(frame)]
+                by_handler[table.who[row], own[-1]].append(row)
+    for (thread, handler), rows in by_handler.items():
+        ns = sum(table.busy_end_ns[row] - table.start_ns[row] for row in rows)
+        start, end = table.start_ns[rows[0]], table.busy_end_ns[rows[-1]]
+        if ns < _LONG_NS or not _is_last(facts, thread, start, ns):
+            continue
+        did = doing(facts, [(("thread", thread), start, end)])
+        text = (
+            f"Slow end: when the program is over, {code(model.thread_names[thread])} is in "
+            f"the exit handler {code(place_of(handler).function, handler)} for "
+            f"{duration(end - start)} ({at(facts, start)}), {did}."
+        )
+        evidence = facts.evidence(("thread", thread), start, end - start, handler)
+        yield Finding("slow end", ns, text, evidence, _GIVE_UP)
+
+
+def _is_last(facts: Facts, thread: int, since_ns: int, ns: int) -> bool:
+    """Whether that is half of all that a thread still did, and a module's code came before
+    and not later: a greenlet, or what a server in C calls, has no modules below it, too."""
+    model, rows = facts.model, facts.ledger.rows_of_threads
+    if ns * 2 < model.states.last_ns[thread] - since_ns:
+        return False
+    low, high = rows.offset[thread], rows.offset[thread + 1]
+    later = bisect_left(rows.start_ns, since_ns, low, high)
+
+    def is_in_module(n: int) -> bool:
+        return _MODULE in stack_of(model, rows.row[n])
+
+    return any(map(is_in_module, range(low, min(later, low + _MOST)))) and not any(
+        map(is_in_module, range(later, min(high, later + _MOST)))
+    )
+
+
+def _jobs_that_wait(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """The end of an executor waits for a job that waits for more work all the time."""
+    ends = [
+        wait
+        for wait in waits.all
+        if wait.name == _SHUTDOWN and wait.ns >= _IDLE_NS and not wait.failed
+    ]
+    for wait in ends:
+        for other in waits.overlapping(wait):
+            met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
+            is_idle = other.name in GETS and other.who == wait.ender
+            if not is_idle or met * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
+                continue
+            by = f", until {code(name_of(facts.model, other.ender))} put it there" if (
+                other.ender is not None and not other.failed
+            ) else ""  # fmt: skip
+            text = (
+                f"Slow end: {code(name_of(facts.model, wait.who))}{place_in(wait.site)} waits "
+                f"for the end of a pool: {duration(wait.ns)} ({at(facts, wait.start_ns)}). "
+                f"Meanwhile a job of it, on {code(name_of(facts.model, other.who))}, waits in "
+                f"`{other.name}`{place_in(other.site)} for an item{by}."
+            )
+            yield Finding("slow end", wait.ns, text, waits.evidence(wait), _LAST_ITEM)
+            break
+
+
+def _waits_as_timer(wait: Wait) -> bool:
+    return any(frame.endswith(_TIMER) for frame in wait.stack)
+
+
+def _started_at(facts: Facts, timer: Wait) -> str:
+    """` started in `start_watchdog` (app.py:6)`; "" unknown."""
+    _, event = facts.ledger.starters.get(timer.who[1], (-1, -1))
+    site = str(facts.model.trace.args(event).get(s.ARG_SITE, "")) if event >= 0 else ""
+    return f" started{place_in(site)}" if site else ""
+
+
+def _at_exit(facts: Facts, wait: Wait) -> bool:
+    """Whether the main thread waits in a function of the program that no module called."""
+    kind, thread = wait.who
+    return kind == "thread" and _is_over(facts, thread, wait.stack)
+
+
+def _is_over(facts: Facts, thread: int, stack: Sequence[str]) -> bool:
+    """The same of a stack of a thread."""
+    model = facts.model
+    if len(stack) >= _WHOLE:
+        return False
+    process = model.thread_process[thread]
+    is_main = model.threads[thread].tid == model.pid(process)
+    has_hub = any(
+        loop.process == process and loop.kind == s.TRACK_GREENLETS_PREFIX
+        for loop in model.loops
+    )
+    is_users = any(frame and not is_library(frame) for frame in stack)
+    return (
+        is_main
+        and is_users
+        and not has_hub  # a greenlet has a stack of its own
+        and all(place_of(frame).function != "<module>" for frame in stack)
+    )

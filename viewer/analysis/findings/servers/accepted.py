@@ -1,0 +1,157 @@
+"""Servers that are too busy to accept: connections from outside wait in the socket's queue."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.calls import asks_for_clients
+from viewer.analysis.findings.basis.databases import database_locked
+from viewer.analysis.findings.basis.doing import mostly
+from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.servers.oneserver import one_server
+from viewer.analysis.findings.servers.servers import servers_busy
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import windows_of
+from viewer.analysis.regions import merged
+from viewer.trace.columns import IO
+from viewer.trace.reader import number_of
+from viewer.trace.sites import place_of
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# As with other pools, half a second must be lost; connections must have stood in the queue for
+# that long, too: those that come all at once wait for each other, and are soon served. A tenth
+# of a second is worth asking why.
+_LOST_NS = 500 * _MS
+_LONG_NS = 100 * _MS
+_FEWEST = 3  # connections
+_IDLE_NS = _MS
+
+
+class Late(NamedTuple):
+    """A connection that nobody accepted for a while."""
+
+    since_ns: int
+    at_ns: int
+    thread: int
+
+
+class LateConnections:
+    """Those of all processes, in order of the moments at which they were accepted. What came
+    while a server was still starting is left out: it had not asked for any."""
+
+    @classmethod
+    def of(cls, facts: Facts) -> "LateConnections":
+        """Those of the model, found once."""
+        found = facts.model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = facts.model.derived[cls] = cls(facts)
+        return found
+
+    def __init__(self, facts: Facts) -> None:
+        trace, threads = facts.model.trace, facts.model.threads
+        self.by_port = defaultdict[int, list[Late]](list)
+        self.by_thread = defaultdict[int, list[Late]](list)
+        found = list[tuple[int, Late]]()
+        for event in trace.instants(trace.events.name, s.ACCEPTED_LATE):
+            args, thread = trace.args(event), threads.of_track[trace.events.track[event]]
+            if thread >= 0:
+                late = Late(number_of(args, s.ARG_SINCE), trace.events.time_ns[event], thread)
+                found.append((number_of(args, s.ARG_PORT), late))
+        found.sort(key=lambda one: one[1].at_ns)
+        serves = _serves_since(facts, {late.thread for _, late in found}) if found else {}
+        for _, late in found:
+            serves[late.thread] = min(serves.get(late.thread, late.at_ns), late.at_ns)
+        for port, late in found:
+            if late.since_ns >= serves[late.thread]:
+                self.by_port[port].append(late)
+                self.by_thread[late.thread].append(late)
+
+
+def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
+    """All threads that accept connections at a port do something else meanwhile."""
+    for port, late in LateConnections.of(facts).by_port.items():
+        # What blocks a loop is a finding of its own.
+        late = [one for one in late if one.thread not in facts.ledger.lane_of_thread]
+        lost = sum(one.at_ns - one.since_ns for one in late)
+        if lost < _LOST_NS or len(late) < _FEWEST:
+            continue
+        worst = max(late, key=lambda one: one.at_ns - one.since_ns)
+        ns = worst.at_ns - worst.since_ns
+        if ns < _LONG_NS or _queued_ns(late) < _LOST_NS or not _is_busy(facts, late):
+            continue
+        times: list[tuple[Who, int, int]] = [
+            (("thread", one.thread), one.since_ns, one.at_ns) for one in late
+        ]
+        did = mostly(facts, times)
+        if not did.site or _is_told(facts, late):
+            continue
+        function = code(place_of(did.site).function)
+        threads = len({one.thread for one in late})
+        who = (
+            f"the {threads} workers that accept there, one request at a time each, were"
+            if threads > 1
+            else f"{code(facts.model.thread_names[worst.thread])}, the only thread that "
+            f"accepts there, was"
+        )
+        text = (
+            f"Pool exhausted: connections to port {port} waited until somebody accepted them: "
+            f"{plural(len(late), 'connection')}, {duration(lost)} in total, the longest "
+            f"{duration(ns)} ({at(facts, worst.since_ns)}). Meanwhile {who} busy: {did.text}. "
+            f"Serve with more workers or threads, or make {function} shorter."
+        )
+        evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, did.site)
+        behind = _locked_at(facts, late) or did.behind
+        workers = {facts.model.thread_process[one.thread] for one in late}
+        yield Finding(
+            *("pool exhausted", lost, text, evidence), behind=behind, processes=len(workers)
+        )
+
+
+def _locked_at(facts: Facts, late: list[Late]) -> str:
+    """Where the workers, these or others of their name, wait for a database that one of them
+    keeps locked: a cause of this; "" where they do not."""
+    names = {stem(facts.model.thread_names[one.thread]) for one in late}
+    locked = (finding.evidence for finding in database_locked(facts))
+    return next((found.site for found in locked if stem(found.track) in names), "")
+
+
+def _is_told(facts: Facts, late: list[Late]) -> bool:
+    """Whether clients in the server's own process waited, which says more of them."""
+    model = facts.model
+    pids = {model.pid(model.thread_process[one.thread]) for one in late}
+    told = (*one_server(facts), *servers_busy(facts))
+    return any(finding.evidence.pid in pids for finding in told)
+
+
+def _queued_ns(late: list[Late]) -> int:
+    return sum(end - start for start, end in merged((one.since_ns, one.at_ns) for one in late))
+
+
+def _serves_since(facts: Facts, threads: set[int]) -> dict[int, int]:
+    """By thread when it first waited for connections."""
+    table, found = facts.model.states, dict[int, int]()
+    for row in facts.rows_of((IO,), _IDLE_NS):
+        if table.who[row] not in threads or not asks_for_clients(facts, table.row[row]):
+            continue
+        start = table.start_ns[row]
+        found[table.who[row]] = min(found.get(table.who[row], start), start)
+    return found
+
+
+def _is_busy(facts: Facts, late: list[Late]) -> bool:
+    """Whether the threads did something of their own for most of that time."""
+    by_thread = defaultdict[int, list[tuple[int, int]]](list)
+    for one in late:
+        by_thread[one.thread].append((one.since_ns, one.at_ns))
+    whole = other = 0
+    for thread, times in by_thread.items():
+        waited = merged(sorted(times))
+        split = facts.split(thread, windows_of(waited))
+        whole += sum(split.states.values())
+        other += split.of(NOT_ITS_FAULT)
+        other += sum(ns for call, ns in split.calls.items() if asks_for_clients(facts, call))
+    return other * 2 < whole

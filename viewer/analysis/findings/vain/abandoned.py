@@ -1,0 +1,204 @@
+"""Waits for those who are gone, or who were told to go and stayed: queues that nobody empties
+or fills any more, and tasks that swallowed their cancellation."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.causes.part import Kind
+from viewer.analysis.findings.basis.blockers import Blockers
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import (
+    CHANNELS,
+    FOR_TASKS,
+    GETS,
+    GIVEN_UP,
+    PUTS,
+    LongWaits,
+    Wait,
+    name_of,
+    place_in,
+    users,
+)
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.waited import For, waited_for
+from viewer.trace.columns import AWAIT, FAILED, READY
+from viewer.words import code
+
+_MS = 1_000_000
+# Half a second was lost after all who ever made room had ended.
+_LOST_NS = 500 * _MS
+_IDLE_NS = 1_000 * _MS  # consumers may be idle for a while
+# A task that cleans up after its cancellation ends; one that waits again, at the line at which
+# it was cancelled, for half a second in all has swallowed it.
+_AGAIN = 2
+_JUST_NS = 5 * _MS
+_TOGETHER_NS = 50 * _MS
+_MOST = 200  # awaits of other tasks that are looked at, the longest ones
+_HOW = {s.CANCELLED: "cancelled", s.DONE: "done"}
+_LAST = (
+    "Send a last item to each consumer, or cancel them when the producers have ended.",
+    "Close all clones of its sending end, also the one that the others were made from.",
+)
+_AWAIT = s.AWAIT_PREFIX
+_NURSERY = f"{_AWAIT}nursery"
+_TASK = s.AWAIT_TASK_PREFIX.removeprefix(_AWAIT)
+_NOT_BY_TASKS = (For.CLOCK, For.OUTSIDE, For.CHILD)  # another task ends such waits by force
+
+
+def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Producers wait for room in a queue whose consumers have all ended."""
+    by_queue: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name in PUTS and wait.lock >= 0 and wait.slice not in waits.told:
+            by_queue[wait.lock].append(wait)
+    for found in by_queue.values():
+        enders = {wait.ender for wait in found if wait.ender is not None and not wait.failed}
+        gone_ns = max(map(waits.ends_ns, enders), default=0)
+        vain = [wait for wait in found if wait.failed and wait.end_ns > gone_ns]
+        lost = sum(wait.end_ns - max(wait.start_ns, gone_ns) for wait in vain)
+        if not enders or lost < _LOST_NS or enders & {wait.who for wait in vain}:
+            continue
+        waits.told.update(wait.slice for wait in vain)
+        worst = max(vain, key=lambda wait: wait.ns)
+        text = (
+            f"Waited in vain: {users(facts.model, (wait.who for wait in vain))}"
+            f"{place_in(worst.site)} waited for room in a queue: "
+            f"{plural(len(vain), 'wait')} in `{worst.name}`, {duration(lost)} in total, the "
+            f"longest {duration(worst.ns)} ({at(facts, worst.start_ns)}). Whoever had emptied "
+            f"it, {users(facts.model, enders)}, had ended{_how(facts, enders)} "
+            f"{at(facts, gone_ns)}. End the producers with their "
+            f"consumers: keep both in one group, or give `put` a time-out."
+        )
+        yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def no_producer(facts: Facts) -> Iterator[Finding]:
+    """A task waits in vain for consumers of a queue whose producers have all ended."""
+    model, slices = facts.model, facts.model.trace.slices
+    owned = model.owners
+    long = model.trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _IDLE_NS
+    )
+    asked = {owned.owner[i]: i for i in for_tasks(facts, long)}
+    if not asked:
+        return
+    waits, blockers = LongWaits.of(facts), Blockers(facts)
+    by_queue: dict[tuple[int, int], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.who[0] != "task" or wait.name not in GETS or not wait.failed or wait.lock < 0:
+            continue
+        task = wait.who[1]
+        parent = facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
+        i = asked.get(parent, -1)
+        if i >= 0 and abs(wait.end_ns - slices.end_ns[i]) <= _TOGETHER_NS:
+            by_queue[i, wait.lock].append(wait)
+    for (i, lock), found in by_queue.items():
+        enders, parent = blockers.enders(lock), owned.owner[i]
+        gone_ns = max(map(waits.ends_ns, enders), default=0)
+        since = max(gone_ns, *(wait.start_ns for wait in found))
+        # A nursery of trio is over when its last task is, which a time-out has cancelled.
+        ends = {waits.tree.ended_by(wait.who[1], wait.slice).kind for wait in found}
+        is_over = facts.awaited(i)[0] == _NURSERY and ends == {Kind.TIMEOUT}
+        is_given_up = is_over or waits.tree.ended_by(parent, i).kind in GIVEN_UP
+        if not enders or not is_given_up or slices.end_ns[i] - since < _IDLE_NS:
+            continue
+        lost = slices.end_ns[i] - since
+        what, site = facts.awaited(i)
+        text = (
+            f"Waited in vain: {code(name_of(model, ('task', parent)))}{place_in(site)} waited "
+            f"{duration(slices.end_ns[i] - slices.start_ns[i])} in "
+            f"`{what.removeprefix(_AWAIT)}` ({at(facts, slices.start_ns[i])}) for "
+            f"{users(model, (wait.who for wait in found))}{place_in(found[0].site)}, idle in "
+            f"`{found[0].name}` for the last {duration(lost)}: whoever had put something into "
+            f"that queue, {users(model, enders)}, had ended{_how(facts, set(enders))}. "
+            f"{_LAST[found[0].name in CHANNELS]}"
+        )
+        whole = slices.end_ns[i] - slices.start_ns[i]
+        evidence = facts.evidence(("task", parent), slices.start_ns[i], whole, site)
+        yield Finding("wait in vain", lost, text, evidence)
+
+
+def _how(facts: Facts, who: set[Who]) -> str:
+    ends = {facts.ledger.how_it_ended(which) if kind == "task" else "" for kind, which in who}
+    how = _HOW.get(ends.pop()) if len(ends) == 1 else None
+    return f" ({how})" if how else ""
+
+
+def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
+    """A task cancels another one and awaits its end, and that one goes on as before."""
+    model, slices = facts.model, facts.model.trace.slices
+    owned, told = model.owners, set[int]()
+    long = model.trace.engine.longer(
+        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _LOST_NS
+    )
+    asked = for_tasks(facts, long)
+    asked.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
+    waits = LongWaits.of(facts)
+    for i in asked[:_MOST]:
+        for task, cancelled in cancelled_before(facts, waits, i):
+            what, where = facts.awaited(cancelled)
+            rows = waits.tree.lanes.rows_of_task(task)
+            again = [
+                j for j in rows[bisect_right(rows, cancelled) :]
+                if owned.kind[j] == AWAIT and slices.start_ns[j] < slices.end_ns[i]
+                and facts.awaited(j) == (what, where)
+            ]  # fmt: skip
+            since = slices.start_ns[again[0]] if again else 0
+            lost = slices.end_ns[again[-1]] - since if again else 0
+            if task in told or len(again) < _AGAIN or lost < _LOST_NS:
+                continue
+            told.add(task)
+            canceller, site = owned.owner[i], facts.awaited(i)[1]
+            whole = slices.end_ns[i] - slices.start_ns[i]
+            name = what.removeprefix(_AWAIT)
+            who, by = (code(name_of(model, ("task", one))) for one in (task, canceller))
+            text = (
+                f"Waited in vain: {by}{place_in(site)} cancelled {who} and waited "
+                f"{duration(whole)} for its end ({at(facts, slices.start_ns[i])}), but {who} "
+                f"swallowed the cancellation{place_in(where)} and awaited `{name}` "
+                f"there {plural(len(again), 'time')} more. Catch `Exception`, not "
+                f"`BaseException`, or raise `CancelledError` again."
+            )
+            evidence = facts.evidence(("task", canceller), slices.start_ns[i], lost, site)
+            yield Finding("wait in vain", lost, text, evidence)
+
+
+def for_tasks(facts: Facts, awaits: Iterable[int]) -> list[int]:
+    """Those of these awaits that are for tasks."""
+    trace, owned = facts.model.trace, facts.model.owners
+    names = {
+        name
+        for name in trace.await_names
+        if trace.text(name).removeprefix(_AWAIT).startswith(FOR_TASKS)
+    }
+    if not names:
+        return []
+    return [i for i in awaits if owned.code[i] in names and owned.owner[i] >= 0]
+
+
+def cancelled_before(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[int, int]]:
+    """Tasks that the owner of an await (slice i) cancelled just before, and at which await."""
+    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
+    canceller = owned.owner[i]
+    since, until = slices.start_ns[i] - _JUST_NS, slices.start_ns[i] + _JUST_NS
+    low, high = (bisect_left(slices.start_ns, at_ns) for at_ns in (since, until))
+    for ready in range(low, high):
+        task = owned.owner[ready] if owned.kind[ready] == READY else -1
+        if task < 0 or task == canceller:
+            continue
+        id_ = model.trace.args(slices.event[ready]).get(s.ARG_WAKER_TASK)
+        rows = waits.tree.lanes.rows_of_task(task)
+        before = bisect_left(rows, ready) - 1
+        if id_ != owned.task_id[canceller] or before < 0 or owned.kind[rows[before]] != AWAIT:
+            continue
+        row = waits.tree.lanes.task_waits.get(rows[before], -1)
+        name = facts.awaited(rows[before])[0].removeprefix(_AWAIT)
+        failed = row >= 0 and bool(model.states.state[row] & FAILED)
+        # The end of a task wakes those who await it; somebody else who does cancels them.
+        failed |= name.startswith(_TASK) and name != _TASK + model.task_name(canceller)
+        if failed or waited_for(name) in _NOT_BY_TASKS:
+            yield task, rows[before]

@@ -1,0 +1,74 @@
+"""Waits that nobody ended any more, since the tasks that had ended such waits failed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+
+# Half a second was lost after all who had ended such waits had failed, one of them after
+# having ended two or more: it served others, and was not a request that failed.
+_LOST_NS = 500_000_000
+_SERVED = 2
+
+
+class _Failed(NamedTuple):
+    """`who` ended such waits until they failed, with an exception of these classes; then
+    `vain` waited, for `lost_ns` in all."""
+
+    who: frozenset[Who]
+    classes: tuple[str, ...]
+    last_ns: int
+    vain: list[Wait]
+    lost_ns: int
+
+
+def failed_server(facts: Facts) -> Iterator[Finding]:
+    """Waits at one line that all were in vain since the task that had ended them failed."""
+    waits = LongWaits.of(facts)
+    if not any(wait.failed for wait in waits.all):
+        return
+    alike: dict[tuple[int, str, str], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        alike[waits.process(wait.who), wait.name, wait.site].append(wait)
+    for (_, name, site), every in alike.items():
+        new = [wait for wait in every if wait.slice not in waits.told]
+        found = server_that_failed(facts, new)
+        if found is None:
+            continue
+        waits.told.update(wait.slice for wait in found.vain)
+        worst = max(found.vain, key=lambda wait: wait.ns)
+        text = (
+            f"Waited in vain: {users(facts.model, (wait.who for wait in found.vain))}"
+            f"{place_in(site)} waited for `{name}`: {plural(len(found.vain), 'wait')}, "
+            f"{duration(found.lost_ns)} in total, the longest {duration(worst.ns)} "
+            f"({at(facts, worst.start_ns)}). {users(facts.model, found.who)}, which had ended "
+            f"such waits, failed ({', '.join(found.classes)}) {at(facts, found.last_ns)}. "
+            f"Mend that exception, and let those who wait know when such a task ends."
+        )
+        yield Finding("wait in vain", found.lost_ns, text, waits.evidence(worst))
+
+
+def server_that_failed(facts: Facts, every: list[Wait]) -> _Failed | None:
+    """Who had ended these waits, if all of them failed, and then waits were in vain."""
+    waits = LongWaits.of(facts)
+    served = Counter(w.ender for w in every if w.ender is not None and not w.failed)
+    if not served or max(served.values()) < _SERVED:
+        return None
+    ended = {
+        who: facts.ledger.how_it_ended(who[1]) if who[0] == "task" else "" for who in served
+    }
+    if not all(how.startswith(s.FAILED_PREFIX) for how in ended.values()):
+        return None
+    last_ns = max(map(waits.ends_ns, ended))
+    vain = [wait for wait in every if wait.failed and wait.end_ns > last_ns]
+    lost = sum(wait.end_ns - max(wait.start_ns, last_ns) for wait in vain)
+    if lost < _LOST_NS or any(wait.who in ended for wait in vain):
+        return None
+    classes = {how.removeprefix(s.FAILED_PREFIX) for how in ended.values()}
+    return _Failed(frozenset(ended), tuple(sorted(classes)), last_ns, vain, lost)

@@ -1,0 +1,125 @@
+"""Readers of a multiprocessing queue or pipe, whose writer has ended with an error."""
+
+import signal
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer.units import duration, plural
+from viewer.analysis.endings import signal_name
+from viewer.analysis.findings.basis.databases import calls_of
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.states import having, stack_of
+from viewer.trace.columns import IO
+from viewer.trace.sites import is_library
+from viewer.words import code
+
+_MS = 1_000_000
+# Waits for an item that begin, or go on for half a second, after the child's end.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+_MOST = 20_000  # calls that are looked at, the last ones
+_QUEUE, _PIPE = "/multiprocessing/queues.py", "/multiprocessing/connection.py"
+_WAITS = ("poll", "read", "recv", "select")
+_ORDERLY = (signal.SIGTERM, signal.SIGINT)
+
+
+def writer_gone(facts: Facts) -> Iterator[Finding]:
+    """Somebody waits for an item that a process should have put which ended with an error."""
+    family = Family.of(facts.model)
+    dead = defaultdict[int, list[Member]](list)
+    for member in family.members.values():
+        if _failed(member):
+            dead[member.parent].append(member)
+    if not dead:
+        return
+    table, model = facts.model.states, facts.model
+    lost: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    for row in _gets(facts, set(dead), _LONG_NS):
+        thread, site = table.who[row], facts.call(table.row[row])[1]
+        if _QUEUE not in stack_of(facts.model, row) and _is_of_another(facts, family, row):
+            continue
+        since = min(member.end_ns for member in dead[model.thread_process[thread]])
+        after = table.end_ns[row] - max(table.start_ns[row], since)
+        if after >= _LONG_NS and not is_library(site):
+            lost[thread, site].append((row, after))
+    last = _last_read(facts, {thread for thread, _ in lost}, set(dead)) if lost else {}
+    for (thread, site), found in lost.items():
+        vain = [pair for pair in found if last.get(thread, 0) < table.start_ns[pair[0]]]
+        if sum(ns for _, ns in vain) >= _LOST_NS:
+            yield _finding(facts, thread, site, vain, dead[model.thread_process[thread]])
+
+
+def _last_read(facts: Facts, threads: set[int], processes: set[int]) -> dict[int, int]:
+    """When something came last to each thread."""
+    model, table, found = facts.model, facts.model.states, dict[int, int]()
+    for row in reversed(_gets(facts, processes, 0)):
+        is_over = not model.trace.slices.unfinished[table.slice[row]]
+        if is_over and table.who[row] in threads and "read" in facts.call(table.row[row])[0]:
+            found.setdefault(table.who[row], table.start_ns[row])
+            if len(found) == len(threads):
+                break
+    return found
+
+
+def _failed(member: Member) -> bool:
+    told = member.told
+    if told is None or member.parent < 0:
+        return False
+    killed = told.signal is not None and told.signal not in _ORDERLY
+    return killed or bool(told.status)
+
+
+def _gets(facts: Facts, processes: set[int], least_ns: int) -> list[int]:
+    """The calls in which threads of these processes wait for a message, in order of begin."""
+    model, table = facts.model, facts.model.states
+    named = having(model, table.call_name, lambda name: any(part in name for part in _WAITS))
+    if 1 not in named:
+        return []
+    return [
+        row
+        for row in calls_of(facts, (IO,), memoryview(named), least_ns)[-_MOST:]
+        if model.thread_process[table.who[row]] in processes
+        and _PIPE in stack_of(facts.model, row)
+    ]
+
+
+def _is_of_another(facts: Facts, family: Family, row: int) -> bool:
+    """Whether a pipe may be of a child that is still there: any of them may put into a queue,
+    but a pipe has one other end."""
+    process, table = (
+        facts.model.thread_process[facts.model.states.who[row]],
+        facts.model.states,
+    )
+    return any(
+        member.parent == process and member.end_ns >= table.end_ns[row]
+        for member in family.members.values()
+    )
+
+
+def _finding(
+    facts: Facts, thread: int, site: str, found: list[tuple[int, int]], dead: list[Member]
+) -> Finding:
+    model, table = facts.model, facts.model.states
+    worst, ns = max(found, key=lambda pair: pair[1])
+    one = min(dead, key=lambda member: member.end_ns)
+    assert one.told is not None
+    how = f"with exit code {one.told.status}"
+    if one.told.signal is not None:
+        how = f"by {signal_name(one.told.signal)}"
+    lost = sum(ns for _, ns in found)
+    others = f" and {plural(len(dead) - 1, 'other child')}" if dead[1:] else ""
+    text = (
+        f"Waited in vain: {code(model.thread_names[thread])}{place_in(site)} waited for an "
+        f"item of a queue or pipe of `multiprocessing`: {plural(len(found), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(ns)} "
+        f"({at(facts, table.start_ns[worst])}). {code(one.name)}{others} had ended {how} "
+        f"({at(facts, one.end_ns)}), and nothing came any more. Look at why it ended, and "
+        f"wait for `process.sentinel` as well (`multiprocessing.connection.wait`), or use a "
+        f"time-out and ask `is_alive`."
+    )
+    start, end = table.start_ns[worst], table.end_ns[worst]
+    evidence = facts.evidence(("thread", thread), start, end - start, site)
+    return Finding("wait in vain", lost, text, evidence)

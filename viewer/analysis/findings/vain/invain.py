@@ -1,0 +1,89 @@
+"""Waits for what must come that were given up or never ended, whatever they are for."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.blockers import Blockers
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.vain.afterothers import LONG_WAITS, SLOTS, is_result
+from viewer.trace.sites import is_library
+
+_MS = 1_000_000
+# A fifth of a second each, a second in all. Of 177 healthy programs none waits so long in vain
+# for a lock, a slot, room or a result; for an event, a condition or an item many do, by which
+# they pause or look again.
+_WAIT_NS = 200 * _MS
+_LOST_NS = 1_000 * _MS
+_STEP = (
+    "Look at what should have ended them; give the waits a time-out, and what they wait for "
+    "one of its own."
+)
+
+
+def waits_in_vain(facts: Facts) -> Iterator[Finding]:
+    """Waits of one line that nobody ended."""
+    waits = LongWaits.of(facts)
+    by_line = defaultdict[tuple[str, str], list[Wait]](list)
+    for wait in waits.all:
+        is_vain = (wait.failed or wait.is_open) and _must_come(wait.name)
+        if not is_vain or wait.ns < _WAIT_NS or wait.slice in waits.told:
+            continue
+        if wait.site and not is_library(wait.site) and not _is_stopped(facts, wait):
+            by_line[wait.name, wait.site].append(wait)
+    for found in by_line.values():
+        lost = sum(wait.ns for wait in found)
+        if lost >= _LOST_NS:
+            yield _finding(facts, waits, found, lost)
+
+
+def _must_come(name: str) -> bool:
+    return name.startswith(SLOTS) or is_result(name)
+
+
+def _is_stopped(facts: Facts, wait: Wait) -> bool:
+    """Whether a task that waits for a job was cancelled: so servers are stopped."""
+    kind, which = wait.who
+    is_task = kind == "task" and is_result(wait.name)
+    return is_task and facts.ledger.how_it_ended(which) == s.CANCELLED
+
+
+def _finding(facts: Facts, waits: LongWaits, found: list[Wait], lost: int) -> Finding:
+    worst = max(found, key=lambda wait: wait.ns)
+    still = sum(wait.is_open for wait in found)
+    how = f"{plural(len(found), 'wait')} without a result"
+    how += f", {still} of them not over at the end of the trace" if still else ""
+    why = Blockers(facts).of(worst)
+    text = (
+        f"Long waits: {users(facts.model, (wait.who for wait in found))}"
+        f"{place_in(worst.site)} waited in vain in `{worst.name}`: {how}, {duration(lost)} in "
+        f"total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)})"
+    )
+    if why is None:
+        text += _enders(facts, waits, found)
+    else:
+        times = [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]]
+        did = doing(facts, times, name_of(facts.model, worst.who))
+        whose = "which" if len(why.by) == 1 else "who"
+        text += f", {why.why}" + (f", {whose} spent {did}" if did else "")
+    return Finding(LONG_WAITS, lost, f"{text}.", waits.evidence(worst), _STEP)
+
+
+def _enders(facts: Facts, waits: LongWaits, found: list[Wait]) -> str:
+    """Who ended other waits at the same line, as one of the waiters itself may have."""
+    at_line = found[0].name, found[0].site
+    enders = {
+        wait.ender
+        for wait in waits.all
+        if (wait.name, wait.site) == at_line and not wait.failed and wait.ender is not None
+    }
+    if not enders:
+        return ". The trace does not show who could have ended them"
+    said = f", while other waits there were ended by {users(facts.model, enders)}"
+    if len(enders) == 1 and enders <= {wait.who for wait in found}:
+        said += ", which waits here itself"
+    return said

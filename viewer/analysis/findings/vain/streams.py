@@ -1,0 +1,144 @@
+"""Connections between tasks of one process: each end waits for the other one to send."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import awaits_of
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import GIVEN_UP, LongWaits, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.states import mentioned
+from viewer.trace.sites import is_library, place_of
+
+_MS = 1_000_000
+# Half a second in all. Whoever gave up has opened the connection: a server that gives up only
+# ends an idle one. The other one waits for four fifths of that, and ends as it is closed.
+_LONG_NS = 100 * _MS
+_LOST_NS = 500 * _MS
+_COVERED = 8, 10
+_CLOSED_NS = 50 * _MS
+_LISTENS = 3  # who got something so often at that line waits for what comes when it likes
+_MOST = 2_000
+_SOCKET = f"{s.AWAIT_PREFIX}socket"
+_OPENS = (" open_connection", " open_unix_connection", " connect_tcp", " connect_unix",
+          " open_tcp_stream", ".create_connection")  # fmt: skip
+_READS = ("_wait_for_data", ".receive", ".recv")
+
+
+class _Read(NamedTuple):
+    """A task reads from a stream."""
+
+    slice: int
+    task: int
+    start_ns: int
+    end_ns: int
+    site: str
+    is_vain: bool
+    is_open: bool
+
+
+def both_read(facts: Facts) -> Iterator[Finding]:
+    """Who has connected waits for an answer, and who serves it for the rest of a request."""
+    if not mentioned(facts.model, *_OPENS):
+        return
+    reads = _reads(facts)
+    vain = [read for read in reads if read.is_vain]
+    clients = _clients(facts, {read.task for read in vain}) if vain else set()
+    pairs: dict[tuple[str, str], list[tuple[_Read, list[_Read]]]] = defaultdict(list)
+    for read in vain:
+        is_client = read.task in clients and not _listens(facts, read)
+        others = _other_ends(reads, read) if is_client else []
+        if others:
+            pairs[read.site, others[0].site].append((read, others))
+    for found in pairs.values():
+        ones = [read for read, _ in found]
+        ends = {other.slice: other for _, others in found for other in others}
+        lost = sum(read.end_ns - read.start_ns for read in ones)
+        if lost >= _LOST_NS and len(ends) == len(ones):
+            yield _finding(facts, ones, list(ends.values()), lost)
+
+
+def _reads(facts: Facts) -> list[_Read]:
+    """The long ones, in order of their ends."""
+    trace, owner, waits = facts.model.trace, facts.model.owners.owner, LongWaits.of(facts)
+    slices, found = trace.slices, list[_Read]()
+    for i in awaits_of(facts, _SOCKET)[: _MOST * 50]:
+        start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
+        if end_ns - start_ns < _LONG_NS or len(found) >= _MOST:
+            continue
+        if not any(name in trace.text_of_slice(i, s.ARG_STACK) for name in _READS):
+            continue
+        ended, is_open = waits.tree.ended_by(owner[i], i), bool(slices.unfinished[i])
+        is_vain = is_open or ended.kind in GIVEN_UP or waits.timed_out(ended, owner[i], i)
+        site = facts.awaited(i)[1]
+        found.append(_Read(i, owner[i], start_ns, end_ns, site, is_vain, is_open))
+    return sorted(found, key=lambda read: read.end_ns)
+
+
+def _clients(facts: Facts, tasks: set[int]) -> set[int]:
+    """Those of the tasks that have opened a connection themselves."""
+    trace = facts.model.trace
+    return {
+        task
+        for task, awaits in facts.awaits(tasks).items()
+        for i in awaits
+        if any(opens in trace.text_of_slice(i, s.ARG_STACK) for opens in _OPENS)
+    }
+
+
+def _listens(facts: Facts, read: _Read) -> bool:
+    awaits = facts.awaits({read.task})[read.task]
+    return sum(facts.awaited(i)[1] == read.site for i in awaits) > _LISTENS
+
+
+def _other_ends(reads: list[_Read], read: _Read) -> list[_Read]:
+    """Those that go on meanwhile and end as this one was given up, all at one line: of as many
+    that were given up, each has one of them at its other end."""
+    found = [
+        other
+        for other in reads
+        if other.task != read.task
+        and (other.is_open if read.is_open else not other.is_vain)
+        and 0 <= other.end_ns - read.end_ns <= _CLOSED_NS
+        and (min(other.end_ns, read.end_ns) - max(other.start_ns, read.start_ns)) * _COVERED[1]
+        >= (read.end_ns - read.start_ns) * _COVERED[0]
+    ]
+    sites = {other.site for other in found}
+    return found if len(sites) == 1 and read.site not in sites else []
+
+
+def _finding(facts: Facts, ones: list[_Read], others: list[_Read], lost: int) -> Finding:
+    worst, other = max(ones, key=lambda read: read.end_ns - read.start_ns), others[0]
+    ns = worst.end_ns - worst.start_ns
+    one: list[Who] = [("task", read.task) for read in ones]
+    two: list[Who] = [("task", read.task) for read in others]
+    many = len(ones) > 1
+    wait = "wait" if many else "waits"
+    text = (
+        f"Waited in vain: {users(facts.model, one)}{place_in(worst.site)} {wait} in "
+        f"{_how(facts, worst)} for an answer, while {users(facts.model, two)}"
+        f"{place_in(other.site)}, at the other end, {wait} in {_how(facts, other)} for more "
+        f"of the request, until the first gave up: {plural(len(ones), 'wait')}, "
+        f"{duration(lost)} in total, the longest {duration(ns)} "
+        f"({at(facts, worst.start_ns)}). If an answer was due, send what the other end still "
+        f"waits for (a newline, the whole length, `write_eof`), or let it answer before."
+    )
+    evidence = facts.evidence(("task", worst.task), worst.start_ns, ns, worst.site)
+    return Finding("wait in vain", lost, text, evidence)
+
+
+def _how(facts: Facts, read: _Read) -> str:
+    """`readline`: what the program called."""
+    frames = facts.model.trace.text_of_slice(read.slice, s.ARG_STACK).split("\n")
+    called = "read"
+    for frame in frames:
+        if not is_library(frame):
+            break
+        function = place_of(frame).function
+        if function.startswith("StreamReader.") or "." in function:
+            called = function.rpartition(".")[2]
+    return f"`{called}`"

@@ -1,0 +1,83 @@
+"""Clients and pools whose `close` does not end: it waits for what somebody still has."""
+
+import re
+from collections.abc import Iterator
+
+from tracer.units import duration
+from viewer.analysis.findings.basis import takers
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
+
+_MS = 1_000_000
+# Whoever closes in order is through in a moment; a second that ended in vain is a time-out.
+_LONG_NS = 1_000 * _MS
+_CLOSES = re.compile(
+    r"-packages/(?P<package>\w+)/\S+ \S*\b(?:close|aclose|wait_closed|disconnect)$"
+)
+_AT_ONCE_NS = 20 * _MS
+_SAID = 3
+
+
+def close_in_vain(facts: Facts) -> Iterator[Finding]:
+    """A task gave up in the `close` of a library, or is still in it."""
+    waits = LongWaits.of(facts)
+    long = [w for w in (*waits.all, *waits.for_tasks) if w.ns >= _LONG_NS]
+    ended = {wait.who: wait.end_ns for wait in long if wait.failed}
+    for wait in long:
+        # Where the library made tasks for it, these gave up.
+        by = wait.end_ns if wait.failed else ended.get(wait.ender or wait.who, 0)
+        if wait.who[0] != "task" or abs(wait.end_ns - by) > _AT_ONCE_NS:
+            continue
+        if wait.slice not in waits.told and (frame := _closing(wait)):
+            yield _finding(facts, waits, wait, frame)
+
+
+def _closing(wait: Wait) -> str:
+    """The outermost frame of a library that closes, which the program's own code called."""
+    found = ""
+    for frame in wait.stack:
+        if not is_library(frame):
+            return found
+        if _CLOSES.search(frame):
+            found = frame
+    return ""
+
+
+def _finding(facts: Facts, waits: LongWaits, wait: Wait, frame: str) -> Finding:
+    match = _CLOSES.search(frame)
+    package = match["package"] if match else ""
+    ends = "is still waiting" if wait.is_open else "gave up"
+    text = (
+        f"Waited in vain: {users(facts.model, [wait.who])}{place_in(wait.site)} waited "
+        f"{duration(wait.ns)} in {code(place_of(frame).function, frame)} "
+        f"({at(facts, wait.start_ns)}) and {ends}"
+    )
+    if users_ := _still_use(facts, waits, wait, package):
+        did = doing(facts, [(who, wait.start_ns, wait.end_ns) for who in users_])
+        text += (
+            f". Meanwhile {users(facts.model, users_)}, which had used it, lived on"
+            f"{f', {did}' if did else ''}. Cancel and await who uses it before closing"
+        )
+    else:
+        text += (
+            ". Look at what it waits for: an answer of the other side that nobody reads any "
+            "more, or a connection that was not given back"
+        )
+    waits.told.add(wait.slice)
+    return Finding("wait in vain", wait.ns, f"{text}.", waits.evidence(wait))
+
+
+def _still_use(facts: Facts, waits: LongWaits, wait: Wait, package: str) -> list[Who]:
+    """The tasks that used the library before and outlived the wait, if they are few."""
+    asked, made = takers.askers(facts, package, wait.start_ns)
+    found = [
+        who
+        for who in {*asked, *made}
+        if who[0] == "task" and who != wait.who and waits.ends_ns(who) >= wait.end_ns
+    ]
+    return found if len(found) <= _SAID else []

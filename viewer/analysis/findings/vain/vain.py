@@ -1,0 +1,400 @@
+"""Waits that ran into their time-out: a wake-up that nobody sent, an end that never came."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.blockers import Blockers
+from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.groups import looks
+from viewer.analysis.findings.basis.handed import idle_again, is_pause
+from viewer.analysis.findings.basis.waits import (
+    FOR_TASKS,
+    GETS,
+    PUTS,
+    LongWaits,
+    Wait,
+    name_of,
+    place_in,
+    users,
+)
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.processes.forked import killed, left_in_parent, locked_at_fork
+from viewer.analysis.findings.vain.abandoned import no_consumer
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.holders import WORKER_IDLE
+from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.locks import ENDS
+from viewer.trace.columns import IO, NATIVE, STATE_MASK
+from viewer.trace.sites import is_library
+from viewer.words import code, stem
+
+_MS = 1_000_000
+# Somebody waited a fifth of a second for one who slept on until a time-out, for four fifths of
+# that; in all, half a second was lost. Shorter time-outs are how batches are collected.
+_OWED_NS = 200 * _MS
+_MISSED_NS = 500 * _MS
+_COVERED = 8, 10
+_AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
+_SET = ("Event.wait", "Event", "future", "AsyncResult")
+_WAKEABLE = (*GETS, "Condition.wait", "Condition", *_SET)
+_CONDITION = "Condition.wait"
+_CONDITIONS = (_CONDITION, "Condition")
+# It had to end first, or nobody owes an idle worker anything: not for a wake-up.
+_ENDS = (*ENDS, *FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
+_BARRIER = "Barrier.wait"
+# Such waits are for what must come; in vain they lost half a second, whatever they are for.
+_MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
+              "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
+_LOCKS = ("Lock", "RLock")
+_RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
+_VAIN_NS = 500 * _MS
+# Others may only pace a loop: they count for the main thread and for tasks, from a second on,
+# where nothing ever came; three or more of them are somebody who looks again and again, unless
+# each looked once and ended when it gave up: at the same thing, or, where a task failed
+# meanwhile, each at a thing of its own.
+_LOOKS = 3
+_THEN_NS = 50 * _MS
+_PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
+_PACE_NS = 1_000 * _MS
+_BACK = 100  # states of a thread in which its last line is looked for
+_MAIN = "MainThread"
+
+
+def vain_findings(facts: Facts) -> Iterator[Finding]:
+    """Missed wake-ups, joins of queues whose items were never done, waits that timed out."""
+    waits = LongWaits.of(facts)
+    if not any(wait.failed for wait in waits.all):
+        return
+    yield from _missed(facts, waits)
+    yield from _woke_another(facts, waits)
+    yield from _never_done(facts, waits)
+    yield from no_consumer(facts, waits)
+    yield from _timed_out(facts, waits)
+
+
+# A wake-up that nobody sent ----------------------------------------------------------------
+
+
+def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Somebody slept until a time-out while others waited for what it then did at once."""
+    slept: dict[Who, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        timed_out = wait.failed and not wait.cancelled and not wait.is_open
+        is_new = timed_out and wait.slice not in waits.told
+        if is_new and wait.name in _WAKEABLE and pool_of(wait.name, wait.stack) is None:
+            slept[wait.who].append(wait)
+    found: dict[tuple[str, str], list[tuple[Wait, Wait]]] = defaultdict(list)
+    for wait in waits.all:
+        is_end = wait.name.startswith(_ENDS)
+        if wait.ns < _OWED_NS or wait.failed or is_end or wait.ender not in slept:
+            continue
+        for sleep in slept[wait.ender]:
+            if sleep.lock == wait.lock >= 0 or (sleep.name in _SET and wait.name in GETS):
+                continue  # it waits for the same, or pauses between items: `stop.wait(1)`
+            met = min(sleep.end_ns, wait.end_ns) - max(sleep.start_ns, wait.start_ns)
+            is_last = 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
+            if is_last and met * _COVERED[1] >= wait.ns * _COVERED[0]:
+                found[sleep.site, wait.site].append((wait, sleep))
+                break
+    for pairs in found.values():
+        lost = sum(wait.ns for wait, _ in pairs)
+        if lost < _MISSED_NS:
+            continue
+        wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
+        if wait.name in _LOCKS:
+            yield _kept_asleep(facts, waits, pairs, lost)
+            continue
+        waits.told.update(one.slice for pair in pairs for one in pair)
+        text = (
+            f"Missed wake-up: {code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
+            f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)}, though "
+            f"{code(name_of(facts.model, wait.who))}{place_in(wait.site)} waited for it: "
+            f"{duration(lost)} lost in {plural(len(pairs), 'wait')}, the longest "
+            f"{duration(wait.ns)} ({at(facts, wait.start_ns)}). Wake it (`notify`, `set`, "
+            f"`put`) when there is something to do"
+        )
+        if wait.name in _RESULTS:
+            text += "; whoever waits for its result cannot do that meanwhile"
+        text += "."
+        yield Finding("missed wake-up", lost, text, waits.evidence(wait))
+
+
+def _kept_asleep(
+    facts: Facts, waits: LongWaits, pairs: list[tuple[Wait, Wait]], lost: int
+) -> Finding:
+    """The sleeper had a lock for which others waited, who would have woken it."""
+    wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
+    waits.told.update(one.slice for pair in pairs for one in pair)
+    text = (
+        f"Deadlock {at(facts, wait.start_ns)}, for {duration(wait.ns)}: "
+        f"{code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
+        f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)} while it had a "
+        f"lock for which {users(facts.model, (one.who for one, _ in pairs))}"
+        f"{place_in(wait.site)} waited, who could not wake it meanwhile: {duration(lost)} "
+        f"lost in {plural(len(pairs), 'wait')}. Release the lock before waiting, or wait in a "
+        f"condition of that lock."
+    )
+    return Finding("deadlock", lost, text, waits.evidence(wait))
+
+
+def _woke_another(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """`notify` woke one who waits for something else at the same condition."""
+    by_lock: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name == _CONDITION and wait.lock >= 0:
+            by_lock[wait.lock].append(wait)
+    for found in by_lock.values():
+        late = [w for w in found if w.failed and not w.is_open and w.ns >= _MISSED_NS]
+        for wait in late[: _LOOKS - 1] if len(late) < _LOOKS else ():
+            woken = [
+                other
+                for other in found
+                if other.site != wait.site
+                and other.ender not in (None, wait.who)
+                and wait.start_ns < other.end_ns <= wait.end_ns - _OWED_NS
+            ]
+            if wait.slice in waits.told or not woken:
+                continue
+            waits.told.add(wait.slice)
+            other, model = woken[0], facts.model
+            assert other.ender is not None
+            text = (
+                f"Missed wake-up: {code(name_of(model, wait.who))} slept in `{wait.name}`"
+                f"{place_in(wait.site)} until its time-out of {duration(wait.ns)} "
+                f"({at(facts, wait.start_ns)}), though {code(name_of(model, other.ender))} "
+                f"notified the condition meanwhile: that woke "
+                f"{code(name_of(model, other.who))}{place_in(other.site)}, which waits for "
+                f"something else. Call `notify_all`, or have a condition for each."
+            )
+            yield Finding("missed wake-up", wait.ns, text, waits.evidence(wait))
+
+
+# Items that were never done ------------------------------------------------------------------
+
+
+def _never_done(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Queue.join waits, though all who get from queues have nothing to do."""
+    for wait in waits.all:
+        if wait.name != "Queue.join" or not wait.failed or wait.cancelled:
+            continue
+        if wait.ns < _VAIN_NS or wait.slice in waits.told:
+            continue
+        idle = [
+            other
+            for other in waits.overlapping(wait)
+            if other.name == "Queue.get"
+            and (min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns))
+            * _COVERED[1] >= wait.ns * _COVERED[0]
+        ]  # fmt: skip
+        if not idle:
+            continue
+        waits.told.add(wait.slice)
+        one = idle[0]
+        who = users(facts.model, (other.who for other in idle))
+        text = (
+            f"Waited in vain: {code(name_of(facts.model, wait.who))}{place_in(wait.site)} "
+            f"waited {duration(wait.ns)} in `Queue.join` ({at(facts, wait.start_ns)}), though "
+            f"{who}{place_in(one.site)} had nothing to do in `Queue.get` for most of it: some "
+            f"items were never marked as done. Call `task_done` for each item, in a `finally`."
+        )
+        yield Finding("wait in vain", wait.ns, text, waits.evidence(wait))
+
+
+# Waits that timed out ------------------------------------------------------------------------
+
+
+def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Long waits at one line that all timed out."""
+    alike: dict[tuple[str, str], list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name in _MUST_COME or wait.name in _WAKEABLE:
+            alike[wait.name, wait.site].append(wait)
+    blockers: Blockers | None = None
+    for (name, site), every in alike.items():
+        found = looks(every) if name in _CONDITIONS else every
+        vain = [w for w in found if w.failed and not w.is_open and w.slice not in waits.told]
+        if vain and name == _BARRIER:  # one that gives up ends all
+            vain = found
+        lost = sum(wait.ns for wait in vain)
+        if not vain or any(wait.cancelled for wait in found) or pool_of(name, vain[0].stack):
+            continue
+        if name in _MUST_COME:
+            if lost < _VAIN_NS or (name != _BARRIER and not all(w.failed for w in found)):
+                continue
+        elif not _is_missing(facts, found, lost):
+            continue
+        worst = max(vain, key=lambda wait: wait.ns)
+        blockers = blockers or Blockers(facts)
+        if (piled := _left_alone(facts, waits, blockers, vain)) is not None:
+            yield piled
+            continue
+        if name not in _LOCKS and (left := left_in_parent(facts, vain)) is not None:
+            yield left
+            continue
+        why = blockers.of(worst)
+        if why is None and name in _LOCKS and (forked := locked_at_fork(facts, vain)):
+            yield forked
+            continue
+        who = users(facts.model, (wait.who for wait in vain))
+        text = (
+            f"Waited in vain: {who}{place_in(site)} gave up {plural(len(vain), 'wait')} in "
+            f"`{name}`, {duration(lost)} in total, the longest {duration(worst.ns)} "
+            f"({at(facts, worst.start_ns)})"
+        )
+        if why is not None:
+            text += f"; the longest was {why.why}"
+            times = [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]]
+            did = doing(facts, times, name_of(facts.model, worst.who))
+            text += f", which spent {did}" if did else ""
+            text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
+        else:
+            gone = killed(facts, worst) or _getters(facts, waits, worst)
+            text += gone or _nobody(vain, every) + _failures(facts, vain)
+            text += "" if gone else idle_again(facts, worst)
+        text += ". Look at what should have ended it, and whether it was ever started."
+        yield Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _nobody(vain: list[Wait], every: list[Wait]) -> str:
+    """Nobody ended a wait, or only so that its waiter waited again at once."""
+    begun = {wait.slice: wait.start_ns for wait in every}
+    woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
+    if not woken:
+        return "; nobody ended one"
+    return f"; {woken} of them had been woken meanwhile and waited again at once"
+
+
+def _last_seen(facts: Facts, who: Who, end_ns: int) -> str:
+    """` after a call in `fetch` (app.py:9)`: where a thread was in the user's code before it
+    began a call that is not over, which has no line."""
+    kind, which = who
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    if kind != "thread":
+        return ""
+    low, high = rows.offset[which], rows.offset[which + 1]
+    last = bisect_left(rows.start_ns, end_ns, low, high) - 1
+    if last < low or table.state[rows.row[last]] & STATE_MASK not in (IO, NATIVE):
+        return ""
+    for place in range(last, max(low, last - _BACK) - 1, -1):
+        row = rows.row[place]
+        is_call = table.state[row] & STATE_MASK == IO
+        site = facts.call(table.row[row])[1] if is_call else ""
+        if site and not is_library(site):
+            return "" if place == last else f" after a call{place_in(site)}"
+    return ""
+
+
+def _getters(facts: Facts, waits: LongWaits, wait: Wait) -> str:
+    """`; `worker`, which it created, ended before`: whose work Queue.join waits for."""
+    kind, task = wait.who
+    if wait.name != "Queue.join" or kind != "task":
+        return ""
+    owned, found = facts.model.owners, set[Who]()
+    for other in range(len(owned.task_id)):
+        is_child = owned.task_parent[other] == owned.task_id[task] and (
+            owned.task_process[other] == owned.task_process[task]
+        )
+        if is_child and waits.ends_ns(("task", other)) < wait.end_ns - _VAIN_NS:
+            found.add(("task", other))
+    if not found:
+        return ""
+    return f"; {users(facts.model, found)}, created by it, had ended long before"
+
+
+def _left_alone(
+    facts: Facts, waits: LongWaits, blockers: Blockers, vain: list[Wait]
+) -> Finding | None:
+    """Threads that were joined in vain, with time-outs, and are there after the last."""
+    if vain[0].name != "Thread.join" or len(vain) < _PILE:
+        return None
+    last = max(vain, key=lambda wait: wait.end_ns)
+    joined = {who for wait in vain if (b := blockers.of(wait)) is not None for who in b.by}
+    alive = {who for who in joined if waits.ends_ns(who) >= last.end_ns}
+    if len(alive) < _PILE:
+        return None
+    did = doing(facts, [(who, last.start_ns, last.end_ns) for who in alive])
+    lives = sum(last.end_ns - facts.model.states.first_ns[which] for _, which in alive)
+    text = (
+        f"Threads pile up: {code(name_of(facts.model, last.who))}{place_in(last.site)} waited "
+        f"for one thread after the other, gave up {plural(len(vain), 'wait')} in "
+        f"`Thread.join`, and {users(facts.model, alive)} are still alive"
+        f"{f'; during the last wait they spent {did}' if did else ''}. Nobody can stop a "
+        f"thread from outside: give what it does a time-out of its own."
+    )
+    about = frozenset(stem(name_of(facts.model, who)) for who in alive)
+    return Finding("workers never exit", lives, text, waits.evidence(last), about=about)
+
+
+def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
+    """Whether waits that may pace a loop are for something that never came."""
+    if lost < _PACE_NS:
+        return False
+    if any(not wait.failed for wait in found):
+        return _some_never_came(facts, found)
+    if found[0].name in GETS or any(wait.is_open for wait in found):
+        return False
+    if len(found) == 1 and found[0].who[0] == "task" and not _failed(facts, found):
+        return False  # until a time is over, as a program runs, or for what comes seldom
+    if len(found) >= _LOOKS and not _gave_up_together(facts, found):
+        return False
+    if len(found) < _LOOKS and all(is_pause(facts, wait) for wait in found):
+        return False
+    model = facts.model
+    return all(
+        kind == "task" or model.threads[which].thread_name == _MAIN
+        for kind, which in (wait.who for wait in found)
+    )
+
+
+def _some_never_came(facts: Facts, found: list[Wait]) -> bool:
+    """Whether the futures that were set took half as long at most, and whoever gave up had
+    waited once, and ended."""
+    vain, waits = [wait for wait in found if wait.failed], LongWaits.of(facts)
+    longest = max(wait.ns for wait in found if not wait.failed)
+    return (
+        found[0].name == "future"
+        and len(vain) > 1
+        and len({wait.who for wait in found}) == len(found)
+        and min(wait.ns for wait in vain) >= 2 * longest
+        and all(waits.ends_ns(wait.who) - wait.end_ns <= _THEN_NS for wait in vain)
+    )
+
+
+def _gave_up_together(facts: Facts, found: list[Wait]) -> bool:
+    """Whether each waited once, for one thing or as a task failed, and ended as it gave up."""
+    waits = LongWaits.of(facts)
+    once = len({wait.who for wait in found}) == len(found)
+    same = len({wait.lock for wait in found}) == 1 and found[0].lock >= 0
+    return (
+        once
+        and all(waits.ends_ns(wait.who) - wait.end_ns <= _THEN_NS for wait in found)
+        and (same or bool(_failures(facts, found)))
+    )
+
+
+def _failures(facts: Facts, found: list[Wait]) -> str:
+    """`; `worker` failed meanwhile`: tasks that ended with an exception while all waited."""
+    if len(found) < _LOOKS or any(wait.who[0] != "task" for wait in found):
+        return ""
+    failed = _failed(facts, found)
+    return f"; {users(facts.model, failed)} failed meanwhile" if failed else ""
+
+
+def _failed(facts: Facts, found: list[Wait]) -> set[Who]:
+    """Other tasks that ended with an exception while all of these waited."""
+    waits, owned = LongWaits.of(facts), facts.model.owners
+    since = max(wait.start_ns for wait in found)
+    until = min(wait.end_ns for wait in found) - _THEN_NS
+    processes, waiting = {waits.process(wait.who) for wait in found}, {w.who for w in found}
+    failed: set[Who] = {
+        ("task", task)
+        for task, process in enumerate(owned.task_process)
+        if process in processes
+        and since <= waits.ends_ns(("task", task)) <= until
+        and facts.ledger.how_it_ended(task).startswith(s.FAILED_PREFIX)
+    }
+    return failed - waiting
