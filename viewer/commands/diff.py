@@ -3,7 +3,7 @@
 from typing import TextIO
 
 from viewer.analysis.diff import diff
-from viewer.commands.garbage import keep, make_room, uncollected
+from viewer.commands.garbage import keep, uncollected
 from viewer.render.text.diff import render_json, render_text
 from viewer.render.text.tables import Style
 from viewer.trace.files import Given
@@ -17,7 +17,6 @@ def compare(
     a: Given, b: Given, *, as_json: bool, top: int, out: TextIO, names: str = Names.USER
 ) -> None:
     """Writes what got slower from A to B. Raises TraceFileError when one cannot be read."""
-    make_room(a, b)
     models = keep([build_model(read_trace(path), names) for path in (a, b)])
     found = diff(*models)
     if as_json:

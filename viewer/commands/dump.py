@@ -9,7 +9,7 @@ from tracer import schema as s
 from viewer.analysis.dump.entry import Dump, Entry, What
 from viewer.analysis.dump.moment import dump
 from viewer.analysis.profiles.within import Everywhere
-from viewer.commands.garbage import keep, make_room, uncollected
+from viewer.commands.garbage import keep, uncollected
 from viewer.commands.moment import moment_in, parse_time
 from viewer.commands.profiles import made
 from viewer.commands.report import announce
@@ -53,7 +53,6 @@ def dump_trace(
     if at is not None:
         parse_time(at)  # a mistake is told before the trace is read
     announce(trace)
-    make_room(trace)
     model = keep(build_model(read_trace(trace), names))
     at_ns = moment_in(model, at) if at is not None else _last(model)
     _write(model, dump(model, at_ns), model.trace.name, only, form, out)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from viewer.trace.engine import keep_memory
-from viewer.trace.files import Given, size_bytes_of
 
 
 @contextmanager
@@ -29,14 +28,6 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-_OF_A_TRACE = 16  # times the size of its files: hardly a command takes more
-
-
-def make_room(*traces: Given) -> None:
-    """Takes addresses for what a command makes of these traces; large pages while cheap."""
-    keep_memory(_OF_A_TRACE * sum(map(size_bytes_of, traces)))
 
 
 _last: list[object] = []

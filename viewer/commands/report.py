@@ -8,7 +8,7 @@ from tracer.units import size
 from viewer.analysis.findings import KINDS
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
-from viewer.commands.garbage import keep, make_room, uncollected
+from viewer.commands.garbage import keep, uncollected
 from viewer.render.json.report import render_json
 from viewer.render.text.overview import overview
 from viewer.render.text.report import render_text
@@ -49,7 +49,6 @@ def report(
     """
     wanted = _wanted(fail_on)
     announce(trace)
-    make_room(trace)
     sections = (section,) if section not in (None, EVERY_SECTION) else SECTIONS
     needed = sections if "findings" in sections or not wanted else ("findings", *sections)
     model = build_model(read_trace(trace), names)

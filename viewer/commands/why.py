@@ -9,7 +9,7 @@ from viewer.analysis.findings.basis.moment import slow_moment
 from viewer.analysis.flight import Flight, flight_of
 from viewer.analysis.why.asked import Asked
 from viewer.analysis.why.worst import Answer, worst_waits
-from viewer.commands.garbage import keep, make_room, uncollected
+from viewer.commands.garbage import keep, uncollected
 from viewer.commands.moment import moment_in, parse_time
 from viewer.render.json.why import render_json
 from viewer.render.text.tables import Style, wrap
@@ -41,7 +41,6 @@ def why(
     """
     if at is not None:
         parse_time(at)  # a mistake is told before the trace is read
-    make_room(trace)
     model = keep(build_model(read_trace(trace), names))
     at_ns = moment_in(model, at) if at is not None else None
     asked = Asked(task or "", thread or "", at_ns, region or "", process or "")

@@ -139,8 +139,8 @@ def _native() -> Engine:
 BEST = _native() if HAS_NATIVE else in_python()
 
 
-def keep_memory(expected_bytes: int = 0) -> None:
+def keep_memory() -> None:
     """From now on memory that becomes free stays with the process: for one that reads a trace
-    and ends. Addresses for as many bytes as will be used are taken at once."""
+    and ends."""
     if HAS_NATIVE:
-        _decoder.keep_memory(expected_bytes)
+        _decoder.keep_memory()
