@@ -30,6 +30,8 @@ def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", co
                 thread.enter(at + 1000, "sleep", "sleep", {"site": REPORT, "stack": REPORT})
             elif works == "poll":
                 thread.io(at, "select.select", site=LIBRARY, stack=LIBRARY)
+            elif works == "start":
+                thread.lock_wait(at, "Thread.start", lock=5, site=LIBRARY)
             else:
                 thread.enter(at, "preempted", "thread", {})
             thread.native(at + job_ns - 1000)
@@ -111,6 +113,7 @@ def test_what_came_while_the_server_started_does_not_count(tmp_path):
         pytest.param({"job_ns": 20 * MS, "waits": 8, "threads": 3}, id="a burst"),
         pytest.param({"works": "poll"}, id="the server was idle"),
         pytest.param({"works": "preempted"}, id="it had no processor"),
+        pytest.param({"works": "start"}, id="a thread that it started had no processor"),
     ],
 )
 def test_servers_that_are_not_to_blame(tmp_path, story):

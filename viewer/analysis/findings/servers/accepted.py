@@ -29,6 +29,7 @@ _LOST_NS = 500 * _MS
 _LONG_NS = 100 * _MS
 _FEWEST = 3  # connections
 _IDLE_NS = _MS
+_STARTS = "Thread.start"  # ends once the new thread had a processor
 
 
 class Late(NamedTuple):
@@ -154,4 +155,5 @@ def _is_busy(facts: Facts, late: list[Late]) -> bool:
         whole += sum(split.states.values())
         other += split.of(NOT_ITS_FAULT)
         other += sum(ns for call, ns in split.calls.items() if asks_for_clients(facts, call))
+        other += sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
     return other * 2 < whole
