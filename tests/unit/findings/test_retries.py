@@ -42,9 +42,16 @@ def test_a_library_sleeps_between_attempts(tmp_path):
     assert found.evidence.site.startswith(CALL)
 
 
-@pytest.mark.parametrize("stack", [BOTO, OWN])
-def test_other_libraries_and_own_functions(tmp_path, stack):
-    assert kinds(tmp_path, pauses(stack=stack)) == ["retries"]
+def test_other_libraries(tmp_path):
+    assert kinds(tmp_path, pauses(stack=BOTO)) == ["retries"]
+
+
+def test_of_an_own_function_only_the_name_is_known(tmp_path):
+    (found,) = find_in(tmp_path, pauses(stack=OWN))
+    assert found.text.endswith(
+        " (at 51.0 ms). By its name, `call_with_retries` tries again what failed, and its "
+        "caller waits."
+    )
 
 
 @pytest.mark.parametrize(

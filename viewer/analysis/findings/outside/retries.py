@@ -114,13 +114,15 @@ def _finding(
 ) -> Finding:
     worst = max(found, key=lambda pause: pause.ns)
     by = place_of(frame).function
-    where = f" in {code(by, frame)}" if is_library(frame) else ""
+    where, why = "", f"By its name, {code(by)} tries again what failed, and its caller waits."
+    if is_library(frame):
+        where = f" in {code(by, frame)}"
+        why = "What is called fails again and again, and the caller waits."
     text = (
         f"Retries: {users(facts.model, (pause.who for pause in found))}{place_in(site)} "
         f"paused between attempts{where}: {plural(len(found), 'pause')}, {duration(lost)} in "
         f"total, {share(lost, spent)} of their time until then, the longest "
-        f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). What is called fails again and "
-        f"again, and the caller waits."
+        f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). {why}"
     )
     step = (
         "Look at the errors of what is called; limit attempts and their whole time, and give "
