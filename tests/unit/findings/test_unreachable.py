@@ -15,7 +15,10 @@ CONNECTS = (
 ANOTHER = f"{PACKAGES}/psycopg/connection.py:109 Connection.connect\n/app/shop.py:3 audit"
 
 
-def waits(stack=CONNECTS, tries_at=20 * MS):
+ASKS = f"{PACKAGES}/psycopg/connection.py:300 Connection.wait\n/app/shop.py:12 handle"
+
+
+def waits(stack=CONNECTS, tries_at=20 * MS, asks_at=0):
     """Three threads wait for a connection of a pool, and give up."""
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
     end = 1_200 * MS
@@ -23,6 +26,10 @@ def waits(stack=CONNECTS, tries_at=20 * MS):
     worker = trace.thread("pool-1-worker-0").native(0)
     worker.io(tries_at, "connect", site=stack.split("\n")[-1], stack=stack)
     worker.native(tries_at + MS // 10).end(end + 2_000 * MS)
+    if asks_at:
+        asks = trace.thread("web-9").native(0)
+        asks.io(asks_at, "select.poll.poll", site=ASKS.split("\n")[-1], stack=ASKS)
+        asks.native(asks_at + MS).end(end)
     for n in range(3):
         thread = trace.thread(f"web-{n}").native(0)
         thread.lock_wait(
@@ -44,11 +51,17 @@ def test_nobody_has_the_connections(tmp_path):
     )
 
 
+def test_it_could_connect_before(tmp_path):
+    found = find_in(tmp_path, waits(tries_at=40 * MS, asks_at=5 * MS))[0]
+    assert "tried to connect, 1 time that" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"stack": ANOTHER}, id="somebody else connects"),
         pytest.param({"tries_at": 2_000 * MS}, id="the pool connects later"),
+        pytest.param({"asks_at": 30 * MS}, id="it could connect, and somebody asks by it"),
     ],
 )
 def test_somebody_has_them(tmp_path, story):

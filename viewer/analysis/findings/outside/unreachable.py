@@ -7,9 +7,11 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import awaits_of, calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import Group, sites
+from viewer.analysis.findings.basis.takers import askers
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import mentioned, stack_of
+from viewer.analysis.waited import package_of
 from viewer.trace.columns import IO
 
 _MS = 1_000_000
@@ -25,8 +27,10 @@ def unreachable(
     """The pool tried to connect meanwhile: nobody has the connections, there are none."""
     if not mentioned(facts.model, _PART):
         return None
-    since = min(wait.start_ns for wait in vain) - _BEFORE_NS
     until = max(wait.end_ns for wait in vain)
+    asked, _ = askers(facts, package_of(vain[0].name), until)
+    # Who asks the server has a connection: what was tried until then has succeeded.
+    since = max(min(wait.start_ns for wait in vain) - _BEFORE_NS, *asked.values(), 0)
     attempts = sum(since <= start <= until for start in _attempts(facts))
     if not attempts:
         return None
