@@ -12,7 +12,7 @@
 #include "ring/intern.h"
 #include "ring/private_fd.h"
 
-enum { MOST_BYTES = 1 << 16 };
+enum { MOST_BYTES = 1 << 16, MOST_LOOKS = 10 };
 
 static const char *const calls[] = {"flock", "lockf", "fcntl.fcntl"};
 
@@ -51,10 +51,13 @@ static char *text_of(const char *path, size_t most)
 }
 
 /* Who has what this process waits for; 0: unknown, or its threads wait for several. A line is
- * `7: FLOCK  ADVISORY  WRITE 4211 fe:00:91 0 EOF`, with `->` behind the first colon for those who wait. */
-static uint32_t holder_in(char *text, long own)
+ * `7: FLOCK  ADVISORY  WRITE 4211 fe:00:91 0 EOF`, with `->` behind the first colon for those who wait. `waiting`
+ * threads are known to call; if not as many stand in the kernel, one has not got there, or another one is not known
+ * yet, and the lock may be that one's. */
+static uint32_t holder_in(char *text, long own, uint32_t waiting)
 {
     long holder = 0, found = 0;
+    uint32_t count = 0;
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         long pid = 0;
@@ -63,12 +66,12 @@ static uint32_t holder_in(char *text, long own)
             return 0;
         if (!arrow)
             holder = pid;
-        else if (pid == own && found && found != holder)
+        else if (pid == own && count++ && found != holder)
             return 0;
         else if (pid == own)
             found = holder;
     }
-    return found > 0 ? (uint32_t)found : 0;
+    return found > 0 && count == waiting ? (uint32_t)found : 0;
 }
 
 static void name_of(uint32_t pid, char *name, size_t room)
@@ -83,26 +86,38 @@ static void name_of(uint32_t pid, char *name, size_t room)
     free(text);
 }
 
+/* The next thread that waits for a file, from a slot on; NULL: none. */
+static lane_line *next_waiting(timeline *t, uint32_t *i)
+{
+    while (t->threads.slots && *i <= t->threads.mask) {
+        uint32_t slot = (*i)++;
+        if (!t->threads.slots[slot].key)
+            continue;
+        lane_line *lane = &((thread_line *)(uintptr_t)t->threads.slots[slot].value)->lane;
+        if (waits_for_file(lane))
+            return lane;
+    }
+    return NULL;
+}
+
 void filelocks_look(timeline *t)
 {
-    uint32_t pid = 0;
-    int is_read = 0;
+    uint32_t waiting = 0, asking = 0, i = 0;
+    for (lane_line *lane; (lane = next_waiting(t, &i)); waiting++)
+        asking += !lane->lock_pid && lane->looked < MOST_LOOKS;
+    if (!asking)
+        return;
     char name[sizeof((lane_line *)0)->lock_program] = "";
-    for (uint32_t i = 0; t->threads.slots && i <= t->threads.mask; i++) {
-        if (!t->threads.slots[i].key)
+    char *text = text_of("/proc/locks", MOST_BYTES);
+    uint32_t pid = text ? holder_in(text, (long)getpid(), waiting) : 0;
+    free(text);
+    if (pid)
+        name_of(pid, name, sizeof name);
+    i = 0;
+    for (lane_line *lane; (lane = next_waiting(t, &i));) {
+        if (lane->lock_pid || lane->looked >= MOST_LOOKS)
             continue;
-        lane_line *lane = &((thread_line *)(uintptr_t)t->threads.slots[i].value)->lane;
-        if (lane->looked || !waits_for_file(lane))
-            continue;
-        lane->looked = 1;
-        if (!is_read) {
-            char *text = text_of("/proc/locks", MOST_BYTES);
-            pid = text ? holder_in(text, (long)getpid()) : 0;
-            free(text);
-            if (pid)
-                name_of(pid, name, sizeof name);
-            is_read = 1;
-        }
+        lane->looked++;
         lane->lock_pid = pid;
         memcpy(lane->lock_program, name, sizeof name);
     }

@@ -136,7 +136,7 @@ typedef struct {
     uint8_t told_stack;         /* by the open slice */
     uint8_t own_peer;
     uint8_t kernel;
-    uint8_t looked; /* who has the lock of the file that it waits for */
+    uint8_t looked; /* how often it was asked who has the lock of the file that it waits for */
     uint32_t what, fd, serial, stack, serial_before;
     uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */
     uint64_t bytes; /* + 1 */
