@@ -9,10 +9,17 @@ CALL, SERVE = "/app/rpc.py:27 call", "/app/rpc.py:15 serve"
 
 
 def calls(
-    times=12, ns=42 * MS, server=SERVE, together=True, name="socket.recv", quick=0, more=0
+    times=12,
+    ns=42 * MS,
+    server=SERVE,
+    together=True,
+    name="socket.recv",
+    quick=0,
+    more=0,
+    source="",
 ):
     """A client asks in two pieces; both ends wait until the second one is sent. `more`: as do
-    others, 5 ms later each."""
+    others, 5 ms later each. `source`: another thread, that goes on just before they do."""
     trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
     main, serves, at = trace.thread("MainThread").native(0), trace.thread("server"), MS
     serves.native(0)
@@ -27,6 +34,14 @@ def calls(
         at += 30 * MS
     main.end(at)
     serves.end(at)
+    if source:
+        ticks, since = trace.thread("source").native(0), MS
+        for _ in range(times if source == "ticks" else 0):
+            ticks.sleep(since + 1, site="/app/rpc.py:40 tick").native(since + ns - 3 * MS // 2)
+            since += ns + 20 * MS
+        if source == "sleeps":
+            ticks.sleep(MS // 2, site="/app/rpc.py:40 tick").native(at - 1)
+        ticks.end(at)
     for n in range(1, more + 1):
         client, other, since = trace.thread(f"web-{n}"), trace.thread(f"server-{n}"), MS
         client.native(0)
@@ -51,6 +66,11 @@ def test_two_small_messages(tmp_path):
     assert found.text.endswith("Send both in one piece, or set `TCP_NODELAY`.")
 
 
+def test_another_thread_that_stands_still(tmp_path):
+    (found,) = find_in(tmp_path, calls(source="sleeps"))
+    assert "while nobody else here did anything" in found.text
+
+
 def test_several_clients_are_told_once(tmp_path):
     (found,) = find_in(tmp_path, calls(more=2))
     assert found.severity_ns == 3 * 504 * MS
@@ -66,6 +86,9 @@ def test_several_clients_are_told_once(tmp_path):
         pytest.param({"server": CALL}, id="the same line: somebody sends to both"),
         pytest.param({"together": False}, id="one goes on later"),
         pytest.param({"name": "os.read"}, id="a pipe"),
+        pytest.param({"ns": 52 * MS}, id="a pace"),
+        pytest.param({"source": "ticks"}, id="one that was asleep until then sends"),
+        pytest.param({"source": "works"}, id="one that works sends"),
         pytest.param({"quick": 4}, id="others take their time"),
     ],
 )

@@ -11,7 +11,7 @@ ASKS, SERVES = "/app/chat.py:18 session", "/app/chat.py:8 handle"
 READ = f"{STREAMS}:539 StreamReader._wait_for_data\n{STREAMS}:562 StreamReader.readline\n"
 
 
-def connection(gave_up=600 * MS, closed=MS, opens=True, before=0, answers=1, by="io"):
+def connection(gave_up=600 * MS, closed=MS, opens=True, before=0, answers=1, by="io", born=40):
     """`session` asks and waits until its time-out; `handle` waits until it is closed then."""
     trace = TraceBuilder(argv="chat.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
@@ -25,8 +25,10 @@ def connection(gave_up=600 * MS, closed=MS, opens=True, before=0, answers=1, by=
     client.awaits(1_000, "socket", site=ASKS, stack=READ + ASKS)
     handles = []
     for n in range(answers):
-        task = loop.task("handle", site="/app/chat.py:7 handle").ready(1_100).running(1_200)
-        handles.append(task.awaits(2_000 + n, "socket", site=SERVES, stack=READ + SERVES))
+        task = loop.task("handle", site="/app/chat.py:7 handle").ready(born).running(born + 1)
+        handles.append(
+            task.awaits(born + 2_000 + n, "socket", site=SERVES, stack=READ + SERVES)
+        )
     client.ready(gave_up, waker="timer").running(gave_up + 10).done(gave_up + 20)
     for n, task in enumerate(handles):
         at = gave_up + closed + 100 * n
@@ -39,9 +41,9 @@ def test_both_read(tmp_path):
     (found,) = find_in(tmp_path, connection())
     assert found.finding == "wait in vain"
     assert found.text == (
-        "Waited in vain: `session` in `session` (chat.py:18) waits in `readline` for an "
-        "answer, while `handle` in `handle` (chat.py:8), at the other end, waits in "
-        "`readline` for more of the request, until the first gave up: 1 wait, 600 ms in "
+        "Waited in vain: `session` in `session` (chat.py:18) waits in `readline`, "
+        "while `handle` in `handle` (chat.py:8), most likely at the other end, waits in "
+        "`readline`, each for the other to send, until the first gave up: 1 wait, 600 ms in "
         "total, the longest 600 ms (at 1.00 µs). If an answer was due, send what the other "
         "end still waits for (a newline, the whole length, `write_eof`), or let it answer "
         "before."
@@ -57,6 +59,7 @@ def test_both_read(tmp_path):
         pytest.param({"opens": False}, id="a server ends an idle connection"),
         pytest.param({"before": 3}, id="it listens"),
         pytest.param({"answers": 2}, id="two that may be at the other end"),
+        pytest.param({"born": 110 * MS}, id="the other one began later"),
         pytest.param({"by": "timer"}, id="both give up"),
     ],
 )

@@ -16,11 +16,13 @@ from viewer.trace.sites import is_library, place_of
 
 _MS = 1_000_000
 # Half a second in all. Whoever gave up has opened the connection: a server that gives up only
-# ends an idle one. The other one waits for four fifths of that, and ends as it is closed.
+# ends an idle one. The other one began as that was opened, waits for four fifths of that time,
+# and ends as it is closed. Which socket is whose is not recorded: it is known by these times.
 _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
 _COVERED = 8, 10
 _CLOSED_NS = 50 * _MS
+_OPENED_NS = 100 * _MS
 _LISTENS = 3  # who got something so often at that line waits for what comes when it likes
 _MOST = 2_000
 _SOCKET = f"{s.AWAIT_PREFIX}socket"
@@ -47,11 +49,12 @@ def both_read(facts: Facts) -> Iterator[Finding]:
         return
     reads = _reads(facts)
     vain = [read for read in reads if read.is_vain]
-    clients = _clients(facts, {read.task for read in vain}) if vain else set()
+    clients = _clients(facts, {read.task for read in vain}) if vain else {}
     pairs: dict[tuple[str, str], list[tuple[_Read, list[_Read]]]] = defaultdict(list)
     for read in vain:
-        is_client = read.task in clients and not _listens(facts, read)
-        others = _other_ends(reads, read) if is_client else []
+        opened = clients.get(read.task, [])
+        is_client = opened and not _listens(facts, read)
+        others = _other_ends(facts, reads, read, opened) if is_client else []
         if others:
             pairs[read.site, others[0].site].append((read, others))
     for found in pairs.values():
@@ -79,15 +82,14 @@ def _reads(facts: Facts) -> list[_Read]:
     return sorted(found, key=lambda read: read.end_ns)
 
 
-def _clients(facts: Facts, tasks: set[int]) -> set[int]:
-    """Those of the tasks that have opened a connection themselves."""
-    trace = facts.model.trace
-    return {
-        task
-        for task, awaits in facts.awaits(tasks).items()
-        for i in awaits
-        if any(opens in trace.text_of_slice(i, s.ARG_STACK) for opens in _OPENS)
-    }
+def _clients(facts: Facts, tasks: set[int]) -> dict[int, list[int]]:
+    """The awaits in which tasks of these opened a connection themselves."""
+    trace, found = facts.model.trace, dict[int, list[int]]()
+    for task, awaits in facts.awaits(tasks).items():
+        for i in awaits:
+            if any(opens in trace.text_of_slice(i, s.ARG_STACK) for opens in _OPENS):
+                found.setdefault(task, []).append(i)
+    return found
 
 
 def _listens(facts: Facts, read: _Read) -> bool:
@@ -95,13 +97,21 @@ def _listens(facts: Facts, read: _Read) -> bool:
     return sum(facts.awaited(i)[1] == read.site for i in awaits) > _LISTENS
 
 
-def _other_ends(reads: list[_Read], read: _Read) -> list[_Read]:
+def _other_ends(
+    facts: Facts, reads: list[_Read], read: _Read, opened: list[int]
+) -> list[_Read]:
     """Those that go on meanwhile and end as this one was given up, all at one line: of as many
     that were given up, each has one of them at its other end."""
+    waits, slices = LongWaits.of(facts), facts.model.trace.slices
     found = [
         other
         for other in reads
         if other.task != read.task
+        and any(
+            slices.start_ns[i] <= waits.begins_ns(("task", other.task))
+            and waits.begins_ns(("task", other.task)) <= slices.end_ns[i] + _OPENED_NS
+            for i in opened
+        )
         and (other.is_open if read.is_open else not other.is_vain)
         and 0 <= other.end_ns - read.end_ns <= _CLOSED_NS
         and (min(other.end_ns, read.end_ns) - max(other.start_ns, read.start_ns)) * _COVERED[1]
@@ -120,9 +130,11 @@ def _finding(facts: Facts, ones: list[_Read], others: list[_Read], lost: int) ->
     wait = "wait" if many else "waits"
     text = (
         f"Waited in vain: {users(facts.model, one)}{place_in(worst.site)} {wait} in "
-        f"{_how(facts, worst)} for an answer, while {users(facts.model, two)}"
-        f"{place_in(other.site)}, at the other end, {wait} in {_how(facts, other)} for more "
-        f"of the request, until the first gave up: {plural(len(ones), 'wait')}, "
+        f"{_how(facts, worst)}, while {users(facts.model, two)}"
+        f"{place_in(other.site)}, most likely at the other end, {wait} in "
+        f"{_how(facts, other)}, each for the other to send, until "
+        f"{'the first gave up' if not worst.is_open else 'the end of the trace'}: "
+        f"{plural(len(ones), 'wait')}, "
         f"{duration(lost)} in total, the longest {duration(ns)} "
         f"({at(facts, worst.start_ns)}). If an answer was due, send what the other end still "
         f"waits for (a newline, the whole length, `write_eof`), or let it answer before."
