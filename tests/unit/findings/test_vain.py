@@ -310,6 +310,26 @@ def test_a_sleeper_that_keeps_the_lock_of_its_waker(tmp_path):
     )
 
 
+def tried(ns):
+    """Two threads try a lock for so long, eight times each, and skip what it is for."""
+    trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
+    site, at = "/app/cache.py:9 refresh", MS
+    lock = trace.lock("Lock", site)
+    threads = [trace.thread(f"refresh-{n}").native(0) for n in range(2)]
+    for _ in range(8):
+        for thread in threads:
+            thread.lock_wait(at, "Lock", lock=lock, site=site, acquired=False).native(at + ns)
+        at += ns + 100 * MS
+    for thread in threads:
+        thread.end(at)
+    return trace.ended(at + MS)
+
+
+@pytest.mark.parametrize(("ns", "found"), [(50 * MS, []), (250 * MS, ["wait in vain"])])
+def test_a_lock_that_is_tried_for_a_moment(tmp_path, ns, found):
+    assert kinds(tmp_path, tried(ns)) == found
+
+
 def test_a_sleeper_that_was_woken(tmp_path):
     assert "deadlock" not in kinds(tmp_path, monitor(timed_out=False))
 

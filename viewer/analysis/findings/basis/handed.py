@@ -116,3 +116,12 @@ def _is_over(facts: Facts, thread: int, wait: Wait) -> bool:
 
 def _is_for_clients(name: str) -> bool:
     return name.endswith(("accept", "select", "poll"))
+
+
+def nobody(vain: list[Wait], every: list[Wait]) -> str:
+    """Nobody ended a wait, or only so that its waiter waited again at once."""
+    begun = {wait.slice: wait.start_ns for wait in every}
+    woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
+    if not woken:
+        return "; nobody ended one"
+    return f"; {woken} of them had been woken meanwhile and waited again at once"

@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import looks
-from viewer.analysis.findings.basis.handed import idle_again, is_pause
+from viewer.analysis.findings.basis.handed import idle_again, is_pause, nobody
 from viewer.analysis.findings.basis.waits import (
     FOR_TASKS,
     GETS,
@@ -46,7 +46,8 @@ _CONDITIONS = (_CONDITION, "Condition")
 # It had to end first, or nobody owes an idle worker anything: not for a wake-up.
 _ENDS = (*ENDS, *FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
 _BARRIER = "Barrier.wait"
-# Such waits are for what must come; in vain they lost half a second, whatever they are for.
+# Such waits are for what must come; in vain they lost half a second, whatever they are for. A
+# lock that is tried for less than a fifth of a second may be skipped on purpose.
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
               "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
 _LOCKS = ("Lock", "RLock")
@@ -217,6 +218,8 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     for (name, site), every in alike.items():
         found = looks(every) if name in _CONDITIONS else every
         vain = [w for w in found if w.failed and not w.is_open and w.slice not in waits.told]
+        if name in _LOCKS:
+            vain = [wait for wait in vain if wait.ns >= _OWED_NS]
         if vain and name == _BARRIER:  # one that gives up ends all
             vain = found
         lost = sum(wait.ns for wait in vain)
@@ -253,19 +256,10 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:
             gone = killed(facts, worst) or _getters(facts, waits, worst)
-            text += gone or _nobody(vain, every) + _failures(facts, vain)
+            text += gone or nobody(vain, every) + _failures(facts, vain)
             text += "" if gone else idle_again(facts, worst)
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
-
-
-def _nobody(vain: list[Wait], every: list[Wait]) -> str:
-    """Nobody ended a wait, or only so that its waiter waited again at once."""
-    begun = {wait.slice: wait.start_ns for wait in every}
-    woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
-    if not woken:
-        return "; nobody ended one"
-    return f"; {woken} of them had been woken meanwhile and waited again at once"
 
 
 def _last_seen(facts: Facts, who: Who, end_ns: int) -> str:
