@@ -100,6 +100,11 @@ def test_the_other_side_is_elsewhere(tmp_path):
     assert "and that did not. Read a line" in found.text
 
 
+def test_who_reads_at_the_same_line_is_not_the_other_side(tmp_path):
+    (found,) = find_in(tmp_path, peers(stack=TO_THE_END))
+    assert "and that did not. Read a line" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [

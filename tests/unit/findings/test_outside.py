@@ -221,7 +221,11 @@ def test_who_does_not_block_the_other(tmp_path, story):
     assert [one.finding for one in found_in(tmp_path, both_write(**story))] == []
 
 
-def reads_one(ns=800 * MS, child_writes=True, in_vain=True, stands_ns=800 * MS):
+STREAMS = "/usr/lib/python3.13/asyncio/streams.py"
+TO_THE_END = f"{STREAMS}:730 StreamReader.read\n{STREAMS}:723 StreamReader.read\n"
+
+
+def reads_one(ns=800 * MS, child_writes=True, in_vain=True, stands_ns=800 * MS, timed_out=0):
     """A task reads a child's output until a time-out, while the child stands in a write."""
     family = Family("/app/convert.py")
     main = family.first.thread("MainThread", 100).running(0)
@@ -232,6 +236,14 @@ def reads_one(ns=800 * MS, child_writes=True, in_vain=True, stands_ns=800 * MS):
     read = "/app/convert.py:19 convert"
     task.awaits(4 * MS, "socket", site=read, acquired=not in_vain)
     loop.step(task, 3 * MS, 4 * MS)
+    for n in range(timed_out):
+        since, until = 4 * MS + n * MS // 2, end + n
+        other = loop.task("convert", site="/app/convert.py:15 convert").ready(0)
+        other.running(since).awaits(since + 1, "socket", site=read, stack=TO_THE_END + read)
+        other.ready(until, waker="timer", via="Timeout._on_timeout")
+        other.running(until).done(until + 1)
+        loop.step(other, since, since + 1)
+        loop.step(other, until, until + 1)
     thread.io(9 * MS, "os.write" if child_writes else "os.read", site="/app/ff.py:3 warn")
     thread.native(9 * MS + stands_ns).end(end + 2 * MS)
     child.ended(end + 2 * MS)
@@ -252,6 +264,11 @@ def test_one_output_is_read_and_the_other_is_full(tmp_path):
         "`os.write` for 800 ms: it writes to a pipe that is full and that nobody reads, as "
         "that of its other output. Call `communicate`, or read both at the same time."
     )
+
+
+def test_it_is_told_once(tmp_path):
+    found = found_in(tmp_path, reads_one(timed_out=2))
+    assert [one.finding for one in found] == ["full pipe"]
 
 
 @pytest.mark.parametrize(

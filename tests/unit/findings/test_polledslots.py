@@ -69,6 +69,16 @@ def test_threads_poll(tmp_path):
     )
 
 
+def test_a_lock_of_the_programs_own_is_told_as_a_lock(tmp_path):
+    (found,) = find_in(
+        tmp_path, of_tasks(stack=f"/app/pool.py:19 FileLock.acquire\n{IN_REPORT}")
+    )
+    assert found.finding == "lock convoy"
+    assert found.text.startswith(
+        "Lock convoy: 3 tasks `report` look again and again for a lock"
+    )
+
+
 @pytest.mark.parametrize(
     "story",
     [

@@ -69,7 +69,7 @@ def outside_findings(facts: Facts) -> Iterator[Finding]:
     yield from _full_pipes(facts)
     yield from _unread_streams(facts)
     yield from _both_write(facts)
-    yield from _other_stream(facts)
+    yield from other_stream(facts)
 
 
 def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
@@ -331,7 +331,7 @@ def _both_write(facts: Facts) -> Iterator[Finding]:
                 return
 
 
-def _other_stream(facts: Facts) -> Iterator[Finding]:
+def other_stream(facts: Facts) -> Iterator[Finding]:
     """A task reads one output of a child in vain, while the child stands in a write: to its
     other output, which nobody reads."""
     model, table, family = facts.model, facts.model.states, Family.of(facts.model)

@@ -12,6 +12,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.locks.ownlocks import own_lock_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import SLEEP
@@ -103,11 +104,12 @@ def _of_threads(facts: Facts) -> Iterator[tuple[Who, str, int, int]]:
 
 
 def _helper(stack: str) -> str:
-    """The innermost line of the program, if another function of it called that."""
+    """The innermost line of the program, if another function of it called that; "" in a lock
+    of the program's own, whose polling is told as such."""
     own = [frame for frame in stack.split("\n") if frame and not is_library(frame)]
     if len(own) < 2 or place_of(own[1]).function == "<module>":
         return ""
-    return own[0]
+    return "" if own_lock_of(tuple(stack.split("\n"))) else own[0]
 
 
 def _holds(facts: Facts, runs: list[_Run]) -> list[_Times]:

@@ -17,6 +17,7 @@ from viewer.analysis.findings.basis.waits import (
     users,
 )
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.outside.outside import other_stream
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
@@ -76,6 +77,9 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
         lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
         if lost < _LOST_NS or not all(_is_given_up(waits, kind, owner[i], i) for i in found):
             continue
+        # A child that stands in a write to its other output is a finding of its own.
+        if kind.reads and any(site == one.evidence.site for one in other_stream(facts)):
+            continue
         worst = max(found, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
         longest = slices.end_ns[worst] - slices.start_ns[worst]
         who: list[Who] = [("task", owner[i]) for i in found]
@@ -97,10 +101,12 @@ def _others(facts: Facts, worst: int) -> str:
     trace, owned = facts.model.trace, facts.model.owners
     slices = trace.slices
     start, end = slices.start_ns[worst], slices.end_ns[worst]
+    here = facts.awaited(worst)[1]  # who reads there, too, is in the same place
     found = {
         (owned.owner[i], facts.awaited(i)[1])
         for i in longest_slices(facts, (AWAIT,), _LONG_NS, _MOST)
         if owned.owner[i] not in (-1, owned.owner[worst])
+        and facts.awaited(i)[1] != here
         and (min(slices.end_ns[i], end) - max(slices.start_ns[i], start)) * _COVERED[1]
         >= (end - start) * _COVERED[0]
         and _READS in trace.text_of_slice(i, s.ARG_STACK)
