@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ring/family.h"
+#include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/kernel/kernel.h"
@@ -56,6 +57,7 @@ static PyObject *leave_parent(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     identity_leave_parent();
+    found_await_nothing();
     locks_leave_parent();
     async_locks_leave_parent();
     kernel_leave_parent();

@@ -16,6 +16,8 @@
 #include "ring/ring.h"
 #include "sampler/rings.h"
 #include "schema.h"
+#include "signals/asyncio/found.h"
+#include "signals/asyncio/tasks.h"
 #include "signals/kernel/kernel.h"
 #include "signals/kernel/rings.h"
 #include "timeline/head.h"
@@ -517,7 +519,16 @@ static PyObject *no_task_folder(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(steps_doc, "awaited_steps() -> int\n\nHow many steps and loops from before a recording have not shown themselves yet.");
+
+static PyObject *awaited_steps(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLong(tasks_adopting + found_awaited);
+}
+
 PyMethodDef testing_methods[] = {
+    {"awaited_steps", awaited_steps, METH_NOARGS, steps_doc},
     {"await_signal", await_signal, METH_O, await_doc},
     {"killed_limit", set_killed_limit, METH_VARARGS, limit_doc},
     {"map_keeps", map_keeps, METH_O, keeps_doc},

@@ -2,16 +2,20 @@
 
 import asyncio
 import threading
+import weakref
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 from tests.support.loops import NewLoop, on_every_loop
 from tests.support.recordings import task_of, wakers
 from tests.support.validator.arrows import NOT_SHOWN
 from tests.support.validator.rules import Summary, validate
+from tracer import _core
 from tracer.recorder import Options, Recording
+from tracer.signals.loops import asyncio as asyncio_signal
 
 RECORDINGS = 12
 CYCLES = 3  # of each task, in each recording
@@ -291,3 +295,43 @@ def test_a_loop_that_stops_and_runs_again(new_loop: NewLoop, tmp_path: Path) -> 
     summary = elsewhere.stop()
     assert summary.names["loop started"] == summary.names["loop stopped"] >= 2
     assert task_of(summary, "follows").states == ["ready", "running", "ready", "running"]
+
+
+@on_every_loop
+def test_a_recording_within_a_step(new_loop: NewLoop, tmp_path: Path) -> None:
+    """The next one does not wait for the end of that step."""
+
+    async def main() -> None:
+        elsewhere = FromElsewhere(tmp_path / "t.pftrace")
+        elsewhere.start()
+        asyncio.get_running_loop().call_soon(int)
+        assert _core.awaited_steps() == 1
+        elsewhere.stop()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+    assert _core.awaited_steps() == 0
+
+
+def test_tasks_that_come_while_all_are_looked_for() -> None:
+    """Another thread's loop makes a task between two steps of an iteration."""
+
+    class Task:
+        pass
+
+    class Growing(weakref.WeakSet[Task]):
+        def __iter__(self) -> Iterator[Task]:
+            for task in super().__iter__():
+                tasks.append(Task())
+                self.add(tasks[-1])
+                yield task
+
+    tasks = [Task(), Task()]
+    before = {*tasks}
+    adopted: list[Task] = []
+    core = SimpleNamespace(adopt_tasks=lambda tasks, running: adopted.extend(tasks))
+    module = SimpleNamespace(
+        events=asyncio.events, tasks=SimpleNamespace(_scheduled_tasks=Growing(tasks))
+    )
+    asyncio_signal._adopt(cast(ModuleType, core), cast(ModuleType, module))
+    assert {*adopted} == before

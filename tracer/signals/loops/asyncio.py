@@ -164,7 +164,7 @@ def _watch_polls(core: "ModuleType", tool: "Tool") -> None:
 
 def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:
     """The tasks that exist already. Which loop a thread runs, it says at its next hook."""
-    known = list(getattr(asyncio.tasks, "_scheduled_tasks", ()))
+    known = _scheduled(asyncio)
     known += list(getattr(asyncio.tasks, "_eager_tasks", ()))
     mine = asyncio.events._get_running_loop()
     listed = [mine] if mine else []
@@ -177,6 +177,12 @@ def _adopt(core: "ModuleType", asyncio: "ModuleType") -> None:
     if running:
         uvloop.know_timers(core)
     core.adopt_tasks(known, running)
+
+
+def _scheduled(asyncio: "ModuleType") -> "list[Any]":
+    """An iteration over a WeakSet runs Python code: another thread may add to it meanwhile."""
+    refs = list(getattr(getattr(asyncio.tasks, "_scheduled_tasks", None), "data", ()))
+    return [task for ref in refs if (task := ref()) is not None]
 
 
 def _loop_of(task: "Any") -> object:

@@ -12,7 +12,7 @@
 #include "signals/asyncio/tasks.h"
 #include "signals/watched.h"
 
-HOT_DATA int found_awaited;
+HOT_DATA _Atomic int found_awaited;
 
 static PyMethodDef *set_running; /* NULL: not watched */
 static PyCFunction original_set_running;
@@ -66,8 +66,10 @@ static uint32_t function_of(PyObject *callback)
 
 static void look_at_run(thread_buffer *b, PyObject *loop, const old_run *found)
 {
+    PyObject *callback = Py_XNewRef(found->callback); /* first: the program may cancel it meanwhile */
     PyObject *task = PyObject_CallOneArg(identity.current_task, loop);
-    PyObject *callback = Py_XNewRef(found->callback);
+    if (!task)
+        PyErr_Clear();
     found_run(b, loop, 1);
     if (task && identity_is_task(task))
         tasks_adopt_running(b, task);
@@ -102,7 +104,7 @@ int found_look(thread_buffer *b, int is_called)
 static PyObject *set_running_traced(PyObject *module, PyObject *loop)
 {
     thread_buffer *b = loop == Py_None ? ring_current() : NULL;
-    if (b && b->loop && b->is_old_run) {
+    if (b && b->loop && b->is_old_run && PyThreadState_Get() == b->libuv_tstate) { /* no loop of another interpreter's */
         b->in_libuv = 0;
         b->loop_caller = NULL;
         ring_emit(b, clock_tick(), REC_LOOP_STOP, 0, b->loop, 0, 0);
@@ -125,8 +127,14 @@ void found_unwatch(void)
     if (set_running)
         trampoline_take(set_running, set_running_traced, original_set_running);
     set_running = NULL;
-    found_awaited = 0;
     old_timers_forget();
+    found_await_nothing();
+}
+
+void found_await_nothing(void)
+{
+    found_awaited = 0;
+    tasks_adopting = 0;
 }
 
 PyDoc_STRVAR(adopt_doc, "adopt_tasks(tasks, running)\n\n"
@@ -186,16 +194,19 @@ static PyObject *find_objects(PyObject *module, PyObject *type)
     (void)module;
     if (!PyType_Check(type))
         return PyErr_Format(PyExc_TypeError, "find_objects() takes a type");
-    search s;
-    s.type = (PyTypeObject *)type;
-    s.count = 0;
-    PyUnstable_GC_VisitObjects(look_at, &s);
-    PyObject *list = PyList_New(s.count);
-    for (Py_ssize_t i = 0; i < s.count; i++)
+    search *s = PyMem_Malloc(sizeof *s); /* the program's thread may have a small stack */
+    if (!s)
+        return PyErr_NoMemory();
+    s->type = (PyTypeObject *)type;
+    s->count = 0;
+    PyUnstable_GC_VisitObjects(look_at, s);
+    PyObject *list = PyList_New(s->count);
+    for (Py_ssize_t i = 0; i < s->count; i++)
         if (list)
-            PyList_SET_ITEM(list, i, s.found[i]);
+            PyList_SET_ITEM(list, i, s->found[i]);
         else
-            Py_DECREF(s.found[i]);
+            Py_DECREF(s->found[i]);
+    PyMem_Free(s);
     return list;
 }
 

@@ -28,11 +28,13 @@ static inline thread_buffer *found_called(void)
 }
 
 /* How many threads run a loop that has not come to a hook since the recording began: their steps have ends to be seen. */
-extern int found_awaited;
+extern _Atomic int found_awaited;
 
 /* `set_running`: what a loop calls with None when it stops. */
 void found_watch(PyObject *set_running);
 void found_unwatch(void);
+/* A recording has ended, or its threads are left in the parent: no step from before it has an end to come. */
+void found_await_nothing(void);
 
 extern PyMethodDef found_methods[];
 

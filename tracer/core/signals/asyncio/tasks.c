@@ -252,7 +252,7 @@ HOT void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)
     tasks_end_step(b, tick, identity_task_of(callback));
 }
 
-HOT_DATA int tasks_adopting;
+HOT_DATA _Atomic int tasks_adopting;
 
 void tasks_end_adopted(thread_buffer *b, uint64_t tick)
 {
