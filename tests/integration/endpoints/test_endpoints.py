@@ -293,6 +293,6 @@ LOGS = (
 def test_a_trace_of_a_flight_recording(folder: Path) -> None:
     """It has the seconds that were asked for, not all that is in the ring's newest file."""
     running = Running(folder, LOGS)
-    summary = validate(running.get("trace?seconds=0.5"))
+    summary = validate(running.get("trace?seconds=1"))
     assert {said.name for said in summary.user.logs} == {"meanwhile"}
     running.end()
