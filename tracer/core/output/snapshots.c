@@ -222,15 +222,6 @@ static ssize_t copy(size_t most)
     return n;
 }
 
-static private_fd borrow(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    private_fd file = fd < 0 ? PRIVATE_FD_NONE : private_fd_borrow(fd);
-    if (fd >= 0 && file.fd < 0)
-        close(fd);
-    return file;
-}
-
 int snapshots_go_on(void)
 {
     size_t left = STEP_BYTES;
@@ -241,7 +232,7 @@ int snapshots_go_on(void)
         }
         piece *at = &s.pieces[s.piece_at];
         if (s.from.fd < 0)
-            s.from = borrow(at->path);
+            s.from = private_fd_borrow_file(at->path);
         if (!private_fd_is_ours(&s.from) || !private_fd_is_ours(&s.to)) {
             finish(s.from.fd < 0 ? errno : EBADF);
             break;

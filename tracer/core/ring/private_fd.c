@@ -118,13 +118,23 @@ private_fd private_fd_borrow(int fd)
     return taken(fd, is_owner() ? fd : move_up(fd));
 }
 
-private_fd private_fd_open(const char *path)
+static private_fd open_as(private_fd (*how)(int), const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    private_fd file = fd < 0 ? PRIVATE_FD_NONE : private_fd_take(fd);
+    private_fd file = fd < 0 ? PRIVATE_FD_NONE : how(fd);
     if (fd >= 0 && file.fd < 0)
         close(fd);
     return file;
+}
+
+private_fd private_fd_open(const char *path)
+{
+    return open_as(private_fd_take, path);
+}
+
+private_fd private_fd_borrow_file(const char *path)
+{
+    return open_as(private_fd_borrow, path);
 }
 
 int private_fd_look(const private_fd *file, struct stat *about)

@@ -23,6 +23,7 @@ private_fd private_fd_open(const char *path);
 /* The same for a moment: the program may see it, but the limit of descriptors is not raised meanwhile, which a child that
  * another thread starts would keep. For threads that do not have the GIL. */
 private_fd private_fd_borrow(int fd);
+private_fd private_fd_borrow_file(const char *path);
 int private_fd_is_ours(const private_fd *file);
 /* The same, and what the kernel says of it. */
 int private_fd_look(const private_fd *file, struct stat *about);

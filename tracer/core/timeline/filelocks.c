@@ -3,7 +3,6 @@
  * Nothing is asked while a lock is free or taken for moments: only of waits that are open when the writer looks. */
 #include "timeline/filelocks.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +32,7 @@ static int waits_for_file(const lane_line *lane)
 /* A whole file of /proc; NULL: it cannot be read, or is too large. */
 static char *text_of(const char *path, size_t most)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    private_fd file = fd < 0 ? PRIVATE_FD_NONE : private_fd_borrow(fd);
+    private_fd file = private_fd_borrow_file(path);
     char *text = file.fd < 0 ? NULL : malloc(most + 1);
     size_t length = 0;
     for (ssize_t n = 1; text && n > 0 && length < most; length += n > 0 ? (size_t)n : 0)
