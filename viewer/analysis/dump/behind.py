@@ -5,10 +5,11 @@ from collections import defaultdict
 from tracer import schema as s
 from viewer.analysis.dump.covering import Covering
 from viewer.analysis.dump.entry import Behind, Entry, How, What
+from viewer.analysis.locks import ENDS
 from viewer.trace.columns import AWAIT
 from viewer.trace.reader import Arg
 
-_JOINED = (s.LOCK_WAIT_PREFIX + "Thread.join", s.LOCK_WAIT_PREFIX + "executor shutdown")
+_JOINED = tuple(s.LOCK_WAIT_PREFIX + end for end in ENDS)
 _TASKS = (s.AWAIT_TASK_PREFIX, s.AWAIT_GREENLET_PREFIX)
 
 

@@ -155,7 +155,7 @@ def _part(cause: Cause, whole: int, phrases: dict[Kind, str], *, first: bool) ->
     inside = f", inside {_who(cause.parts[0])}" if cause.parts else ""
     who = _who(cause)
     said = phrases.get(cause.kind, DID[cause.kind]).format(
-        who=f"{who}," if who.endswith(_IN_TURN) else who, at=_at(cause), inside=inside
+        who=f"{who}," if who.endswith(_IN_TURN) else who, at=beside(cause.site), inside=inside
     )
     if cause.kind is Kind.OWNER and cause.site:
         said += f" (acquired at {place(cause.site)})"
@@ -204,7 +204,7 @@ def _did(cause: Cause) -> str:
         return "until something arrived from outside"
     if cause.kind is Kind.LOCK_WAIT and cause.who in _JOINS:
         return f"waiting in {_who(cause)}"
-    return DID[cause.kind].format(who=_who(cause), at=_at(cause))
+    return DID[cause.kind].format(who=_who(cause), at=beside(cause.site))
 
 
 def _mostly(cause: Cause) -> str:
@@ -266,10 +266,6 @@ def _who(cause: Cause) -> str:
     return ("thread " if cause.kind is Kind.THREAD else "") + code(
         cause.who, cause.site if is_place else ""
     )
-
-
-def _at(cause: Cause) -> str:
-    return beside(cause.site)
 
 
 def _worth_saying(causes: Sequence[Cause], whole: int) -> tuple[list[Cause], int]:

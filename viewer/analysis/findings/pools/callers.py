@@ -8,6 +8,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, longest_rows
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.locks import ENDS
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT
 
 _MS = 1_000_000
@@ -17,8 +18,6 @@ _NOTICED_NS = 5 * _MS
 # equal jobs are a batch that it submitted at once, without waiting for something in between.
 _RESULTS = ("Future.result", "as_completed", "wait", "executor shutdown", "Thread.join",
             "AsyncResult.get", "IMapIterator.next")  # fmt: skip
-# Whoever only waits for the end of the workers may hand on other work all the time before.
-_ENDS = ("executor shutdown", "Thread.join")
 # Who submits a job and waits for its result at once, and for no other, makes a call.
 _AT_ONCE_NS = 5 * _MS
 _SOON_NS = 20 * _MS
@@ -54,7 +53,7 @@ def _bit_by_bit(facts: Facts, known: dict[Who, list[Collects]]) -> dict[Who, lis
     total_ns = Counter[Who]()
     for row in longest_rows(facts, (LOCK_WAIT, IDLE_WAIT), _SHORT_NS, _MOST):
         who: Who = ("thread", table.who[row])
-        if who in known or (name := facts.wait(row)[0]) not in _RESULTS or name in _ENDS:
+        if who in known or (name := facts.wait(row)[0]) not in _RESULTS or name in ENDS:
             continue
         found[who].append(Collects(table.start_ns[row], table.end_ns[row], name))
         total_ns[who] += table.end_ns[row] - table.start_ns[row]
@@ -73,7 +72,8 @@ def batches_of(
             return batches  # of one function, submitted at once
     last: dict[tuple[Who, _Kind], tuple[int, int]] = {}  # the batch before, and when
     calls, known_to = _calls(jobs, collectors), _collecting(jobs, collectors)
-    collect = {who for who, waits in known_to.items() if {w.name for w in waits} - {*_ENDS}}
+    # Whoever only waits for the end of the workers may hand on other work all the time before.
+    collect = {who for who, waits in known_to.items() if {w.name for w in waits} - {*ENDS}}
     for n in sorted(range(len(jobs)), key=lambda n: jobs[n].submitted_ns):
         job = jobs[n]
         by, kind = job.submitter, (job.name, job.site)
