@@ -13,11 +13,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import having, stack_of
@@ -133,9 +133,9 @@ def _locked(
     text = (
         f"Database locked: {users(facts.model, (call.who for call in long))} waited in "
         f"{code(worst.name)}{place_in(worst.site)} for {of_whom}: "
-        f"{plural(len(long), 'wait')}, {duration(lost)} in total, the longest "
-        f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). Meanwhile {keepers} kept a "
-        f"transaction open{since}{f', {did}' if did else ''}{then}. {step}."
+        f"{plural(len(long), 'wait')}, {in_total(facts, lost, worst.ns, worst.start_ns)}. "
+        f"Meanwhile {keepers} kept a transaction "
+        f"open{since}{f', {did}' if did else ''}{then}. {step}."
     )
     return Finding("database locked", lost, text, evidence(facts, worst))
 

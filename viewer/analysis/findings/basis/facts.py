@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -228,19 +228,17 @@ class Facts:
             if key >= 0
         )
 
-    def taken_ns(self, thread: int, runs: Sequence[Collection]) -> Sequence[int]:
-        """By collection of a thread, how long the kernel or another thread stopped it."""
-        table = self.model.states
-        away = keys(
-            self.model,
-            lambda state: state & STATE_MASK in NOT_ITS_FAULT,
-            table.who,
-            numbers(int(i == thread) - 1 for i in range(len(self.model.threads))),
-        )
+    def meanwhile_ns(
+        self, runs: Sequence[Collection], threads: Container[int], states: Container[int]
+    ) -> Sequence[int]:
+        """By collection, how long these threads were in such states, summed over them."""
+        table, every = self.model.states, range(len(self.model.threads))
+        within = numbers(int(i in threads) - 1 for i in every)
+        which = keys(self.model, lambda state: state & STATE_MASK in states, table.who, within)
         return self.model.trace.engine.meet(
             table.start_ns,
             table.end_ns,
-            away,
+            which,
             longs(run.start_ns for run in runs),
             longs(run.end_ns for run in runs),
             numbers([0] * len(runs)),

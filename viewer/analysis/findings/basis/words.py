@@ -43,6 +43,12 @@ def at(facts: Facts, time_ns: int) -> str:
     return f"at {moment(max(time_ns - facts.model.start_ns, 0))}"
 
 
+def in_total(facts: Facts, lost_ns: int, longest_ns: int, start_ns: int) -> str:
+    """`1.2 s in total, the longest 600 ms (at 20 ms)`: of waits; when the longest began."""
+    longest = f"{duration(longest_ns)} ({at(facts, start_ns)})"
+    return f"{duration(lost_ns)} in total, the longest {longest}"
+
+
 def waited(nouns: Nouns, tasks: int, ns: int, how: str = "ready") -> str:
     """Who was ready meanwhile: at most so many tasks at a time, and all their waiting."""
     ready = plural(tasks, f"{how} {nouns.task}")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, share
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import names, sampled
 from viewer.analysis.ledger.resource import window
@@ -127,7 +127,7 @@ def _collected_ns(facts: Facts, pid: int, tids: set[int]) -> int:
     for (process, tid), runs in facts.collections.items():
         thread = facts.ledger.thread(process, tid)
         if facts.model.pid(process) == pid and tid in tids and thread >= 0:
-            taken = facts.taken_ns(thread, runs)
+            taken = facts.meanwhile_ns(runs, {thread}, NOT_ITS_FAULT)
             found += sum(run.end_ns - run.start_ns for run in runs) - sum(taken)
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from tracer import schema as s
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.basis.facts import (
+    NOT_ITS_FAULT,
     Evidence,
     Facts,
     Finding,
@@ -13,10 +14,10 @@ from viewer.analysis.findings.basis.facts import (
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, names, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
-from viewer.analysis.ledger.rows import has_gil, longs
+from viewer.analysis.ledger.rows import has_gil
 from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder
-from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, STATE_MASK
+from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK
 from viewer.trace.model import Collection
 from viewer.trace.sites import place_of
 from viewer.words import code, stem
@@ -170,7 +171,8 @@ def _collections(
     runs = sorted(all_runs, key=lambda run: run.start_ns - run.end_ns)[:_MOST_PAUSES]
     own = [run.end_ns - run.start_ns for run in runs]
     if thread >= 0:
-        own = [ns - taken for ns, taken in zip(own, facts.taken_ns(thread, runs), strict=True)]
+        taken = facts.meanwhile_ns(runs, {thread}, NOT_ITS_FAULT)
+        own = [ns - away_ns for ns, away_ns in zip(own, taken, strict=True)]
     total, longest = sum(own), max(own)
     away = sum(run.end_ns - run.start_ns for run in runs) - total
     part = total / max(total + away, 1)
@@ -258,26 +260,8 @@ def _called(runs: list[Collection]) -> str:
 
 def _gil_waits(facts: Facts, thread: int, runs: list[Collection]) -> int:
     """How long other threads waited for the GIL during collections of one thread."""
-    table, process = facts.model.states, facts.model.thread_process
-    waiting = keys(
-        facts.model,
-        lambda state: state & STATE_MASK == GIL_WAIT,
-        table.who,
-        numbers(
-            0 if i != thread and process[i] == process[thread] else -1
-            for i in range(len(facts.model.threads))
-        ),
-    )
     if thread < 0:
         return 0
-    return sum(
-        facts.model.trace.engine.meet(
-            table.start_ns,
-            table.end_ns,
-            waiting,
-            longs(run.start_ns for run in runs),
-            longs(run.end_ns for run in runs),
-            numbers([0] * len(runs)),
-            1,
-        ).total
-    )
+    process = facts.model.thread_process
+    others = {i for i, of in enumerate(process) if of == process[thread]} - {thread}
+    return sum(facts.meanwhile_ns(runs, others, {GIL_WAIT}))

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
-from viewer.analysis.findings.basis.words import at, processes
+from viewer.analysis.findings.basis.words import in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
 from viewer.analysis.states import having, mentioned, stack_of
@@ -73,6 +73,7 @@ def is_of_library(facts: Facts, row: int) -> bool:
 def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     table = facts.model.states
     worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+    start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
     holds = _holds(facts, rows)
     did = doing(facts, holds)
     name = facts.call(table.row[worst])[0]
@@ -82,9 +83,7 @@ def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     text = (
         f"Lock convoy: {waiting_for(facts, rows)} {verb} in "
         f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a {what}: "
-        f"{plural(len(rows), 'wait')}, {duration(lost)} in total, the longest "
-        f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
-        f"({at(facts, table.start_ns[worst])})"
+        f"{plural(len(rows), 'wait')}, {in_total(facts, lost, ns, start)}"
     )
     text += _first(facts, rows)
     if did:

@@ -13,7 +13,7 @@ from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.groups import groups, sites, whole
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import having
@@ -70,11 +70,11 @@ def _of_conditions(facts: Facts) -> Iterator[Finding]:
         did = doing(facts, held)
         text = (
             f"Lock convoy: {users(facts.model, (wait.who for wait in found))} waited for a "
-            f"lock of the program's own: {plural(len(found), 'wait')}, {duration(lost)} in "
-            f"total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}) in "
+            f"lock of the program's own: {plural(len(found), 'wait')}, "
+            f"{in_total(facts, lost, worst.ns, worst.start_ns)} in "
             f"{sites([worst])}{_called_in(own_lock_of(worst.stack))}, until "
-            f"{users(facts.model, (who for who, _, _ in held))} gave it free"
-            f"{f', {did}' if did else ''}. Do the slow part outside of the lock, and let "
+            f"{users(facts.model, (who for who, _, _ in held))} gave it "
+            f"free{f', {did}' if did else ''}. Do the slow part outside of the lock, and let "
             f"nobody in before those who wait already."
         )
         yield Finding("lock convoy", lost, text, waits.evidence(worst))
@@ -205,10 +205,10 @@ def slow_import(facts: Facts) -> Iterator[Finding]:
         did = doing(facts, [(importer, worst.start_ns, worst.end_ns)])
         text = (
             f"Lock convoy: {users(facts.model, waiting)}{place_in(site)} waited for an "
-            f"import: {plural(len(found), 'wait')}, {duration(total)} in total, the longest "
-            f"{duration(worst.ns)} ({at(facts, worst.start_ns)}), while "
-            f"{code(name_of(facts.model, importer))} imported the module"
-            f"{f', {did}' if did else ''}. Import it when the program starts, before threads "
-            f"need it."
+            f"import: {plural(len(found), 'wait')}, "
+            f"{in_total(facts, total, worst.ns, worst.start_ns)}, while "
+            f"{code(name_of(facts.model, importer))} imported the "
+            f"module{f', {did}' if did else ''}. Import it when the program starts, before "
+            f"threads need it."
         )
         yield Finding("lock convoy", lost, text, waits.evidence(worst))

@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.locks.filelocks import is_of_library, waiting_for
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP
@@ -114,9 +114,8 @@ def _finding(
     text = (
         f"{'Pool exhausted' if slots > 1 else 'Lock convoy'}: {waiting_for(facts, waits)} "
         f"{verb} in `{facts.call(table.row[worst])[0]}`{place_in(site)} for {what} between "
-        f"processes: {plural(len(waits), 'wait')}, {duration(lost)} in total, the longest "
-        f"{duration(ns)} ({at(facts, start)}). Those who were past that line "
-        f"spent {did.text}. {step}."
+        f"processes: {plural(len(waits), 'wait')}, {in_total(facts, lost, ns, start)}. Those "
+        f"who were past that line spent {did.text}. {step}."
     )
     kind = "pool exhausted" if slots > 1 else "lock convoy"
     evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)

@@ -13,7 +13,7 @@ from viewer.analysis.findings.basis.facts import (
     Facts,
     Finding,
 )
-from viewer.analysis.findings.basis.words import at, waited
+from viewer.analysis.findings.basis.words import at, in_total, waited
 from viewer.analysis.findings.loops.steps import (
     Step,
     evidence_of,
@@ -301,10 +301,9 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         who, where, task = facts.runs(i)
         loop, nouns = model.loops[model.lane[i]], model.nouns_on(model.lane[i])
         text = (
-            f"{code(who, where)} calls {code(name, site)}, which blocks the "
-            f"{nouns.loop}: {plural(len(rows), 'time')} for more than "
-            f"{duration(_LONG_CALL_NS)}, {duration(total)} in total, the longest "
-            f"{duration(longest)} ({at(facts, table.start_ns[worst])}); "
+            f"{code(who, where)} calls {code(name, site)}, which blocks the {nouns.loop}: "
+            f"{plural(len(rows), 'time')} for more than {duration(_LONG_CALL_NS)}, "
+            f"{in_total(facts, total, longest, table.start_ns[worst])}; "
             f"{waited(nouns, max(wait.tasks for wait in waits), lost)}."
         )
         evidence = Evidence(

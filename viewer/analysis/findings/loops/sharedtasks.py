@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import (
     FOR_TASKS,
@@ -15,7 +15,7 @@ from viewer.analysis.findings.basis.waits import (
     place_in,
     users,
 )
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.words import code
 
@@ -102,8 +102,7 @@ def _finding(facts: Facts, awaited: _Awaited, victims: list[Wait], times: int) -
         f"Waited in vain: {users(facts.model, (wait.who for wait in victims))} awaited "
         f"{code(name_of(facts.model, task))}{place_in(worst.site)}, which was cancelled "
         f"{often} as another one that awaited it gave up: {plural(len(victims), 'wait')}, "
-        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
-        f"({at(facts, worst.start_ns)}). A time-out cancels the task that one awaits, for all "
-        f"who do: `await asyncio.shield(task)`."
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. A time-out cancels the task that "
+        f"one awaits, for all who do: `await asyncio.shield(task)`."
     )
     return Finding("wait in vain", lost, text, waits.evidence(worst))

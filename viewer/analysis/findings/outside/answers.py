@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import GIVEN_UP, LongWaits, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 
 _MS = 1_000_000
@@ -40,8 +40,8 @@ def no_answer(facts: Facts) -> Iterator[Finding]:
         tasks: list[Who] = [("task", model.owners.owner[i]) for i in rows]
         text = (
             f"Waited in vain: {users(model, tasks)}{place_in(site)} awaited `{what}`: "
-            f"{plural(len(rows), 'wait')}, {duration(lost)} in total, the longest "
-            f"{duration(ns)} ({at(facts, slices.start_ns[worst])}), and no answer came: each "
+            f"{plural(len(rows), 'wait')}, "
+            f"{in_total(facts, lost, ns, slices.start_ns[worst])}, and no answer came: each "
             f"was given up or is not over. Give the call a time-out of its own that is "
             f"shorter, and look at the other end."
         )

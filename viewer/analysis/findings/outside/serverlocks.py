@@ -23,7 +23,7 @@ from viewer.analysis.findings.basis.databases import (
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
@@ -85,10 +85,10 @@ def _of_sessions(
         who = users(facts.model, (call.who for call in freed.waits))
         text = (
             f"Database locked: {who} waited in `{worst.name}`{place_in(worst.site)}: "
-            f"{plural(len(freed.waits), 'wait')}, {duration(lost)} in total, the longest "
-            f"{duration(worst.ns)} ({at(facts, worst.start_ns)}), and all ended when "
-            f"{users(facts.model, holders)} asked the database again"
-            f"{place_in(freed.pauses[0].site)}{f', {did} until then' if did else ''}. No "
+            f"{plural(len(freed.waits), 'wait')}, "
+            f"{in_total(facts, lost, worst.ns, worst.start_ns)}, and all ended when "
+            f"{users(facts.model, holders)} asked the database "
+            f"again{place_in(freed.pauses[0].site)}{f', {did} until then' if did else ''}. No "
             f"transaction was open meanwhile, so it most likely had a lock of its session "
             f"(`pg_advisory_lock`, `get_lock`), which a commit does not end. Do slow work "
             f"without it, or take one that ends with the transaction "

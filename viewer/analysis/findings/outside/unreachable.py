@@ -3,13 +3,13 @@
 import re
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.databases import awaits_of, calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import Group, sites
 from viewer.analysis.findings.basis.takers import askers
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.states import mentioned, stack_of
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import IO
@@ -38,11 +38,10 @@ def unreachable(
     text = (
         f"Waited in vain: {users(facts.model, (wait.who for wait in vain))} in {sites(vain)} "
         f"gave up waiting for a {group.pool.slot} of {group.pool.of}: "
-        f"{plural(len(vain), 'wait')}, {duration(lost)} in total, the longest "
-        f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). Nobody got one: the pool itself "
-        f"tried to connect, {plural(attempts, 'time')} that the trace shows, and has no "
-        f"connection to give. Look whether the server is up and at that address; the pool's "
-        f"log has the error."
+        f"{plural(len(vain), 'wait')}, {in_total(facts, lost, worst.ns, worst.start_ns)}. "
+        f"Nobody got one: the pool itself tried to connect, {plural(attempts, 'time')} that "
+        f"the trace shows, and has no connection to give. Look whether the server is up and "
+        f"at that address; the pool's log has the error."
     )
     return Finding("wait in vain", lost, text, waits.evidence(worst))
 

@@ -11,7 +11,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import sites
 from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.pools.slots import come_over_time
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.trace.columns import AWAIT
@@ -184,10 +184,9 @@ def _finding(
         f"Pool exhausted: {users(model, served)} {'serves' if is_one else 'serve'} "
         f"{users(model, (one.wait.who for one in queued))} in turn, as a pool of "
         f"{'one' if is_one else len(served)}. {plural(len(queued), 'call')} in "
-        f"{sites([one.wait for one in queued])} waited for their turn: {duration(lost)} in "
-        f"total, the longest {duration(worst.queued_ns)} "
-        f"({at(facts, worst.wait.start_ns)}). Each request takes {duration(mean)}"
-        f"{f', {did.text}' if did.text else ''}. Let several such tasks take from the queue, "
-        f"or do less for each request before its answer."
+        f"{sites([one.wait for one in queued])} waited for their turn: "
+        f"{in_total(facts, lost, worst.queued_ns, worst.wait.start_ns)}. Each request takes "
+        f"{duration(mean)}{f', {did.text}' if did.text else ''}. Let several such tasks take "
+        f"from the queue, or do less for each request before its answer."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst.wait), behind=did.behind)

@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import PUTS, LongWaits, Wait, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 
 _MS = 1_000_000
@@ -46,11 +46,11 @@ def _finding(
     did = doing(facts, [(who, since, until) for who in enders])
     consumer = users(facts.model, enders)
     text = (
-        f"Slow consumer: {users(facts.model, (wait.who for wait in found))}"
-        f"{place_in(worst.site)} waited for room in a queue: {plural(len(found), 'wait')} in "
-        f"`{worst.name}`, {duration(lost)} in total, the longest {duration(worst.ns)} "
-        f"({at(facts, worst.start_ns)}). Only {consumer} empties it"
-        f"{f', {did}' if did else ''}. If they should not wait, take several items at once, "
+        f"Slow consumer: "
+        f"{users(facts.model, (wait.who for wait in found))}{place_in(worst.site)} waited for "
+        f"room in a queue: {plural(len(found), 'wait')} in `{worst.name}`, "
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Only {consumer} empties "
+        f"it{f', {did}' if did else ''}. If they should not wait, take several items at once, "
         f"use more consumers, or drop what has no room."
     )
     return Finding("slow consumer", lost, text, waits.evidence(worst))

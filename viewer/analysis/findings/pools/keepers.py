@@ -3,14 +3,14 @@
 from collections import Counter
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import Group, sites
 from viewer.analysis.findings.basis.takers import is_talk, size, used
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.waited import package_of
 
@@ -33,11 +33,11 @@ def kept_in_use(
     all_of = f"all {plural(slots, slot)}" if slots > 1 else f"the only {slot}"
     text = (
         f"Pool exhausted: {users(facts.model, found)} {verb} "
-        f"{all_of if slots else f'the {slot}s'} of {group.pool.of}"
-        f"{f', {did}' if did else ''}. Meanwhile "
+        f"{all_of if slots else f'the {slot}s'} of "
+        f"{group.pool.of}{f', {did}' if did else ''}. Meanwhile "
         f"{users(facts.model, (wait.who for wait in vain))} waited for one in {sites(vain)} "
-        f"and gave up: {plural(len(vain), 'wait')}, {duration(lost)} in total, the longest "
-        f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). Keep it for less time, or raise "
+        f"and gave up: {plural(len(vain), 'wait')}, "
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Keep it for less time, or raise "
         f"the number of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst))

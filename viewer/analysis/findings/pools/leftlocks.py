@@ -3,11 +3,11 @@
 from bisect import bisect_right
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import sites
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.trace.sites import is_library
@@ -35,10 +35,9 @@ def left_by_job(facts: Facts, waits: LongWaits, vain: list[Wait], lost: int) -> 
     text = (
         f"Slots never returned: {who} waited for a {worst.name} in "
         f"{place_in(where).removeprefix(' in ') or sites(vain)} in vain: "
-        f"{plural(len(vain), 'wait')}, {duration(lost)} in total, the longest "
-        f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). "
-        f"{code(name_of(facts.model, ('thread', took.thread)))} acquired it"
-        f"{_acquired(facts, hold, took)}, and nobody has released it since. "
+        f"{plural(len(vain), 'wait')}, {in_total(facts, lost, worst.ns, worst.start_ns)}. "
+        f"{code(name_of(facts.model, ('thread', took.thread)))} acquired "
+        f"it{_acquired(facts, hold, took)}, and nobody has released it since. "
         f"{_step(facts, took)}"
     )
     return Finding("slots never returned", lost, text, waits.evidence(worst))

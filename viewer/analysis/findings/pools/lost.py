@@ -17,7 +17,7 @@ from viewer.analysis.findings.basis.waits import (
     place_in,
     users,
 )
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.unreachable import unreachable
 from viewer.analysis.findings.pools.keepers import kept_in_use
 from viewer.analysis.findings.pools.leftlocks import left_by_job
@@ -70,8 +70,7 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     text = (
         f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
         f"a {slot} of {group.pool.of} in {sites(vain)} {ends}: {plural(len(vain), 'wait')}, "
-        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
-        f"({at(facts, worst.start_ns)}). Nobody gave one back in that time"
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Nobody gave one back in that time"
     )
     if had:
         are_gone = all(waits.ends_ns(who) < worst.end_ns - VAIN_NS for who in had)
@@ -242,10 +241,9 @@ def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         worst = max(vain, key=lambda wait: wait.ns)
         text = (
             f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited "
-            f"in {sites(vain)} {blocked.why}: {plural(len(vain), 'wait')}, {duration(lost)} "
-            f"in total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), all "
-            f"in vain, since {users(facts.model, [holder])} {_end(facts, holder)} without "
-            f"releasing it. "
+            f"in {sites(vain)} {blocked.why}: {plural(len(vain), 'wait')}, "
+            f"{in_total(facts, lost, worst.ns, worst.start_ns)}, all in vain, since "
+            f"{users(facts.model, [holder])} {_end(facts, holder)} without releasing it. "
             f"Acquire it with `with`, or release it in a `finally`."
         )
         yield Finding("slots never returned", lost, text, waits.evidence(worst))
@@ -272,9 +270,8 @@ def _lost_in_cancel(
     text = (
         f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
         f"an asyncio.Lock in {sites(vain)} in vain: {plural(len(vain), 'wait')}, "
-        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
-        f"({at(facts, worst.start_ns)}). Nobody released it in that time; {who} was "
-        f"cancelled shortly before and may have had it. Acquire it with `async with`, or "
-        f"release it in a `finally`."
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Nobody released it in that time; "
+        f"{who} was cancelled shortly before and may have had it. Acquire it with `async "
+        f"with`, or release it in a `finally`."
     )
     return Finding("slots never returned", lost, text, waits.evidence(worst))

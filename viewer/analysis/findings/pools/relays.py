@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import sites
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.words import code
 
@@ -102,8 +102,8 @@ def _finding(facts: Facts, served: list[_Served], tasks: list[int], size: int) -
     text = (
         f"Pool exhausted: {users(model, (one.wait.who for one in late))} waited in "
         f"{sites([one.wait for one in late])} until {name} could begin for them: "
-        f"{plural(len(late), 'wait')} lost {duration(lost)} in total, the longest "
-        f"{duration(worst.queued_ns)} ({at(facts, worst.wait.start_ns)}). It runs {size} at a "
+        f"{plural(len(late), 'wait')} lost "
+        f"{in_total(facts, lost, worst.queued_ns, worst.wait.start_ns)}. It runs {size} at a "
         f"time, and the next one begins as one of them ends; each takes {duration(mean)} on "
         f"average{f', {did.text}' if did.text else ''}. Raise that limit (`max_clients`, "
         f"`limit`)"

@@ -11,7 +11,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import Group, Held, Hold, groups, holds_of, sites
 from viewer.analysis.findings.basis.takers import said, size
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.pools.lost import had_one, never_released, never_returned
 from viewer.analysis.findings.pools.stalled import stalled_slots
 from viewer.analysis.findings.pools.unawaited import given_up_on
@@ -94,11 +94,10 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
             waiting = {wait.who for wait in group.waits}
             who = f"{users(facts.model, waiting)} waited for one of"
     text = (
-        f"Pool exhausted: {who} {slots} of "
-        f"{group.pool.of}. {plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
-        f"{duration(lost)} in total, the longest {duration(worst.ns)} "
-        f"({at(facts, worst.start_ns)}). Each {slot} goes to the next who waits after "
-        f"{duration(mean)} on average{f', {did.text}' if did.text else ''}. "
+        f"Pool exhausted: {who} {slots} of {group.pool.of}. "
+        f"{plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Each {slot} goes to the next who "
+        f"waits after {duration(mean)} on average{f', {did.text}' if did.text else ''}. "
         f"{given_up_on(facts, holds)}Keep it for less time, or raise the number of {slot}s."
     )
     return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.behind)

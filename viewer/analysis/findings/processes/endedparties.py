@@ -3,10 +3,10 @@ it, or that should have come, has ended."""
 
 from collections.abc import Iterator
 
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
-from viewer.analysis.findings.basis.words import at, processes
+from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, stack_of
@@ -123,9 +123,9 @@ def _finding(
     waited = f"in `{what}`" if is_barrier else f"for a {what} of `multiprocessing`"
     text = (
         f"{'Waited in vain' if is_barrier else 'Slots never returned'}: "
-        f"{processes(facts, waiting)}"
-        f"{place_in(site)} waited {waited}: {plural(len(found), 'wait')}, {duration(lost)} in "
-        f"total, the longest {duration(ns)} ({at(facts, table.start_ns[worst])}). {ended}"
+        f"{processes(facts, waiting)}{place_in(site)} waited {waited}: "
+        f"{plural(len(found), 'wait')}, {in_total(facts, lost, ns, table.start_ns[worst])}. "
+        f"{ended}"
         + (
             " and never came. Let those who wait know: `abort()` the barrier when one of them "
             "fails."

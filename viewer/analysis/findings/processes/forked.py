@@ -8,7 +8,7 @@ from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at, processes
+from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
@@ -103,11 +103,10 @@ def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
     text = (
         f"Slots never returned: {code(Family.of(model).name(process))}{place_in(site)} waited "
         f"for a lock or semaphore of `multiprocessing`: {plural(len(waits), 'wait')}, "
-        f"{duration(lost)} in total, the longest {duration(ns)} "
-        f"({at(facts, table.start_ns[worst])}). {code(one.name)} was killed by "
-        f"{signal_name(one.told.signal)} before ({at(facts, one.end_ns)}) and may "
-        f"have had it: what a killed process has is never given back. End processes so that "
-        f"they can release it."
+        f"{in_total(facts, lost, ns, table.start_ns[worst])}. {code(one.name)} was killed by "
+        f"{signal_name(one.told.signal)} before ({at(facts, one.end_ns)}) and may have had "
+        f"it: what a killed process has is never given back. End processes so that they can "
+        f"release it."
     )
     evidence = Evidence(
         table.start_ns[worst], ns, model.thread_names[thread], tid=model.threads[thread].tid,
@@ -176,9 +175,8 @@ def left_in_parent(facts: Facts, vain: list[Wait]) -> Finding | None:
     of = {waits.process(wait.who) for wait in vain}
     who = users(model, (wait.who for wait in vain)) if len(of) == 1 else processes(facts, of)
     text = (
-        f"Waited in vain: {who}{place_in(worst.site)} "
-        f"gave up {plural(len(vain), 'wait')} in `{worst.name}`, {duration(lost)} in total, "
-        f"the longest {duration(worst.ns)} ({at(facts, worst.start_ns)}), {what} {parent}, "
+        f"Waited in vain: {who}{place_in(worst.site)} gave up {plural(len(vain), 'wait')} in "
+        f"`{worst.name}`, {in_total(facts, lost, worst.ns, worst.start_ns)}, {what} {parent}, "
         f"from which {'this process was' if len(of) == 1 else 'they were'} forked: a fork "
         f"copies no thread but the one that calls it. {then} (`os.register_at_fork`, "
         f"gunicorn's `post_fork`)."

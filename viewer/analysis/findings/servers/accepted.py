@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.calls import asks_for_clients
 from viewer.analysis.findings.basis.databases import database_locked
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.servers.oneserver import one_server
 from viewer.analysis.findings.servers.servers import servers_busy
 from viewer.analysis.ledger.circles import Who
@@ -100,9 +100,9 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
         )
         text = (
             f"Pool exhausted: connections to port {port} waited until somebody accepted them: "
-            f"{plural(len(late), 'connection')}, {duration(lost)} in total, the longest "
-            f"{duration(ns)} ({at(facts, worst.since_ns)}). Meanwhile {who} busy: {did.text}. "
-            f"Serve with more workers or threads, or make {function} shorter."
+            f"{plural(len(late), 'connection')}, {in_total(facts, lost, ns, worst.since_ns)}. "
+            f"Meanwhile {who} busy: {did.text}. Serve with more workers or threads, or make "
+            f"{function} shorter."
         )
         evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, did.site)
         behind = _locked_at(facts, late) or did.behind

@@ -9,7 +9,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import longest_rows, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, mentioned, stack_of
@@ -87,7 +87,7 @@ def _finding(
     text = (
         f"Pool exhausted: {name} has {slots} children, as many as it may have, and waits for "
         f"the end of one before it takes the next connection: {plural(len(waits), 'wait')}, "
-        f"{duration(lost)} in total, the longest {duration(ns)} ({at(facts, start)})"
+        f"{in_total(facts, lost, ns, start)}"
         f"{f'. Its children spent {did.text}' if did.text else ''}"
         f"{_clients(facts, thread, waits)}. Raise `max_children`, or do what is slow "
         f"elsewhere."

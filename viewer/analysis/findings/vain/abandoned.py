@@ -22,7 +22,7 @@ from viewer.analysis.findings.basis.waits import (
     place_in,
     users,
 )
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, READY
@@ -65,13 +65,13 @@ def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         waits.told.update(wait.slice for wait in vain)
         worst = max(vain, key=lambda wait: wait.ns)
         text = (
-            f"Waited in vain: {users(facts.model, (wait.who for wait in vain))}"
-            f"{place_in(worst.site)} waited for room in a queue: "
-            f"{plural(len(vain), 'wait')} in `{worst.name}`, {duration(lost)} in total, the "
-            f"longest {duration(worst.ns)} ({at(facts, worst.start_ns)}). Whoever had emptied "
-            f"it, {users(facts.model, enders)}, had ended{_how(facts, enders)} "
-            f"{at(facts, gone_ns)}. End the producers with their "
-            f"consumers: keep both in one group, or give `put` a time-out."
+            f"Waited in vain: "
+            f"{users(facts.model, (wait.who for wait in vain))}{place_in(worst.site)} waited "
+            f"for room in a queue: {plural(len(vain), 'wait')} in `{worst.name}`, "
+            f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Whoever had emptied it, "
+            f"{users(facts.model, enders)}, had ended{_how(facts, enders)} "
+            f"{at(facts, gone_ns)}. End the producers with their consumers: keep both in one "
+            f"group, or give `put` a time-out."
         )
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import (
@@ -16,7 +16,7 @@ from viewer.analysis.findings.basis.waits import (
     place_in,
     users,
 )
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.outside import other_stream
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import mentioned
@@ -85,8 +85,8 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
         who: list[Who] = [("task", owner[i]) for i in found]
         text = (
             f"Waited in vain: {users(facts.model, who)}{place_in(site)} gave up "
-            f"{plural(len(found), 'wait')} in `{kind.name}`, {duration(lost)} in total, the "
-            f"longest {duration(longest)} ({at(facts, slices.start_ns[worst])}): "
+            f"{plural(len(found), 'wait')} in `{kind.name}`, "
+            f"{in_total(facts, lost, longest, slices.start_ns[worst])}: "
             f"{kind.why.format(others=_others(facts, worst) if kind.reads else '')}"
         )
         evidence = facts.evidence(

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 
 # Half a second was lost after all who had ended such waits had failed, one of them after
@@ -44,12 +44,13 @@ def failed_server(facts: Facts) -> Iterator[Finding]:
         waits.told.update(wait.slice for wait in found.vain)
         worst = max(found.vain, key=lambda wait: wait.ns)
         text = (
-            f"Waited in vain: {users(facts.model, (wait.who for wait in found.vain))}"
-            f"{place_in(site)} waited for `{name}`: {plural(len(found.vain), 'wait')}, "
-            f"{duration(found.lost_ns)} in total, the longest {duration(worst.ns)} "
-            f"({at(facts, worst.start_ns)}). {users(facts.model, found.who)}, which had ended "
-            f"such waits, failed ({', '.join(found.classes)}) {at(facts, found.last_ns)}. "
-            f"Mend that exception, and let those who wait know when such a task ends."
+            f"Waited in vain: "
+            f"{users(facts.model, (wait.who for wait in found.vain))}{place_in(site)} waited "
+            f"for `{name}`: {plural(len(found.vain), 'wait')}, "
+            f"{in_total(facts, found.lost_ns, worst.ns, worst.start_ns)}. "
+            f"{users(facts.model, found.who)}, which had ended such waits, failed "
+            f"({', '.join(found.classes)}) {at(facts, found.last_ns)}. Mend that exception, "
+            f"and let those who wait know when such a task ends."
         )
         yield Finding("wait in vain", found.lost_ns, text, waits.evidence(worst))
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.handed import EVENTS, started_for, was_woken
 from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 
@@ -64,10 +64,10 @@ def failed_thread(facts: Facts) -> Iterator[Finding]:
         ]
         whos: list[Who] = [("thread", thread) for thread in failed]
         text = (
-            f"Waited in vain: {users(facts.model, (wait.who for wait in alike))}"
-            f"{place_in(worst.site)} gave up {plural(len(alike), 'wait')} in `{worst.name}`, "
-            f"{duration(lost)} in total, the longest {duration(worst.ns)} "
-            f"({at(facts, worst.start_ns)}): {users(facts.model, whos)} "
+            f"Waited in vain: "
+            f"{users(facts.model, (wait.who for wait in alike))}{place_in(worst.site)} gave "
+            f"up {plural(len(alike), 'wait')} in `{worst.name}`, "
+            f"{in_total(facts, lost, worst.ns, worst.start_ns)}: {users(facts.model, whos)} "
             f"{_how(facts, failed)}"
         )
         if between:

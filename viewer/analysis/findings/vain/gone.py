@@ -4,12 +4,12 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
@@ -114,11 +114,10 @@ def _finding(
     text = (
         f"Waited in vain: {code(model.thread_names[thread])}{place_in(site)} waited for an "
         f"item of a queue or pipe of `multiprocessing`: {plural(len(found), 'wait')}, "
-        f"{duration(lost)} in total, the longest {duration(ns)} "
-        f"({at(facts, table.start_ns[worst])}). {code(one.name)}{others} had ended {how} "
-        f"({at(facts, one.end_ns)}), and nothing came any more. Look at why it ended, and "
-        f"wait for `process.sentinel` as well (`multiprocessing.connection.wait`), or use a "
-        f"time-out and ask `is_alive`."
+        f"{in_total(facts, lost, ns, table.start_ns[worst])}. {code(one.name)}{others} had "
+        f"ended {how} ({at(facts, one.end_ns)}), and nothing came any more. Look at why it "
+        f"ended, and wait for `process.sentinel` as well (`multiprocessing.connection.wait`), "
+        f"or use a time-out and ask `is_alive`."
     )
     start, end = table.start_ns[worst], table.end_ns[worst]
     evidence = facts.evidence(("thread", thread), start, end - start, site)

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.vain.afterothers import LONG_WAITS, SLOTS, is_result
 from viewer.trace.sites import is_library
 
@@ -59,9 +59,9 @@ def _finding(facts: Facts, waits: LongWaits, found: list[Wait], lost: int) -> Fi
     how += f", {still} of them not over at the end of the trace" if still else ""
     why = Blockers(facts).of(worst)
     text = (
-        f"Long waits: {users(facts.model, (wait.who for wait in found))}"
-        f"{place_in(worst.site)} waited in vain in `{worst.name}`: {how}, {duration(lost)} in "
-        f"total, the longest {duration(worst.ns)} ({at(facts, worst.start_ns)})"
+        f"Long waits: "
+        f"{users(facts.model, (wait.who for wait in found))}{place_in(worst.site)} waited in "
+        f"vain in `{worst.name}`: {how}, {in_total(facts, lost, worst.ns, worst.start_ns)}"
     )
     if why is None:
         text += _enders(facts, waits, found)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import plural
 from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import GIVEN_UP, LongWaits, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import mentioned
 from viewer.trace.sites import is_library, place_of
@@ -130,14 +130,12 @@ def _finding(facts: Facts, ones: list[_Read], others: list[_Read], lost: int) ->
     wait = "wait" if many else "waits"
     text = (
         f"Waited in vain: {users(facts.model, one)}{place_in(worst.site)} {wait} in "
-        f"{_how(facts, worst)}, while {users(facts.model, two)}"
-        f"{place_in(other.site)}, most likely at the other end, {wait} in "
-        f"{_how(facts, other)}, each for the other to send, until "
-        f"{'the first gave up' if not worst.is_open else 'the end of the trace'}: "
-        f"{plural(len(ones), 'wait')}, "
-        f"{duration(lost)} in total, the longest {duration(ns)} "
-        f"({at(facts, worst.start_ns)}). If an answer was due, send what the other end still "
-        f"waits for (a newline, the whole length, `write_eof`), or let it answer before."
+        f"{_how(facts, worst)}, while {users(facts.model, two)}{place_in(other.site)}, most "
+        f"likely at the other end, {wait} in {_how(facts, other)}, each for the other to "
+        f"send, until {'the first gave up' if not worst.is_open else 'the end of the trace'}: "
+        f"{plural(len(ones), 'wait')}, {in_total(facts, lost, ns, worst.start_ns)}. If an "
+        f"answer was due, send what the other end still waits for (a newline, the whole "
+        f"length, `write_eof`), or let it answer before."
     )
     evidence = facts.evidence(("task", worst.task), worst.start_ns, ns, worst.site)
     return Finding("wait in vain", lost, text, evidence)

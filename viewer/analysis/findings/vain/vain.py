@@ -21,7 +21,7 @@ from viewer.analysis.findings.basis.waits import (
     place_in,
     users,
 )
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.processes.forked import killed, left_in_parent, locked_at_fork
 from viewer.analysis.findings.vain.abandoned import no_consumer
 from viewer.analysis.ledger.circles import Who
@@ -245,8 +245,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         who = users(facts.model, (wait.who for wait in vain))
         text = (
             f"Waited in vain: {who}{place_in(site)} gave up {plural(len(vain), 'wait')} in "
-            f"`{name}`, {duration(lost)} in total, the longest {duration(worst.ns)} "
-            f"({at(facts, worst.start_ns)})"
+            f"`{name}`, {in_total(facts, lost, worst.ns, worst.start_ns)}"
         )
         if why is not None:
             text += f"; the longest was {why.why}"
