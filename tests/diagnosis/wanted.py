@@ -153,9 +153,7 @@ WANTED: dict[str, Wanted] = {
         "lock convoy", ("api-N", "recv", r"f01\w+.py"), ("requests",)
     ),
     "f02_run_in_executor_from_its_thread": Wanted(
-        "deadlock|thread-pool starvation",
-        ("export", "load", "pool"),
-        missed="what the coroutine waits for may come second",
+        "deadlock|thread-pool starvation", ("export", "load", "pool")
     ),
     "f03_stdout_pipe_blocks_loop": Wanted("loop blocked", ("write", r"f03\w+.py:21")),
     "f04_async_generator_holds_session": Wanted(

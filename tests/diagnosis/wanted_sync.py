@@ -197,7 +197,6 @@ SYNC: dict[str, Wanted] = {
         "wait in vain",
         ("ask", "Event"),
         ("gevent",),
-        missed="they may pace something; a greenlet that fails is recorded as done",
     ),
     "r17_nested_connect": Wanted(
         "deadlock|slots never returned",

@@ -127,6 +127,31 @@ def test_ends(tmp_path: Path) -> None:
     assert made["fails"].states == ["ready", "running", "ready", "running"]
 
 
+def test_failed_where_the_program_handles_the_errors_of_its_hub(tmp_path: Path) -> None:
+    """gevent asks the hub, on which the program may have put a function of its own."""
+
+    def fails() -> None:
+        raise ValueError
+
+    def leaves() -> None:
+        raise gevent.GreenletExit
+
+    def works() -> int:
+        gevent.sleep(0)
+        return 1
+
+    def main() -> None:
+        gevent.get_hub().handle_error = lambda *of: None
+        gevent.joinall([gevent.spawn(fails), gevent.spawn(leaves), gevent.spawn(works)])
+
+    summary = record_greenlets(main, tmp_path)
+    assert {coro: task_of(summary, coro).end for coro in ("fails", "leaves", "works")} == {
+        "fails": "failed: ValueError",
+        "leaves": "done",
+        "works": "done",
+    }
+
+
 def test_woken_from_outside(tmp_path: Path) -> None:
     """By a timer, a socket, a time-out, another greenlet's end, and a thread of the pool."""
     suspended, tids = threading.Event(), list[int]()

@@ -56,8 +56,8 @@ def test_a_worker_failed_before_it_answered(tmp_path, what):
     assert found.text == (
         f"Waited in vain: 5 tasks `request` in `get` (cache.py:15) gave up 5 waits in "
         f"`{what}`, 2.51 s in total, the longest 503 ms (at 1.00 ms); nobody ended one; "
-        f"`worker` failed meanwhile. Look at what should have ended it, and whether it was "
-        f"ever started."
+        f"`worker` failed meanwhile (RuntimeError). Look at what should have ended it, and "
+        f"whether it was ever started."
     )
 
 

@@ -27,7 +27,7 @@ static PyObject *on_gone; /* called with a weak reference when its greenlet is g
 static PyTypeObject *hub_type; /* NULL: gevent is not there */
 static PyObject *own_types;    /* a tuple */
 static PyObject *thread_code;  /* threading.Thread._bootstrap's; NULL: not known */
-static PyObject *str_run, *str_own_run, *str_name, *str_target, *str_thread_name;
+static PyObject *str_run, *str_own_run, *str_name, *str_target, *str_thread_name, *str_exception;
 
 int greenlets_is_own(PyObject *object)
 {
@@ -200,9 +200,20 @@ int greenlets_is_over(const known_greenlet *known)
     return !known->ref || (greenlet_api.started(object) && !greenlet_api.active(object));
 }
 
+/* gevent's keep what they failed with, also where the program handles the errors of its hub itself. */
+static uint32_t failure_kept_by(PyObject *object)
+{
+    PyObject *kept = hub_type && _PyType_Lookup(Py_TYPE(object), str_exception) ? plain_attribute(object, str_exception) : NULL;
+    uint32_t failure = kept && PyExceptionInstance_Check(kept) ? codes_type_name(kept) : 0;
+    Py_XDECREF(kept);
+    return failure;
+}
+
 void greenlets_end(thread_buffer *b, uint64_t tick, known_greenlet *known, PyObject *raised, PyObject *result)
 {
     int was_killed = known->is_killed || (result && greenlet_api.exit && PyObject_TypeCheck(result, (PyTypeObject *)greenlet_api.exit));
+    if (known->id && known->ref && !raised && !was_killed && !known->failure)
+        known->failure = failure_kept_by((PyObject *)(uintptr_t)known->object);
     if (known->id && (raised || known->failure))
         ring_emit(b, tick, REC_STEP_DONE, OUTCOME_FAILED, known->id,
                   raised ? codes_type_name(raised) : known->failure, 0);
@@ -266,8 +277,9 @@ int greenlets_setup(void **interface, void (*lost)(thread_buffer *b))
         str_name = PyUnicode_InternFromString("name");
         str_target = PyUnicode_InternFromString("_target");
         str_thread_name = PyUnicode_InternFromString("_name");
+        str_exception = PyUnicode_InternFromString("exception");
     }
-    if (!on_gone || !str_run || !str_own_run || !str_name || !str_target || !str_thread_name)
+    if (!on_gone || !str_run || !str_own_run || !str_name || !str_target || !str_thread_name || !str_exception)
         return -1;
     greenlet_api = (greenlet_interface){
         .type = (PyTypeObject *)interface[API_TYPE],

@@ -370,11 +370,14 @@ def _gave_up_together(facts: Facts, found: list[Wait]) -> bool:
 
 
 def _failures(facts: Facts, found: list[Wait]) -> str:
-    """`; `worker` failed meanwhile`: tasks that ended with an exception while all waited."""
+    """`; `worker` failed meanwhile (KeyError)`: tasks that ended so while all waited."""
     if len(found) < _LOOKS or any(wait.who[0] != "task" for wait in found):
         return ""
     failed = _failed(facts, found)
-    return f"; {users(facts.model, failed)} failed meanwhile" if failed else ""
+    if not failed:
+        return ""
+    how = {facts.ledger.how_it_ended(task).removeprefix(s.FAILED_PREFIX) for _, task in failed}
+    return f"; {users(facts.model, failed)} failed meanwhile ({', '.join(sorted(how)[:2])})"
 
 
 def _failed(facts: Facts, found: list[Wait]) -> set[Who]:
