@@ -227,7 +227,6 @@ SYNC: dict[str, Wanted] = {
     "s08_bounded_queue_between_processes": Wanted(
         "slow consumer|lock convoy",
         ("decode", "train|MainThread"),
-        missed="waits in put of a queue between processes are not added up",
     ),
     "s09_file_looked_for_every_millisecond": Wanted("busy loop", ("watcher", "wait_for_file")),
     "s10_tool_runs_under_a_lock": Wanted("lock convoy", ("convert-N", "poll|wait|run|child")),

@@ -78,6 +78,26 @@ def test_what_came_before_the_child_was_not_for_its_end(tmp_path: Path) -> None:
     assert Elsewhere.of(model).children_of_calls() == {}
 
 
+@pytest.mark.parametrize("what", ["sleep", "socket.recv"])
+def test_what_the_program_did_itself_was_not_for_the_end_of_a_child(
+    tmp_path: Path, what: str
+) -> None:
+    """It does so for each item, and joins the child when that has ended long ago."""
+    family, main = parent()
+    child = family.fork(main, MS, 101, name="decode")
+    family.main(child).running(2 * MS).end(25 * MS)
+    for n in range(4):
+        at = (10 + n * 20) * MS
+        site = "/app/service.py:14 train"
+        _ = main.sleep(at, site) if what == "sleep" else main.io(at, what, site=site)
+        main.running(at + 20 * MS)
+    family.ended(main, child, 100 * MS, status=0)
+    main.end(101 * MS)
+    family.first.ended(102 * MS)
+    model = build_model(read_trace(family.write(tmp_path)))
+    assert Elsewhere.of(model).children_of_calls() == {}
+
+
 def test_several_children_at_one_line(tmp_path: Path) -> None:
     """`for child in children: child.wait()`: each wait has its own child."""
     family, main = parent()

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 from tracer import schema as s
+from viewer.analysis.causes.looks import may_be_for_child
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts, windows_of
@@ -121,11 +122,14 @@ class Elsewhere:
                 if number >= 0
                 else commands.get((process, pid), f"pid {pid}")
             )
+            ended_ns = self.family.members[number].end_ns if number >= 0 else -1
             child = Child(number, pid, name)
             if thread >= 0:
                 told = self._ended.setdefault(thread, [])
                 before = max(told[-1][0] if told else 0, begun.get((process, pid), 0))
                 for row in self._rows_before(thread, at_ns, before, looks=True):
+                    if not may_be_for_child(self.model, row, ended_ns):
+                        break
                     if row not in self.message_of_row:
                         self.child_of_row[row] = child
                 told.append((at_ns, child))

@@ -68,6 +68,7 @@ from viewer.analysis.findings.pools.pools import (
     too_many_workers,
     workers_never_exit,
 )
+from viewer.analysis.findings.pools.processqueues import slow_reader
 from viewer.analysis.findings.pools.queued import jobs_in_queue
 from viewer.analysis.findings.pools.relays import relayed
 from viewer.analysis.findings.pools.runners import runner_findings
@@ -147,6 +148,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     tiny_jobs,  # awaits in turn
     manager_asked,  # awaits in turn
     slow_consumer,
+    slow_reader,  # slow consumer
     no_time_for_messages,  # slow consumer
     pool_starvation,  # thread-pool starvation
     runner_findings,  # thread-pool starvation
