@@ -319,14 +319,12 @@ SYNC: dict[str, Wanted] = {
         "busy loop",
         ("worker-N", "push"),
         ("requests",),
-        missed="one attempt after the other is not told from one request after the other",
     ),
     "v23_result_asked_for_in_redis": Wanted(
         "busy loop",
         ("web_N", "wait_for_result"),
         ("redis",),
         "REDIS_URL",
-        missed="one question after the other is not told from one command after the other",
     ),
     "v26_consumers_validate": Wanted(
         "GIL saturated", ("consumer-N", "handle"), ("jsonschema",)

@@ -60,6 +60,30 @@ def test_read(tmp_path: Path, signals: tuple[str, ...]) -> None:
         assert isinstance(read.args[s.ARG_FD], int)
 
 
+@pytest.mark.parametrize("signals", [SIGNALS, ("io",)])
+def test_read_through_a_buffer(tmp_path: Path, signals: tuple[str, ...]) -> None:
+    """What a buffer reads from its socket is told once, with its bytes."""
+
+    caller = threading.current_thread()
+
+    def send(to: socket.socket) -> None:
+        until_it_sleeps_in(caller, "readinto", "recv_into")
+        to.send(b"a line\n")
+
+    def run() -> None:
+        a, b = socket.socketpair()
+        with a, b, a.makefile("rb") as lines:
+            sender = threading.Thread(target=send, args=(b,))
+            sender.start()
+            lines.readline()
+            sender.join()
+
+    slices = io_slices(run, tmp_path / "t.pftrace", signals)
+    sizes = [each.args[s.ARG_BYTES] for each in slices if s.ARG_BYTES in each.args]
+    assert [each.args.get(s.ARG_BYTES) for each in slices if "recv_into" in each.name] == [7]
+    assert sizes == [7]
+
+
 def test_socket_select_and_sleep(tmp_path: Path) -> None:
     """Each call has the name that its users know."""
 

@@ -44,6 +44,7 @@ from viewer.analysis.findings.loops.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.loops.ticking import ticking_callbacks
 from viewer.analysis.findings.loops.turns import awaits_in_turn
 from viewer.analysis.findings.outside.answers import no_answer
+from viewer.analysis.findings.outside.asked import asks_again
 from viewer.analysis.findings.outside.busytimeouts import busy_time_out
 from viewer.analysis.findings.outside.heldback import held_back
 from viewer.analysis.findings.outside.heldup import held_up
@@ -142,6 +143,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     task_leak,
     busy_loop,
     spinning_threads,  # busy loop
+    asks_again,  # busy loop
     ticking_callbacks,  # busy loop
     awaits_in_turn,
     one_at_a_time,  # awaits in turn

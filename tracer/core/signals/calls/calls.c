@@ -74,7 +74,8 @@ static COLD void tell(thread_buffer *b, const slot *s, const call_frame *f, PyOb
 {
     if (gil_mode != GIL_WATCHED)
         calls_write_unwatched(b, f, s->name, s->class);
-    if (s->counts && f->outer_call == 0) {
+    /* Not for one whose bytes the calls made inside it, from frames of their own, have told already. */
+    if (s->counts && !f->is_part && f->serial == b->call_serial) {
         int64_t size = bytes_of(result);
         if (size >= 0)
             ring_emit(b, clock_tick(), REC_CALL_BYTES, 0, 0, (uint64_t)size, 0);

@@ -14,10 +14,11 @@
 /* What a thread was in before it entered a blocking call, to be restored on leaving it. */
 typedef struct {
     thread_buffer *buffer; /* NULL: not recorded */
-    uint64_t start_tick;   /* only where the GIL is not watched … */
-    uint8_t is_part;       /* … and whether to record the call around it, not this one */
+    uint64_t start_tick; /* only where the GIL is not watched */
+    uint8_t is_part;     /* the call around it is recorded, not this one */
     uint64_t switches;
     uint32_t generation;
+    uint32_t serial;
     const void *outer_frame;
     uint32_t outer_call;
     uint8_t outer_class;
@@ -49,9 +50,12 @@ static inline call_frame calls_enter(thread_buffer *b, uint32_t call, uint8_t bl
         b->call_frame = frame;
         b->call_serial++;
         b->call = call;
+    } else {
+        f.is_part = 1;
     }
+    f.serial = b->call_serial;
     if (gil_mode != GIL_WATCHED) {
-        f.is_part = f.outer_call == b->call && f.outer_frame == frame;
+        f.is_part |= f.outer_call == b->call && f.outer_frame == frame;
         f.start_tick = clock_tick();
         if (gil_mode == GIL_ABSENT && !f.outer_call) {
             b->libc_longest_fd = -1;

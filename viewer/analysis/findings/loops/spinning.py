@@ -6,20 +6,20 @@ from collections.abc import Container, Iterator
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
+from viewer.analysis.findings.basis.repeated import calls_by_thread
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
-from viewer.analysis.states import keys, marks, mentioned, numbers
+from viewer.analysis.states import marks, mentioned
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import (
     AWAIT,
     FAILED,
     IDLE_WAIT,
     IO,
-    LARGEST,
     LOCK_WAIT,
     SLEEP,
     STATE_MASK,
@@ -74,8 +74,6 @@ _WAIT = (
     "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
 )
 
-type _Calls = dict[tuple[int, int], list[int]]
-
 
 def spinning_threads(facts: Facts) -> Iterator[Finding]:
     """Threads that poll with tiny sleeps, with questions alone, or by connecting."""
@@ -103,46 +101,10 @@ def _finding(
     return Finding("busy loop", cost, text, evidence, about=about)
 
 
-def _by_thread(
-    facts: Facts, state: int, least: int, names: tuple[str, ...], mean_ns: int = LARGEST
-) -> _Calls:
-    """By thread and call its rows of States, of calls that are made this often, and on average
-    take so long at most."""
-    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
-    every, found = len(table.call_name), defaultdict[tuple[int, int], list[int]](list)
-    does_end = {name: model.trace.text(name).endswith(names) for name in {*table.call_name}}
-    named = bytes(map(does_end.__getitem__, table.call_name))
-    if 1 not in named:
-        return found
-    call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))
-    stats = engine.grouped_stats(table.start_ns, table.end_ns, call, every)
-    often = bytes(
-        int(is_named and count >= least)
-        for is_named, count in zip(named, stats.count, strict=True)
-    )
-    if 1 not in often:
-        return found
-    rows = engine.pick(facts.rows_of((state,), 0), table.row, memoryview(often))
-    who, calls, starts, ends = (
-        engine.take(column, rows, -1)
-        for column in (table.who, table.row, table.start_ns, table.end_ns)
-    )
-    alike = engine.pairs(who, calls)
-    none, own = memoryview(bytes(len(rows))), alike.number
-    tally = engine.tally(starts, ends, own, none, len(alike.head), 1)
-    wanted = bytes(
-        count >= least and total <= count * mean_ns
-        for count, total in zip(tally.count, tally.total, strict=True)
-    )
-    for n in engine.pick(engine.upto(0, len(rows)), own, memoryview(wanted)):
-        found[who[n], calls[n]].append(rows[n])
-    return found
-
-
 def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
     table, names = facts.model.states, facts.model.thread_names
     alike: dict[tuple[str, str], list[tuple[int, list[int]]]] = defaultdict(list)
-    for (thread, call), rows in _by_thread(facts, SLEEP, _POLLS, ("",), _POLL_NS).items():
+    for (thread, call), rows in calls_by_thread(facts, SLEEP, _POLLS, ("",), _POLL_NS).items():
         if len(rows) < _POLLS or thread in told:
             continue
         slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
@@ -205,11 +167,11 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
 def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
     """Threads that connect again and again, and never send or get anything."""
     table = facts.model.states
-    connects = _by_thread(facts, IO, _CONNECTS, (".connect", "connect_ex"))
+    connects = calls_by_thread(facts, IO, _CONNECTS, (".connect", "connect_ex"))
     if not connects:
         return
     used = Counter[int]()
-    for (thread, _), rows in _by_thread(facts, IO, 1, _USES).items():
+    for (thread, _), rows in calls_by_thread(facts, IO, 1, _USES).items():
         used[thread] += len(rows)
     for (thread, call), rows in connects.items():
         start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
@@ -296,7 +258,7 @@ def _questions(facts: Facts) -> Iterator[Finding]:
 def _empty_reads(facts: Facts) -> Iterator[Finding]:
     """Threads that read a socket that does not block, and mostly get nothing."""
     model, slices = facts.model, facts.model.trace.slices
-    calls = _by_thread(facts, IO, _READS, _READERS) if facts.samples else {}
+    calls = calls_by_thread(facts, IO, _READS, _READERS) if facts.samples else {}
     rows = {(row.pid, row.tid): row for row in facts.threads} if calls else {}
     for (thread, call), reads in calls.items():
         tid, pid = model.threads[thread].tid, model.pid(model.thread_process[thread])

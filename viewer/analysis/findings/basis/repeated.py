@@ -1,0 +1,80 @@
+"""Calls that a thread makes many times."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.states import keys, numbers
+from viewer.trace.columns import LARGEST, STATE_MASK, Column
+
+type Calls = dict[tuple[int, int], list[int]]
+
+
+class _Alike(NamedTuple):
+    """Rows of States by number of thread and call; by number one row, and how often,
+    0 where they are not wanted."""
+
+    rows: Column
+    number: Column
+    one: list[int]
+    times: list[int]
+
+
+def calls_by_thread(
+    facts: Facts, state: int, least: int, names: tuple[str, ...], mean_ns: int = LARGEST
+) -> Calls:
+    """By thread and call its rows of States, of calls that are made this often, and on average
+    take so long at most."""
+    found = defaultdict[tuple[int, int], list[int]](list)
+    alike = _alike(facts, state, least, names, mean_ns)
+    if alike is None:
+        return found
+    table, engine = facts.model.states, facts.model.trace.engine
+    wanted = memoryview(bytes(count > 0 for count in alike.times))
+    for n in engine.pick(engine.upto(0, len(alike.rows)), alike.number, wanted):
+        row = alike.rows[n]
+        found[table.who[row], table.row[row]].append(row)
+    return found
+
+
+def counts_by_thread(
+    facts: Facts, state: int, least: int, names: tuple[str, ...], mean_ns: int = LARGEST
+) -> dict[tuple[int, int], int]:
+    """The same, but only how many they are."""
+    alike = _alike(facts, state, least, names, mean_ns)
+    if alike is None:
+        return {}
+    table, rows = facts.model.states, zip(alike.one, alike.times, strict=True)
+    return {(table.who[row], table.row[row]): count for row, count in rows if count}
+
+
+def _alike(
+    facts: Facts, state: int, least: int, names: tuple[str, ...], mean_ns: int
+) -> _Alike | None:
+    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
+    every = len(table.call_name)
+    does_end = {name: model.trace.text(name).endswith(names) for name in {*table.call_name}}
+    named = bytes(map(does_end.__getitem__, table.call_name))
+    if 1 not in named:
+        return None
+    call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, call, every)
+    often = bytes(
+        int(is_named and count >= least)
+        for is_named, count in zip(named, stats.count, strict=True)
+    )
+    if 1 not in often:
+        return None
+    rows = engine.pick(facts.rows_of((state,), 0), table.row, memoryview(often))
+    who, calls, starts, ends = (
+        engine.take(column, rows, -1)
+        for column in (table.who, table.row, table.start_ns, table.end_ns)
+    )
+    alike = engine.pairs(who, calls)
+    none, own = memoryview(bytes(len(rows))), alike.number
+    tally = engine.tally(starts, ends, own, none, len(alike.head), 1)
+    counts = [
+        count if count >= least and total <= count * mean_ns else 0
+        for count, total in zip(tally.count, tally.total, strict=True)
+    ]
+    return _Alike(rows, own, [rows[head] for head in alike.head], counts)
