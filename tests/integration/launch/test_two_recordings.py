@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ import tracer
 from tests.conftest import Recorder
 from tests.support.launching import TIMEOUT_S
 from tests.support.validator.rules import validate
+from tracer import recorder
 from tracer.errors import BusyTraceError
+from tracer.output import open_trace
 from viewer.analysis.endings import How, end_of
 from viewer.trace.reader import read_trace
 
@@ -144,6 +147,28 @@ def test_children_do_not_keep_the_lock(tmp_path: Path) -> None:
     finally:
         os.close(writer)
         os.close(reader)
+
+
+def test_the_lock_ends_with_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a copy of the descriptor is left, as a child that was just forked has it."""
+    copies: list[int] = []
+
+    def open_and_copy(*args: Any, **options: Any) -> int:
+        fd = open_trace(*args, **options)
+        copies.append(os.dup(fd))
+        return fd
+
+    monkeypatch.setattr(recorder, "open_trace", open_and_copy)
+    try:
+        for _ in range(2):
+            tracer.start(tmp_path / "prog.pftrace")
+            tracer.stop()
+    finally:
+        for copy in copies:
+            os.close(copy)
+    assert len(copies) == 2
 
 
 def test_one_file_for_two_recordings_of_a_process(tmp_path: Path) -> None:

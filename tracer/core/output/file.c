@@ -20,16 +20,27 @@ static atomic_int is_held;
 enum { MOST_WAITS = 10 }; /* for the length of a pass each */
 enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* the final note, which says more, is longer */
 
-int trace_file_lock(int fd)
+static int set_lock(int fd, short type)
 {
 #ifdef F_OFD_SETLK
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fd, F_OFD_SETLK, &whole) < 0 && (errno == EAGAIN || errno == EACCES))
-        return EAGAIN;
+    struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole);
 #else
     (void)fd;
-#endif
+    (void)type;
     return 0;
+#endif
+}
+
+int trace_file_lock(int fd)
+{
+    return set_lock(fd, F_WRLCK) < 0 && (errno == EAGAIN || errno == EACCES) ? EAGAIN : 0;
+}
+
+void trace_file_unlock(const trace_file *f)
+{
+    if (private_fd_is_ours(&f->fd))
+        set_lock(f->fd.fd, F_UNLCK);
 }
 
 void trace_file_hold(int hold)

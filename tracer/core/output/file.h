@@ -37,9 +37,11 @@ typedef struct {
  * (or for a second). May be called from any thread. */
 void trace_file_hold(int hold);
 
-/* Locks the file to mark it as being recorded, until the last copy of the descriptor is closed. Returns 0,
+/* Locks the file to mark it as being recorded, until it is unlocked or the last copy of the descriptor is closed. Returns 0,
  * or EAGAIN if another recording holds the lock; 0 too where the file system has no locks. */
 int trace_file_lock(int fd);
+/* When the recording has ended. A child that was just forked may have a copy of the descriptor for a moment longer. */
+void trace_file_unlock(const trace_file *f);
 
 /* The calling thread blocks all signals, as long as it lives. */
 void trace_file_is_deaf(void);

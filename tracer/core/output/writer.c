@@ -510,6 +510,7 @@ static void finish(void)
     free(w.heap);
     w.heap = NULL;
     w.heap_capacity = 0;
+    trace_file_unlock(&w.file);
     close_files();
     w.running = 0;
 }
