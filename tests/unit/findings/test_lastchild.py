@@ -1,8 +1,10 @@
-"""The last of equal children, and the last job of a pool whose other workers are done."""
+"""The last of equal children, which waits or has more to do, and the last job of a pool whose
+other workers are done."""
 
 import pytest
 
 from tests.support.builder.family import Family
+from tests.support.builder.samples import SampleBuilder
 from tests.support.finding import MS
 from viewer.analysis.findings import Facts, find
 from viewer.trace.model import build_model
@@ -63,6 +65,87 @@ def test_the_last_child(tmp_path):
 )
 def test_children_that_are_no_fault(tmp_path, story):
     assert "slow answer" not in [one.finding for one in told(tmp_path, children(**story))]
+
+
+RUN = ("BaseProcess.run", "/usr/lib/python3.13/multiprocessing/process.py", 108)
+BEGIN = ("BaseProcess._bootstrap", "/usr/lib/python3.13/multiprocessing/process.py", 314)
+STACK = "/usr/lib/python3.13/multiprocessing/{}".format
+
+
+def partitions(
+    ns=1_000 * MS,
+    others=3,
+    targets=("work",),
+    waits=0,
+    sampled=True,
+    usual=50 * MS,
+    apart=False,
+):
+    """The first of the children computes longest; the others read from a pipe, too."""
+    family = Family("run.py")
+    main = family.first.thread("MainThread").native(0)
+    for n in range(others + 1):
+        target, start = targets[n % len(targets)], MS + n * MS
+        there = f"/app/run.py:{n if apart else 8} start"
+        child = family.fork(main, at=start, pid=101 + n, name=f"part-{n}", site=there)
+        thread, end = family.main(child).native(start + MS), start + (usual if n else ns)
+        if n:
+            frames = [f"/app/run.py:4 {target}", STACK("process.py:108 BaseProcess.run")]
+            frames.append(STACK("process.py:314 BaseProcess._bootstrap"))
+            stack = "\n".join(frames)
+            thread.io(start + 2 * MS, "os.read", site=frames[0], stack=stack)
+            thread.native(start + 3 * MS)
+        else:
+            samples = SampleBuilder(child)
+            for at in range(100 if sampled else 0):
+                crunch = ("crunch", "/app/run.py", 9)
+                samples.add(
+                    thread,
+                    start + 2 * MS + at * MS,
+                    BEGIN,
+                    RUN,
+                    (target, "/app/run.py", 4),
+                    crunch,
+                )
+            if waits:
+                thread.sleep(start + 100 * MS, site=WORK).native(start + 100 * MS + waits)
+        thread.end(end)
+        child.ended(end)
+    over = MS + ns + MS
+    main.io(20 * MS, "os.waitpid", site=REAP).native(over).end(over + MS)
+    family.first.ended(max(over, MS + others * MS + 60 * MS) + 2 * MS)
+    return family
+
+
+def test_the_last_child_has_more_to_do(tmp_path):
+    (found,) = uneven(tmp_path, partitions())
+    assert found.severity_ns == 947 * MS
+    assert found.text == (
+        "Uneven workers: `part-0` in `work` took 1.00 s, 3 others like it 50.0 ms, as a rule. "
+        "`MainThread` in `reap` (run.py:11) waited 947 ms in `os.waitpid` (at 54.0 ms) for "
+        "this one alone, 100 % of that time computing without the GIL in `crunch` (run.py:9, "
+        "100 % of 49 CPU samples). Share the work out in smaller pieces, or let all take the "
+        "next one from one queue."
+    )
+    assert found.evidence.site == REAP
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 540 * MS}, id="not long"),
+        pytest.param({"others": 2}, id="few"),
+        pytest.param({"usual": 260 * MS}, id="the others took long, too"),
+        pytest.param({"waits": 300 * MS}, id="it waits"),
+        pytest.param(
+            {"targets": ("serve", "work", "work", "work")}, id="it does something else"
+        ),
+        pytest.param({"sampled": False}, id="what it runs is not known"),
+        pytest.param({"apart": True}, id="they were begun at several lines"),
+    ],
+)
+def test_children_that_are_even(tmp_path, story):
+    assert uneven(tmp_path, partitions(**story)) == []
 
 
 def pool(last_ns=1_000 * MS, usual=100 * MS, count=4, same=True, awaited=True, workers=4):

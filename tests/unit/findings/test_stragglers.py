@@ -49,7 +49,6 @@ def test_everybody_waits_for_the_slowest(tmp_path):
         pytest.param({"usual_ns": 100 * MS}, id="it takes nine times as long"),
         pytest.param({"jobs": 4}, id="three others"),
         pytest.param({"waits": False}, id="nobody waits"),
-        pytest.param({"state": "native"}, id="it has more to compute"),
         pytest.param({"slow": 3}, id="three of six are slow"),
     ],
 )
@@ -57,6 +56,24 @@ def test_no_straggler(tmp_path, story):
     assert "last one alone" not in " ".join(
         one.text for one in find_in(tmp_path, batch(**story))
     )
+
+
+def test_the_last_job_has_more_to_do(tmp_path):
+    (found,) = find_in(tmp_path, batch(state="native"))
+    assert found.finding == "uneven workers"
+    assert found.text.startswith(
+        "Uneven workers: `probe` (status.py:9) on `probe_5` took 900 ms, 5 others like it "
+        "30.0 ms, as a rule. `MainThread` in `page` (status.py:22) waited 870 ms in "
+        "`Future.result` (at 30.0 ms) for this one alone, 100 % of that time computing "
+        "without the GIL. Share"
+    )
+
+
+@pytest.mark.parametrize(
+    "story", [{"slow_ns": 520 * MS}, {"jobs": 4}, {"waits": False}, {"usual_ns": 100 * MS}]
+)
+def test_jobs_that_have_as_much_to_do(tmp_path, story):
+    assert not find_in(tmp_path, batch(state="native", **story))
 
 
 def threads(slow_ns=900 * MS, others=5, names=("node-{}",)):

@@ -13,6 +13,7 @@ from viewer.analysis.findings.basis.takers import said, size
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.pools.lost import had_one, never_released, never_returned
+from viewer.analysis.findings.pools.ownjobs import waits_for_a_waiter
 from viewer.analysis.findings.pools.stalled import stalled_slots
 from viewer.analysis.findings.pools.unawaited import given_up_on
 from viewer.analysis.findings.servers.overdue import mostly_blocked
@@ -49,6 +50,7 @@ def slot_findings(facts: Facts) -> Iterator[Finding]:
         lost = (
             never_returned(facts, waits, group)
             or had_one(facts, waits, group)
+            or waits_for_a_waiter(facts, waits, group)
             or stalled_slots(facts, waits, group)
         )
         if lost is not None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.uneven import uneven
 from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -47,6 +48,7 @@ class _Slow(NamedTuple):
 
     one: _One
     usual_ns: int
+    others: int
     since_ns: int
     wait: Wait
 
@@ -60,7 +62,8 @@ type _Alike = dict[tuple[Who, str], list[_One]]
 
 
 def straggler(facts: Facts) -> Iterator[Finding]:
-    """Somebody waits for the slowest of many equal ones, which itself waits."""
+    """Somebody waits for the slowest of many equal ones, which itself waits or has more to
+    do."""
     waits = LongWaits.of(facts)
     long = defaultdict[Who, list[Wait]](list)
     for wait in (*waits.all, *waits.for_tasks):
@@ -138,7 +141,7 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
         for wait in long if is_last and ns >= _LOST_NS else ():
             met = min(wait.end_ns, one.end_ns) - max(wait.start_ns, since)
             if met * _COVERED[1] >= ns * _COVERED[0]:
-                yield _Slow(one, usual, since, wait)
+                yield _Slow(one, usual, len(every) - 1, since, wait)
                 break
 
 
@@ -147,6 +150,11 @@ def _finding(
 ) -> Iterator[Finding]:
     worst = max(every, key=lambda late: late.ns)
     one, wait = worst.one, worst.wait
+    more = _has_more_to_do(facts, worst)
+    if more is not None:
+        waits.told.update(late.wait.slice for late in every)
+        yield more
+        return
     now = mostly(facts, [(late.one.who, late.since_ns, late.one.end_ns) for late in every])
     if now.most < _MOSTLY or "computing" in now.text:
         return
@@ -163,3 +171,15 @@ def _finding(
         f"without the last ones."
     )
     yield Finding("slow answer", lost, text, waits.evidence(wait), behind=now.behind)
+
+
+def _has_more_to_do(facts: Facts, late: _Slow) -> Finding | None:
+    one, wait = late.one, late.wait
+    if one.who[0] != "thread" or wait.who[0] != "thread":
+        return None
+    name = code(name_of(facts.model, one.who))
+    said = f"{code(one.job.name, one.job.site)} on {name}" if one.job is not None else name
+    return uneven(
+        facts, said, one.who[1], one.ns, late.others, late.usual_ns, wait.who[1], wait.name,
+        wait.site, late.since_ns, one.end_ns,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.uneven import targets, uneven
 from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import covers
@@ -25,8 +26,8 @@ _MOSTLY = 80  # per cent
 _WAITS = ("os.waitpid", "os.wait", "os.wait3", "os.wait4", "os.waitid", "select.poll.poll")
 _NO_FAULT = ("computing", "accept", "poll", "select")  # it has work, or waits for clients
 _MOST = 1_000
-# A job of a pool that ran alone for half of the time that the whole batch took, and four times
-# as long as the others did.
+# A job of a pool, or a child that computes, that ran alone for half of the time that the whole
+# batch took, and four times as long as the others did.
 _HALF = 2
 _LONGER = 4
 _IN_POOL = ("AsyncResult.get", "Future.result", "futures.wait", "futures.as_completed",
@@ -56,15 +57,18 @@ def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
     usual = int(median(member.end_ns - member.start_ns for member in members))
     last = max(members, key=lambda member: member.end_ns)
     since = max([last.start_ns, *(m.end_ns for m in members if m is not last)])
-    ns = last.end_ns - since
-    is_slow = last.end_ns - last.start_ns >= usual * _TIMES
-    is_slow &= max(m.start_ns for m in members) - last.start_ns <= (last.end_ns - since) // 2
-    row = (
-        _waits_for(facts, last.parent, since, last.end_ns)
-        if ns >= _LOST_NS and is_slow
-        else -1
-    )
-    if row < 0 or last.main < 0:
+    ns, took = last.end_ns - since, last.end_ns - last.start_ns
+    began_last = max(member.start_ns for member in members)
+    row = _waits_for(facts, last.parent, since, last.end_ns) if ns >= _LOST_NS else -1
+    if row < 0 or last.main < 0 or began_last - last.start_ns > ns // 2:
+        return
+    whole = last.end_ns - min(member.start_ns for member in members)
+    if took >= usual * _LONGER and ns * _HALF >= whole:
+        worker = _uneven(facts, members, last, usual, since, row)
+        if worker is not None:
+            yield worker
+            return
+    if took < usual * _TIMES:
         return
     did = mostly(facts, [(("thread", last.main), since, last.end_ns)])
     if did.most < _MOSTLY or any(word in did.text for word in _NO_FAULT):
@@ -80,6 +84,25 @@ def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
     )
     evidence = facts.evidence(("thread", table.who[row]), since, ns, site)
     yield Finding("slow answer", ns, text, evidence, behind=did.behind)
+
+
+def _uneven(
+    facts: Facts, members: list[Member], last: Member, usual: int, since: int, row: int
+) -> Finding | None:
+    """It has more to do than the others, which were begun at the same line and run the same
+    function. Of those that end at once the function may be unknown, but not of all."""
+    table = facts.model.states
+    found = targets(facts, [one.main for one in members if one.main >= 0])
+    function, others = found.pop(last.main, ""), len(members) - 1
+    sites = {one.start.site for one in members if one.start is not None}
+    if not function or {*found.values()} != {function} or len(sites) > 1:
+        return None
+    name, site = facts.call(table.row[row])
+    one, took = f"{code(last.name)} in {code(function)}", last.end_ns - last.start_ns
+    return uneven(
+        facts, one, last.main, took, others, usual, table.who[row], name, site, since,
+        last.end_ns,
+    )  # fmt: skip
 
 
 def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
