@@ -96,6 +96,7 @@ RUN = "run"  # … the instant on the thread that runs it
 FORK = "fork"  # a copy of the program
 SPAWN = "spawn"  # another program, or another Python
 CHILD_ENDED = "child ended"  # instant on the thread that waited for it
+CHILD_UNREAPED = "child not waited for"  # instant: it has ended, nobody has waited for it yet
 PROCESS_STARTED = "process started"  # instant on a child's first thread, flow from its parent
 # Jobs of a pool of processes, besides `submit` and the slice named by the function:
 JOB_SENT = "job sent"  # instant: written into the pipe

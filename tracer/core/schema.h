@@ -190,6 +190,7 @@
     X(FORK, "fork")                             \
     X(SPAWN, "spawn")                           \
     X(CHILD_ENDED, "child ended")               \
+    X(CHILD_UNREAPED, "child not waited for")   \
     X(PROCESS_STARTED, "process started")       \
     X(PROCESS_NAMED, "process named")           \
     X(JOB_SENT, "job sent")                     \

@@ -109,6 +109,31 @@ def test_how_children_end(record: Recorder) -> None:
     assert told == [None, None, 15, None, 15, None, 9]
 
 
+UNREAPED = """\
+import os, select
+
+def child():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    return pid
+
+os.waitpid(child(), 0)
+left = child()
+select.select([os.pidfd_open(left)], [], [])
+print(left)
+"""
+
+
+def test_a_child_that_ended_and_nobody_waited_for(record: Recorder) -> None:
+    """The recorder sees it, and leaves it as it is."""
+    trace = record(UNREAPED, options=("--no-cpu", "--no-sched"))
+    seen = [event.args[s.ARG_CHILD] for event in events(trace, s.CHILD_UNREAPED)]
+    assert seen == [int(record.stdout)]
+    record(UNREAPED + "print(os.waitpid(left, 0)[0] == left)\n", options=("--no-cpu",))
+    assert record.stdout.endswith("True\n")
+
+
 NAMED = """\
 import multiprocessing
 

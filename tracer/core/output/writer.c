@@ -24,6 +24,7 @@
 #include "timeline/filelocks.h"
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"
+#include "timeline/unreaped.h"
 
 /* A pass leaves what is younger than this: a record may have been begun, and not be there yet, since its thread has lost the
  * processor in between, for as long as a busy machine likes. A killed program loses that and one period, which is CALM_NS
@@ -295,6 +296,7 @@ static void pass(enum upto upto)
     w.kernel_ns = UINT64_MAX;
     present_tell(&w.line, &w.ticks, w.generation, last);
     filelocks_look(&w.line);
+    unreaped_look(&w.line, w.ticks.to.ns);
     timeline_settle(&w.line);
     int64_t rss_bytes = counters_resident(&w.statm);
     timeline_counters(&w.line, w.ticks.to.ns, rss_bytes, counters_open_files(&w.descriptors));

@@ -90,7 +90,7 @@ typedef struct {
     uint32_t reason; /* … for this reason (string) */
 } child_start;
 
-enum { RUNNING_DEPTH = 64, TAKES = 4096, ENDED = 64 };
+enum { RUNNING_DEPTH = 64, TAKES = 4096, ENDED = 64, CHILDREN = 64 };
 
 enum lane_base { LANE_UNKNOWN, LANE_HAS_GIL, LANE_HAS_NO_GIL };
 enum lane_state {
@@ -256,6 +256,8 @@ typedef struct timeline {
     gil_take takes[TAKES]; /* the last ones */
     uint64_t ended_count;
     thread_line *ended[ENDED]; /* the last threads that ended, kept */
+    uint32_t child_count;
+    pid_t children[CHILDREN]; /* whose end nobody knows yet, as many as there is room for */
 } timeline;
 
 /* --- lookups; NULL: not seen, or gone --- */

@@ -17,6 +17,7 @@
 #include "timeline/loops.h"
 #include "timeline/process.h"
 #include "timeline/tasks.h"
+#include "timeline/unreaped.h"
 #include "timeline/user.h"
 #include "timeline/waits.h"
 
@@ -324,6 +325,7 @@ HANDLER(child)
                 .category = SCHEMA_CAT_THREAD, .name = kind == CHILD_FORK ? SCHEMA_FORK : SCHEMA_SPAWN};
     if (r->c)
         event_uint(&ev, SCHEMA_ARG_CHILD, r->c);
+    unreaped_begins(t, r->c);
     if (r->b)
         event_text(&ev, SCHEMA_ARG_COMMAND, text, r->b);
     add_stack(&ev, r->a);
@@ -352,6 +354,7 @@ HANDLER(process_named)
 HANDLER(child_ended)
 {
     UNUSED(text);
+    unreaped_ends(t, r->b);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
                 .category = SCHEMA_CAT_THREAD, .name = SCHEMA_CHILD_ENDED};

@@ -105,6 +105,7 @@ from viewer.analysis.findings.vain.failedthreads import failed_thread
 from viewer.analysis.findings.vain.forgotten import forgotten_task
 from viewer.analysis.findings.vain.general import unexplained
 from viewer.analysis.findings.vain.gone import writer_gone
+from viewer.analysis.findings.vain.leftpipes import left_pipes
 from viewer.analysis.findings.vain.lingering import slow_clean_up
 from viewer.analysis.findings.vain.lostitems import lost_items
 from viewer.analysis.findings.vain.outlived import outlived_time_out
@@ -184,6 +185,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_party,  # uneven workers
     no_producer,  # wait in vain
     forgotten_task,  # wait in vain
+    left_pipes,  # wait in vain
     no_start,  # wait in vain
     stuck_children,  # wait in vain
     swallowed_cancel,  # wait in vain

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import place_in
+from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
@@ -31,7 +31,7 @@ type _Found = dict[tuple[int, str, str], list[tuple[int, list[int]]]]
 def killed_child(facts: Facts) -> Iterator[Finding]:
     """A thread waits for a child, or reads its output, until somebody kills the child."""
     model, trace = facts.model, facts.model.trace
-    table = model.states
+    table, told = model.states, LongWaits.of(facts).told
     found: _Found = {}
     for event in trace.instants(trace.events.name, s.CHILD_ENDED):
         if number_of(trace.args(event), s.ARG_SIGNAL, 0) != signal.SIGKILL:
@@ -39,7 +39,7 @@ def killed_child(facts: Facts) -> Iterator[Finding]:
         thread = model.threads.of_track[trace.events.track[event]]
         rows = _waits(facts, thread, trace.events.time_ns[event]) if thread >= 0 else []
         ns = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
-        if ns >= _LOST_NS:
+        if ns >= _LOST_NS and not any(table.slice[row] in told for row in rows):
             worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
             name, site = facts.call(table.row[worst])
             if not is_library(site):
