@@ -108,6 +108,10 @@ MESSAGE_RECEIVED = "message received"  # … the instant on the thread that had 
 # Instant on the thread that accepted a connection: its first request, or it itself, had come
 # at `since_ns`, to a tick of the kernel, and nobody had been there.
 ACCEPTED_LATE = "accepted late"
+# Instants on the thread that saw it, of a `task`: it had failed with an `exception` for which
+# nobody has asked; a cancel scope around its wait was cancelled, and the wait goes on.
+UNASKED = "exception never retrieved"
+REFUSED = "cancel without effect"
 GC_PREFIX = "GC gen"  # + generation
 # Instants on the track `heap`:
 SAMPLING = "sampling"  # from here on, allocations are sampled

@@ -199,6 +199,8 @@
     X(MESSAGE_SENT, "message sent")             \
     X(MESSAGE_RECEIVED, "message received")     \
     X(ACCEPTED_LATE, "accepted late")           \
+    X(UNASKED, "exception never retrieved")     \
+    X(REFUSED, "cancel without effect")         \
     X(RECORDING, "recording")                   \
     X(RECORDING_ENDED, "recording ended")       \
     X(RECORDING_CUT, "recording cut")           \

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.recordings import states_of, task_of, tasks_of, wakers
 from tests.support.trios import needs_anyio, needs_trio, record_anyio
+from tests.support.validator.strict import read_strict
+from tracer import schema as s
 
 if TYPE_CHECKING:
     import anyio
@@ -183,3 +185,37 @@ def test_what_tasks_wait_for(backend: str, tmp_path: Path) -> None:
     last = {tid for task in both for each in wakers(task) if (tid := each.get("waker_thread"))}
     assert last <= set(tids)
     assert last
+
+
+@on_both
+def test_a_scope_without_effect(backend: str, tmp_path: Path) -> None:
+    """What waits for a thread that is not abandoned waits on; a sleep ends, and so does what
+    had not been reached yet."""
+    go = threading.Event()
+
+    async def fetch() -> None:
+        with anyio.move_on_after(0.02):
+            await anyio.to_thread.run_sync(go.wait)
+
+    async def nap() -> None:
+        with anyio.move_on_after(0.01):
+            await anyio.sleep(60)
+
+    async def late() -> None:
+        with anyio.move_on_after(0):
+            await anyio.sleep(60)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for function in (fetch, nap, late):
+                group.start_soon(function)
+            await anyio.sleep(0.05)
+            go.set()
+
+    summary = record_anyio(backend, main, tmp_path)
+    told = [
+        event
+        for event in read_strict((tmp_path / "t.pftrace").read_bytes()).events
+        if event.name == s.REFUSED
+    ]
+    assert [event.args["task"] for event in told] == [task_of(summary, "fetch").id]

@@ -37,6 +37,7 @@ enum record_kind {
                            << 32 | task that it makes ready and that goes on, c = stack << 32 | loop; the site is the
                            stack's */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
+    REC_TASK_TOLD,      /* flag = enum told, a = task, b = exception class string or 0 */
     REC_CB_READY,       /* b = handle address */
     REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = enum
                            called */
@@ -128,6 +129,11 @@ enum called {
 };
 enum resume_cause { RESUMED_BY_CALLBACK, RESUMED_BY_TIMER, RESUMED_BY_IO, RESUMED_BY_TASK };
 enum task_outcome { OUTCOME_DONE, OUTCOME_CANCELLED, OUTCOME_FAILED };
+/* What shows of a task besides its states, on whatever thread sees it. */
+enum told {
+    TOLD_UNASKED, /* it had failed, and nobody has retrieved its exception: nobody will any more */
+    TOLD_REFUSED, /* a cancel scope around its wait was cancelled, which does not end that wait */
+};
 enum take_kind {
     TAKE_GIL,
     TAKE_UNWATCHED, /* the record only says that the previous call lasted from b until now */

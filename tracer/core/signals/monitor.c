@@ -16,8 +16,10 @@
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/ready.h"
+#include "signals/asyncio/scopes.h"
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/asyncio/unasked.h"
 #include "signals/asyncio/uvloop.h"
 #include "signals/billiard.h"
 #include "signals/calls/learn.h"
@@ -65,6 +67,7 @@ static watched_role roles[] = {
     {"greenlet job done", hub_on_job_done, NULL, LOOP_NO_PART},
     {"greenlet job taken", hub_on_job_taken, hub_on_job_told, LOOP_NO_PART},
     {"greenlet failed", greenlets_on_failure, NULL, LOOP_NO_PART},
+    {"anyio scope due", NULL, scopes_due, LOOP_NO_PART},
     {"async lock acquired", NULL, async_locks_acquired, LOOP_NO_PART},
     {"async lock released", NULL, async_locks_released, LOOP_NO_PART},
     {"owned lock acquired", NULL, owned_lock_acquired, LOOP_NO_PART},
@@ -73,6 +76,7 @@ static watched_role roles[] = {
     {"trio close", NULL, trio_on_close, LOOP_NO_PART},
     {"trio reschedule", NULL, NULL, LOOP_QUEUES_TRIO},
     {"trio borrow", trio_on_borrow, NULL, LOOP_NO_PART},
+    {"trio abort", NULL, trio_on_abort, LOOP_NO_PART},
     {"trio exit", NULL, trio_on_exit, LOOP_NO_PART},
     {"trio poll", NULL, NULL, LOOP_POLLS_TRIO},
     {"trio submit", trio_on_submit, NULL, LOOP_NO_PART},
@@ -372,6 +376,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     found_unwatch();
     eager_unwatch();
     trio_forget();
+    unasked_unwatch();
     identity_forget();
     Py_RETURN_NONE;
 }
@@ -407,6 +412,7 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     found_watch(PyDict_GetItemString(facts, "set_running"));
     if (identity.c_task)
         eager_watch(identity.c_task);
+    unasked_watch(identity.c_task);
     Py_RETURN_NONE;
 }
 

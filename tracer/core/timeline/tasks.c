@@ -468,6 +468,17 @@ HANDLER(task_destroyed)
         finish(t, task, ns, SCHEMA_DESTROYED, NULL, 0);
 }
 
+HANDLER(task_told)
+{
+    UNUSED(text);
+    arg args[EVENT_ARGS];
+    event ev = {.args = args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_THREAD,
+                .name = r->flag == TOLD_UNASKED ? SCHEMA_UNASKED : SCHEMA_REFUSED};
+    event_uint(&ev, SCHEMA_ARG_TASK, r->a);
+    event_interned(&ev, SCHEMA_ARG_EXCEPTION, (uint32_t)r->b);
+    encoder_event(&t->out, &ev);
+}
+
 void timeline_close_unknown(timeline *t, thread_line *thread, uint64_t since_ns)
 {
     while (thread->depth)
@@ -511,6 +522,7 @@ const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_TASK_NEW] = task_new,
     [REC_TASK_NAME] = task_name,
     [REC_TASK_DESTROYED] = task_destroyed,
+    [REC_TASK_TOLD] = task_told,
     [REC_READY] = task_ready,
     [REC_RESUMED] = task_resumed,
     [REC_STEP_BEGIN] = step_begin,

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from tracer.signals.loops.waits import PACKAGE, label, label_pool, label_wrapper
+from tracer.signals.loops.waits import PACKAGE, find, label, label_pool, label_wrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ def arm(core: "ModuleType", tool: "Tool") -> None:
     tool.after_import("anyio", own)
     for module in dict.fromkeys(module for module, *_ in (*WAITS, *WRAPPERS)):
         tool.after_import(f"anyio.{module}", lambda module=module: _name(core, module))  # type: ignore[misc]
+    tool.after_import("anyio._backends._asyncio", lambda: _watch(tool))
+
+
+def _watch(tool: "Tool") -> None:
+    due = find(sys.modules["anyio._backends._asyncio"], "CancelScope._timeout")
+    if hasattr(due, "__code__"):
+        tool.watch(due, "anyio scope due", "PY_RETURN")
 
 
 def _name(core: "ModuleType", module: str) -> None:

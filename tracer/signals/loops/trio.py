@@ -80,6 +80,7 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     tool.watch(runner.reschedule, "trio reschedule", "")
     limiter = sys.modules["trio._sync"].CapacityLimiter
     tool.watch(limiter.acquire_on_behalf_of_nowait, "trio borrow", "PY_START")
+    tool.watch(run.Task._attempt_abort, "trio abort", "PY_RETURN")
     tool.watch(runner.task_exited, "trio exit", "PY_RETURN")
     tool.watch(get_events, "trio poll", "")
     tool.watch(queue.EntryQueue.run_sync_soon, "trio submit", "PY_START")

@@ -110,8 +110,10 @@ from viewer.analysis.findings.vain.lingering import slow_clean_up
 from viewer.analysis.findings.vain.lostitems import lost_items
 from viewer.analysis.findings.vain.outlived import outlived_time_out
 from viewer.analysis.findings.vain.putoff import put_off
+from viewer.analysis.findings.vain.refused import refused_cancel
 from viewer.analysis.findings.vain.streams import both_read
 from viewer.analysis.findings.vain.stuckchildren import no_start, stuck_children
+from viewer.analysis.findings.vain.unasked import unasked_failure
 from viewer.analysis.findings.vain.unclosed import close_in_vain
 from viewer.analysis.findings.vain.vain import vain_findings
 
@@ -140,6 +142,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     full_queues,  # deadlock
     standstill,  # deadlock
     orphaned_task,
+    unasked_failure,  # orphaned task
     lost_items,  # orphaned task
     task_leak,
     busy_loop,
@@ -178,6 +181,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_close,  # slow end
     outlived_time_out,  # wait in vain
     late_time_out,  # wait in vain
+    refused_cancel,  # wait in vain
     late_jobs,  # pool exhausted
     woke_one_of_many,  # missed wake-up
     put_off,  # missed wake-up

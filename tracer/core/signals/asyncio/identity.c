@@ -13,7 +13,8 @@
 
 #define TASK_PREFIX "Task-"
 
-static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop"};
+static const char *const field_names[FIELDS] = {"_state", "_fut_waiter", "_coro", "_exception", "_loop",
+                                                "_log_traceback"};
 
 HOT_DATA struct identity identity;
 compat_mutex identity_guard;

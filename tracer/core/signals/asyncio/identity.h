@@ -27,7 +27,7 @@ typedef struct {
 } known_loop;
 
 /* What is read from a task. C tasks provide it through getters, pure-Python ones as attributes. */
-enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP, FIELDS };
+enum field { FIELD_STATE, FIELD_WAITER, FIELD_CORO, FIELD_EXCEPTION, FIELD_LOOP, FIELD_UNASKED, FIELDS };
 
 /* What each step needs comes first. */
 struct identity {

@@ -7,6 +7,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/steps.h"
+#include "signals/asyncio/unasked.h"
 #include "signals/calls/accepted.h"
 #include "signals/trio/trio.h"
 #include "signals/watched.h"
@@ -47,6 +48,7 @@ void loops_uv_stop(thread_buffer *b, PyObject *loop)
 void loops_uv_close(thread_buffer *b, uint64_t tick, PyObject *loop)
 {
     uint32_t id = identity_known_loop(loop);
+    unasked_close(loop);
     loops_uv_stop(b, loop);
     if (id)
         ring_emit(b, tick, REC_LOOP_CLOSED, 0, id, 0, 0);
@@ -207,7 +209,9 @@ void loops_on_stop(thread_buffer *b, uint64_t tick, PyObject *value)
 void loops_on_close(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)value;
-    uint32_t loop = identity_known_loop(compat_local(PyThreadState_Get(), 0));
+    PyObject *closed = compat_local(PyThreadState_Get(), 0);
+    uint32_t loop = identity_known_loop(closed);
+    unasked_close(closed);
     if (loop)
         ring_emit(b, tick, REC_LOOP_CLOSED, 0, loop, 0, 0);
 }

@@ -12,6 +12,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/running.h"
+#include "signals/asyncio/unasked.h"
 #include "signals/locks/queues.h"
 #include "signals/watched.h"
 
@@ -172,6 +173,8 @@ static HOT void end_done(thread_buffer *b, const noticed *end, PyObject *task, u
     known_task *known = identity_find(task);
     if (known)
         identity_dismiss(known);
+    if (outcome == OUTCOME_FAILED)
+        unasked_failed(task, id, name);
 }
 
 static HOT void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)

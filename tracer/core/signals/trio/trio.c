@@ -292,6 +292,18 @@ void trio_on_ready(thread_buffer *b, uint64_t tick, PyObject *task)
     ring_emit(b, tick, REC_READY, flag, known->id, stacks_named(stack), due_ns);
 }
 
+/* An attempt to cancel what `task` waits for, which is made once a wait: where it did not make the task ready, the wait
+ * goes on, as one for a thread that is not abandoned. */
+void trio_on_abort(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    PyObject *task = local(0);
+    known_task *known = is_task(task) ? find(task) : NULL;
+    PyObject *send = known ? slot(task, at_send) : NULL;
+    if (known && (!send || send == Py_None))
+        ring_emit(b, tick, REC_TASK_TOLD, TOLD_REFUSED, known->id, 0, 0);
+}
+
 /* --- runs --- */
 
 void trio_on_run(thread_buffer *b, uint64_t tick, PyObject *value)

@@ -15,6 +15,7 @@ void trio_on_close(thread_buffer *b, uint64_t tick, PyObject *value);
 /* Its run queues `task`, in Runner.reschedule. */
 void trio_on_ready(thread_buffer *b, uint64_t tick, PyObject *task);
 void trio_on_borrow(thread_buffer *b, uint64_t tick, PyObject *value); /* a limiter is asked for a token */
+void trio_on_abort(thread_buffer *b, uint64_t tick, PyObject *value);
 void trio_on_exit(thread_buffer *b, uint64_t tick, PyObject *value);
 /* Around the poll in its I/O manager's get_events; trio_on_poll(): the run's id if trio_on_polled() is to follow. */
 uint32_t trio_on_poll(thread_buffer *b, int *waits);

@@ -1,0 +1,43 @@
+/* Cancel scopes of anyio on asyncio whose deadline has come, and whose task waits on: what it awaits is shielded, as a
+ * thread that is not abandoned. Where it has effect, the scope cancels its task. */
+#include "signals/asyncio/scopes.h"
+
+#include "python/plain.h"
+#include "signals/asyncio/identity.h"
+
+static PyObject *str_called, *str_host, *str_cancelling;
+
+/* A task that runs has not come to its wait yet. */
+static int waits(PyObject *task)
+{
+    PyObject *waiter = identity_read(task, FIELD_WAITER);
+    Py_XDECREF(waiter);
+    return waiter && waiter != Py_None;
+}
+
+static int is_cancelled(PyObject *task)
+{
+    PyObject *count = PyObject_CallMethodNoArgs(task, str_cancelling);
+    int cancelled = !count || PyObject_IsTrue(count);
+    Py_XDECREF(count);
+    return cancelled;
+}
+
+void scopes_due(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    PyObject *scope = compat_local(PyThreadState_Get(), 0);
+    if (!str_called) {
+        str_called = PyUnicode_InternFromString("_cancel_called");
+        str_host = PyUnicode_InternFromString("_host_task");
+        str_cancelling = PyUnicode_InternFromString("cancelling");
+    }
+    PyObject *called = scope && str_called && str_host && str_cancelling ? plain_attribute(scope, str_called) : NULL;
+    PyObject *host = called == Py_True ? plain_attribute(scope, str_host) : NULL;
+    uint32_t id = host ? identity_id(host) : 0;
+    if (id && waits(host) && !is_cancelled(host))
+        ring_emit(b, tick, REC_TASK_TOLD, TOLD_REFUSED, id, 0, 0);
+    PyErr_Clear();
+    Py_XDECREF(called);
+    Py_XDECREF(host);
+}
