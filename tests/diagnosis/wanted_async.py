@@ -45,7 +45,6 @@ ASYNC: dict[str, Wanted] = {
     "q16_drain_for_slow_client": Wanted(
         "slow client",
         ("broadcast", "drain"),
-        missed="no trace tells whether one writer or several are written to",
     ),
     "q17_long_polls_take_the_connector": Wanted(
         "pool exhausted", ("2 connections", "poll_updates"), ("aiohttp",)

@@ -161,6 +161,10 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
     "redis.connection:BlockingConnectionPool.get_connection": ("self", "", "max_connections"),
     "sqlalchemy.pool.impl:QueuePool._do_get": ("self", "", "_pool.maxsize+_max_overflow"),
     "urllib3.connectionpool:HTTPConnectionPool._get_conn": ("self", "", "pool.maxsize"),
+    # No pools, but connections whose other end is slow: who writes to several in turn?
+    "aiohttp.base_protocol:BaseProtocol._drain_helper": ("self", "transport", ""),
+    "uvicorn.protocols.http.flow_control:FlowControl.drain": ("self", "", ""),
+    "websockets.asyncio.connection:Connection.send": ("self", "", ""),
 }
 
 # Functions in which a task waits for a function that a thread runs -> the variable that has

@@ -315,6 +315,27 @@ def test_what_nobody_has_is_told_apart_by_what_is_waited_for(tmp_path: Path) -> 
     assert not summary.locks
 
 
+def test_connections_without_room_are_told_apart(tmp_path: Path) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        full = [asyncio.streams.FlowControlMixin(loop) for _ in range(2)]
+        for each in (full[0], full[1], full[0]):
+            each.pause_writing()
+            loop.call_soon(each.resume_writing)
+            await each._drain_helper()
+
+    summary, _ = record_here(lambda: asyncio.run(main()), tmp_path / "t.pftrace")
+    waits = [
+        each.args
+        for task in summary.tasks.values()
+        for each in task.slices
+        if each.name == f"{s.AWAIT_PREFIX}socket"
+    ]
+    one, other, again = [args[s.ARG_LOCK] for args in waits]
+    assert one == again != other
+    assert {args["kind"] for args in waits} == {"asyncio.StreamWriter.drain"}
+
+
 def watched_locks() -> list[int]:
     """The local events that our tool has on the methods of asyncio.Lock."""
     (ours,) = [id_ for id_ in range(6) if sys.monitoring.get_tool(id_) == "tracer"]

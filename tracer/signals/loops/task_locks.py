@@ -27,6 +27,7 @@ SIGNALS = {
         ("asyncio.queues", "Queue.get", ""),
         ("asyncio.queues", "Queue.put", ""),
         ("asyncio.queues", "Queue.join", ""),
+        ("asyncio.streams", "FlowControlMixin._drain_helper", "asyncio.StreamWriter.drain"),
     ),
     "trio": (
         ("trio._sync", "Event.wait", "trio.Event"),

@@ -45,6 +45,7 @@ from viewer.analysis.findings.loops.ticking import ticking_callbacks
 from viewer.analysis.findings.loops.turns import awaits_in_turn
 from viewer.analysis.findings.outside.answers import no_answer
 from viewer.analysis.findings.outside.asked import asks_again
+from viewer.analysis.findings.outside.broadcasts import slow_reader_of_several
 from viewer.analysis.findings.outside.busytimeouts import busy_time_out
 from viewer.analysis.findings.outside.heldback import held_back
 from viewer.analysis.findings.outside.heldup import held_up
@@ -214,6 +215,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     long_retries,  # retries
     new_connections,
     last_child,  # slow answer, uneven workers
+    slow_reader_of_several,  # slow client
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
     workers_never_exit,
