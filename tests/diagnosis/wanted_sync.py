@@ -279,7 +279,6 @@ SYNC: dict[str, Wanted] = {
     "v08_workers_wait_for_a_permit": Wanted(
         "thread-pool starvation",
         ("4 workers", "call_alerce", "call_panstarrs"),
-        missed="the permit that the workers wait for may lead, calls without a worker second",
     ),
     "v09_both_ends_send_first": Wanted("full pipe|deadlock", ("MainThread", "simulator")),
     "v10_transaction_waits_for_the_hook": Wanted(

@@ -34,6 +34,7 @@ def pool(
     main, web = trace.thread("MainThread").native(0), trace.thread("web").native(0)
     threads = [trace.thread(f"pool_{n}") for n in range(workers)]
     queue, look = trace.lock("executor idle", ""), LOOK_UP
+    limit = trace.lock(state, "/app/jobs.py:2")
     end = 2 * slow_ns + 10 * MS
     for n, worker in enumerate(threads):
         for turn in range(2):
@@ -41,6 +42,13 @@ def pool(
             worker.runs(at, *slow, by=main.submits(5))
             if state == "sleep":
                 worker.sleep(at, site="/app/jobs.py:4 report")
+            elif state in ("Semaphore", "Lock"):  # the first worker has it, then each other
+                if n:
+                    worker.lock_wait(at, state, lock=limit, site="/app/jobs.py:3 report")
+                if n == 0 or turn:
+                    worker.sleep(
+                        at + (n > 0) * slow_ns * 9 // 10, site="/app/jobs.py:4 report"
+                    )
             else:
                 worker.native(at)
         caller = main if same_caller else web
@@ -105,6 +113,32 @@ def test_calls_behind_another_callers_jobs(tmp_path):
 def test_what_the_workers_do_does_not_matter_to_others(tmp_path):
     """Calls of another kind wait behind computing, too."""
     assert kinds(tmp_path, pool(state="native")) == ["thread-pool starvation"]
+
+
+def test_workers_that_wait_for_a_permit(tmp_path):
+    """A limit is meant; that calls which need no permit wait behind it is not."""
+    first, *_ = find_in(tmp_path, pool(state="Semaphore", workers=4))
+    assert first.text.startswith(
+        "Thread-pool starvation: all 4 workers of `pool` are busy with `report` (jobs.py:3), "
+        "71 % of that time waiting for a `Semaphore` (jobs.py:3), 29 % in `sleep` "
+        "(jobs.py:4). Meanwhile 4 calls of `look_up`"
+    )
+    assert not first.behind
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"state": "Lock"}, id="a lock"),
+        pytest.param({"state": "Semaphore", "workers": 2}, id="few wait for it"),
+        pytest.param({"state": "Semaphore", "waiting": REPORT}, id="all need it"),
+    ],
+)
+def test_workers_that_wait_for_a_cause(tmp_path, story):
+    """What they wait for comes before the calls that wait for them."""
+    found = find_in(tmp_path, pool(**{"workers": 4} | story))
+    (starved,) = [one for one in found if one.finding == "thread-pool starvation"]
+    assert starved.behind
 
 
 def test_the_same_function_for_many_callers(tmp_path):

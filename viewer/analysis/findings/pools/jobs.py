@@ -13,6 +13,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding, Split
 from viewer.analysis.findings.basis.waits import users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import did as how_spent
 from viewer.analysis.findings.interpreter.gil import gil_saturated
 from viewer.analysis.findings.pools.callers import batches_of, collectors_of
 from viewer.analysis.findings.pools.handmade import pools_of_queues
@@ -20,6 +21,7 @@ from viewer.analysis.findings.servers.servers import threads_of_busy
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.ledger.pools import SEMAPHORES
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
@@ -232,7 +234,7 @@ def _starved(
         if not is_blocked or lost * 2 < took:
             return None
         victims = waits
-    return _finding(facts, pool, found, kind, victims, lost)
+    return _finding(facts, pool, found, kind, victims, lost, split)
 
 
 def _is_saturated(facts: Facts, pool: ThreadPool) -> bool:
@@ -317,6 +319,7 @@ def _finding(
     ahead: _Kind,
     victims: list[Job],
     lost: int,
+    split: Split,
 ) -> Finding:
     model, threads = facts.model, pool.threads
     worst = max(victims, key=lambda job: job.queued_ns)
@@ -331,6 +334,11 @@ def _finding(
     total = duration(sum(job.queued_ns for job in same))
     those = [job for job in found if (job.name, job.site) == ahead]
     did = mostly(facts, _busy(those, _together(victims)))
+    doing, behind = did.text, did.behind
+    is_of_others = (worst.name, worst.site) != ahead
+    if is_of_others and _wait_for_permits(split):
+        # A limit that is meant: what is at fault is that those without need of it wait, too.
+        doing, behind = how_spent(facts, split), ""
     of_what = f" of {code(worst.name, worst.site)}" if worst.name else ""
     is_of_threads = found[0].pool >= 0
     # Those that no worker began have no function; a short one of another pool has no length.
@@ -338,14 +346,14 @@ def _finding(
     begun = ", and none of them was ever begun" if is_never else ""
     text = (
         f"{_KINDS[is_of_threads]}-pool starvation: {of} busy with {code(*ahead)}"
-        f"{f', {did.text}' if did.text else ''}. "
+        f"{f', {doing}' if doing else ''}. "
         f"Meanwhile {plural(len(same), 'call')}{of_what}{by} waited "
         f"for a worker, {total} in total, the longest {duration(worst.queued_ns)} "
         f"({at(facts, worst.submitted_ns)}){begun}. "
     )
     text += (
         "A larger pool would serve them sooner."
-        if (worst.name, worst.site) == ahead
+        if not is_of_others
         else f"Run {code(ahead[0])} in a pool of its own, or give this one more workers."
     )
     evidence = facts.evidence(
@@ -353,10 +361,16 @@ def _finding(
     )
     return Finding(
         *("thread-pool starvation", lost, text, evidence),
-        behind=did.behind,
+        behind=behind,
         processes=1 if is_of_threads else len(processes) + 1,  # who submitted is another one
         about=frozenset([did.behind] if did.behind else ()),
     )
+
+
+def _wait_for_permits(split: Split) -> bool:
+    """Whether workers that are told as busy mostly wait for a semaphore of the program."""
+    waits = sum(ns for (_, name, _), ns in split.waits.items() if name in SEMAPHORES)
+    return waits * 2 >= sum(split.states.values())
 
 
 def _busy(found: list[Job], windows: Windows) -> Iterator[tuple[Who, int, int]]:
