@@ -161,7 +161,6 @@ STDLIB: dict[str, Wanted] = {
     "y22_flush_waits_for_a_dead_worker": Wanted(
         "wait in vain|slow end",
         ("`MainThread` in `Exporter.flush`", "`exporter` had ended"),
-        missed="that a thread used to set an event for which nobody waited is not recorded",
     ),
     "y23_analytics_sent_at_exit": Wanted(
         "slow end", ("`MainThread`", "`flush_at_exit`", "asleep in `send`")

@@ -24,6 +24,7 @@ from viewer.analysis.findings.basis.waits import (
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.processes.forked import killed, left_in_parent, locked_at_fork
 from viewer.analysis.findings.vain.abandoned import no_consumer
+from viewer.analysis.findings.vain.endedbefore import ended_before
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.pools import pool_of
@@ -254,7 +255,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += f", which spent {did}" if did else ""
             text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:
-            gone = killed(facts, worst) or _getters(facts, waits, worst)
+            gone = killed(facts, worst) or ended_before(facts, worst)
             text += gone or nobody(vain, every) + _failures(facts, vain)
             text += "" if gone else idle_again(facts, worst)
         text += ". Look at what should have ended it, and whether it was ever started."
@@ -279,23 +280,6 @@ def _last_seen(facts: Facts, who: Who, end_ns: int) -> str:
         if site and not is_library(site):
             return "" if place == last else f" after a call{place_in(site)}"
     return ""
-
-
-def _getters(facts: Facts, waits: LongWaits, wait: Wait) -> str:
-    """`; `worker`, which it created, ended before`: whose work Queue.join waits for."""
-    kind, task = wait.who
-    if wait.name != "Queue.join" or kind != "task":
-        return ""
-    owned, found = facts.model.owners, set[Who]()
-    for other in range(len(owned.task_id)):
-        is_child = owned.task_parent[other] == owned.task_id[task] and (
-            owned.task_process[other] == owned.task_process[task]
-        )
-        if is_child and waits.ends_ns(("task", other)) < wait.end_ns - _VAIN_NS:
-            found.add(("task", other))
-    if not found:
-        return ""
-    return f"; {users(facts.model, found)}, created by it, had ended long before"
 
 
 def _left_alone(
