@@ -15,6 +15,7 @@ ASYNCIOS_OWN = "asyncio's own"
 # Where asyncio's loop, or what runs another loop, calls a step.
 _RUNS_STEPS = ("Handle._run", "BaseEventLoop.run_forever", "Runner.run")
 _ENDS = (("__enter__", "__exit__"), ("__aenter__", "__aexit__"))
+_OF_C = ":0 "  # a call of C code has no file
 _OTHER_END = dict(_ENDS) | {leave: enter for enter, leave in _ENDS}
 
 
@@ -298,7 +299,8 @@ def _samples(trace: Trace, threads: Iterable[tuple[int, int]]) -> _Seen:
             continue
         if stack not in frames:
             numbers = e.stack_frame[e.stack_start[stack] : e.stack_start[stack + 1]]
-            frames[stack] = [_frame(trace, number) for number in reversed(numbers)]
+            known = [_frame(trace, number) for number in reversed(numbers)]
+            frames[stack] = known[1:] if known[1:] and known[0].startswith(_OF_C) else known
         yield thread, e.sample_time_ns[i], frames[stack]
 
 

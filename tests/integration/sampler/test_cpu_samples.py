@@ -254,3 +254,29 @@ def test_subinterpreter(record: Recorder) -> None:
     source = f"import {module} as i\nn = i.create()\ni.run_string(n, '{body}')\ni.destroy(n)"
     samples = samples_of(record(WORK + source, options=("--cpu-hz", "1000")))
     assert inside(samples, s.FRAME_FOREIGN)
+
+
+IN_C_CODE = """
+import sqlite3, time
+
+def query(connection):
+    return connection.execute(
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000)"
+        " select sum(i) from n"
+    ).fetchone()
+
+connection = sqlite3.connect(":memory:")
+while time.process_time() < 1:
+    query(connection)
+"""
+
+
+def test_a_known_call_of_c_code_is_named(record: Recorder) -> None:
+    """It stands inside the function that calls it, without a file."""
+    pytest.importorskip("sqlite3")
+    samples = samples_of(record(IN_C_CODE, options=("--cpu-hz", str(HZ))))
+    frames = Counter(each.frames[-1][:2] for each in samples)
+    named = {name for (name, path), _ in frames.items() if not path}
+    assert "sqlite3.Connection.execute" in named
+    callers = {each.frames[-2][0] for each in samples if each.frames[-1][0] in named}
+    assert callers >= {"query"}

@@ -139,6 +139,9 @@ class SampleReader:
             ]
             assert ids, f"callstack {iid} is empty"
             frames = tuple(chunk.frames[frame] for frame in ids)
+            *callers, (function, path, _) = frames  # only a call of C code has no file
+            assert all(path or function in PSEUDO for function, path, _ in callers)
+            assert path or function in PSEUDO or callers, f"nobody calls {function}"
             assert iid not in chunk.stacks, f"callstack {iid} twice"
             assert frames not in chunk.stacks.values(), f"callstack {iid} has two ids"
             chunk.stacks[iid] = frames
@@ -152,7 +155,7 @@ class SampleReader:
             else ""
         )
         place = (function, path, row.get(varint(s.FRAME_LINE), 0))
-        assert path or function in PSEUDO, f"a frame without file: {place}"
+        assert path or not place[2], f"a line without a file: {place}"
         address = row[varint(s.FRAME_REL_PC)]
         assert self.addresses.setdefault(address, place) == place, (
             f"address {address:#x} is {place} and {self.addresses[address]}"

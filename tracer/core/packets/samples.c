@@ -180,10 +180,20 @@ static uint64_t pseudo_iid(sample_writer *w, uint32_t flags, uint32_t wanted)
     return 0;
 }
 
+/* The frame of a call of C code: its name as of a wait in it, without a file. */
+static uint64_t call_iid(sample_writer *w, uint32_t call)
+{
+    size_t length, skipped = strlen(SCHEMA_TEXT_IO_PREFIX);
+    const char *name = intern_text(call, &length);
+    if (!name || length <= skipped || memcmp(name, SCHEMA_TEXT_IO_PREFIX, skipped))
+        return 0;
+    return frame_iid(w, (sample_place){intern_string(name + skipped, length - skipped), 0, PSEUDO_LINE});
+}
+
 /* A callstack has its outermost frame first; pseudo-frames name what is unknown. */
 static uint64_t stack_iid(sample_writer *w, const sample *s)
 {
-    uint64_t frames[SAMPLE_FRAMES + 1], hash = 1;
+    uint64_t frames[SAMPLE_FRAMES + 2], hash = 1;
     uint32_t count = 0;
     uint64_t root = pseudo_iid(w, s->flags, ~0u);
     if (root)
@@ -194,6 +204,9 @@ static uint64_t stack_iid(sample_writer *w, const sample *s)
             place = (sample_place){intern_string(SCHEMA_TEXT_FRAME_BROKEN, sizeof SCHEMA_TEXT_FRAME_BROKEN - 1), 0, 0};
         frames[count++] = frame_iid(w, place);
     }
+    uint64_t call = s->call && s->count ? call_iid(w, s->call) : 0;
+    if (call)
+        frames[count++] = call;
     for (uint32_t i = 0; i < count; i++)
         hash = mix(hash, frames[i]);
     uint64_t *known = map_put(&w->stack_iids, hash ? hash : 1);

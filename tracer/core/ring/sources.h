@@ -87,6 +87,7 @@ typedef struct {
     pid_t tid;
     uint32_t periods; /* how many sampling periods of CPU time it stands for, at least 1 */
     uint32_t flags;   /* enum sample_flag */
+    uint32_t call;    /* string id of the call of C code that the innermost place is in; 0: none that is known */
     uint32_t count;
     sample_place places[SAMPLE_FRAMES]; /* innermost first */
 } sample;

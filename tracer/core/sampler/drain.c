@@ -46,6 +46,7 @@ static uint32_t unpack(sampled *t, uint32_t at, sample_handler *each, void *cont
         .tid = t->tid,
         .periods = (uint32_t)(head >> 32),
         .flags = (head >> 8) & 0xff,
+        .call = (uint32_t)t->words[(at + 3) & mask],
     };
     uint32_t frames = head & 0xff, length = HEAD_WORDS + 2 * frames;
     for (uint32_t i = 0; i < frames; i++) {

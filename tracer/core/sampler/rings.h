@@ -16,7 +16,7 @@
 
 enum {
     THREADS = 4096,
-    HEAD_WORDS = 3,
+    HEAD_WORDS = 4, /* tick, CPU clock, frames and periods, the known call that it was in */
     SAMPLE_WORDS = HEAD_WORDS + 2 * SAMPLE_FRAMES,
     WALK_LIMIT = 4096, /* most frames walked, of Python or not */
     PAGE = 4096,

@@ -11,6 +11,7 @@
 
 #include "ring/clock.h"
 #include "ring/own_table.h"
+#include "ring/ring.h"
 #include "sampler/symbols.h"
 
 #ifndef sigev_notify_thread_id
@@ -72,7 +73,17 @@ static int is_code(sampled *t, uintptr_t code)
     return 1;
 }
 
-static uint32_t walk(sampled *t, uint32_t at, uint32_t *flags)
+/* The known call of C code that a frame of the interrupted thread is in; 0: none. */
+static uint32_t call_of(uintptr_t frame)
+{
+    const thread_buffer *b = ring_mine;
+    if (!b || b->generation != atomic_load_explicit(&ring_generation, memory_order_relaxed) ||
+        b->call_blocks != CLASS_IO || (uintptr_t)b->call_frame != frame)
+        return 0;
+    return b->call;
+}
+
+static uint32_t walk(sampled *t, uint32_t at, uint32_t *flags, uint32_t *call)
 {
     uint32_t mask = sampler.ring_words - 1, count = 0;
     uintptr_t interp = 0, from = (uintptr_t)compat_thread_state();
@@ -108,6 +119,8 @@ static uint32_t walk(sampled *t, uint32_t at, uint32_t *flags)
                 *flags |= SAMPLE_BROKEN;
                 break;
             }
+            if (!count)
+                *call = call_of(from);
             t->words[at++ & mask] = position.code;
             t->words[at++ & mask] = (uint64_t)position.offset;
             atomic_store_explicit(&sampler.met[sampler_met_place(position.code)], 1, memory_order_relaxed);
@@ -130,8 +143,8 @@ static void take_sample(sampled *t, int overrun)
         t->lost += periods;
         return;
     }
-    uint32_t mask = sampler.ring_words - 1, flags;
-    uint32_t count = walk(t, head + HEAD_WORDS, &flags);
+    uint32_t mask = sampler.ring_words - 1, flags, call = 0;
+    uint32_t count = walk(t, head + HEAD_WORDS, &flags, &call);
     uint64_t lost = t->lost < 0xffff ? t->lost : 0xffff;
     t->lost -= lost;
     if (periods > UINT32_MAX)
@@ -139,6 +152,7 @@ static void take_sample(sampled *t, int overrun)
     t->words[head & mask] = tick;
     t->words[(head + 1) & mask] = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
     t->words[(head + 2) & mask] = count | (uint64_t)flags << 8 | lost << 16 | periods << 32;
+    t->words[(head + 3) & mask] = call;
     atomic_store_explicit(&t->last, head, memory_order_relaxed);
     atomic_store_explicit(&t->head, head + HEAD_WORDS + 2 * count, memory_order_release);
 }

@@ -39,6 +39,7 @@ from viewer.analysis.findings.loops.oneatatime import one_at_a_time
 from viewer.analysis.findings.loops.reactors import blocked_reactor
 from viewer.analysis.findings.loops.restless import busy_loop
 from viewer.analysis.findings.loops.sharedtasks import cancelled_for_all
+from viewer.analysis.findings.loops.shortcalls import short_calls
 from viewer.analysis.findings.loops.spinning import spinning_threads
 from viewer.analysis.findings.loops.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.loops.ticking import ticking_callbacks
@@ -148,6 +149,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     task_leak,
     busy_loop,
     spinning_threads,  # busy loop
+    short_calls,  # busy loop
     asks_again,  # busy loop
     ticking_callbacks,  # busy loop
     awaits_in_turn,

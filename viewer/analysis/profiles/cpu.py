@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -92,7 +93,28 @@ class Runners:
 
 
 def stack_places(model: Model) -> list[tuple[Place, ...]]:
-    """By stack of the trace its places, innermost first."""
+    """By stack of the trace its places, innermost first, without a call of C code."""
+    calls = stack_calls(model)
+    return [
+        stack[1:] if call else stack
+        for stack, call in zip(_whole_stacks(model), calls, strict=True)
+    ]
+
+
+def stack_calls(model: Model) -> list[str]:
+    """By stack of the trace the call of C code that its innermost function is in, "" if it is
+    in none that is known: a frame without a file that has callers."""
+    events, text, found = model.trace.events, model.trace.text, list[str]()
+    for first, end in pairwise(events.stack_start):
+        name = ""
+        if end - first > 1:
+            frame = events.stack_frame[end - 1]
+            name = "" if text(events.frame_path[frame]) else text(events.frame_function[frame])
+        found.append("" if name.startswith("[") else name)
+    return found
+
+
+def _whole_stacks(model: Model) -> list[tuple[Place, ...]]:
     events, text = model.trace.events, model.trace.text
     frames = [
         Place(qualified(text(function) or "[unknown]", text(path)), text(path), line)

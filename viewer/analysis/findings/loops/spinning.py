@@ -89,9 +89,10 @@ def spinning_threads(facts: Facts) -> Iterator[Finding]:
     yield from _empty_reads(facts)
 
 
-def _finding(
+def polling(
     facts: Facts, thread: int, site: str, start_ns: int, end_ns: int, cost: int, how: str
 ) -> Finding:
+    """A thread polls at a line; `how` says how."""
     model = facts.model
     name, function = model.thread_names[thread], place_of(site).function
     inside = f" in {code(function, site)}" if function else ""
@@ -125,7 +126,7 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
             f"{duration(end - start)} ({at(facts, start)}){who}. Wait for what it asks for "
             f"(an event, a condition, a queue), or sleep longer each time."
         )
-        yield _finding(facts, thread, site, start, end, end - start - slept, how)
+        yield polling(facts, thread, site, start, end, end - start - slept, how)
 
 
 def _worked_ns(facts: Facts, thread: int, start: int, end: int) -> int:
@@ -161,7 +162,7 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
             f"({at(facts, start)}). Wait without a time-out and put a last item to end it, or "
             f"take a longer one."
         )
-        yield _finding(facts, thread, site, start, end, end - start, how)
+        yield polling(facts, thread, site, start, end, end - start, how)
 
 
 def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
@@ -184,7 +185,7 @@ def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
             f"between two attempts, longer each time."
         )
         site = facts.call(call)[1]
-        yield thread, _finding(facts, thread, site, start, end, end - start, how)
+        yield thread, polling(facts, thread, site, start, end, end - start, how)
 
 
 def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
@@ -228,7 +229,7 @@ def _questions(facts: Facts) -> Iterator[Finding]:
         return
     for row in facts.threads:
         samples = facts.samples.get(row.tid, [])
-        if _spun_ns(row) < _SPINS_NS or len(samples) < _SAMPLES:
+        if spun_ns(row) < _SPINS_NS or len(samples) < _SAMPLES:
             continue
         asked = asked if asked is not None else _asked(facts)
         counts = Counter(asked[stack] for _, stack in samples)
@@ -250,7 +251,7 @@ def _questions(facts: Facts) -> Iterator[Finding]:
             f"{share(n, total)} of that in questions ({what}, {n} of {total} CPU samples). "
             f"{_WAIT_INSTEAD.get(what) or _WAIT_INSTEAD.get(what.rpartition('.')[2], _WAIT)}"
         )
-        yield _finding(
+        yield polling(
             facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
         )
 
@@ -274,17 +275,17 @@ def _empty_reads(facts: Facts) -> Iterator[Finding]:
         looked = reads[:: len(reads) // _READS]
         ends = [slices.end_event[model.states.slice[read]] for read in looked]
         empty = sum(end >= 0 and s.ARG_BYTES not in model.trace.args(end) for end in ends)
-        if _spun_ns(row) >= _SPINS_NS and empty * 2 >= len(looked):
+        if spun_ns(row) >= _SPINS_NS and empty * 2 >= len(looked):
             ran = row.states[s.RUNNING]
             how = (
                 f"it computes for {duration(ran)}, {share(at_it, len(samples))} of "
                 f"{len(samples)} CPU samples are in `{name}`, and most of these calls bring "
                 f"nothing. Let the socket block, or wait for it (`select`, `selectors`)."
             )
-            yield _finding(facts, thread, site, samples[0][0], samples[-1][0], ran, how)
+            yield polling(facts, thread, site, samples[0][0], samples[-1][0], ran, how)
 
 
-def _spun_ns(row: ThreadRow) -> int:
+def spun_ns(row: ThreadRow) -> int:
     """How long it computed, or would have if the kernel had let it."""
     return row.states[s.RUNNING] + row.states[s.PREEMPTED]
 
