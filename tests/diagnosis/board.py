@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.diagnosis.wanted import WANTED, Wanted
 from tests.diagnosis.wanted_async import ASYNC
+from tests.diagnosis.wanted_fresh import FRESH
 from tests.diagnosis.wanted_general import GENERAL
 from tests.diagnosis.wanted_loops import LOOPS
 from tests.diagnosis.wanted_services import SERVICES
@@ -46,7 +47,7 @@ def missing(name: str) -> str:
 
 
 def wanted(name: str) -> Wanted:
-    known = WANTED | SYNC | ASYNC | LOOPS | STDLIB | SERVICES | GENERAL
+    known = WANTED | SYNC | ASYNC | LOOPS | STDLIB | SERVICES | GENERAL | FRESH
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]
 
 

@@ -122,6 +122,18 @@ WAITS: "dict[str, dict[str, str]]" = {
     "uvicorn.protocols.http.flow_control": {"send": "FlowControl.drain"},
     "uvicorn.protocols.http.h11_impl": {"body": "RequestResponseCycle.receive"},
     "uvicorn.protocols.http.httptools_impl": {"body": "RequestResponseCycle.receive"},
+    "uvicorn.protocols.websockets.websockets_impl": {
+        "message": "WebSocketProtocol.asgi_receive",
+        "send": "WebSocketProtocol.asgi_send",
+    },
+    "uvicorn.protocols.websockets.websockets_sansio_impl": {
+        "message": "WebSocketsSansIOProtocol.receive",
+        "send": "WebSocketsSansIOProtocol.send",
+    },
+    "uvicorn.protocols.websockets.wsproto_impl": {
+        "message": "WSProtocol.receive",
+        "send": "WSProtocol.send",
+    },
     "websockets.asyncio.client": {"connect": "connect.connect"},
     "websockets.asyncio.connection": {
         "message": "Connection.recv Connection.recv_streaming",
@@ -164,6 +176,14 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
     # No pools, but connections whose other end is slow: who writes to several in turn?
     "aiohttp.base_protocol:BaseProtocol._drain_helper": ("self", "transport", ""),
     "uvicorn.protocols.http.flow_control:FlowControl.drain": ("self", "", ""),
+    **{
+        f"uvicorn.protocols.websockets.{function}": ("self", "", "")
+        for function in (
+            "websockets_impl:WebSocketProtocol.asgi_send",
+            "websockets_sansio_impl:WebSocketsSansIOProtocol.send",
+            "wsproto_impl:WSProtocol.send",
+        )
+    },
     "websockets.asyncio.connection:Connection.send": ("self", "", ""),
 }
 

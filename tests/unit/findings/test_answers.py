@@ -56,3 +56,61 @@ def test_waits_that_are_all_right(tmp_path, story):
 def test_an_answer_that_did_not_come_in_time(tmp_path, what):
     (found,) = find_in(tmp_path, asked(what=what, timer=True))
     assert found.text.startswith("Waited in vain: `fetch_rate` in `fetch_rate` (rates.py:12)")
+
+
+ORDER = "/app/orders.py:8 create_order"
+LOST = "/lib/uvicorn/protocols/http/httptools_impl.py:126 HttpToolsProtocol.connection_lost"
+
+
+def posted(what="body (uvicorn)", ns=600 * MS, stack=LOST, quick=False, client=False):
+    """A handler waits for the body of a request until its client leaves. `client`: that is a
+    task of the same program, which gives up."""
+    trace = TraceBuilder(argv="orders.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    if client:
+        post = loop.task("post", site="/app/orders.py:20 post").ready(0).running(1)
+        post.awaits(2, "response (httpcore)", site="/app/orders.py:21 post")
+    task = loop.task("create_order", site="/app/orders.py:5 create_order").ready(3).running(4)
+    task.awaits(5, what, site=ORDER)
+    if client:
+        post.ready(ns, waker="timer", via="Timeout._on_timeout").running(ns + 1)
+        post.done(ns + 2, s.CANCELLED)
+    task.ready(ns + 5, waker="io", stack=stack).running(ns + 6).done(ns + 7)
+    if quick:
+        other = loop.task("create_order", site="/app/orders.py:5 create_order")
+        other.ready(10).running(11).awaits(12, what, site=ORDER)
+        other.ready(300 * MS, waker="io").running(300 * MS + 1).done(300 * MS + 2)
+    thread.end(ns + MS)
+    return trace.ended(ns + 2 * MS)
+
+
+def test_a_body_that_was_read_before(tmp_path):
+    (found,) = find_in(tmp_path, posted())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `create_order` in `create_order` (orders.py:8) awaited `body "
+        "(uvicorn)` of a request: 1 wait, 600 ms in total, the longest 600 ms (at 5 ns), and "
+        "each ended as the client closed its connection. A body comes once: where a "
+        "middleware has read it, it must hand it on. Else the client sent only a part: give "
+        "the wait a time-out."
+    )
+    assert (found.severity_ns, found.evidence.site) == (600 * MS, ORDER)
+
+
+def test_the_server_comes_before_its_client(tmp_path):
+    told = [one.text for one in find_in(tmp_path, posted(ns=1_200 * MS, client=True))]
+    assert ["create_order" in text for text in told] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 480 * MS}, id="the client left soon"),
+        pytest.param({"stack": "/app/x.py:1 feed_data"}, id="it came in the end"),
+        pytest.param({"quick": True}, id="another one came"),
+        pytest.param({"what": "message (uvicorn)"}, id="a websocket whose client leaves"),
+    ],
+)
+def test_bodies_that_are_all_right(tmp_path, story):
+    assert kinds(tmp_path, posted(**story)) == []

@@ -39,8 +39,9 @@ def test_tasks_that_the_step_made(tmp_path):
     assert kinds(tmp_path, trace.ended(71 * MS)) == []
 
 
-def crowd(tasks=100, step_ms=8, ticks=False):
-    """All tasks are ready at once; a ticker comes in between, and waits for its turn."""
+def crowd(tasks=100, step_ms=8, ticks=False, long=0):
+    """All tasks are ready at once; a ticker comes in between, and waits for its turn. The
+    steps of `long` of the tasks, the last ones, take 25 ms."""
     trace = TraceBuilder(argv="crowd.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop = trace.loop(thread)
@@ -50,13 +51,14 @@ def crowd(tasks=100, step_ms=8, ticks=False):
     clients = [loop.task("client", site="/app/crowd.py:5 client") for _ in range(tasks)]
     for client in clients:
         client.ready(2, waker="timer")
-    end = 2 + tasks * step_ms * MS
+    took = [step_ms * MS] * (tasks - long) + [25 * MS] * long
+    end = 2 + sum(took)
     if ticks:
         ticker.ready(MS, waker="timer")
     for n, client in enumerate(clients):
-        at = 2 + n * step_ms * MS
-        client.running(at).done(at + step_ms * MS)
-        loop.step(client, at, at + step_ms * MS)
+        at = 2 + sum(took[:n])
+        client.running(at).done(at + took[n])
+        loop.step(client, at, at + took[n])
     if ticks:
         ticker.running(end).awaits(end + 1, "sleep", site="/app/crowd.py:21 tick")
         loop.step(ticker, end, end + 1)
@@ -74,6 +76,15 @@ def test_a_crowd(tmp_path):
         "do less in each step."
     )
     assert found.severity_ns == sum(n * 8 * MS for n in range(100))
+
+
+def test_a_crowd_of_which_some_have_long_steps(tmp_path):
+    """What is reported for its length is a small part of it."""
+    assert "loop overloaded" in kinds(tmp_path, crowd(long=5))
+
+
+def test_a_crowd_that_has_long_steps_mostly(tmp_path):
+    assert "loop overloaded" not in kinds(tmp_path, crowd(tasks=80, long=60))
 
 
 def test_a_crowd_that_makes_others_late(tmp_path):

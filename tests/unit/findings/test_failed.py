@@ -77,3 +77,62 @@ def test_no_failure_that_others_waited_for(tmp_path, story):
 
 def test_permits_that_a_failed_task_gave(tmp_path):
     assert kinds(tmp_path, store(name="Semaphore")) == ["wait in vain"]
+
+
+def feed(items=6, ns=1_200 * MS, how=s.DONE, wakes="timer", others=0):
+    """`read` puts items, each of which `consume` waits for, and ends; then that waits once
+    more. `others`: so many items come from a second task."""
+    trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    readers = [loop.task(name, site=f"/app/feed.py:9 {name}") for name in ("read", "other")]
+    for reader in readers:
+        reader.ready(0).running(0).awaits(1, "socket")
+    consumer = loop.task("consume", site="/app/feed.py:20 consume").ready(2).running(3)
+    for n in range(items):
+        at, reader = 4 + n * 20 * MS, readers[n < others]
+        consumer.awaits(at, "Queue.get", lock=5, site="/app/feed.py:22 consume")
+        reader.ready(at + 15 * MS, waker="io").running(at + 15 * MS)
+        consumer.ready(at + 16 * MS, by=reader)
+        reader.awaits(at + 16 * MS, "socket")
+        consumer.running(at + 17 * MS)
+    end = items * 20 * MS
+    consumer.awaits(end, "Queue.get", lock=5, site="/app/feed.py:22 consume")
+    readers[0].ready(end, waker="io").running(end).done(end + MS, how)
+    if wakes == "other":
+        readers[1].ready(end + ns, waker="timer").running(end + ns)
+        consumer.ready(end + ns, by=readers[1])
+        readers[1].done(end + ns)
+    else:
+        consumer.ready(end + ns, waker="timer", via="Timeout._on_timeout")
+    consumer.running(end + ns + 1).done(end + ns + 2, s.CANCELLED)
+    thread.end(end + ns + MS)
+    return trace.ended(end + ns + 2 * MS)
+
+
+def test_who_had_put_came_to_its_end(tmp_path):
+    (found,) = find_in(tmp_path, feed())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `consume` in `consume` (feed.py:22) waited for `Queue.get`: 1 wait, "
+        "1.20 s in total, the longest 1.20 s (at 120 ms). `read`, which alone had ended such "
+        "waits, had ended at 121 ms, and nobody did any more. Let those who wait know when it "
+        "ends: a last item that says so, or `Queue.shutdown`."
+    )
+    assert found.severity_ns == 1_199 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"items": 4}, id="few items"),
+        pytest.param({"ns": 990 * MS}, id="it soon gave up"),
+        pytest.param({"how": s.CANCELLED}, id="all were stopped"),
+        pytest.param({"wakes": "other"}, id="somebody else puts something in the end"),
+        pytest.param({"others": 1}, id="two had put"),
+    ],
+)
+def test_a_source_that_may_end(tmp_path, story):
+    assert "alone had ended" not in " ".join(
+        one.text for one in find_in(tmp_path, feed(**story))
+    )

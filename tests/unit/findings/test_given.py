@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 EXPORT, LOCKED = "/app/store.py:18 export", "/app/store.py:24 sync_all"
 
@@ -66,3 +67,71 @@ def test_a_coroutine_that_wants_the_lock_of_whoever_awaits_the_thread(tmp_path):
 )
 def test_coroutines_of_threads_that_go_on(tmp_path, story):
     assert "deadlock" not in kinds(tmp_path, store(**story))
+
+
+def given(ns=1_200 * MS, how="failed: SystemExit", ends=True, before=0):
+    """`MainThread` waits for `load`, which it gave to the loop of a thread and which failed
+    10 ms later; `ends`: so did the thread. `before`: it got so many other results."""
+    trace = TraceBuilder(argv="plugins.py", signals=SIGNALS)
+    main, thread = trace.thread("MainThread"), trace.thread("loop-thread").running(0)
+    main.native(0)
+    loop, site = trace.loop(thread), "/app/plugins.py:25 ask"
+    at, result = 10 * MS, trace.lock("Future.result", site)
+    for _ in range(before):
+        main.lock_wait(at, "Future.result", lock=result, site=site)
+        thread.native(at + 20 * MS).release(at + 20 * MS, result, to=main)
+        thread.running(at + 21 * MS)
+        main.native(at + 22 * MS)
+        at += 30 * MS
+    at += 10 * MS if before else 0
+    wake, end = main.wakes(at - MS), at + ns
+    main.lock_wait(at, "Future.result", lock=result, site=site, acquired=False)
+    loop.callback(
+        "callback", "/lib/asyncio/tasks.py:1 callback", at + MS, at + 2 * MS, by=wake
+    )
+    task = loop.task("load", site="/app/plugins.py:11 load").ready(at + MS + 5)
+    task.running(at + 3 * MS).done(at + 10 * MS, how)
+    loop.step(task, at + 3 * MS, at + 10 * MS)
+    thread.io(at + 10 * MS, "select.epoll.poll").running(at + 11 * MS if ends else end)
+    thread.end(at + 12 * MS if ends else end + MS)
+    main.native(end).end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+def test_a_coroutine_that_ended_its_loop(tmp_path):
+    (found,) = find_in(tmp_path, given())
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `MainThread` in `ask` (plugins.py:25) gave up 1 wait in "
+        "`Future.result`, 1.20 s in total, the longest 1.20 s (at 10.0 ms); the longest was "
+        "for `load`, which it gave to the loop. `load` failed (SystemExit) at 20.0 ms, and "
+        "that ended `loop-thread` with its loop. Look at what should have ended it, and "
+        "whether it was ever started."
+    )
+
+
+def test_a_coroutine_that_failed_alone(tmp_path):
+    (found,) = find_in(tmp_path, given(ends=False))
+    assert (
+        "which it gave to the loop. `load` failed (SystemExit) at 20.0 ms. Look" in found.text
+    )
+
+
+def test_one_that_failed_after_others_got_theirs(tmp_path):
+    (found,) = find_in(tmp_path, given(before=3))
+    assert found.finding == "wait in vain"
+    assert found.text == (
+        "Waited in vain: `MainThread` in `ask` (plugins.py:25) waited in `Future.result`: 1 "
+        "wait without a result, 1.20 s in total, the longest 1.20 s (at 110 ms), for `load`, "
+        "which it gave to the loop. `load` failed (SystemExit) at 120 ms, and that ended "
+        "`loop-thread` with its loop."
+    )
+    assert found.next_step.startswith("Mend what it failed with")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [pytest.param({"how": s.DONE}, id="done"), pytest.param({"ns": 150 * MS}, id="soon")],
+)
+def test_coroutines_that_did_not_fail_first(tmp_path, story):
+    assert "failed" not in " ".join(one.text for one in find_in(tmp_path, given(**story)))

@@ -137,3 +137,8 @@ def test_workers_that_all_wait_for_another_pool():
 def test_workers_that_wait_for_something_else(other):
     found = [on("thread-pool starvation", 900, "job_0"), other]
     assert order(*found) == ["thread-pool starvation", other.finding]
+
+
+def test_a_pool_that_tells_what_its_slots_wait_for_at_its_own_line():
+    found = [finding("wait in vain", 600, ROW), finding("pool exhausted", 3_000, ROW, ROW)]
+    assert order(*found) == ["pool exhausted", "wait in vain"]

@@ -339,3 +339,47 @@ def test_whoever_is_further_in_has_one(tmp_path):
 )
 def test_nobody_is_known_to_have_one(tmp_path, story):
     assert kinds(tmp_path, albums(**story)) == ["slots never returned"]
+
+
+def tunnels(ns=700 * MS, line=26, awaits="socket", short=False):
+    """Two tasks have passed the line at which a third one waits for a permit in vain, and
+    await something in the same function. `short`: they go on after a third of that."""
+    trace = TraceBuilder(argv="proxy.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), 10 * MS + ns
+    for n in range(2):
+        task = loop.task("tunnel", site="/app/proxy.py:20 tunnel").ready(n).running(n)
+        stack = f"/lib/asyncio/streams.py:730 StreamReader.read\n/app/proxy.py:{line} tunnel"
+        site = f"/app/proxy.py:{line} tunnel"
+        task.awaits(MS + n, awaits, site=site, stack=stack)
+        if short:
+            task.ready(ns // 3 + n, waker="io").running(ns // 3 + n)
+            task.awaits(ns // 3 + MS + n, "sleep", site="/app/proxy.py:40 rest")
+        task.ready(end + MS + n, waker="io").running(end + MS + n).done(end + MS + n)
+    late = loop.task("tunnel", site="/app/proxy.py:20 tunnel").ready(8 * MS).running(9 * MS)
+    late.awaits(10 * MS, "Semaphore", lock=5, site="/app/proxy.py:24 tunnel")
+    late.ready(end, waker="timer", via="Timeout._on_timeout").running(end)
+    late.done(end, s.CANCELLED)
+    thread.end(end + 3 * MS)
+    return trace.ended(end + 4 * MS)
+
+
+def test_permits_of_those_who_got_past_that_line(tmp_path):
+    (found,) = find_in(tmp_path, tunnels())
+    assert found.finding == "slots never returned"
+    assert (
+        "Nobody gave one back in that time; 2 tasks `tunnel`, which got one before, have it "
+        "still, 100 % of that time awaiting `socket` in `tunnel` (proxy.py:26). Whoever takes"
+    ) in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"line": 22}, id="they are before that line"),
+        pytest.param({"short": True}, id="they went on"),
+    ],
+)
+def test_nobody_is_known_to_have_got_one(tmp_path, story):
+    (found,) = find_in(tmp_path, tunnels(**story))
+    assert "which got one before" not in found.text

@@ -44,7 +44,7 @@ from viewer.analysis.findings.loops.spinning import spinning_threads
 from viewer.analysis.findings.loops.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.loops.ticking import ticking_callbacks
 from viewer.analysis.findings.loops.turns import awaits_in_turn
-from viewer.analysis.findings.outside.answers import no_answer
+from viewer.analysis.findings.outside.answers import body_never_came, no_answer
 from viewer.analysis.findings.outside.asked import asks_again
 from viewer.analysis.findings.outside.broadcasts import slow_reader_of_several
 from viewer.analysis.findings.outside.busytimeouts import busy_time_out
@@ -198,6 +198,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     swallowed_cancel,  # wait in vain
     slow_clean_up,  # wait in vain
     close_in_vain,  # wait in vain
+    body_never_came,  # wait in vain
     no_answer,  # wait in vain
     cancelled_for_all,  # wait in vain
     nobody_reads,  # wait in vain

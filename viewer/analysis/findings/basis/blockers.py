@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.given import Births
+from viewer.analysis.findings.basis.given import Births, failed_before
 from viewer.analysis.findings.basis.missing import BARRIERS, missing_at
 from viewer.analysis.findings.basis.ownloop import OwnLoop
 from viewer.analysis.findings.basis.takers import have, passed
@@ -50,11 +50,13 @@ _IMPORTING = "<frozen importlib"
 
 
 class Blocked(NamedTuple):
-    """All of `by` must do something before the wait ends; `why` is what, in words."""
+    """All of `by` must do something before the wait ends; `why` is what, in words. `is_over`:
+    they failed and will not."""
 
     how: str
     by: tuple[Who, ...]
     why: str
+    is_over: bool = False
 
 
 class Blockers:
@@ -337,8 +339,10 @@ class Blockers:
             owes = self._own_loop.owes(step, self._stepping(wait), wait)
             return Blocked(LOOP, (wait.who,), why) if owes else None
         if (task := self._given(which, wait)) >= 0:
-            name = self._name(("task", task))
-            return Blocked(GIVEN, (("task", task),), f"for {name}, which it gave to the loop")
+            name, failed = self._name(("task", task)), failed_before(self.facts, task, wait)
+            why = f"for {name}, which it gave to the loop"
+            why += f". {name} {failed}" if failed else ""
+            return Blocked(GIVEN, (("task", task),), why, bool(failed))
         woken = self._woken_loop(which, wait.start_ns)
         others = [t for t in lanes if self.model.thread_process[t] == process]
         thread = woken if woken >= 0 else others[0] if len(others) == 1 else -1

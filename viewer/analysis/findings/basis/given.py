@@ -1,10 +1,35 @@
-"""Coroutines that a thread gave to a loop: the task that was made of each."""
+"""Coroutines that a thread gave to a loop: the task that was made of each, and its end."""
 
 from bisect import bisect_left, bisect_right
 
+from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.findings.basis.waits import LongWaits, Wait
+from viewer.analysis.findings.basis.words import at
+from viewer.words import code
 
+_MS = 1_000_000
 _TASKS = 50_000  # more are not searched
+# Whoever waits gets an exception at once, but for those that end the loop as well.
+_BEFORE_NS = 200 * _MS
+_AT_ONCE_NS = 100 * _MS
+
+
+def failed_before(facts: Facts, task: int, wait: Wait) -> str:
+    """`failed (SystemExit) at 252 ms, and that ended `loop-thread` with its loop`: a task that
+    owes a result, long before a wait for it was over; "" where it did not."""
+    waits = LongWaits.of(facts)
+    end_ns = waits.ends_ns(("task", task))
+    is_over = wait.end_ns - end_ns >= _BEFORE_NS
+    how = facts.ledger.how_it_ended(task) if is_over else ""
+    if not how.startswith(s.FAILED_PREFIX):
+        return ""
+    loop = facts.model.lane[facts.model.owners.task_head[task]]
+    thread = facts.ledger.thread_of_loop[loop] if loop >= 0 else -1
+    with_it = thread >= 0 and abs(waits.ends_ns(("thread", thread)) - end_ns) < _AT_ONCE_NS
+    name = code(facts.model.thread_names[thread]) if with_it else ""
+    failed = f"failed ({how.removeprefix(s.FAILED_PREFIX)}) {at(facts, end_ns)}"
+    return failed + (f", and that ended {name} with its loop" if with_it else "")
 
 
 class Births:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from tracer import schema as s
 from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of
+from viewer.analysis.findings.basis.waits import LongWaits, Wait, longest_slices, name_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
-from viewer.trace.columns import IO
+from viewer.trace.columns import AWAIT, IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -23,6 +23,7 @@ _JUST_NS = 50_000_000
 _OF_GREENLETS = "pool slot"  # in gevent's `Pool`, each of which is a greenlet
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
+_MOST_AWAITS = 2_000  # of tasks that may be further on, the longest ones
 _IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
 _AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
 
@@ -222,15 +223,42 @@ def have(facts: Facts, wait: Wait) -> set[Who]:
 def passed(facts: Facts, wait: Wait) -> set[Who]:
     """Those that meanwhile wait for something else further on in the function in which one
     waits: they have got there what it waits for, and may have it still."""
-    here, found = place_of(wait.site), set[Who]()
-    for other in LongWaits.of(facts).overlapping(wait) if here.function else ():
-        met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
-        if other.who == wait.who or met * 10 < wait.ns * 8:
-            continue
-        places = [place_of(frame) for frame in other.stack if not is_library(frame)]
-        if any(at._replace(line=here.line) == here and at.line > here.line for at in places):
-            found.add(other.who)
+    others = ((one, one.stack) for one in LongWaits.of(facts).overlapping(wait))
+    return {
+        one.who
+        for one, stack in others
+        if one.who != wait.who
+        and _is_during(wait, one.start_ns, one.end_ns)
+        and _is_further_on(wait, stack)
+    }
+
+
+def passed_and_await(facts: Facts, wait: Wait) -> set[Who]:
+    """The same, whatever those tasks await: a socket, a time, or other tasks."""
+    trace, owner, found = facts.model.trace, facts.model.owners.owner, set[Who]()
+    process = LongWaits.of(facts).process(wait.who)
+    for i in longest_slices(facts, (AWAIT,), wait.ns * 8 // 10, _MOST_AWAITS):
+        who: Who = ("task", owner[i])
+        is_other = owner[i] >= 0 and who != wait.who
+        if is_other and _is_during(wait, trace.slices.start_ns[i], trace.slices.end_ns[i]):
+            stack = tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n"))
+            if LongWaits.of(facts).process(who) == process and _is_further_on(wait, stack):
+                found.add(who)
     return found
+
+
+def _is_during(wait: Wait, start_ns: int, end_ns: int) -> bool:
+    met = min(end_ns, wait.end_ns) - max(start_ns, wait.start_ns)
+    return met * 10 >= wait.ns * 8
+
+
+def _is_further_on(wait: Wait, stack: tuple[str, ...]) -> bool:
+    """Whether a stack has the function in which somebody waits, at a later line."""
+    here = place_of(wait.site)
+    places = [place_of(frame) for frame in stack if frame and not is_library(frame)]
+    return bool(here.function) and any(
+        at._replace(line=here.line) == here and at.line > here.line for at in places
+    )
 
 
 def cancelled_before(facts: Facts, waits: list[Wait]) -> str:

@@ -8,6 +8,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, sampled
+from viewer.analysis.findings.loops.steps import long_steps
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.tasks import Delay, TaskRow, Wait
 from viewer.trace.columns import LOOP_CALLBACK
@@ -24,13 +25,13 @@ _NOTICED_NS = 500 * _MS
 _OTHERS_NS = 500 * _MS
 _LATE_NS = 100 * _MS
 _MANY = 100  # calls of one callback
-_SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length
+_SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length, if they are most of it
 
 
 def loop_overloaded(facts: Facts) -> Iterator[Finding]:
     """Tasks of one coroutine wait for each other's steps, and make others late."""
     for row in facts.tasks.at_least("ready_ns", _CROWD_NS):
-        if row.running.p99_ns * _own(facts, row) >= _SHORT_STEP_NS:
+        if _is_of_long_steps(facts, row):
             continue
         if _by_itself(row.delayed_by, row) * 2 < row.ready.total_ns:
             continue
@@ -45,6 +46,20 @@ def loop_overloaded(facts: Facts) -> Iterator[Finding]:
         if late or row.ready.p90_ns * own >= _NOTICED_NS:
             yield _finding(facts, row, late)
     yield from _calls(facts)
+
+
+def _is_of_long_steps(facts: Facts, row: TaskRow) -> bool:
+    """Whether steps that are reported for their length are half of what a row's tasks run."""
+    own = _own(facts, row)
+    if row.running.p99_ns * own < _SHORT_STEP_NS:
+        return False
+    long = sum(
+        step.own_ns
+        for step in long_steps(facts)
+        if step.own_ns >= _SHORT_STEP_NS * facts.patience
+        and facts.runs(step.slice)[:2] == (row.coro, row.site)
+    )
+    return long * 2 >= row.running.total_ns * own
 
 
 def _calls(facts: Facts) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import GIVEN_UP, LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.trace.sites import place_of
 
 _MS = 1_000_000
 # A second in all was lost in waits for an answer, at least half a second each, and none came
@@ -19,6 +20,12 @@ _LONG_NS = 500 * _MS
 _LOST_NS = 1_000 * _MS
 # A command of redis may be one that waits for a job (BLPOP): then only a time-out tells.
 _MAY_WAIT = "command"
+# Half a second of waits for a request's body, a fifth of a second each, that all ended as the
+# client left.
+_BODY = f"{s.AWAIT_PREFIX}body ("
+_PART_NS = 200 * _MS
+_LEFT_NS = 500 * _MS
+_LEAVES = (".connection_lost", ".eof_received")
 _ANSWERS = ("response", "query", "command", "connect", "DNS")
 
 
@@ -46,7 +53,55 @@ def no_answer(facts: Facts) -> Iterator[Finding]:
             f"shorter, and look at the other end."
         )
         evidence = facts.evidence(("task", task), slices.start_ns[worst], ns, site)
+        behind = _unserved_at(facts, slices.start_ns[worst], slices.end_ns[worst])
+        yield Finding("wait in vain", lost, text, evidence, behind=behind)
+
+
+def _unserved_at(facts: Facts, start_ns: int, end_ns: int) -> str:
+    """Where a server in the same trace waits for the body of a request for most of a time,
+    until its client leaves; "" where none does."""
+    slices = facts.model.trace.slices
+    for i in awaits_of(facts, _BODY):
+        met = min(slices.end_ns[i], end_ns) - max(slices.start_ns[i], start_ns)
+        if met * 10 >= (end_ns - start_ns) * 8 and _client_left(facts, i):
+            return facts.awaited(i)[1]
+    return ""
+
+
+def body_never_came(facts: Facts) -> Iterator[Finding]:
+    """Tasks of a server wait for a request's body until its client has gone."""
+    model, slices = facts.model, facts.model.trace.slices
+    by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in awaits_of(facts, _BODY):
+        if slices.end_ns[i] - slices.start_ns[i] >= _PART_NS:
+            what, site = facts.awaited(i)
+            by_place[what.removeprefix(s.AWAIT_PREFIX), site].append(i)
+    for (what, site), rows in by_place.items():
+        lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
+        if lost < _LEFT_NS or not all(_client_left(facts, i) for i in rows):
+            continue
+        worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
+        ns, task = slices.end_ns[worst] - slices.start_ns[worst], model.owners.owner[worst]
+        tasks: list[Who] = [("task", model.owners.owner[i]) for i in rows]
+        text = (
+            f"Waited in vain: {users(model, tasks)}{place_in(site)} awaited `{what}` of a "
+            f"request: {plural(len(rows), 'wait')}, "
+            f"{in_total(facts, lost, ns, slices.start_ns[worst])}, and each ended as the "
+            f"client closed its connection. A body comes once: where a middleware has read "
+            f"it, it must hand it on. Else the client sent only a part: give the wait a "
+            f"time-out."
+        )
+        evidence = facts.evidence(("task", task), slices.start_ns[worst], ns, site)
         yield Finding("wait in vain", lost, text, evidence)
+
+
+def _client_left(facts: Facts, i: int) -> bool:
+    """Whether the end of a connection ended an await."""
+    trace, task = facts.model.trace, facts.model.owners.owner[i]
+    after = LongWaits.of(facts).tree.lanes.after_await(task, i)
+    event = trace.slices.event[after] if after >= 0 else -1
+    frames = str(trace.args(event).get(s.ARG_STACK, "")).split("\n") if event >= 0 else []
+    return any(place_of(frame).function.endswith(_LEAVES) for frame in frames if frame)
 
 
 def _is_in_vain(facts: Facts, i: int) -> bool:

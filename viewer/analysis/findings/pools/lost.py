@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis import takers
 from viewer.analysis.findings.basis.blockers import Blockers
-from viewer.analysis.findings.basis.doing import mostly
+from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import OWN_SLOT, Group, sites
 from viewer.analysis.findings.basis.waits import (
@@ -66,6 +66,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
     had = had or takers.used_last(facts, vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
+    have = set[Who]() if had else takers.passed_and_await(facts, worst)
+    have -= {wait.who for wait in vain}
     ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
     text = (
         f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
@@ -77,6 +79,11 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         now = mostly(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
         did = ", and ended" if are_gone else f", {now.text}" if now.most >= _CLEAR else ""
         text += f"; {users(facts.model, had)} had one last{did}"
+    elif have:
+        did = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in sorted(have)])
+        verb = "has" if len(have) == 1 else "have"
+        text += f"; {users(facts.model, have)}, which got one before, {verb} it still"
+        text += f", {did}" if did else ""
     elif takers.are_all(facts, vain):
         text += "; nobody else is known to have used the pool before"
     text += _owed(facts, waits, worst)

@@ -17,9 +17,10 @@ from viewer.analysis.locks import ENDS
 from viewer.words import code, stem
 
 _MS = 1_000_000
-# Four equal ones or more had ended in a tenth of the time, and for half a second somebody
+# Three equal ones or more had ended in a tenth of the time, and for half a second somebody
 # waited for this one alone. It waited itself for most of that: else it just had more to do.
-_OTHERS = 4
+_OTHERS = 3
+_AT_WORK = 4  # … of those that compute: the one of few may well have most of the work
 _TIMES = 10
 _LOST_NS = 500 * _MS
 _MOSTLY = 80  # per cent
@@ -175,7 +176,7 @@ def _finding(
 
 def _has_more_to_do(facts: Facts, late: _Slow) -> Finding | None:
     one, wait = late.one, late.wait
-    if one.who[0] != "thread" or wait.who[0] != "thread":
+    if one.who[0] != "thread" or wait.who[0] != "thread" or late.others < _AT_WORK:
         return None
     name = code(name_of(facts.model, one.who))
     said = f"{code(one.job.name, one.job.site)} on {name}" if one.job is not None else name

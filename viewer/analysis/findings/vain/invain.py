@@ -19,6 +19,10 @@ _MS = 1_000_000
 # they pause or look again.
 _WAIT_NS = 200 * _MS
 _LOST_NS = 1_000 * _MS
+_ENDED = (
+    "Mend what it failed with, catch it in the coroutine, and have whoever waits look whether "
+    "the other side still runs."
+)
 _STEP = (
     "Look at what should have ended them; give the waits a time-out, and what they wait for "
     "one of its own."
@@ -58,15 +62,16 @@ def _finding(facts: Facts, waits: LongWaits, found: list[Wait], lost: int) -> Fi
     how = f"{plural(len(found), 'wait')} without a result"
     how += f", {still} of them not over at the end of the trace" if still else ""
     why = Blockers(facts).of(worst)
-    text = (
-        f"Long waits: "
-        f"{users(facts.model, (wait.who for wait in found))}{place_in(worst.site)} waited in "
-        f"vain in `{worst.name}`: {how}, {in_total(facts, lost, worst.ns, worst.start_ns)}"
-    )
+    who = f"{users(facts.model, (wait.who for wait in found))}{place_in(worst.site)}"
+    what = f"`{worst.name}`: {how}, {in_total(facts, lost, worst.ns, worst.start_ns)}"
+    text = f"Long waits: {who} waited in vain in {what}"
     if why is None:
         text += _enders(facts, waits, found)
+    elif why.is_over:
+        text = f"Waited in vain: {who} waited in {what}, {why.why}."
+        return Finding("wait in vain", lost, text, waits.evidence(worst), _ENDED)
     else:
-        times = [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]]
+        times = [(by, worst.start_ns, worst.end_ns) for by in why.by[:4]]
         did = doing(facts, times, name_of(facts.model, worst.who))
         whose = "which" if len(why.by) == 1 else "who"
         text += f", {why.why}" + (f", {whose} spent {did}" if did else "")

@@ -251,7 +251,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         if why is not None:
             text += f"; the longest was {why.why}"
             times = [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]]
-            did = doing(facts, times, name_of(facts.model, worst.who))
+            did = "" if why.is_over else doing(facts, times, name_of(facts.model, worst.who))
             text += f", which spent {did}" if did else ""
             text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:

@@ -1,0 +1,63 @@
+"""What the first finding of the programs after reports that were drawn by chance must say."""
+
+from tests.diagnosis.wanted import Wanted
+
+FRESH: dict[str, Wanted] = {
+    "fb01_tunnels_left_half_open": Wanted(
+        "slots never returned|pool exhausted",
+        ("12 tasks `tunnel`", "6 tasks `tunnel`", r"fb01\w+.py:27"),
+        ("uvloop",),
+    ),
+    "fb02_large_orders_are_validated": Wanted(
+        "loop blocked|loop overloaded", ("get_order",), ("fastapi", "httpx")
+    ),
+    "fb03_body_read_twice": Wanted(
+        "wait in vain",
+        ("create_order", "receive|body|json"),
+        ("starlette", "uvicorn", "httpx"),
+    ),
+    "fb04_silent_sites_take_the_connector": Wanted(
+        "pool exhausted", ("4 connections", "check_site"), ("aiohttp",)
+    ),
+    "fb05_slow_service_takes_the_client": Wanted(
+        "pool exhausted", ("5 connections", "recommendations", "profile"), ("httpx",)
+    ),
+    "fb06_dashboard_stops_the_broadcast": Wanted(
+        "slow client", ("broadcast", "send", r"fb06\w+.py:30"), ("starlette", "uvicorn", "websockets")
+    ),
+    "fb07_acquire_has_no_time_out": Wanted(
+        "pool exhausted", ("3 connections", "grant_consent"), ("asyncpg",), "PG_URL"
+    ),
+    "fb08_dependency_returns_a_session": Wanted(
+        "slots never returned",
+        ("6 tasks", "4 tasks `ask`", "read_user"),
+        ("fastapi", "sqlalchemy", "aiosqlite"),
+    ),
+    "fb09_subscriber_ends_unseen": Wanted(
+        "wait in vain", ("consume|get", "read_replies", "ended")
+    ),
+    "fb10_trio_producer_never_awaits": Wanted(
+        "loop blocked|task never yields", ("produce", "sleep"), ("trio",)
+    ),
+    "fb11_worker_stops_at_stop_iteration": Wanted(
+        "wait in vain", ("run_sync|next_page", "blocking-worker", "StopIteration|failed")
+    ),
+    "fb12_flock_is_not_patched": Wanted("loop blocked", ("save_stats", "flock"), ("gevent",)),
+    "fb13_tornado_handler_sleeps": Wanted(
+        "loop blocked", ("Complex.get", r"sleep.*fb13\w+.py:23"), ("tornado",)
+    ),
+    "fb14_bot_listener_thinks": Wanted(
+        "slow consumer|awaits in turn|pool exhausted|queue grows|long waits",
+        ("dispatch", "infer"),
+        missed="the length of a queue is recorded from the sixteenth item on",
+    ),
+    "fb15_one_tool_hangs_in_communicate": Wanted(
+        "slow answer", ("main", "gather", "check", "subprocess")
+    ),
+    "fb16_system_exit_ends_the_loop": Wanted(
+        "wait in vain", ("load_plugin", "loop-thread", "ask|main")
+    ),
+    "ok_fb1_tunnels_that_close": Wanted("", (), ("uvloop",)),
+    "ok_fb2_body_handed_on": Wanted("", (), ("starlette", "uvicorn", "httpx")),
+    "ok_fb3_client_large_enough": Wanted("", (), ("httpx",)),
+}
