@@ -23,7 +23,9 @@ FRESH: dict[str, Wanted] = {
         "pool exhausted", ("5 connections", "recommendations", "profile"), ("httpx",)
     ),
     "fb06_dashboard_stops_the_broadcast": Wanted(
-        "slow client", ("broadcast", "send", r"fb06\w+.py:30"), ("starlette", "uvicorn", "websockets")
+        "slow client",
+        ("broadcast", "send", r"fb06\w+.py:30"),
+        ("starlette", "uvicorn", "websockets"),
     ),
     "fb07_acquire_has_no_time_out": Wanted(
         "pool exhausted", ("3 connections", "grant_consent"), ("asyncpg",), "PG_URL"
