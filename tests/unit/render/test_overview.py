@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, Service
 from tests.support.models import model_of, trace_file
@@ -256,6 +257,25 @@ def test_numbers_that_show_that_nothing_is_wrong(tmp_path):
         "99 % of the waits of tasks to run took less than 2.00 ms; all waits for the GIL took "
         "1.00 ms; all waits for locks took 1.00 ms.\n"
     ) in told
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "samples", "is_told"),
+    [(800, 12, True), (800, 9, False), (1600, 12, False)],
+)
+def test_where_a_program_without_findings_computed(tmp_path, duration_ms, samples, is_told):
+    """Its most frequent function, where it computed for 100 ms and a tenth of its time."""
+    trace = TraceBuilder(argv="busy.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0)
+    taken = SampleBuilder(trace)
+    taken.add(main, MS, "main", ("parse", "/app/busy.py", 7), times=samples - 3)
+    taken.add(main, 500 * MS, "main", times=3)
+    main.end((duration_ms - 1) * MS)
+    made = build_report(model_of(tmp_path, trace.ended(duration_ms * MS)), By.CORO)
+    told = overview(made, Style(200))
+    sentence = "Of 120 ms of CPU time (sampled), 90.0 ms went to `busy.parse` (app/busy.py:7)."
+    assert (sentence in told) is is_told
+    assert ("of CPU time (sampled)" in told) is is_told
 
 
 def test_what_is_no_lock_and_no_call_of_the_program(tmp_path):

@@ -26,6 +26,7 @@ _SCREEN = 24  # lines
 # Findings, waits and sections: fewer until the screen has room.
 _LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3), (2, 1, 2))
 _SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
+_BUSY_NS, _BUSY_PART = 100_000_000, 0.1  # less CPU time says nothing about the program
 
 
 def overview(report: Report, style: Style) -> str:
@@ -141,7 +142,23 @@ def _calm(report: Report, style: Style) -> list[str]:
         held = sum(report.locks.values("contended_ns"))
         said.append(f"all waits for locks took {duration(held)}")
     text = "; ".join(said)
-    return [*lines, *wrap(f"{text[:1].upper()}{text[1:]}.", style.width)] if said else lines
+    if said:
+        lines += wrap(f"{text[:1].upper()}{text[1:]}.", style.width)
+    return [*lines, *_busiest(report, style)]
+
+
+def _busiest(report: Report, style: Style) -> list[str]:
+    """Where the program computed, if it did so for a good part of its time."""
+    total_ns = sum(row.self_ns for row in report.cpu)
+    if total_ns < max(_BUSY_NS, report.heading.duration_ns * _BUSY_PART):
+        return []
+    most = max(report.cpu, key=lambda row: row.self_ns)
+    where = place(f"{most.file}:{most.line}", style.base)
+    return wrap(
+        f"Of {duration(total_ns)} of CPU time (sampled), {duration(most.self_ns)} went to "
+        f"`{most.function}` ({where}).",
+        style.width,
+    )
 
 
 def _slowest(report: Report, style: Style, most: int) -> str:
