@@ -5,6 +5,7 @@
 #define TRACER_CODES_H
 
 #include "python/compat.h"
+#include "ring/hot.h"
 
 #include <stdint.h>
 
@@ -52,8 +53,8 @@ typedef void code_dies(PyCodeObject *code);
  * NULL ends the list. */
 void codes_on_death(code_dies *const *listeners);
 int codes_start(void); /* installs the code watcher; 0, or -1 with an exception */
-extern uint32_t codes_deaths; /* how many have died since */
-extern uint32_t codes_changes; /* how often more was learned of one */
+extern OURS uint32_t codes_deaths; /* how many have died since */
+extern OURS uint32_t codes_changes; /* how often more was learned of one */
 
 const code_facts *codes_of(PyCodeObject *code);
 uint32_t codes_func(PyCodeObject *code); /* … and only the function id of these */

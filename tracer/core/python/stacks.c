@@ -135,9 +135,15 @@ static HOT uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
     return id;
 }
 
-static inline uint64_t mix(uint64_t hash, stack_frame frame)
+/* The address of a frame's instruction: it tells the code, too. 0: there are more callers. */
+static inline uint64_t instruction_of(stack_frame frame)
 {
-    hash = (hash ^ (uint64_t)(uintptr_t)frame.code ^ (uint64_t)frame.offset << 48) * 0x9E3779B97F4A7C15ull;
+    return frame.code ? (uintptr_t)frame.code->co_code_adaptive + (uintptr_t)(intptr_t)frame.offset : 0;
+}
+
+static inline uint64_t mix(uint64_t hash, uint64_t instruction)
+{
+    hash = (hash ^ instruction) * 0x9E3779B97F4A7C15ull;
     return hash ^ hash >> 29;
 }
 
@@ -162,13 +168,13 @@ uint32_t stacks_put(const stack_frame *frames, int depth)
         depth = depth_limit + 1;
     }
     for (int i = 0; i < depth; i++)
-        hash = mix(hash, frames[i]);
+        hash = mix(hash, instruction_of(frames[i]));
     return put_guarded(frames, depth, hash);
 }
 
 static inline int is_one_of(const void *code, const stack_ends *ends)
 {
-    if (__builtin_expect(!(ends->bits & stack_end_bit(code)), 1))
+    if (__builtin_expect(!(ends->bits >> stack_end_place(code) & 1), 1))
         return 0;
     const void *const *codes = ends->codes;
     while (*codes && *codes != code)
@@ -197,7 +203,7 @@ static ALONE uint32_t capture_new(PyThreadState *tstate, const stack_ends *ends,
         if (at == frame || is_one_of(code, ends))
             break;
         frames[depth] = depth == depth_limit ? (stack_frame){NULL, 0} : position_of(at, code);
-        hash = mix(hash, frames[depth++]);
+        hash = mix(hash, depth++ == depth_limit ? 0 : (uintptr_t)compat_frame_at(at));
     }
     return depth ? put_guarded(frames, depth, hash) : 0;
 }
@@ -211,8 +217,9 @@ static inline __attribute__((always_inline)) uint32_t capture(PyThreadState *tst
         return 0;
     uint64_t hash = 0;
     int depth = 0;
+    const int limit = depth_limit;
     PyCodeObject *outermost = NULL;
-    for (compat_frame *at = *compat_frame_slot(tstate); at && depth <= depth_limit; at = at->previous) {
+    for (compat_frame *at = *compat_frame_slot(tstate); at; at = at->previous) {
         PyCodeObject *code = compat_frame_code_unread(at);
         if (!code || code == shim)
             continue;
@@ -223,7 +230,11 @@ static inline __attribute__((always_inline)) uint32_t capture(PyThreadState *tst
         if (called && is_one_of(code, ends))
             break;
         outermost = code;
-        hash = mix(hash, depth++ == depth_limit ? (stack_frame){NULL, 0} : position_of(at, code));
+        if (depth++ == limit) {
+            hash = mix(hash, 0);
+            break;
+        }
+        hash = mix(hash, (uintptr_t)compat_frame_at(at));
     }
     uint8_t before = enter_busy();
     uint32_t id = recent[hash % RECENT].hash == hash ? recent[hash % RECENT].id : 0;

@@ -7,6 +7,7 @@
 #define TRACER_STACKS_H
 
 #include "python/compat.h"
+#include "ring/hot.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -24,9 +25,9 @@ typedef struct {
     const void *codes[STACK_ENDS_MOST + 1]; /* NULL ends them */
 } stack_ends;
 
-static inline uint64_t stack_end_bit(const void *code)
+static inline unsigned stack_end_place(const void *code)
 {
-    return (uint64_t)1 << ((uintptr_t)code >> 6 & 63);
+    return (uintptr_t)code >> 6 & 63;
 }
 
 /* Attached, or inside the GIL's hooks while the thread has the GIL. 0: unknown. */
@@ -38,7 +39,7 @@ uint32_t stacks_capture_within(PyThreadState *tstate, const stack_ends *ends, co
 uint32_t stacks_put(const stack_frame *frames, int depth);
 
 /* Whether there is something to resolve; cheap. */
-extern _Atomic int stacks_pending;
+extern OURS _Atomic int stacks_pending;
 void stacks_resolve(void); /* attached */
 uint32_t stacks_end(void); /* the number that the next new stack will have */
 /* Attached. Resolves a few of those before `end`; returns whether some are left. */

@@ -10,5 +10,9 @@
 /* What nearly every hook reads and hardly anything changes: side by side in memory, for the same reason. */
 #define HOT_DATA __attribute__((section("tracer_hot_data")))
 #define COLD __attribute__((cold, noinline))
+/* The compiler need not look whether a pointer into a larger thing is NULL. */
+#define NEVER_NULL(pointer) do { if (!(pointer)) __builtin_unreachable(); } while (0)
+/* A variable of another file of ours: without this the compiler looks its address up, as if it could be another object's. */
+#define OURS __attribute__((visibility("hidden")))
 
 #endif

@@ -254,21 +254,25 @@ static int next_chunk(thread_buffer *buffer)
         atomic_store_explicit(&buffer->first_chunk, fresh, memory_order_release);
     buffer->write_chunk = fresh;
     buffer->write_at = 0;
+    buffer->room = ring_free_threaded ? 0 : CHUNK_RECORDS; /* hooks look at each record whether the recording is open */
     void (*on_refill)(void) = atomic_load_explicit(&ring_on_refill, memory_order_relaxed);
     if (on_refill && atomic_exchange(&ring_on_refill, NULL))
         on_refill();
     return 0;
 }
 
-record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
+COLD record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
 {
+    if (ring_free_threaded && !ring_is_open(buffer))
+        return NULL;
     uint32_t wanted = count + (buffer->gap_records ? 1 : 0);
     if (buffer->write_at + wanted > CHUNK_RECORDS && next_chunk(buffer) < 0) {
         if (!buffer->gap_records)
             buffer->gap_tick = tick;
+        buffer->room = 0; /* the next record tells of the gap first */
         buffer->gap_records += count;
-        atomic_store_explicit(&buffer->dropped,
-            atomic_load_explicit(&buffer->dropped, memory_order_relaxed) + count, memory_order_relaxed);
+        buffer->offered += count;
+        buffer->dropped += count;
         buffer->writing = 0;
         return NULL;
     }
@@ -277,6 +281,7 @@ record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
             (record){tick, REC_GAP, 0, 0, 0, buffer->gap_records, buffer->gap_tick};
         buffer->gap_records = 0;
         ring_commit(buffer, 1);
+        buffer->room = ring_free_threaded ? 0 : CHUNK_RECORDS;
         buffer->writing = 1;
     }
     return &buffer->write_chunk->records[buffer->write_at];

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "ring/clock.h"
+#include "ring/hot.h"
 #include "ring/records.h"
 
 enum { CHUNK_BYTES = 16384, CHUNK_RECORDS = CHUNK_BYTES / 32 - 1, STEP_DEPTH = 32, CONTEXT_DEPTH = 8 };
@@ -98,11 +99,13 @@ typedef struct thread_buffer {
     uint32_t write_at;
     uint32_t generation;
     uint64_t gap_records;
-    _Atomic uint64_t written, dropped;
+    uint64_t offered; /* records, and of these … */
+    uint64_t dropped; /* … those that there was no room for */
     uint32_t depth;      /* of `steps`; may exceed STEP_DEPTH; only the first ones are remembered */
     uint32_t loop;       /* id of the loop running on this thread, 0 = none */
     uint32_t poll_depth; /* depth at which this loop polls */
     uint32_t contexts;   /* how many libuv's loop has entered … */
+    uint32_t room;       /* the chunk takes records up to here; 0: ring_reserve_slow() has more to do than that */
     uint8_t writing;     /* a record is half written: hooks called from a signal handler do nothing */
     uint8_t poll_waits;  /* the poll in flight was announced by REC_POLL_BEGIN */
     uint8_t in_libuv;    /* libuv runs this loop: its contexts and polls are watched */
@@ -120,8 +123,8 @@ typedef struct thread_buffer {
     uint64_t asked_tick;     /* when it asked for the GIL */
     uint64_t out_tick;       /* when it could run again after releasing it, 0 = at the release */
     uint32_t libc, libc_longest;           /* what strings: current libc call of this release; its longest */
+    uint64_t libc_longest_ticks, libc_tick;
     int32_t libc_fd, libc_longest_fd;
-    uint64_t libc_tick, libc_longest_ticks;
     uint32_t call;           /* the known blocking call it is in (what string), 0 = none */
     uint32_t call_serial;    /* number of the call: tells whether two pieces belong to one call */
     const void *call_frame;  /* the Python frame that made it: calls from that frame are part of it */
@@ -158,10 +161,10 @@ typedef struct thread_buffer {
     struct thread_buffer *_Atomic next;
 } thread_buffer;
 
-extern _Atomic uint32_t ring_generation; /* of the current recording; hooks compare it */
+extern OURS _Atomic uint32_t ring_generation; /* of the current recording; hooks compare it */
 /* Calls and GIL releases shorter than this are not written, unless another thread took the GIL meanwhile. */
-extern uint64_t gil_threshold_ticks;
-extern _Atomic int ring_active;
+extern OURS uint64_t gil_threshold_ticks;
+extern OURS _Atomic int ring_active;
 extern void (*_Atomic ring_on_first_exit)(void); /* the process's first thread ends: it lives on until the others have */
 extern _Atomic(thread_buffer *) ring_threads;
 extern const char *ring_task_folder; /* where the kernel lists the threads of this process */
@@ -201,7 +204,7 @@ const record *ring_look_ahead(const thread_buffer *buffer, const record **call);
 void ring_release(thread_buffer *buffer); /* a finished, drained buffer */
 
 #if defined(__GLIBC__)
-extern _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec")));
+extern OURS _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec")));
 #else
 extern _Thread_local thread_buffer *ring_mine;
 #endif
@@ -210,17 +213,22 @@ extern _Thread_local thread_buffer *ring_mine;
 extern _Thread_local int ring_is_hidden;
 void ring_let_go(void); /* this thread has no buffer any more, and its end is no event */
 
-static inline thread_buffer *ring_current(void)
+/* This thread's buffer, if it has one of this recording already. */
+static inline thread_buffer *ring_known(void)
 {
     thread_buffer *buffer = ring_mine;
-    if (__builtin_expect(buffer && buffer->generation ==
-                         atomic_load_explicit(&ring_generation, memory_order_relaxed), 1))
-        return buffer;
-    return ring_register();
+    int is_known = buffer && buffer->generation == atomic_load_explicit(&ring_generation, memory_order_relaxed);
+    return __builtin_expect(is_known, 1) ? buffer : NULL;
+}
+
+static inline thread_buffer *ring_current(void)
+{
+    thread_buffer *buffer = ring_known();
+    return __builtin_expect(buffer != NULL, 1) ? buffer : ring_register();
 }
 
 /* Set if hooks can run on several threads at once, and therefore while a recording ends. */
-extern int ring_free_threaded;
+extern OURS int ring_free_threaded;
 /* Called with `writing` set. Returns 0 with `writing` cleared if the recording has ended. */
 int ring_is_open(thread_buffer *buffer);
 
@@ -229,20 +237,26 @@ int ring_is_open(thread_buffer *buffer);
 static inline record *ring_reserve(thread_buffer *buffer, uint32_t count, uint64_t tick)
 {
     buffer->writing = 1;
-    if (__builtin_expect(ring_free_threaded, 0) && !ring_is_open(buffer))
-        return NULL;
-    if (__builtin_expect(buffer->write_at + count <= CHUNK_RECORDS && !buffer->gap_records, 1))
-        return &buffer->write_chunk->records[buffer->write_at];
-    return ring_reserve_slow(buffer, count, tick);
+    uint32_t at = buffer->write_at;
+    if (__builtin_expect(at + count > buffer->room, 0))
+        return ring_reserve_slow(buffer, count, tick);
+    record *slot = &buffer->write_chunk->records[at];
+    NEVER_NULL(slot);
+    return slot;
+}
+
+/* The chunk takes records up to `end`: `count` more than before. */
+static inline void ring_commit_to(thread_buffer *buffer, chunk *written, uint32_t end, uint32_t count)
+{
+    buffer->write_at = end;
+    atomic_store_explicit(&written->committed, end, memory_order_release);
+    buffer->offered += count;
+    __atomic_store_n(&buffer->writing, 0, __ATOMIC_RELEASE);
 }
 
 static inline void ring_commit(thread_buffer *buffer, uint32_t count)
 {
-    buffer->write_at += count;
-    atomic_store_explicit(&buffer->write_chunk->committed, buffer->write_at, memory_order_release);
-    atomic_store_explicit(&buffer->written,
-        atomic_load_explicit(&buffer->written, memory_order_relaxed) + count, memory_order_relaxed);
-    __atomic_store_n(&buffer->writing, 0, __ATOMIC_RELEASE);
+    ring_commit_to(buffer, buffer->write_chunk, buffer->write_at + count, count);
 }
 
 static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind, uint8_t flag,
@@ -251,8 +265,11 @@ static inline void ring_emit(thread_buffer *buffer, uint64_t tick, uint8_t kind,
     record *slot = ring_reserve(buffer, 1, tick);
     if (__builtin_expect(!slot, 0))
         return;
+    /* Read before the record is written: the compiler cannot know that this does not change them. */
+    chunk *written = buffer->write_chunk;
+    uint32_t end = buffer->write_at + 1;
     *slot = (record){tick, kind, flag, 0, a, b, c};
-    ring_commit(buffer, 1);
+    ring_commit_to(buffer, written, end, 1);
 }
 
 /* The same on a thread that has released the GIL: the recording may end meanwhile. */

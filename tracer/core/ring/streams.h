@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ring/hot.h"
+
 enum { STREAM_EDGE = 32 }; /* of so many bytes */
 
 /* One direction. */
@@ -36,7 +38,7 @@ enum stream_note { STREAM_NO_NOTE, STREAM_NOTE_CHANGES, STREAM_FIRST_NUMBER };
 
 size_t streams_bytes(void); /* how large the table is; it begins with zeros */
 void streams_use(void *table); /* NULL: nothing is matched */
-extern int streams_on; /* whether there is a table … */
+extern OURS int streams_on; /* whether there is a table … */
 const void *streams_table(void); /* … and which */
 
 /* A member of the family is about to record itself. */

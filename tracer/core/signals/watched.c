@@ -20,7 +20,7 @@ int watched_add(PyObject *code, watched_role *role)
         return -1;
     if (is_new) {
         watched_runners.codes[runner_count++] = code;
-        watched_runners.bits |= stack_end_bit(code);
+        watched_runners.bits |= (uint64_t)1 << stack_end_place(code);
     }
     if (!place->code) {
         place->code = Py_NewRef(code);

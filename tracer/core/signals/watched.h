@@ -30,7 +30,7 @@ typedef struct {
     PyObject *code;
     watched_role *role;
 } watched_code;
-extern watched_code watched[WATCHED];
+extern OURS watched_code watched[WATCHED];
 
 /* Where `code` is, or the empty place where it would be. */
 static inline watched_code *watched_place(PyObject *code)
@@ -49,7 +49,7 @@ static inline watched_role *watched_role_of(PyObject *code)
 int watched_add(PyObject *code, watched_role *role); /* 0, or -1: too many */
 void watched_forget(void);
 int watched_has(PyCodeObject *code); /* whether some role has its events */
-extern stack_ends watched_runners; /* codes of loops that call callbacks and tasks */
+extern OURS stack_ends watched_runners; /* codes of loops that call callbacks and tasks */
 
 /* Which part of a loop the function is that `frame` runs. */
 static inline enum loop_part watched_part(const compat_frame *frame)

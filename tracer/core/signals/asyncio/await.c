@@ -386,29 +386,27 @@ typedef struct {
 static HOT void follow(await_chain *chain, PyObject *coro)
 {
     uint64_t hash = 1;
-    int tells_all = 1, length = 0;
-    for (PyObject *at = coro, *next; at && length < CHAIN_LIMIT; at = next) {
+    int tells_all = 1;
+    PyObject **link = chain->links, **end = link + CHAIN_LIMIT, *at = coro;
+    while (at && link != end) {
         PyTypeObject *type = Py_TYPE(at);
-        uint64_t what = (uint64_t)(uintptr_t)type;
-        int links_on = type != future_iterator, has_code = links_on && is_python(at);
-        chain->links[length++] = at;
-        next = NULL;
-        if (has_code) {
-            PyCodeObject *code = compat_gen_code(at);
-            what = (uint64_t)(uintptr_t)code ^ (uint64_t)compat_gen_offset(at, code) * 0xff51afd7ed558ccdull;
-        } else if (links_on && is_cython_coroutine(type)) {
-            tells_all = 0;
-        }
-        hash = (hash ^ what) * 0x9E3779B97F4A7C15ull;
+        int has_code = __builtin_expect(type == &PyCoro_Type, 1) || is_python(at);
+        *link++ = at;
+        /* The address of its instruction tells the code, too. */
+        hash = (hash ^ (has_code ? (uintptr_t)compat_frame_at(compat_gen_frame(at)) : (uintptr_t)type)) * 0x9E3779B97F4A7C15ull;
         hash ^= hash >> 29;
         if (COMPAT_KNOWS_AWAITED && has_code) {
-            next = compat_gen_awaited(at);
-        } else if (links_on) {
-            next = await_next(at);
-            Py_XDECREF(next);
+            at = compat_gen_awaited(at);
+            continue;
         }
+        if (type == future_iterator)
+            break;
+        if (!has_code && is_cython_coroutine(type))
+            tells_all = 0;
+        at = await_next(at);
+        Py_XDECREF(at);
     }
-    chain->length = length;
+    chain->length = (int)(link - chain->links);
     chain->hash = tells_all ? hash : 0;
 }
 
@@ -479,16 +477,19 @@ HOT void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
         found->what = is_executor ? text_executor : text_future;
 }
 
-HOT void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock)
+void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock)
 {
-    uint32_t count = !lock ? 1 : lock->holders ? 3 : 2;
+    if (!lock) {
+        await_emit_plain(b, tick, task, facts);
+        return;
+    }
+    uint32_t count = lock->holders ? 3 : 2;
     record *slot = ring_reserve(b, count, tick);
     if (!slot)
         return;
     slot[0] = (record){tick, REC_STEP_AWAIT, 0, (uint16_t)(count - 1), task,
                        (uint64_t)facts->what << 32 | facts->site, (uint64_t)facts->stack << 32 | facts->awaited};
-    if (lock)
-        memcpy(&slot[1], lock, sizeof *lock);
+    memcpy(&slot[1], lock, sizeof *lock);
     if (count == 3)
         memcpy(&slot[2], &facts->holders, sizeof facts->holders);
     ring_commit(b, count);

@@ -18,13 +18,19 @@ typedef struct {
     await_holders holders; /* … the first that are known */
 } await_facts;
 
-extern int await_names_locks; /* `lock` is wanted */
+extern OURS int await_names_locks; /* `lock` is wanted */
 
 /* The next link of a chain of awaits, as a new reference; NULL at its end. Runs no Python code. */
 PyObject *await_next(PyObject *at);
 /* What the chain of awaits below `coro` ends in. `waiter`: the future, or NULL; then `what` may stay 0. */
 void await_describe(PyObject *coro, PyObject *waiter, await_facts *facts);
-/* The step of a task ends and it waits; `lock`: NULL if for none. */
+/* The step of a task ends and it waits, for no lock … */
+static inline void await_emit_plain(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts)
+{
+    ring_emit(b, tick, REC_STEP_AWAIT, 0, task, (uint64_t)facts->what << 32 | facts->site,
+              (uint64_t)facts->stack << 32 | facts->awaited);
+}
+/* … or for `lock`; NULL: for none. */
 void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock);
 int await_setup(PyObject *facts); /* from signals/loops/asyncio.py */
 

@@ -10,11 +10,6 @@
 #include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/running.h"
 
-static HOT context_entry *innermost(thread_buffer *b)
-{
-    return b->contexts && b->contexts <= CONTEXT_DEPTH ? &b->entered[b->contexts - 1] : NULL;
-}
-
 /* The Python function that was called last in the context, and has returned; NULL: not known. It was alive then. */
 static PyCodeObject *called_last(const context_entry *entry)
 {
@@ -36,53 +31,40 @@ static HOT PyCodeObject *called_by_loop(const thread_buffer *b, PyThreadState *t
 
 void contexts_see(thread_buffer *b, PyThreadState *tstate)
 {
-    context_entry *entry = innermost(b);
+    context_entry *entry = contexts_innermost(b);
     if (entry && entry->tick && !entry->code)
         entry->code = Py_XNewRef(called_by_loop(b, tstate));
 }
 
-/* `otherwise`: its name where no Python function is known. */
-static HOT void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise)
+/* Where no Python function is known. */
+static ALONE uint32_t function_named(const char *name)
 {
-    uint32_t func = code ? codes_func(code)
-                         : intern_function(intern_string(otherwise, strlen(otherwise)), intern_string("?:0", 3));
+    return intern_function(intern_string(name, strlen(name)), intern_string("?:0", 3));
+}
+
+/* `otherwise`: its name where no Python function is known. */
+static inline void show(thread_buffer *b, context_entry *entry, PyCodeObject *code, const char *otherwise)
+{
+    uint32_t func = code ? codes_func(code) : function_named(otherwise);
     uint64_t since = entry->tick;
     entry->tick = 0;
     entry->is_shown = 1;
     running_push(b, (step){0});
-    ring_emit(b, since, REC_CB_BEGIN, old_timers_may_call(b) ? CALLED_BY_NOBODY : CALLED, func, (uint64_t)(uintptr_t)entry, 0);
+    uint8_t called = old_timers_may_call(b) ? CALLED_BY_NOBODY : CALLED;
+    ring_emit(b, since, REC_CB_BEGIN, called, func, (uint64_t)(uintptr_t)entry, 0);
 }
 
 HOT void contexts_show(thread_buffer *b, PyCodeObject *called)
 {
-    show(b, innermost(b), called ? called : called_by_loop(b, contexts_tstate(b)), "uvloop");
+    show(b, contexts_innermost(b), called ? called : called_by_loop(b, contexts_tstate(b)), "uvloop");
 }
 
-HOT void contexts_enter(thread_buffer *b)
+void contexts_enter_unknown(thread_buffer *b)
 {
-    const context_entry *around = innermost(b);
-    PyCodeObject *called = around && around->tick ? called_by_loop(b, contexts_tstate(b)) : NULL;
+    PyCodeObject *called = called_by_loop(b, contexts_tstate(b));
     if (called)
         contexts_show(b, called); /* a protocol's method has made uvloop call another one: that is part of it */
-    if (around)
-        b->entered[b->contexts - 1].tick = 0; /* what runs there has shown itself, or is uvloop's */
-    b->contexts++;
-    context_entry *entry = innermost(b);
-    if (!entry)
-        return;
-    if (entry->code)
-        Py_CLEAR(*(PyObject **)&entry->code);
-    entry->tick = 0;
-    entry->is_shown = 0;
-    if (b->depth != b->poll_depth)
-        return; /* a known one's call */
-    entry->tick = clock_tick();
-    entry->records = running_noticed(b, 0).records;
-    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code(contexts_tstate(b));
-    entry->callee = callee;
-    entry->deaths = codes_deaths;
-    if (callee)
-        *callee = NULL;
+    contexts_innermost(b)->tick = 0; /* what runs there has shown itself, or is uvloop's */
 }
 
 /* The Python function that ran when the thread was last sampled in the context; NULL: not known. */
@@ -101,9 +83,9 @@ static PyCodeObject *ran_in(const thread_buffer *b, const context_entry *entry)
     return code ? code : called_last(entry);
 }
 
-HOT int contexts_leave(thread_buffer *b, uint64_t tick)
+int contexts_leave(thread_buffer *b, uint64_t tick)
 {
-    context_entry *entry = innermost(b);
+    context_entry *entry = contexts_innermost(b);
     if (b->contexts)
         b->contexts--;
     if (!entry)

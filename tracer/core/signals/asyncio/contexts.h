@@ -5,6 +5,7 @@
 #ifndef TRACER_CONTEXTS_H
 #define TRACER_CONTEXTS_H
 
+#include "python/codes.h"
 #include "python/compat.h"
 #include "ring/ring.h"
 #include "signals/asyncio/running.h"
@@ -15,18 +16,64 @@ static inline PyThreadState *contexts_tstate(const thread_buffer *b)
     return b->in_libuv ? (PyThreadState *)b->libuv_tstate : PyThreadState_Get();
 }
 
-void contexts_enter(thread_buffer *b);
-int contexts_leave(thread_buffer *b, uint64_t tick); /* whether a callback that is shown ends with it */
+/* The innermost context; NULL: none, or deeper than is remembered. */
+static inline context_entry *contexts_innermost(thread_buffer *b)
+{
+    uint32_t at = b->contexts - 1;
+    if (at >= CONTEXT_DEPTH)
+        return NULL;
+    context_entry *entry = &b->entered[at];
+    NEVER_NULL(entry);
+    return entry;
+}
 
-/* Leaves the innermost context if what ran in it has shown itself, as most do: whether it has left it. */
+/* A context is about to be entered inside the innermost one, and what runs in that has not shown itself. */
+void contexts_enter_unknown(thread_buffer *b);
+
+/* The thread is `in_libuv`. */
+static inline void contexts_enter(thread_buffer *b)
+{
+    const context_entry *around = contexts_innermost(b);
+    if (around && around->tick)
+        contexts_enter_unknown(b);
+    b->contexts++;
+    context_entry *entry = contexts_innermost(b);
+    if (!entry)
+        return;
+    if (entry->code)
+        Py_CLEAR(*(PyObject **)&entry->code);
+    entry->tick = 0;
+    entry->is_shown = 0;
+    if (b->depth != b->poll_depth)
+        return; /* a known one's call */
+    entry->tick = clock_tick();
+    entry->records = running_noticed(b, 0).records;
+    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code((const PyThreadState *)b->libuv_tstate);
+    entry->callee = callee;
+    entry->deaths = codes_deaths;
+    if (callee)
+        *callee = NULL;
+}
+
+/* Leaves the innermost context if what ran in it has shown itself, as most do, or was shown as a callback: that ends now.
+ * Whether it has left it. */
 static inline int contexts_leave_known(thread_buffer *b)
 {
-    const context_entry *entry = b->contexts && b->contexts <= CONTEXT_DEPTH ? &b->entered[b->contexts - 1] : NULL;
-    if (!entry || entry->tick || entry->code || entry->is_shown)
+    const context_entry *entry = contexts_innermost(b);
+    if (!entry || entry->tick || entry->code)
         return 0;
+    if (entry->is_shown) {
+        const step *top = running_top(b);
+        if (!top || top->object || top->kind != STEP_COMMON || top->readied_itself)
+            return 0;
+        b->depth--;
+        ring_emit(b, clock_tick(), REC_CB_END, 0, 0, 0, 0);
+    }
     b->contexts--;
     return 1;
 }
+
+int contexts_leave(thread_buffer *b, uint64_t tick); /* whatever ran in it; whether a callback that is shown ends */
 
 /* The thread has come back from a call that took its time: remembers which callback made it. Runs no Python code. */
 void contexts_see(thread_buffer *b, PyThreadState *tstate);
@@ -36,8 +83,8 @@ void contexts_see(thread_buffer *b, PyThreadState *tstate);
 static inline uint64_t contexts_known(thread_buffer *b)
 {
     uint64_t tick = 0;
-    if (b->contexts && b->contexts <= CONTEXT_DEPTH) {
-        context_entry *entry = &b->entered[b->contexts - 1];
+    context_entry *entry = contexts_innermost(b);
+    if (entry) {
         if (entry->records == running_noticed(b, 0).records)
             tick = entry->tick;
         entry->tick = 0;
@@ -51,7 +98,8 @@ void contexts_show(thread_buffer *b, PyCodeObject *called);
 
 static inline void contexts_name(thread_buffer *b, PyCodeObject *called)
 {
-    if (b->contexts && b->contexts <= CONTEXT_DEPTH && b->entered[b->contexts - 1].tick)
+    const context_entry *entry = contexts_innermost(b);
+    if (entry && entry->tick)
         contexts_show(b, called);
 }
 

@@ -28,7 +28,7 @@ static inline thread_buffer *found_called(void)
 }
 
 /* How many threads run a loop that has not come to a hook since the recording began: their steps have ends to be seen. */
-extern _Atomic int found_awaited;
+extern OURS _Atomic int found_awaited;
 
 /* `set_running`: what a loop calls with None when it stops. */
 void found_watch(PyObject *set_running);

@@ -27,12 +27,6 @@ HOT int identity_is_task(PyObject *object)
            (identity.py_task && PyObject_TypeCheck(object, identity.py_task));
 }
 
-HOT known_task *identity_find(const void *task)
-{
-    uint64_t *known = map_find(&identity.by_task, (uint64_t)(uintptr_t)task);
-    return known ? (known_task *)(uintptr_t)*known : NULL;
-}
-
 known_task *identity_having(const void *object)
 {
     known_task *known = identity_find(object);
@@ -71,14 +65,9 @@ HOT uint32_t identity_id(PyObject *task)
     return id;
 }
 
-/* The task that `callback` steps or wakes up, borrowed from it; NULL for other callbacks. */
-HOT PyObject *identity_task_of(PyObject *callback)
+PyObject *identity_py_task_of(PyObject *callback)
 {
-    if (Py_TYPE(callback) == identity.step_wrapper)
-        return identity_step_task(callback);
-    if (PyCFunction_CheckExact(callback))
-        return ((PyCFunctionObject *)callback)->m_ml == identity.wakeup ? PyCFunction_GET_SELF(callback) : NULL;
-    if (PyMethod_Check(callback) && identity.py_task) {
+    if (PyMethod_Check(callback)) {
         PyObject *function = PyMethod_GET_FUNCTION(callback);
         PyObject *self = PyMethod_GET_SELF(callback);
         if ((function == identity.py_step || function == identity.py_wakeup) && PyObject_TypeCheck(self, identity.py_task))
@@ -87,14 +76,38 @@ HOT PyObject *identity_task_of(PyObject *callback)
     return NULL;
 }
 
-/* A new reference, or NULL; never sets an exception. */
+/* Where an object keeps its only pointer to another one; -1: it has none, or several. */
+static Py_ssize_t pointer_offset(PyObject *holder, PyObject *held)
+{
+    Py_ssize_t size = Py_TYPE(holder)->tp_basicsize, found = -1;
+    for (Py_ssize_t at = sizeof(PyObject); at + (Py_ssize_t)sizeof held <= size; at += (Py_ssize_t)sizeof held)
+        if (*(PyObject **)((char *)holder + at) == held) {
+            if (found >= 0)
+                return -1;
+            found = at;
+        }
+    return found;
+}
+
+/* What the getter has returned shows where the task keeps it: the coroutine and the awaited future are nothing else. (Other
+ * threads may change the fields where there is no GIL, and the other fields are no pointers, or may be equal.) */
+static COLD void learn_place(PyObject *task, enum field which, PyObject *value)
+{
+    int has_place = which == FIELD_CORO || which == FIELD_WAITER;
+    if (COMPAT_FREE_THREADED || !has_place || Py_TYPE(task) != identity.c_task || value == Py_None)
+        return;
+    Py_ssize_t place = pointer_offset(task, value);
+    identity.places[which] = place > 0 ? place : 0;
+}
+
 HOT PyObject *identity_read(PyObject *task, enum field which)
 {
-    PyObject *value = identity.fields[which] && identity.c_task && PyObject_TypeCheck(task, identity.c_task)
-        ? identity.fields[which](task, NULL)
-        : PyObject_GetAttr(task, identity.field_strings[which]);
+    int is_known = identity.fields[which] && identity.c_task && PyObject_TypeCheck(task, identity.c_task);
+    PyObject *value = is_known ? identity.fields[which](task, NULL) : PyObject_GetAttr(task, identity.field_strings[which]);
     if (!value)
         PyErr_Clear();
+    else if (is_known && !identity.places[which])
+        learn_place(task, which, value);
     return value;
 }
 
@@ -322,16 +335,6 @@ Py_ssize_t identity_slot(PyObject *type, const char *name)
     return offset;
 }
 
-/* Where an object keeps its pointer to another one; -1: it has none. */
-static Py_ssize_t pointer_offset(PyObject *holder, PyObject *held)
-{
-    Py_ssize_t size = Py_TYPE(holder)->tp_basicsize;
-    for (Py_ssize_t at = sizeof(PyObject); at + (Py_ssize_t)sizeof held <= size; at += (Py_ssize_t)sizeof held)
-        if (*(PyObject **)((char *)holder + at) == held)
-            return at;
-    return -1;
-}
-
 static int setup_steps(PyObject *facts)
 {
     PyObject *step = PyDict_GetItemString(facts, "step"), *task = PyDict_GetItemString(facts, "task");
@@ -465,4 +468,5 @@ COLD void identity_forget(void)
     Py_CLEAR(identity.wrapping);
     Py_CLEAR(identity.wrapper);
     identity.set_name = identity.get_name = NULL;
+    memset(identity.places, 0, sizeof identity.places);
 }

@@ -37,6 +37,7 @@ struct identity {
     Py_ssize_t callback_offset, args_offset, when_offset;
     Py_ssize_t step_task_offset; /* in an object of the type step_wrapper */
     map by_task;
+    Py_ssize_t places[FIELDS]; /* in a task of the C module: where it keeps the field; 0: not known */
     PyObject *pending, *cancelled;
     getter fields[FIELDS];
     PyObject *field_strings[FIELDS], *str_name;
@@ -53,8 +54,8 @@ struct identity {
     PyObject *wrapping, *wrapper; /* codes: of a function, whose first argument is a coroutine, and of that around it */
 };
 
-extern struct identity identity;
-extern compat_mutex identity_guard;
+extern OURS struct identity identity;
+extern OURS compat_mutex identity_guard;
 
 int identity_start(void);             /* before tasks are enrolled; 0, or -1 with an exception */
 int identity_setup(PyObject *facts);  /* from signals/loops/asyncio.py */
@@ -73,12 +74,35 @@ static inline PyObject *identity_step_task(PyObject *step)
     return *(PyObject **)((char *)step + identity.step_task_offset);
 }
 
-known_task *identity_find(const void *task);
+static inline known_task *identity_find(const void *task)
+{
+    const uint64_t *known = map_find(&identity.by_task, (uint64_t)(uintptr_t)task);
+    return known ? (known_task *)(uintptr_t)*known : NULL;
+}
+
 /* The object has a slot for the task. */
 void identity_stand_in(known_task *known, PyObject *object);
 known_task *identity_having(const void *object); /* the task that it is, or that it has a slot for */
-PyObject *identity_task_of(PyObject *callback);
+PyObject *identity_py_task_of(PyObject *callback);
+/* The task that `callback` steps or wakes up, borrowed from it; NULL for other callbacks. */
+static inline PyObject *identity_task_of(PyObject *callback)
+{
+    if (Py_TYPE(callback) == identity.step_wrapper)
+        return identity_step_task(callback);
+    if (PyCFunction_CheckExact(callback))
+        return ((PyCFunctionObject *)callback)->m_ml == identity.wakeup ? PyCFunction_GET_SELF(callback) : NULL;
+    return identity.py_task ? identity_py_task_of(callback) : NULL;
+}
+/* A new reference, or NULL; never sets an exception. */
 PyObject *identity_read(PyObject *task, enum field which);
+/* The same, where it mostly is an object that a task of the C module keeps: then nothing is called. None may be NULL. */
+static inline PyObject *identity_take(PyObject *task, enum field which)
+{
+    Py_ssize_t place = identity.places[which];
+    if (__builtin_expect(place && Py_TYPE(task) == identity.c_task, 1))
+        return Py_XNewRef(*(PyObject **)((char *)task + place));
+    return identity_read(task, which);
+}
 int identity_same_text(PyObject *value, PyObject *constant);
 PyObject *identity_coro(PyObject *task); /* a new reference, or NULL */
 uint32_t identity_function(PyObject *coro);

@@ -24,10 +24,8 @@ void old_timers_polled(thread_buffer *b)
     b->polled_ns = now_ns;
 }
 
-int old_timers_may_call(const thread_buffer *b)
+int old_timers_are_due(const thread_buffer *b)
 {
-    if (!b->is_old_run || !old_timers_count)
-        return 0;
     return are_more || (b->old_timers < old_timers_count &&
                         due_ns[b->old_timers] <= clock_ns_of(CLOCK_MONOTONIC) + FUZZ_NS);
 }

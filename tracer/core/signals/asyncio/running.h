@@ -11,21 +11,25 @@ typedef struct {
 
 static inline noticed running_noticed(const thread_buffer *b, uint64_t tick)
 {
-    return (noticed){tick, atomic_load_explicit(&b->written, memory_order_relaxed) +
-                               atomic_load_explicit(&b->dropped, memory_order_relaxed)};
+    return (noticed){tick, b->offered};
 }
 
 /* Signal handlers and properties of the program can run while a hook looks at a task. What they record is part
  * of the step, which ends after it. */
-static inline uint64_t running_end(const thread_buffer *b, const noticed *end)
+static inline uint64_t running_end(const thread_buffer *b, noticed end)
 {
-    return running_noticed(b, 0).records == end->records ? end->tick : clock_tick();
+    return running_noticed(b, 0).records == end.records ? end.tick : clock_tick();
 }
 
 /* NULL: nothing, or deeper than is remembered. */
 static inline step *running_top(thread_buffer *b)
 {
-    return b->depth && b->depth <= STEP_DEPTH ? &b->steps[b->depth - 1] : NULL;
+    uint32_t at = b->depth - 1;
+    if (at >= STEP_DEPTH)
+        return NULL;
+    step *top = &b->steps[at];
+    NEVER_NULL(top);
+    return top;
 }
 
 static inline void running_push(thread_buffer *b, step pushed)

@@ -150,7 +150,7 @@ HOT void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void 
     }
     const noticed begin = running_noticed(b, contexts_known(b));
     uint32_t func = codes_callable(callback);
-    running_callback(b, running_end(b, &begin), func, handle, due_ns);
+    running_callback(b, running_end(b, begin), func, handle, due_ns);
 }
 
 HOT void tasks_begin_callback(thread_buffer *b, PyObject *callback)
@@ -159,7 +159,7 @@ HOT void tasks_begin_callback(thread_buffer *b, PyObject *callback)
     tasks_begin_scheduled(b, callback, handle, due_of(handle));
 }
 
-static HOT void end_done(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *state)
+static HOT void end_done(thread_buffer *b, noticed end, PyObject *task, uint32_t id, PyObject *state)
 {
     uint8_t outcome = identity_same_text(state, identity.cancelled) ? OUTCOME_CANCELLED : OUTCOME_DONE;
     uint32_t name = 0;
@@ -177,32 +177,41 @@ static HOT void end_done(thread_buffer *b, const noticed *end, PyObject *task, u
         unasked_failed(task, id, name);
 }
 
-static HOT void end_await(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *waiter)
+static void end_await_of_lock(thread_buffer *b, noticed end, PyObject *task, uint32_t id, const await_facts *facts)
+{
+    await_lock lock;
+    async_locks_wait(b, facts, &lock);
+    Py_DECREF(facts->lock);
+    known_task *known = identity_find(task);
+    if (known) {
+        known->awaits_lock = 1;
+        known->await_site = facts->site;
+    }
+    uint64_t tick = running_end(b, end);
+    await_emit(b, tick, id, facts, &lock);
+    queues_look(b, tick);
+}
+
+static inline void end_await(thread_buffer *b, noticed end, PyObject *task, uint32_t id, PyObject *waiter)
 {
     await_facts facts;
-    await_lock lock;
-    PyObject *coro = identity_read(task, FIELD_CORO);
+    PyObject *coro = identity_take(task, FIELD_CORO);
     await_describe(coro, waiter, &facts);
     Py_XDECREF(coro);
     if (facts.lock) {
-        async_locks_wait(b, &facts, &lock);
-        Py_DECREF(facts.lock);
-        known_task *known = identity_find(task);
-        if (known) {
-            known->awaits_lock = 1;
-            known->await_site = facts.site;
-        }
+        end_await_of_lock(b, end, task, id, &facts);
+        return;
     }
     uint64_t tick = running_end(b, end);
-    await_emit(b, tick, id, &facts, facts.lock ? &lock : NULL);
+    await_emit_plain(b, tick, id, &facts);
     queues_look(b, tick);
 }
 
 /* Takes the id, not the known task: reading a field may run the program's code, which may stop the
  * recording. */
-static HOT void end_task(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id)
+static HOT_ALONE void end_task(thread_buffer *b, noticed end, PyObject *task, uint32_t id)
 {
-    PyObject *waiter = identity_read(task, FIELD_WAITER);
+    PyObject *waiter = identity_take(task, FIELD_WAITER);
     if (waiter && waiter != Py_None) {
         end_await(b, end, task, id, waiter);
     } else {
@@ -218,7 +227,7 @@ static HOT void end_task(thread_buffer *b, const noticed *end, PyObject *task, u
 
 /* Ends the eager steps of pure-Python tasks inside that of `task` that SystemExit or the like has left: no
  * event reports that. */
-static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *task)
+static void drop_raised(thread_buffer *b, noticed end, const PyObject *task)
 {
     for (const step *top = running_top(b); top && top->kind == STEP_EAGER && top->object != task; top = running_top(b)) {
         const step left = *top;
@@ -229,12 +238,13 @@ static void drop_raised(thread_buffer *b, const noticed *end, const PyObject *ta
     }
 }
 
-HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
+/* Whatever is the innermost step. */
+static ALONE void end_any_step(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     const noticed end = running_noticed(b, tick);
     const step *top = running_top(b);
     if (top && top->kind == STEP_EAGER) {
-        drop_raised(b, &end, NULL);
+        drop_raised(b, end, NULL);
         top = running_top(b);
     }
     step left = {0};
@@ -243,11 +253,25 @@ HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
     if (b->depth)
         b->depth--;
     if (left.readied_itself)
-        ring_emit(b, running_end(b, &end), REC_STEP_YIELD, 0, left.task, 0, 0);
+        ring_emit(b, running_end(b, end), REC_STEP_YIELD, 0, left.task, 0, 0);
     else if (!task)
-        ring_emit(b, running_end(b, &end), REC_CB_END, 0, 0, 0, 0);
+        ring_emit(b, running_end(b, end), REC_CB_END, 0, 0, 0, 0);
     else if (left.object == task ? left.task : (left.task = known_id(task)))
-        end_task(b, &end, task, left.task);
+        end_task(b, end, task, left.task);
+}
+
+HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
+{
+    const step *top = running_top(b);
+    if (!top || !task || top->object != task || !top->task || top->kind == STEP_EAGER) {
+        end_any_step(b, tick, task);
+        return;
+    }
+    b->depth--;
+    if (top->readied_itself)
+        ring_emit(b, tick, REC_STEP_YIELD, 0, top->task, 0, 0);
+    else
+        end_task(b, running_noticed(b, tick), task, top->task);
 }
 
 HOT void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback)
@@ -262,7 +286,7 @@ void tasks_end_adopted(thread_buffer *b, uint64_t tick)
     if (!b->is_adopting)
         return;
     const noticed end = running_noticed(b, tick);
-    drop_raised(b, &end, NULL);
+    drop_raised(b, end, NULL);
     step *top = running_top(b);
     if (!top || top->kind != STEP_ADOPTED)
         return;
@@ -271,11 +295,11 @@ void tasks_end_adopted(thread_buffer *b, uint64_t tick)
     b->depth--;
     PyObject *task = (PyObject *)(uintptr_t)top->object;
     if (!task)
-        ring_emit(b, running_end(b, &end), REC_CB_END, 0, 0, 0, 0);
+        ring_emit(b, running_end(b, end), REC_CB_END, 0, 0, 0, 0);
     else if (top->readied_itself)
-        ring_emit(b, running_end(b, &end), REC_STEP_YIELD, 0, top->task, 0, 0);
+        ring_emit(b, running_end(b, end), REC_STEP_YIELD, 0, top->task, 0, 0);
     else if (identity_find(task)) /* else it has died: do not follow the address */
-        end_task(b, &end, task, top->task);
+        end_task(b, end, task, top->task);
 }
 
 static int is_awaitable(PyObject *coro)
@@ -300,7 +324,7 @@ HOT void tasks_on_eager_begin(thread_buffer *b, PyObject *task, eager_parts part
 }
 
 /* A task that could not be created, or whose first step raised SystemExit or the like. */
-static COLD void end_raised(thread_buffer *b, const noticed *end, PyObject *task, uint32_t id, PyObject *raised)
+static COLD void end_raised(thread_buffer *b, noticed end, PyObject *task, uint32_t id, PyObject *raised)
 {
     PyObject *state = identity_read(task, FIELD_STATE);
     if (state && !identity_same_text(state, identity.pending)) {
@@ -331,7 +355,7 @@ void tasks_adopt_state(thread_buffer *b, PyObject *task)
     PyObject *waiter = id ? identity_read(task, FIELD_WAITER) : NULL;
     const noticed now = running_noticed(b, clock_tick());
     if (waiter && waiter != Py_None)
-        end_await(b, &now, task, id, waiter);
+        end_await(b, now, task, id, waiter);
     else if (id && !runs_elsewhere(task))
         ring_emit(b, clock_tick(), REC_READY, READY_BY_NOBODY, id, 0, 0);
     Py_XDECREF(waiter);
@@ -355,21 +379,21 @@ HOT void tasks_on_made(thread_buffer *b, uint64_t tick, PyObject *task, PyObject
     known->is_starting = 0;
     uint32_t id = known->id;
     noticed end = running_noticed(b, tick);
-    drop_raised(b, &end, task);
+    drop_raised(b, end, task);
     const step *top = running_top(b);
     int readied_itself = top && top->readied_itself;
     b->depth--;
     PyObject *name = identity_name(task);
-    tick = running_end(b, &end);
+    tick = running_end(b, end);
     identity_emit_name(b, id, name);
     Py_XDECREF(name);
     end = running_noticed(b, tick);
     if (raised)
-        end_raised(b, &end, task, id, raised);
+        end_raised(b, end, task, id, raised);
     else if (readied_itself)
         ring_emit(b, tick, REC_STEP_YIELD, 0, id, 0, 0);
     else
-        end_task(b, &end, task, id);
+        end_task(b, end, task, id);
 }
 
 int tasks_adopt(thread_buffer *b, PyObject *task)

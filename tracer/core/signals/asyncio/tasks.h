@@ -19,7 +19,7 @@ void tasks_end_callback(thread_buffer *b, uint64_t tick, PyObject *callback);
 /* The step in which the recording began has ended, if it is this thread's. */
 void tasks_end_adopted(thread_buffer *b, uint64_t tick);
 /* How many threads are still in a step in which the recording began. */
-extern _Atomic int tasks_adopting;
+extern OURS _Atomic int tasks_adopting;
 /* Makes a task known that there is already; whether it was not yet. */
 int tasks_adopt(thread_buffer *b, PyObject *task);
 /* What it waits for; what it does on another thread is not known until that one comes to a hook. */

@@ -69,29 +69,40 @@ static PyObject *call_sealed(enum method which, Py_ssize_t place, PyObject *loop
     return call(which, loop, passed, count, keywords);
 }
 
-/* A callback's call_soon() or call_soon_threadsafe(). The loop may run it before the call has returned. */
-static HOT PyObject *schedule(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+/* A callback is scheduled, or the step of a task of another kind than the C module's; `tick`: since when. */
+static PyObject *schedule_sealed(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count,
+                                 PyObject *keywords, uint64_t tick)
 {
-    thread_buffer *b = count ? found_called() : NULL;
-    PyObject *task = b ? identity_task_of(args[0]) : NULL;
-    if (!b)
-        return call(which, loop, args, count, keywords);
-    const step *top = task ? running_top(b) : NULL;
-    uint64_t tick = top && top->object == task ? 0 : clock_tick(); /* else the end of its step says so */
-    step_entry entry = steps_entry(b);
-    int is_c_task = task && PyObject_TypeCheck(task, identity.c_task);
-    PyObject *sealed = NULL, *result;
-    Py_XINCREF(task);
-    result = is_c_task ? call(which, loop, args, count, keywords)
-                       : call_sealed(which, 0, loop, args, count, keywords, &sealed);
-    if (result && (b = steps_same_recording(entry))) {
-        if (task)
-            tasks_ready(b, tick, task, count > 1 ? args[1] : NULL);
-        else if (sealed)
-            tasks_callback_ready(b, tick, sealed);
-    }
+    step_entry entry = steps_entry(ring_mine);
+    PyObject *task = Py_XNewRef(identity_task_of(args[0])), *sealed;
+    PyObject *result = call_sealed(which, 0, loop, args, count, keywords, &sealed);
+    thread_buffer *b = result ? steps_same_recording(entry) : NULL;
+    if (b && task)
+        tasks_ready(b, tick, task, count > 1 ? args[1] : NULL);
+    else if (b && sealed)
+        tasks_callback_ready(b, tick, sealed);
     Py_XDECREF(task);
     Py_XDECREF(sealed);
+    return result;
+}
+
+/* A callback's call_soon() or call_soon_threadsafe(). The loop may run it before the call has returned. */
+static inline PyObject *schedule(enum method which, PyObject *loop, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    thread_buffer *b = count ? found_called() : NULL;
+    if (!b)
+        return call(which, loop, args, count, keywords);
+    PyObject *task = identity_task_of(args[0]);
+    const step *top = running_top(b);
+    uint64_t tick = task && top && top->object == task ? 0 : clock_tick(); /* else the end of its step says so */
+    if (!task || !PyObject_TypeCheck(task, identity.c_task))
+        return schedule_sealed(which, loop, args, count, keywords, tick);
+    step_entry entry = steps_entry(b);
+    Py_INCREF(task);
+    PyObject *result = call(which, loop, args, count, keywords);
+    if (result && (b = steps_same_recording(entry)))
+        tasks_ready(b, tick, task, count > 1 ? args[1] : NULL);
+    Py_DECREF(task);
     return result;
 }
 
@@ -191,16 +202,29 @@ static const builtin_wrapper trampolines[METHODS] = {
 
 /* --- contexts --- */
 
+/* A thread whose loop is not known yet, or that runs one of another kind. */
+static ALONE void enter_first(void)
+{
+    thread_buffer *b = found_current();
+    if (b && b->in_libuv)
+        contexts_enter(b);
+}
+
 static HOT int enter_traced(PyObject *context)
 {
     int result = PyContext_Enter(context);
-    thread_buffer *b = result == 0 ? found_current() : NULL;
+    if (result)
+        return result;
+    thread_buffer *b = ring_known();
     if (b && b->in_libuv)
         contexts_enter(b);
-    return result;
+    else
+        enter_first();
+    return 0;
 }
 
-static HOT int exit_traced(PyObject *context)
+/* Whatever ran in it. */
+static ALONE int exit_any(PyObject *context)
 {
     thread_buffer *b = found_current();
     if (b && b->in_libuv && (tasks_adopting || !contexts_leave_known(b))) {
@@ -213,6 +237,14 @@ static HOT int exit_traced(PyObject *context)
         if (raised)
             PyErr_SetRaisedException(raised);
     }
+    return PyContext_Exit(context);
+}
+
+static HOT int exit_traced(PyObject *context)
+{
+    thread_buffer *b = ring_known();
+    if (!b || !b->in_libuv || tasks_adopting || !contexts_leave_known(b))
+        return exit_any(context);
     return PyContext_Exit(context);
 }
 

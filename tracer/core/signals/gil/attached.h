@@ -13,7 +13,7 @@ enum gil_mode {
     GIL_WATCHED,
     GIL_ABSENT,    /* there is none */
 };
-extern enum gil_mode gil_mode;
+extern OURS enum gil_mode gil_mode;
 
 /* The lane of the calling thread begins, if it has not. */
 void attached_begin(thread_buffer *b);

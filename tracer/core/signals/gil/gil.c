@@ -46,17 +46,14 @@ static COLD void calibrate(const void *what, const void **seen, int *count)
 
 /* --- dropping and taking; with the GIL's mutex held --- */
 
-static HOT void on_drop(void)
+static HOT void on_drop(thread_buffer *b, uint64_t tick)
 {
-    thread_buffer *b = ring_current();
-    if (!b)
-        return;
     b->has_gil = b->queued = b->forced = 0;
     b->asked_tick = b->out_tick = 0;
     b->libc = b->libc_longest = 0;
     b->libc_longest_ticks = 0;
     b->takes_before = takes;
-    atomic_store_explicit(&b->released_tick, clock_tick(), memory_order_release);
+    atomic_store_explicit(&b->released_tick, tick, memory_order_release);
 }
 
 static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
@@ -98,7 +95,21 @@ static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
     b->switches++;
 }
 
-static HOT void on_take(void)
+/* A take that leaves no trace, as most do: no other thread had the GIL meanwhile, and the thread has it back soon. Returns
+ * whether it is one; it calls nothing. */
+static HOT int on_quick_take(thread_buffer *b)
+{
+    uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
+    if (!released || takes != b->takes_before || clock_counter() - released >= gil_threshold_ticks || b->traffic.count)
+        return 0;
+    takes++;
+    b->has_gil = 1;
+    b->asked_tick = 0;
+    atomic_store_explicit(&b->released_tick, 0, memory_order_release);
+    return 1;
+}
+
+static void on_take(void)
 {
     uint64_t mine = ++takes;
     thread_buffer *b = ring_current();
@@ -118,16 +129,36 @@ static HOT void on_take(void)
 
 /* --- the hooks --- */
 
-static HOT int hook_cond_signal(pthread_cond_t *cond)
+/* Any signal. */
+static HOT_ALONE int signal_cond(pthread_cond_t *cond)
 {
-    if (cond == gil_cond)
-        on_drop();
+    thread_buffer *b = cond == gil_cond ? ring_current() : NULL;
+    if (b)
+        on_drop(b, clock_tick());
     else if (cond == switch_cond)
         on_take();
     else if (__builtin_expect(calibrating, 0))
         calibrate(cond, calibration.conds, &calibration.cond_count);
     return pthread_cond_signal(cond);
 }
+
+/* A thread gives up the GIL, or takes it, whenever it makes a system call: so most of it is done here, where no function is
+ * called but the one at the end. */
+static HOT int hook_cond_signal(pthread_cond_t *cond)
+{
+    if (cond != gil_cond && cond != switch_cond && !calibrating)
+        return pthread_cond_signal(cond);
+    thread_buffer *b = ring_known();
+    if (!b || !clock_is_counter())
+        return signal_cond(cond);
+    if (cond == gil_cond)
+        on_drop(b, clock_counter());
+    else if (cond != switch_cond || !on_quick_take(b))
+        return signal_cond(cond);
+    return pthread_cond_signal(cond);
+}
+
+static int hook_mutex_lock(pthread_mutex_t *mutex);
 
 static void ask(thread_buffer *b)
 {
@@ -168,21 +199,42 @@ static int hook_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
     return result;
 }
 
+static COLD int lock_first(pthread_mutex_t *mutex)
+{
+    thread_buffer *b = ring_current();
+    if (b)
+        b->has_gil = 0; /* a new thread's first take; a drop does not care */
+    return b ? hook_mutex_lock(mutex) : pthread_mutex_lock(mutex);
+}
+
+static COLD int lock_contended(pthread_mutex_t *mutex)
+{
+    ask(ring_mine);
+    return pthread_mutex_lock(mutex);
+}
+
+/* The thread takes the GIL. */
+static HOT_ALONE int lock_to_take(pthread_mutex_t *mutex)
+{
+    /* If it is free and the thread has to wait nevertheless, it asks in hook_cond_timedwait(). */
+    int error = pthread_mutex_trylock(mutex);
+    return __builtin_expect(!error, 1) ? error : lock_contended(mutex);
+}
+
+static COLD int lock_calibrating(pthread_mutex_t *mutex)
+{
+    calibrate(mutex, calibration.mutexes, &calibration.mutex_count);
+    return pthread_mutex_lock(mutex);
+}
+
 static HOT int hook_mutex_lock(pthread_mutex_t *mutex)
 {
-    if (mutex == gil_mutex) {
-        thread_buffer *b = ring_mine;
-        if (!b && (b = ring_current()))
-            b->has_gil = 0; /* a new thread's first take; a drop does not care */
-        if (b && !b->has_gil) {
-            if (pthread_mutex_trylock(mutex) == 0)
-                return 0; /* if it has to wait nevertheless, it asks in hook_cond_timedwait() */
-            ask(b);
-        }
-    } else if (__builtin_expect(calibrating, 0)) {
-        calibrate(mutex, calibration.mutexes, &calibration.mutex_count);
-    }
-    return pthread_mutex_lock(mutex);
+    if (mutex != gil_mutex)
+        return __builtin_expect(calibrating, 0) ? lock_calibrating(mutex) : pthread_mutex_lock(mutex);
+    const thread_buffer *b = ring_mine;
+    if (!b)
+        return lock_first(mutex);
+    return b->has_gil ? pthread_mutex_lock(mutex) : lock_to_take(mutex);
 }
 
 static _Atomic int is_watched, resolving;

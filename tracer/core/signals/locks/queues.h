@@ -7,14 +7,14 @@
 #include "python/compat.h"
 #include "ring/ring.h"
 
-extern uint64_t queues_due; /* the tick from which on they are looked at again */
+extern OURS uint64_t queues_due; /* the tick from which on they are looked at again */
 
 /* Somebody waits for `object`, which may be a queue: `id` is the number of that wait's lock, `what` its name, and
  * `site` its line (strings). From then on its length is recorded, as long as it lives. Attached. */
 void queues_know(PyObject *object, uint32_t id, uint32_t what, uint32_t site);
 /* The running code takes an item from its `self`, a queue: the same. Nobody need look when no calls are left. */
 void queues_on_take(thread_buffer *b, uint64_t tick, PyObject *value);
-extern int queues_calls_left;
+extern OURS int queues_calls_left;
 void queues_write(thread_buffer *b); /* attached; runs no Python code */
 void queues_forget(void);
 

@@ -124,7 +124,7 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *task, known_tas
         async_locks_wait(b, &facts, &lock);
         Py_DECREF(facts.lock);
     }
-    await_emit(b, running_end(b, &end), id, &facts, facts.lock ? &lock : NULL);
+    await_emit(b, running_end(b, end), id, &facts, facts.lock ? &lock : NULL);
     queues_look(b, tick);
 }
 
