@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -318,7 +319,7 @@ def test_what_nobody_has_is_told_apart_by_what_is_waited_for(tmp_path: Path) -> 
 def test_connections_without_room_are_told_apart(tmp_path: Path) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        full = [asyncio.streams.FlowControlMixin(loop) for _ in range(2)]
+        full: list[Any] = [asyncio.streams.FlowControlMixin(loop) for _ in range(2)]
         for each in (full[0], full[1], full[0]):
             each.pause_writing()
             loop.call_soon(each.resume_writing)

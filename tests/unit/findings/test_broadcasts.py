@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.threads import Lock
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
@@ -22,7 +23,7 @@ def broadcast(waits, what="socket", stack=DRAIN, tasks=1):
     every = [loop.task("serve", site="/app/chat.py:9 serve") for _ in range(tasks)]
     for n, task in enumerate(every):
         task.ready(n * MS).running((n + 1) * MS)
-    at, locks = 10 * MS, {}
+    at, locks = 10 * MS, dict[str, Lock]()
     for n, (connection, ms) in enumerate(waits):
         task = every[n % tasks]
         lock = locks.setdefault(connection, trace.lock("socket", TELL))
