@@ -23,7 +23,6 @@ ASYNC: dict[str, Wanted] = {
         "awaits in turn",
         ("on_message|lookup_user",),
         ("websockets",),
-        missed="one task that awaits a helper again and again may pace itself",
     ),
     "q07_session_over_llm_call": Wanted(
         "pool exhausted", ("3 connections", "complete|answer"), ("sqlalchemy", "aiosqlite")

@@ -11,6 +11,7 @@ from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import longest_slices, name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.loops.served import sender_to, served_in_turn
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -41,6 +42,13 @@ _MOST = 2_000
 _QUERIES, _QUERY_NS = 20, 2 * _MS
 _QUERY = "query ("
 _TIMED = ("sleep", "socket", "future", *_ASKS)
+# Or the task takes what others send: it waits for that in the end, and between its calls only
+# after a tenth of them at most, so the next message was mostly there; or another one waits for
+# room to send it.
+_CALLS = tuple(f"{what} (" for what in s.LIBRARY_OUTSIDE if what not in ("send", "close"))
+_INPUTS = tuple(f"{s.AWAIT_PREFIX}{what} (" for what in s.LIBRARY_CALLERS)
+_READS = "StreamReader._wait_for_data"
+_SELDOM = 10
 
 
 def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
@@ -57,6 +65,11 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
     yield from _queries(facts, rows)
     for (task, helper, caller), found in by_place.items():
         ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
+        if _is_served(facts, found, sum(ns)):
+            yield served_in_turn(facts, task, helper, caller, found)
+            continue
+        if not facts.awaited(found[0])[0].removeprefix(s.AWAIT_PREFIX).startswith(_TIMED):
+            continue
         is_row = _is_row(facts, found, sum(ns))
         is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
         if not is_row and not is_life:
@@ -109,7 +122,7 @@ def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int)
 def _loops(facts: Facts, i: int) -> tuple[str, str] | None:
     """The helper that awaits and the line that calls it, below the task's own function."""
     what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
-    if not what.startswith(_TIMED):
+    if not what.startswith((*_TIMED, *_CALLS)):
         return None
     return _of_user(facts.model.trace.text_of_slice(i, s.ARG_STACK))
 
@@ -125,30 +138,66 @@ def _of_user(stack: str) -> tuple[str, str] | None:
 
 def _is_row(facts: Facts, found: list[int], ns: int) -> bool:
     """Whether one task calls a helper so often, in rows, that this is a fault of its own."""
-    slices, owned, what = facts.model.trace.slices, facts.model.owners, facts.awaited(found[0])
-    if len(found) < _ALONE or ns < _ALONE_NS:
-        return False
-    pairs = [*pairwise(found)]
-    usual = ns // len(found)
-    in_row = [(a, b) for a, b in pairs if slices.start_ns[b] - slices.end_ns[a] <= usual // 4]
-    if len(in_row) * _MOSTLY[1] < len(pairs) * _MOSTLY[0]:
-        return False
-    if what[0].removeprefix(s.AWAIT_PREFIX).startswith(_ASKS):
-        return True
-    helper = place_of(what[1])
-    rows = facts.ledger.rows_of_tasks
-    task = owned.owner[found[0]]
-    own = rows.row[rows.offset[task] : rows.offset[task + 1]]
-    others = 0
-    for a, b in in_row:
-        between = own[bisect_left(own, a) + 1 : bisect_left(own, b)]
-        sites = [place_of(facts.awaited(i)[1]) for i in between if owned.kind[i] == AWAIT]
+    what, site = facts.awaited(found[0])
+    gaps = _gaps(facts, found, ns)
+    if what.removeprefix(s.AWAIT_PREFIX).startswith(_ASKS):
+        return bool(gaps)
+    helper, others = place_of(site), 0
+    for between in gaps:
+        sites = [place_of(facts.awaited(i)[1]) for i in between]
         others += any(
             (site.path, site.function) == (helper.path, helper.function)
             and site.line != helper.line
             for site in sites
         )
-    return others * _MOSTLY[1] >= len(in_row) * _MOSTLY[0]
+    return bool(gaps) and others * _MOSTLY[1] >= len(gaps) * _MOSTLY[0]
+
+
+def _gaps(facts: Facts, found: list[int], ns: int) -> list[list[int]]:
+    """What one task awaits between its calls of a helper; none where there are too few, which
+    cost too little, or do not follow each other."""
+    if len(found) < _ALONE or ns < _ALONE_NS:
+        return []
+    slices, owned, pairs = facts.model.trace.slices, facts.model.owners, [*pairwise(found)]
+    usual = ns // len(found)
+    in_row = [(a, b) for a, b in pairs if slices.start_ns[b] - slices.end_ns[a] <= usual // 4]
+    if len(in_row) * _MOSTLY[1] < len(pairs) * _MOSTLY[0]:
+        return []
+    own = _awaits(facts, owned.owner[found[0]])
+    return [own[bisect_left(own, a) + 1 : bisect_left(own, b)] for a, b in in_row]
+
+
+def _awaits(facts: Facts, task: int) -> list[int]:
+    rows, kind = facts.ledger.rows_of_tasks, facts.model.owners.kind
+    own = rows.row[rows.offset[task] : rows.offset[task + 1]]
+    return [i for i in own if kind[i] == AWAIT]
+
+
+def _is_served(facts: Facts, found: list[int], ns: int) -> bool:
+    """Whether a task takes messages, for which it waits after its calls, and hardly ever in
+    between."""
+    gaps = _gaps(facts, found, ns)
+    if not gaps:
+        return False
+    helper = place_of(facts.awaited(found[0])[1]).function
+    inputs = [
+        i
+        for i in _awaits(facts, facts.model.owners.owner[found[0]])
+        if _is_input(facts, i) and place_of(facts.awaited(i)[1]).function != helper
+    ]
+    between = {bisect_left(found, i) for i in inputs} - {0, len(found)}
+    if len(between) * _SELDOM > len(gaps):
+        return False
+    does_listen = bool(inputs) and inputs[-1] > found[-1]
+    return does_listen or sender_to(facts, found) is not None
+
+
+def _is_input(facts: Facts, i: int) -> bool:
+    what = facts.awaited(i)[0]
+    is_read = what == f"{s.AWAIT_PREFIX}socket"
+    return what.startswith(_INPUTS) or (
+        is_read and _READS in facts.model.trace.text_of_slice(i, s.ARG_STACK)
+    )
 
 
 def _is_its_life(facts: Facts, task: int, ns: int) -> bool:
