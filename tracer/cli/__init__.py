@@ -3,6 +3,7 @@
 It never runs in the traced process: `tracer run` replaces itself with a fresh interpreter.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,11 @@ MODULES = {
     "view": "page",
     "why": "read",
 }
+
+
+# These read a trace, print, and end: a collection would look through millions of objects in
+# vain, and the last one, as they end, at all of them.
+_READ_AND_END = ("diff", "report", "why")
 
 
 class Commands(click.Group):
@@ -71,6 +77,8 @@ def every_command() -> list[click.Command]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code. Every refusal is one line on stderr."""
+    if arguments is None and "".join(sys.argv[1:2]) in _READ_AND_END:
+        gc.disable()  # the process is ours
     try:
         code = commands.main(arguments, prog_name="tracer", standalone_mode=False)
         sys.stdout.flush()

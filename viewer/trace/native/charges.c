@@ -89,6 +89,17 @@ static int64_t *column_room(Column *c, Py_ssize_t bytes)
     return column_reserve(c, bytes + 1) < 0 ? NULL : (int64_t *)c->data;
 }
 
+/* Room for so many more rows at once: a column that grows step by step is copied each time. */
+static int rows_reserve(Work *w, Py_ssize_t more)
+{
+    for (int i = 0; i < COLUMNS; i++) {
+        if (column_reserve(&w->out[i], more * (i < TOTAL ? 4 : 8)) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int push(Work *w, int32_t key, int32_t who, int64_t total, int64_t count, int64_t longest)
 {
     return push_i32(&w->out[KEY], key) < 0 || push_i32(&w->out[WHO], who) < 0
@@ -231,6 +242,9 @@ static int charge_lane(Work *w, int32_t lane, const int32_t *waits, Py_ssize_t n
             counts[first + i] += ns > 0;
             longest[first + i] = ns > longest[first + i] ? ns : longest[first + i];
         }
+    }
+    if (rows_reserve(w, keys * whos) < 0) {
+        return -1;
     }
     for (Py_ssize_t k = 0, at_ = 0; k < keys; k++) {
         for (Py_ssize_t i = 0; i < whos; i++, at_++) {
