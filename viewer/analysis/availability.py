@@ -5,14 +5,14 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, compress
-from operator import itemgetter
+from operator import itemgetter, or_
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.handlers import handlers_in_polls
 from viewer.analysis.ledger.resource import Losses
 from viewer.analysis.rows import Later
-from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column
+from viewer.trace.columns import LOOP_CALLBACK, LOOP_TASK, READY, SELECT, Column, records
 from viewer.trace.model import Model
 
 WINDOW_NS = 100_000_000
@@ -106,10 +106,12 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         return ()
     lane = _of_kinds(model, (LOOP_TASK, LOOP_CALLBACK, SELECT))
     spans = engine.spans(slices.end_ns, lane, loops)
-    starts = [slices.start_ns[row] if row >= 0 else 0 for row in spans.first]
+    starts = engine.take(slices.start_ns, spans.first, 0).tolist()
     counts = [
-        max((end - start) // WINDOW_NS, 1) if row >= 0 else 0
-        for start, end, row in zip(starts, spans.end_ns, spans.first, strict=True)
+        ((end - start) // WINDOW_NS or 1) if row >= 0 else 0
+        for start, end, row in zip(
+            starts, spans.end_ns.tolist(), spans.first.tolist(), strict=True
+        )
     ]
     # By loop; most loops of a trace with very many have no marks.
     bad, lost, off = (defaultdict[int, _Marks](list) for _ in range(3))
@@ -165,32 +167,28 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after it stopped
         last = (until_ns - starts[at]) // WINDOW_NS - 1
         _put(off[at], counts[at], max(first, 0), last)
-    found = []
-    pids = {process: model.pid(process) for process in {loop.process for loop in model.loops}}
-    for at, loop in enumerate(model.loops):
-        known = available = counts[at]
-        unknown = 0
-        if at in bad and at not in lost and at not in off:
-            available -= _marked(bad[at], known)
-        elif at in lost or at in off:
-            marks = (_windows(which.get(at, []), known) for which in (bad, lost, off))
-            windows = list(zip(*marks, strict=True))
-            good = [
-                is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off
-            ]
-            unknown = sum(is_lost and not is_off for _, is_lost, is_off in windows)
-            known, available = len(good), good.count(False)
-        if known or unknown:
-            row = LoopRow(
-                pids[loop.process],
-                loop.thread_name,
-                known,
-                available,
-                unknown,
-                loop.process,
-            )
-            found.append(row)
-    return tuple(found)
+    known, available, unknown = [*counts], [*counts], [0] * loops
+    for at in {*bad, *lost, *off}:
+        if at not in lost and at not in off:
+            available[at] -= _marked(bad[at], counts[at])
+            continue
+        marks = (_windows(which.get(at, []), counts[at]) for which in (bad, lost, off))
+        windows = list(zip(*marks, strict=True))
+        good = [is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off]
+        unknown[at] = sum(is_lost and not is_off for _, is_lost, is_off in windows)
+        known[at], available[at] = len(good), good.count(False)
+    processes = [loop.process for loop in model.loops]
+    pids = {process: model.pid(process) for process in {*processes}}
+    rows = records(
+        LoopRow,
+        map(pids.__getitem__, processes),
+        [loop.thread_name for loop in model.loops],
+        known,
+        available,
+        unknown,
+        processes,
+    )
+    return tuple(compress(rows, map(or_, known, unknown)))
 
 
 def _put(marks: _Marks, count: int, first: int, last: int) -> None:

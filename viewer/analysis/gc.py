@@ -3,11 +3,15 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple, Self
 
 from viewer.analysis.spread import Spread, spread_of
 from viewer.trace.heap import Block, Heap
 from viewer.trace.model import Collection, Model
+
+
+_START = attrgetter("start_ns")
 
 
 class GcRow(NamedTuple):
@@ -25,13 +29,14 @@ class GcRow(NamedTuple):
 
 
 class Collectors:
-    """Which collection freed a block, and how much each freed."""
+    """The collections by (process, tid) in order of time, which of them freed a block, and how
+    much each freed."""
 
     def __init__(self, model: Model) -> None:
         self._blocks = Heap.of(model).blocks
-        self._of: dict[tuple[int, int], list[Collection]] = defaultdict(list)
-        for each in sorted(model.collections, key=lambda c: c.start_ns):
-            self._of[each.process, each.tid].append(each)
+        self.of_thread = defaultdict[tuple[int, int], list[Collection]](list)
+        for each in sorted(model.collections, key=_START):
+            self.of_thread[each.process, each.tid].append(each)
 
     @classmethod
     def of(cls, model: Model) -> Self:
@@ -55,8 +60,8 @@ class Collectors:
         """The one that the freeing thread ran at that time."""
         if block.end_ns < 0:
             return None
-        runs = self._of.get((block.process, block.freed_by), [])
-        at = bisect_right(runs, block.end_ns, key=lambda run: run.start_ns) - 1
+        runs = self.of_thread.get((block.process, block.freed_by), [])
+        at = bisect_right(runs, block.end_ns, key=_START) - 1
         return runs[at] if at >= 0 and block.end_ns <= runs[at].end_ns else None
 
 
@@ -66,10 +71,10 @@ def gc_rows(model: Model) -> tuple[GcRow, ...]:
     freed = _freed(model)
     for generation in sorted({c.generation for c in model.collections}):
         runs = [c for c in model.collections if c.generation == generation]
-        pauses = spread_of(c.end_ns - c.start_ns for c in runs)
-        collected = sum(c.collected for c in runs)
-        uncollectable = sum(c.uncollectable for c in runs)
-        calls = Counter(c.called_at for c in runs if c.called_at is not None).most_common()
+        pauses = spread_of([c.end_ns - c.start_ns for c in runs])
+        collected = sum([c.collected for c in runs])
+        uncollectable = sum([c.uncollectable for c in runs])
+        calls = Counter([c.called_at for c in runs if c.called_at is not None]).most_common()
         bytes_ = freed[generation] if freed is not None else None
         rows.append(GcRow(generation, pauses, collected, uncollectable, tuple(calls), bytes_))
     return tuple(rows)

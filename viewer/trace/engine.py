@@ -68,6 +68,7 @@ class Engine(NamedTuple):
     find_numbers: Callable[[Column, Column, Column, Column, Column, int], Column]
     head_sites: Callable[[Column, Column, Column, Column, Column, Column], Column]
     new_lines: Callable[[list[str]], list[str]]
+    beginning: Callable[[list[str], Column, str], Column]
     lesser: Callable[[Column, Column, Column, Column], int]
     upto: Callable[[int, int], Column]
     take: Callable[[Column, Column, int], Column]
@@ -127,6 +128,7 @@ def _native() -> Engine:
         _decoder.find_numbers,
         _decoder.head_sites,
         _decoder.new_lines,
+        _decoder.beginning,
         _decoder.lesser,
         _decoder.upto,
         _decoder.take,

@@ -1,11 +1,10 @@
 """The event loops of a trace, and which of them each track is under."""
 
 from array import array
-from operator import methodcaller
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.trace.columns import Column
+from viewer.trace.columns import Column, records
 from viewer.trace.reader import Trace
 from viewer.trace.tracks import Threads
 
@@ -44,22 +43,28 @@ def find_loops(trace: Trace, threads: Threads) -> tuple[tuple[Loop, ...], Column
     tracks = trace.tracks
     if not tracks.any_begins_with(s.LOOP_PREFIXES):
         return (), memoryview(array("i", [-1]) * len(trace.events.uuids))
-    rows = tracks.on(tracks.above(tracks.called(methodcaller("startswith", s.LOOP_PREFIXES))))
+    rows = tracks.on(tracks.above(tracks.beginning(s.LOOP_PREFIXES)))
     found = trace.engine.pairs(rows, rows)
-    only = dict[tuple[int, str], int]()  # the one thread of a name; 0 of several
-    owned = zip(threads.pids, threads.names, strict=True)
-    for key, tid in zip(owned, threads.tids, strict=True) if found.head else ():
-        if only.setdefault(key, tid) != tid:
-            only[key] = 0
-    take = trace.engine.take
-    called = [*map(tracks.name_at, take(rows, found.head, -1))]
-    kinds = [_kind(name) for name in called]
-    names = [name.removeprefix(kind) for name, kind in zip(called, kinds, strict=True)]
-    processes = take(trace.track_process, found.head, -1).tolist()
+    only = _only_threads(threads) if found.head else {}
+    called = tracks.names_at(trace.engine.take(rows, found.head, -1))
+    kinds = [*map(_kind, called)]
+    names = [name[len(kind) :] for name, kind in zip(called, kinds, strict=True)]
+    processes = trace.engine.take(trace.track_process, found.head, -1).tolist()
     pids = {process: trace.pid(process) for process in {*processes}}
     keys = zip(map(pids.__getitem__, processes), names, strict=True)
     tids = [only.get(key, 0) for key in keys]
-    return tuple(map(Loop, processes, names, tids, kinds)), found.number
+    return tuple(records(Loop, processes, names, tids, kinds)), found.number
+
+
+def _only_threads(threads: Threads) -> dict[tuple[int, str], int]:
+    """By (pid, name) the tid of the one thread of that name; 0 of several."""
+    owned = [*zip(threads.pids, threads.names, strict=True)]
+    only = dict(zip(owned, threads.tids, strict=True))
+    if len(only) < len(owned):
+        for key, tid in zip(owned, threads.tids, strict=True):
+            if only[key] != tid:
+                only[key] = 0
+    return only
 
 
 def _kind(name: str) -> str:

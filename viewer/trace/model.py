@@ -187,7 +187,8 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
     loops, track_lane = find_loops(trace, threads)
     lane = trace.engine.gather(trace.slices.event, trace.events.track, track_lane)
     if names == Names.USER:
-        loop_threads = [(trace.pid(loop.process), loop.tid) for loop in loops]
+        pids = {process: trace.pid(process) for process in {loop.process for loop in loops}}
+        loop_threads = [(pids[loop.process], loop.tid) for loop in loops]
         named = with_user_tasks(trace, owned, lane, loop_threads)
         if named is not trace:
             trace, owned = named, _find_owners(named)
@@ -200,7 +201,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         lane,
         track_lane,
         threads,
-        tuple(_thread_names(threads, thread_process)),
+        tuple(_thread_names(threads, thread_process.tolist())),
         thread_process,
         without_signals(trace, found, threads, thread_process, on_loops),
         tuple(_collections(trace, owned)),
@@ -233,30 +234,24 @@ def _symbols(texts: dict[int, str], trace: Trace) -> Column:
     )
 
 
-def _thread_names(threads: Threads, processes: Column) -> Iterator[str]:
+def _thread_names(threads: Threads, processes: list[int]) -> list[str]:
     """`main`; `worker (1234)` where several share a name; `thread 1234` without a name."""
-    owned = [*zip(processes, threads.names, strict=True)]
-    if len({*owned}) == len(owned) and all(threads.names):
-        yield from threads.names
-        return
-    times = Counter(owned)
-    for of, tid in zip(owned, threads.tids, strict=True):
-        name = of[1]
-        if not name:
-            yield f"thread {tid}"
-        else:
-            yield f"{name} ({tid})" if times[of] > 1 else name
+    names = threads.names
+    owned = names if len({*processes}) < 2 else [*zip(processes, names, strict=True)]
+    times = Counter[object](owned)
+    if len(times) == len(owned) and all(names):
+        return names
+    return [
+        (name if times[of] < 2 else f"{name} ({tid})") if name else f"thread {tid}"
+        for of, name, tid in zip(owned, names, threads.tids, strict=True)
+    ]
 
 
 def _find_threads(trace: Trace, threads: Threads) -> tuple[Column, Column]:
-    """By track its thread, by thread its process; -1 none."""
-    track_thread = threads.of_track
-    processes = array("i", [-1]) * len(threads)
-    heads = trace.engine.pairs(track_thread, track_thread).head.tolist()
-    columns = (map(of.__getitem__, heads) for of in (track_thread, trace.track_process))
-    for thread, process in zip(*columns, strict=True):
-        processes[thread] = process
-    return track_thread, memoryview(processes)
+    """By track its thread, by thread the process of its first track; -1 none."""
+    track_thread, nothing = threads.of_track, memoryview(bytes(8 * len(trace.track_process)))
+    firsts = trace.engine.spans(nothing.cast("q"), track_thread, len(threads)).first
+    return track_thread, trace.engine.take(trace.track_process, firsts, -1)
 
 
 def _find_states(trace: Trace, owned: Owners, track_thread: Column, threads: int) -> States:
@@ -321,16 +316,14 @@ def _collections(trace: Trace, owned: Owners) -> list[Collection]:
     ends = trace.engine.either(take(slices.end_event, rows, -1), begins, -1)
     told = Told(trace, ends, begins)
     sites = zip(told.numbers(s.ARG_EXPLICIT, 0), told.texts(s.ARG_SITE), strict=True)
-    return [
-        *map(
-            Collection,
-            take(trace.track_process, take(track, begins, -1), -1),
-            told.numbers(s.ARG_TID, 0),
-            take(slices.start_ns, rows, 0),
-            take(slices.end_ns, rows, 0),
-            told.numbers(s.ARG_GENERATION, 0),
-            told.numbers(s.ARG_COLLECTED, 0),
-            told.numbers(s.ARG_UNCOLLECTABLE, 0),
-            [site if is_explicit else None for is_explicit, site in sites],
-        )
-    ]
+    return columns.records(
+        Collection,
+        take(trace.track_process, take(track, begins, -1), -1).tolist(),
+        told.numbers(s.ARG_TID, 0).tolist(),
+        take(slices.start_ns, rows, 0).tolist(),
+        take(slices.end_ns, rows, 0).tolist(),
+        told.numbers(s.ARG_GENERATION, 0).tolist(),
+        told.numbers(s.ARG_COLLECTED, 0).tolist(),
+        told.numbers(s.ARG_UNCOLLECTABLE, 0).tolist(),
+        [site if is_explicit else None for is_explicit, site in sites],
+    )

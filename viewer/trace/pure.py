@@ -48,6 +48,7 @@ TWINS = (
     sites.find_numbers,
     sites.head_sites,
     texts.new_lines,
+    texts.beginning,
     counts.lesser,
     counts.upto,
     taken.take,

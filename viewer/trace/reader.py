@@ -167,8 +167,10 @@ class Trace(NamedTuple):
 
     def begin_with(self, prefix: str) -> list[int]:
         """The names of events that begin so."""
-        strings = self.events.strings
-        return [name for name in self.event_names if strings[name].startswith(prefix)]
+        found: list[int] = self.engine.beginning(
+            self.events.strings, self.event_names, prefix
+        ).tolist()
+        return found
 
     @property
     def stacks(self) -> Iterator[str]:
@@ -238,7 +240,7 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
     lost = contents.lost_bytes + len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
         paths[0], contents.size_bytes, lost, events, slices, tracks, track_process, (),
-        engine, names, _awaits(events, names), symbols, paths, contents.unread,
+        engine, names, _awaits(events, names, engine), symbols, paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
     return trace._replace(
@@ -258,9 +260,8 @@ def _words(events: Events, engine: Engine) -> tuple[Column, dict[str, int]]:
     return names, symbols
 
 
-def _awaits(events: Events, names: Column) -> tuple[int, ...]:
-    strings = events.strings
-    return tuple(name for name in names if strings[name].startswith(s.AWAIT_PREFIX))
+def _awaits(events: Events, names: Column, engine: Engine) -> tuple[int, ...]:
+    return tuple(engine.beginning(events.strings, names, s.AWAIT_PREFIX))
 
 
 def _described(data: bytes, engine: Engine) -> list[int]:

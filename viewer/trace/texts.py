@@ -1,5 +1,14 @@
 """What a search through very many texts must look at; Python twin of native/texts.c."""
 
+from array import array
+
+from viewer.trace.columns import Column
+
+
+def beginning(texts: list[str], numbers: Column, prefix: str) -> Column:
+    """Those of the numbered texts that begin so."""
+    return memoryview(array("i", (i for i in numbers if texts[i].startswith(prefix))))
+
 
 def new_lines(texts: list[str]) -> list[str]:
     """The texts, without the lines at the end of a stack that the stack before ends with too.

@@ -80,20 +80,20 @@ class Tracks(Mapping[int, Track]):
             )
         return track
 
-    def name_at(self, row: int) -> str:
-        return self._columns.texts[self._columns.name[row]]
+    def names_at(self, rows: Column) -> list[str]:
+        names = self._engine.take(self._columns.name, rows, -1).tolist()
+        return [*map(self._columns.texts.__getitem__, names)]
 
     def columns_of(
         self, rows: Iterable[int]
     ) -> tuple[list[int], list[int], list[int], list[str]]:
         """Of these rows the uuids, the pids, the tids, and the names of threads."""
         of, at = self._columns, [*rows]
-        return (
-            [of.uuid[row] for row in at],
-            [of.pid[row] for row in at],
-            [of.tid[row] for row in at],
-            [of.texts[of.thread_name[row]] for row in at],
+        uuids, pids, tids, names = (
+            [*map(column.tolist().__getitem__, at)]  # quicker than the column's own
+            for column in (of.uuid, of.pid, of.tid, of.thread_name)
         )
+        return uuids, pids, tids, [*map(of.texts.__getitem__, names)]
 
     def on(self, of_row: Column) -> Column:
         """By event track the value of its row, -1 without a row."""
@@ -108,7 +108,7 @@ class Tracks(Mapping[int, Track]):
     @property
     def of_threads(self) -> Iterator[int]:
         """The rows of threads."""
-        return compress(range(len(self)), self._columns.tid)
+        return compress(range(len(self)), self._columns.tid.tolist())
 
     @property
     def of_processes(self) -> Iterator[int]:
@@ -135,6 +135,15 @@ class Tracks(Mapping[int, Track]):
         texts = memoryview(array("i", map(is_wanted, self._columns.texts)))
         every = memoryview(b"\1" * len(self))
         return self._engine.group_keys(every, self._columns.name, texts, 1)
+
+    def beginning(self, prefixes: Iterable[str]) -> Column:
+        """By row 1 if its name begins with one of these, else 0."""
+        texts = self._columns.texts
+        mark, every = array("i", bytes(4 * len(texts))), self._engine.upto(0, len(texts))
+        for prefix in prefixes:
+            for text in self._engine.beginning(texts, every, prefix):
+                mark[text] = 1
+        return self._engine.take(memoryview(mark), self._columns.name, 0)
 
     def any_begins_with(self, prefixes: Iterable[str]) -> bool:
         """Whether the name of any track, or of a thread, begins with one of these."""

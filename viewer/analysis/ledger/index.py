@@ -63,10 +63,12 @@ class Index:
     @cached_property
     def thread_of_loop(self) -> list[int]:
         """-1 when several threads have the loop's name."""
+        known = self._threads
         return [
-            self.thread(loop.process, loop.tid) if loop.tid else -1
+            known[of] if (of := (loop.process, loop.tid)) in known else self.thread(*of)
+            if loop.tid else -1
             for loop in self.model.loops
-        ]
+        ]  # fmt: skip
 
     @cached_property
     def lane_of_loop(self) -> list[int]:
@@ -180,7 +182,7 @@ class Index:
     def failures(self) -> dict[int, Failure]:
         """By thread, for those that ended with an exception."""
         trace, found = self.model.trace, dict[int, Failure]()
-        names = [name for name in trace.symbols if name.startswith(s.FAILED_PREFIX)]
+        names = map(trace.text, trace.begin_with(s.FAILED_PREFIX))
         for event in trace.instants(trace.events.name, *names):
             thread = self.thread_of_track[trace.events.track[event]]
             if thread >= 0:

@@ -557,8 +557,8 @@ done:
     X(gather) X(pairs) X(distinct) X(tally) X(states) X(assign)                                            \
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
     X(tile) X(clip) X(longer) X(gaps) X(find_args) X(find_numbers)                             \
-    X(head_sites) X(spans) X(histogram) X(new_lines) X(lesser) X(upto) X(take)                       \
-    X(known) X(between) X(latest) X(keep_memory)
+    X(head_sites) X(spans) X(histogram) X(new_lines) X(beginning) X(lesser) X(upto)                  \
+    X(take) X(known) X(between) X(latest) X(keep_memory)
 
 #define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t);
 SWEEPS(DECLARE)

@@ -1,4 +1,5 @@
 /* Texts: those of a pool as strings of Python; which lines a search must look at. */
+#include "columns.h"
 #include "texts.h"
 
 enum { BLOCK = 64, SHORT = 16 };
@@ -119,4 +120,35 @@ PyObject *new_lines(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         Py_XDECREF(part);
     }
     return found;
+}
+
+/* beginning(texts, numbers, prefix): those of the numbered texts that begin so */
+PyObject *beginning(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    Inputs in;
+    Column out[1] = {0};
+    PyObject *result = NULL;
+    if (nargs != 3 || !PyList_CheckExact(args[0]) || !PyUnicode_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "a list of texts, numbers, and a text, please");
+        return NULL;
+    }
+    PyObject *texts = args[0], *prefix = args[2];
+    if (inputs_get(&in, args + 1, 1, "i") < 0
+        || check_range(in.view[0].buf, in.length[0], 0, PyList_GET_SIZE(texts)) < 0) {
+        goto done;
+    }
+    const int32_t *numbers = in.view[0].buf;
+    for (Py_ssize_t i = 0; i < in.length[0]; i++) {
+        Py_ssize_t begins = PyUnicode_Tailmatch(PyList_GET_ITEM(texts, numbers[i]), prefix, 0,
+                                                PY_SSIZE_T_MAX, -1);
+        if (begins < 0 || (begins && push_i32(&out[0], numbers[i]) < 0)) {
+            goto done;
+        }
+    }
+    result = column_view(&out[0], "i");
+done:
+    free_columns(out, 1);
+    inputs_free(&in);
+    return result;
 }

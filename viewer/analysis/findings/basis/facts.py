@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.findings.basis.hot import places
+from viewer.analysis.gc import Collectors
 from viewer.analysis.health import Health, health
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, Jobs
@@ -189,12 +190,7 @@ class Facts:
     @cached_property
     def collections(self) -> dict[tuple[int, int], list[Collection]]:
         """By (process, tid), in order of time."""
-        found: dict[tuple[int, int], list[Collection]] = defaultdict(list)
-        for run in self.model.collections:
-            found[run.process, run.tid].append(run)
-        for runs in found.values():
-            runs.sort(key=lambda run: run.start_ns)
-        return found
+        return Collectors.of(self.model).of_thread
 
     def split(self, thread: int, windows: Windows) -> Split:
         """What the thread did in these times; empty where that is unknown."""
