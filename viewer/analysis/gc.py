@@ -10,7 +10,6 @@ from viewer.analysis.spread import Spread, spread_of
 from viewer.trace.heap import Block, Heap
 from viewer.trace.model import Collection, Model
 
-
 _START = attrgetter("start_ns")
 
 

@@ -18,6 +18,22 @@ def test_lines_that_the_stack_before_ends_with_come_once(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_texts_that_begin_so_are_told_by_number(engine):
+    texts = ["await sleep", "await", "lock: await ", "", "await é", "Await"]
+    every = engine.upto(0, len(texts))
+    assert engine.beginning(texts, every, "await ").tolist() == [0, 4]
+    assert engine.beginning(texts, engine.upto(1, 3), "await").tolist() == [1]
+    assert engine.beginning(texts, every, "").tolist() == [0, 1, 2, 3, 4, 5]
+    assert engine.beginning(texts, engine.upto(0, 0), "await").tolist() == []
+
+
+def test_numbers_beyond_the_texts_are_refused():
+    numbers = BEST.upto(0, 3)
+    with pytest.raises((ValueError, IndexError)):
+        BEST.beginning(["a", "b"], numbers, "a")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_no_line_is_missed(engine):
     """Each line of a text is in what is to be searched, whatever characters it has."""
     texts = [f"f{n % 3}\nmiddle {n % 2} é\nend → {n % 5}\nshared" for n in range(30)]

@@ -369,7 +369,7 @@ static int apply_packet(Decoder *d, Span body)
         return good;
     }
     if (p.packet[P_DESCRIPTOR].at
-        && pool_add(&d->descriptors, p.packet[P_DESCRIPTOR], d->packets) < 0) {
+        && pool_add_later(&d->descriptors, &d->described, p.packet[P_DESCRIPTOR], d->packets) < 0) {
         return -1;
     }
     uint64_t clock = p.has_clock ? p.clock_id : q->clock_id;
@@ -455,6 +455,9 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
 static int put_descriptors(Decoder *d, const uint8_t *data)
 {
     const Pool *pool = &d->descriptors;
+    if (pool_finish(&d->descriptors, &d->described, 0) < 0) {
+        return -1;
+    }
     for (Py_ssize_t i = 0; i < pool->count; i++) {
         Span s = pool->items[i];
         if (push_i64(&d->descriptor_at, s.at - data) < 0

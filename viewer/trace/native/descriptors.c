@@ -25,6 +25,12 @@ typedef struct {
     int64_t at, size, last;
 } Body;
 
+/* Descriptors that are read and not yet put, in order, while their slots are fetched. */
+typedef struct {
+    Descriptor all[ON_THE_WAY];
+    Py_ssize_t read, done;
+} Ahead;
+
 static PyObject *text(Span s)
 {
     return PyUnicode_DecodeUTF8((const char *)s.at, s.end - s.at, "replace");
@@ -133,6 +139,19 @@ static int put(const Descriptor *d, Column *out, Uuids *rows, Pool *texts, PyObj
     return is_good ? 0 : -1;
 }
 
+/* Puts those that are read, up to the last `left`; -1 with an exception set. */
+static int put_ahead(Ahead *ahead, Py_ssize_t left, Column *out, Uuids *rows, Pool *texts,
+                     PyObject *words)
+{
+    int is_good = 1;
+    for (; is_good && ahead->read - ahead->done > left; ahead->done++) {
+        Descriptor *d = &ahead->all[ahead->done % ON_THE_WAY];
+        is_good = put(d, out, rows, texts, words) == 0;
+        Py_CLEAR(d->cmdline);
+    }
+    return is_good ? 0 : -1;
+}
+
 /* By uuid its row, -1 without. */
 static int find_rows(Column *out, const uint64_t *uuids, Py_ssize_t n, const Uuids *rows,
                      const uint64_t *known)
@@ -192,6 +211,7 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Uuids rows = {0};
     Pool texts = {0};
     Body *bodies = NULL;
+    Ahead ahead = {0};
     PyObject *words = PyDict_New(), *columns = NULL, *strings = NULL, *result = NULL;
     if (inputs_get(&in, args, nargs, "BqqqQ") < 0 || !words || !(bodies = in_order(&in))) {
         goto done;
@@ -199,13 +219,25 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     const uint8_t *data = in.view[0].buf;
     for (Py_ssize_t i = 0; i < in.length[1]; i++) {
         const uint8_t *at = data + bodies[i].at;
-        Descriptor d = {.name = {at, at}, .thread_name = {at, at}}; /* empty, not NULL */
-        int is_good = read_descriptor(&d, (Span){at, at + bodies[i].size});
-        is_good = is_good > 0 ? put(&d, out, &rows, &texts, words) : is_good;
-        Py_XDECREF(d.cmdline);
+        if (put_ahead(&ahead, ON_THE_WAY - 1, out, &rows, &texts, words) < 0) {
+            goto done;
+        }
+        Descriptor *d = &ahead.all[ahead.read % ON_THE_WAY];
+        *d = (Descriptor){.name = {at, at}, .thread_name = {at, at}}; /* empty, not NULL */
+        int is_good = read_descriptor(d, (Span){at, at + bodies[i].size});
+        if (is_good > 0) {
+            uuids_fetch(&rows, d->uuid);
+            pool_fetch(&texts, hash_bytes(d->name));
+            ahead.read++;
+            continue;
+        }
+        Py_CLEAR(d->cmdline);
         if (is_good < 0) {
             goto done;
         }
+    }
+    if (put_ahead(&ahead, 0, out, &rows, &texts, words) < 0) {
+        goto done;
     }
     out[OUT_PARENT_ROW].used = 0;
     const uint64_t *known = (uint64_t *)out[OUT_UUID].data;
@@ -226,6 +258,9 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     columns = strings ? take_columns(out, FORMATS) : NULL;
     result = columns ? PyTuple_Pack(3, columns, strings, words) : NULL;
 done:
+    for (; ahead.done < ahead.read; ahead.done++) {
+        Py_CLEAR(ahead.all[ahead.done % ON_THE_WAY].cmdline);
+    }
     Py_XDECREF(columns);
     Py_XDECREF(strings);
     Py_XDECREF(words);

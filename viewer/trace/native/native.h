@@ -20,6 +20,13 @@ enum { TYPE_BEGIN = 1, TYPE_END, TYPE_INSTANT, TYPE_COUNTER };
 
 #define TIME_LIMIT ((uint64_t)1 << 62) /* later timestamps are garbage; below it sums stay in range */
 
+/* Begins to fetch what is written soon: tables of very many texts do not fit into the caches. */
+#ifdef __GNUC__
+#define FETCH(at) __builtin_prefetch((at), 1)
+#else
+#define FETCH(at) ((void)(at))
+#endif
+
 /* A column grows inside a bytearray, so handing it to Python copies nothing. */
 typedef struct {
     PyObject *bytes; /* owned */

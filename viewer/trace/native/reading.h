@@ -42,6 +42,7 @@ typedef struct {
     Column stack_start, stack_frame, frame_function, frame_path, frame_line;
     Column descriptor_at, descriptor_bytes, descriptor_packet;
     Pool strings, descriptors;
+    PoolQueue described; /* on their way into `descriptors` */
     Uuids tracks;
     Map sequence_ids;
     Sequence *sequences;

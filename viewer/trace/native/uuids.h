@@ -13,12 +13,24 @@ typedef struct {
     Py_ssize_t count;
 } Uuids;
 
+/* Where a uuid is looked for first; only its lowest bits count, as many as the table has. */
+static inline size_t uuids_first(uint64_t uuid)
+{
+    size_t hash = map_hash(uuid / LANES, 0);
+    return (hash & ~(size_t)(LANES - 1)) | ((hash >> 20 ^ uuid) & (LANES - 1));
+}
+
+static inline void uuids_fetch(const Uuids *u, uint64_t uuid)
+{
+    if (u->slots) {
+        FETCH(&u->slots[uuids_first(uuid) & u->mask]);
+    }
+}
+
 /* Where the uuid is, or belongs. `known` has the uuids by number. */
 static inline size_t uuids_slot(const Uuids *u, const uint64_t *known, uint64_t uuid)
 {
-    size_t hash = map_hash(uuid / LANES, 0);
-    size_t first = (hash & ~(size_t)(LANES - 1)) | ((hash >> 20 ^ uuid) & (LANES - 1));
-    size_t rows = (u->mask + 1) / LANES;
+    size_t first = uuids_first(uuid), rows = (u->mask + 1) / LANES;
     for (size_t n = 0;; n++) { /* after a whole lane comes the next one */
         size_t at = (first + n * LANES + n / rows) & u->mask;
         if (!u->slots[at] || known[u->slots[at] - 1] == uuid) {

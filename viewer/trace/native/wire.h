@@ -160,13 +160,12 @@ static inline int pool_reserve(Pool *pool)
     return 0;
 }
 
-/* Index of the text in the pool, added when new; -1 with an exception set. */
-static inline Py_ssize_t pool_add(Pool *pool, Span text, int64_t when)
+/* Index of the text of that hash in the pool, added when new; -1 with an exception set. */
+static inline Py_ssize_t pool_put(Pool *pool, Span text, uint64_t hash, int64_t when)
 {
     if (pool_reserve(pool) < 0) {
         return -1;
     }
-    uint64_t hash = hash_bytes(text);
     size_t at = hash & pool->mask;
     for (; pool->slots[at].item; at = (at + 1) & pool->mask) {
         Py_ssize_t i = (Py_ssize_t)pool->slots[at].item - 1;
@@ -182,6 +181,54 @@ static inline Py_ssize_t pool_add(Pool *pool, Span text, int64_t when)
     pool->items[pool->count] = text;
     pool->last[pool->count] = when;
     return pool->count++;
+}
+
+static inline Py_ssize_t pool_add(Pool *pool, Span text, int64_t when)
+{
+    return pool_put(pool, text, hash_bytes(text), when);
+}
+
+static inline void pool_fetch(const Pool *pool, uint64_t hash)
+{
+    if (pool->slots) {
+        FETCH(&pool->slots[hash & pool->mask]);
+    }
+}
+
+/* Texts on their way into a pool, in order, while their slots are fetched. */
+enum { ON_THE_WAY = 16 };
+typedef struct {
+    struct {
+        Span text;
+        uint64_t hash;
+        int64_t when;
+    } texts[ON_THE_WAY];
+    Py_ssize_t begun, done;
+} PoolQueue;
+
+/* Adds those that are on the way, up to the last `left`; -1 with an exception set. */
+static inline int pool_finish(Pool *pool, PoolQueue *q, Py_ssize_t left)
+{
+    for (; q->begun - q->done > left; q->done++) {
+        Py_ssize_t at = q->done % ON_THE_WAY;
+        if (pool_put(pool, q->texts[at].text, q->texts[at].hash, q->texts[at].when) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static inline int pool_add_later(Pool *pool, PoolQueue *q, Span text, int64_t when)
+{
+    if (pool_finish(pool, q, ON_THE_WAY - 1) < 0) {
+        return -1;
+    }
+    Py_ssize_t at = q->begun++ % ON_THE_WAY;
+    q->texts[at].text = text;
+    q->texts[at].hash = hash_bytes(text);
+    q->texts[at].when = when;
+    pool_fetch(pool, q->texts[at].hash);
+    return 0;
 }
 
 #endif
