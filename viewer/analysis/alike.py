@@ -152,14 +152,8 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
 
     Percentiles cannot be summed: they are 0, as is the tid. Measures: `GIL wait`, `wall_ns`.
     """
-    groups: dict[tuple[int, str], list[int]] = defaultdict(list)  # numbers of rows
-    shared, process_of = names() if rows else [], model.thread_process
-    for number in rows.numbers:
-        groups[process_of[number], shared[number]].append(number)
-    members = [*groups.values()]
-    called = [name for _, name in groups]
-    everyone = len(model.threads)
-    group_of = array("i", [-1]) * everyone
+    members, called = _alike(model, rows, names) if rows else ([], [])
+    group_of = array("i", [-1]) * len(model.threads)
     for group, threads in enumerate(members):
         for thread in threads:
             group_of[thread] = group
@@ -167,7 +161,7 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
     spent = cache(lambda: spent_by(model, of_thread, len(members)))
     holders = cache(lambda: Holders.of(model).grouped(of_thread, len(members)))
     counters = cache(lambda: counted(model))
-    calling = cache(lambda: _calling(model, shared))
+    calling = cache(lambda: _calling(model, names()))
 
     def of(measure: str, group: int) -> Iterable[int]:
         return map(rows.measure(measure).__getitem__, members[group])
@@ -209,15 +203,36 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
             )
 
     def summed(measure: str) -> list[int]:
-        sums = [0] * len(members)
-        for group, value in zip(group_of if rows else (), rows.measure(measure), strict=True):
-            if group >= 0:
-                sums[group] += value
+        if not rows:
+            return []
+        values = memoryview(array("q", rows.measure(measure)))
+        none = memoryview(bytes(8 * len(values)))
+        kinds = memoryview(bytes(len(values)))
+        tally, groups = model.trace.engine.tally, len(members)
+        sums: list[int] = tally(
+            none.cast("q"), values, of_thread, kinds, groups, 1
+        ).total.tolist()
         return sums
 
     wall, contended = summed("wall_ns"), summed("contended_ns")
     order = sorted(range(len(members)), key=lambda n: (-contended[n], -wall[n]))
     return Rows(order, make, {"wall_ns": wall, s.GIL_WAIT: summed(s.GIL_WAIT)})
+
+
+def _alike(
+    model: Model, rows: Rows[ThreadRow], names: Names
+) -> tuple[list[list[int]], list[str]]:
+    """The numbers of the rows that are one, and the name of each of these."""
+    shared, process_of = names(), model.thread_process
+    if len({*process_of}) == 1:  # a text is found sooner than a pair
+        of_name = defaultdict[str, list[int]](list)
+        for number in rows.numbers:
+            of_name[shared[number]].append(number)
+        return [*of_name.values()], [*of_name]
+    groups = defaultdict[tuple[int, str], list[int]](list)
+    for number in rows.numbers:
+        groups[process_of[number], shared[number]].append(number)
+    return [*groups.values()], [name for _, name in groups]
 
 
 def _held(held: Held, called: Callable[[str], str]) -> Held:

@@ -158,10 +158,9 @@ class _Measures(dict[str, Sequence[int]]):
 
     def __missing__(self, name: str) -> Sequence[int]:
         found: list[int] | None = None
-        for kind, said in enumerate(_KINDS):
-            if name in said:
-                column = self.spent[kind :: len(_KINDS)].tolist()
-                found = column if found is None else [*map(add, found, column)]
+        for kind in _kinds_of(name):
+            column = self.spent[kind :: len(_KINDS)].tolist()
+            found = column if found is None else [*map(add, found, column)]
         if found is None:
             raise KeyError(name)
         self[name] = found
@@ -181,7 +180,7 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     spent = spent_by(model, everyone, threads)
     waiting = keys(model, _waits_for_gil, table.who, everyone)
     waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, threads)
-    wall = [*map(sub, table.last_ns, table.first_ns)]
+    wall = [*map(sub, table.last_ns.tolist(), table.first_ns.tolist())]
     measures = _Measures(
         spent,
         {
@@ -232,7 +231,7 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     pid_of = {process: model.pid(process) for process in {*model.thread_process}}
     pids = [*map(pid_of.__getitem__, model.thread_process)]
     order = in_order(
-        compress(everyone, table.last_ns),
+        compress(range(threads), table.last_ns.tolist()),
         (contended, True),
         (wall, True),
         (pids, False),
@@ -247,6 +246,16 @@ def spent_by(model: Model, key_of: Column, keys_: int) -> Column:
     key = keys(model, _is_own, table.who, key_of)
     tally = model.trace.engine.tally
     return tally(table.start_ns, table.end_ns, key, kinds, keys_, len(_KINDS)).total
+
+
+def _kinds_of(measure: str) -> list[int]:
+    """The kinds that a measure sums."""
+    return [kind for kind, said in enumerate(_KINDS) if measure in said]
+
+
+def spent_on(spent: Column, key: int, measure: str) -> int:
+    """What the threads of a key have of a measure together."""
+    return sum(spent[key * len(_KINDS) + kind] for kind in _kinds_of(measure))
 
 
 def spent_at(spent: Column, key: int) -> tuple[dict[str, int], dict[str, int]]:

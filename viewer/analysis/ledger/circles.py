@@ -32,37 +32,36 @@ class Circle(NamedTuple):
 
 
 class _Whos:
-    """Who waits and who holds, as numbers: a task is the complement of its index."""
-
-    UNKNOWN = 1 << 31
+    """Who waits and who holds, as numbers: a task is the complement of its index, as in a list
+    that has threads, the unknown one, and then tasks, the last one first."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.table = ledger, ledger.model.states
+        self.unknown = len(ledger.model.threads)
+        self.count = self.unknown + 1 + len(ledger.model.owners.task_id)
 
-    def waiting(self, rows: Sequence[int]) -> dict[int, int]:
+    def waiting(self, rows: Sequence[int]) -> list[int]:
         """By wait (a row of States) who waits."""
         states, who = self.table.state, self.table.who
-        return {
-            row: ~who[row] if states[row] & STATE_MASK == TASK_WAIT else who[row]
-            for row in rows
-        }
+        return [~who[row] if states[row] & STATE_MASK == TASK_WAIT else who[row]
+                for row in rows]  # fmt: skip
 
-    def holding(self, rows: Sequence[int]) -> dict[int, int]:
+    def holding(self, rows: Sequence[int]) -> list[int]:
         """By hold who holds."""
         owners = [*map(self.table.owner.__getitem__, rows)]
         known = {owner: self._find(owner) for owner in {*owners}}
-        return dict(zip(rows, map(known.__getitem__, owners), strict=True))
+        return [*map(known.__getitem__, owners)]
 
     def _find(self, owner: int) -> int:
         table = self.table
         if owner < 0 or table.owner_id[owner] < 0:
-            return self.UNKNOWN
+            return self.unknown
         id_, process = table.owner_id[owner], table.owner_process[owner]
         if table.owner_is_task[owner]:
             task = self.ledger.task_of(process, id_)
-            return ~task if task >= 0 else self.UNKNOWN
+            return ~task if task >= 0 else self.unknown
         thread = self.ledger.thread(process, id_)
-        return thread if thread >= 0 else self.UNKNOWN
+        return thread if thread >= 0 else self.unknown
 
 
 def circles(
@@ -86,35 +85,38 @@ def circles(
     lock_of, starts, ends = (column.tolist() for column in columns)
     # A circle goes only through locks that are both held and waited for.
     both = {lock_of[row] for row in long_holds} & {lock_of[row] for row in long_waits}
-    waiter = whos.waiting([row for row in long_waits if lock_of[row] in both])
-    holder = whos.holding([row for row in long_holds if lock_of[row] in both])
-    wait_of: dict[int, int] = {}  # by who waits the last wait that began
-    hold_of: dict[int, int] = {}  # by lock that is held the last hold
-    for row in sorted([*waiter, *holder]):
-        start = starts[row]
-        if row in waiter:
-            first = waiter[row]
-            wait_of[first] = row
-        else:
-            first = holder[row]
+    waits, holds = (
+        [row for row in rows.tolist() if lock_of[row] in both]
+        for rows in (long_waits, long_holds)
+    )
+    whos_of = dict(zip(waits, whos.waiting(waits), strict=True))
+    whos_of |= zip(holds, whos.holding(holds), strict=True)
+    is_hold_ = {*holds}
+    wait_of = [-1] * whos.count  # by who waits the last wait that began
+    hold_of = [-1] * len(table.lock_id)  # by lock that is held the last hold
+    for row in sorted(whos_of):
+        first = whos_of[row]
+        if row in is_hold_:
             hold_of[lock_of[row]] = row
-        until = start + at_least_ns
-        wait = wait_of.get(first, -1)
+        else:
+            wait_of[first] = row
+        until = starts[row] + at_least_ns
+        wait = wait_of[first]
         if wait < 0 or ends[wait] < until:
             continue  # as of nearly all
         way: list[tuple[int, int, int]] = []
         who = first
         while wait >= 0 and len(way) < _DEEPEST:
-            hold = hold_of.get(lock_of[wait], -1)
+            hold = hold_of[lock_of[wait]]
             if hold < 0 or ends[wait] < until or ends[hold] < until:
                 break  # open, over, or not for long enough
             way.append((wait, hold, who))
-            who = holder[hold]
-            wait = wait_of.get(who, -1)
+            who = whos_of[hold]
+            wait = wait_of[who]
             if who == first:
                 key = frozenset([(one, lock_of[of]) for of, _, one in way])
                 if key not in told:
-                    yield _circle(way, start, ends, key)
+                    yield _circle(way, starts[row], ends, key)
                 break
 
 

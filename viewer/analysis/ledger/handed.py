@@ -11,6 +11,10 @@ def is_signal(ledger: Ledger, lock: int) -> bool:
     Then it is not a lock but a signal, or handed from one thread to another.
     """
     table, holds = ledger.model.states, ledger.holds
+    waits = [*zip(*ledger.waits_for(lock), strict=True)]
+    woken = [wait for wait in waits if table.waker[wait[0]] >= 0]
+    if not woken:
+        return False
     timeline, known = holds.timeline, {-1: -1}
     of_lock = slice(timeline.offset[lock], timeline.offset[lock + 1])
     starts, held = timeline.start_ns[of_lock].tolist(), timeline.row[of_lock].tolist()
@@ -36,7 +40,6 @@ def is_signal(ledger: Ledger, lock: int) -> bool:
         return -1
 
     return any(
-        table.waker[row] >= 0
-        and had_before(table.who[row], since, until) not in (-1, table.waker[row])
-        for row, since, until in zip(*ledger.waits_for(lock), strict=True)
+        had_before(table.who[row], since, until) not in (-1, table.waker[row])
+        for row, since, until in woken
     )

@@ -158,7 +158,8 @@ class Resource(NamedTuple):
         """All rows that occupied the lane."""
         timeline = self.timeline
         found = timeline.row[timeline.offset[lane] : timeline.offset[lane + 1]]
-        return [row for row in dict.fromkeys(found) if row >= 0 and self.who[row] < self.whos]
+        who, whos = self.who, self.whos
+        return [row for row in dict.fromkeys(found.tolist()) if row >= 0 and who[row] < whos]
 
 
 def parts(carved: Carved) -> Iterable[tuple[int, Windows]]:

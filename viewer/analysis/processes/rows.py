@@ -93,7 +93,8 @@ def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ..
     gc = Counter[int]()
     for one in model.collections:
         gc[one.process] += one.end_ns - one.start_ns
-    counts = Counter(model.thread_process), Counter(model.owners.task_process)
+    of_process = model.thread_process.tolist(), model.owners.task_process.tolist()
+    counts = tuple(map(Counter, of_process))
     return tuple(
         _row(
             model,

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
+from heapq import nlargest
 from operator import sub
 
 from tracer.units import duration, plural, share
@@ -23,6 +24,7 @@ from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
 from viewer.analysis.rows import Rows
+from viewer.analysis.states import numbers
 from viewer.trace.columns import FAILED, IO, PREEMPTED, READY, SLEEP, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
@@ -131,6 +133,8 @@ def _kept_by(row: LockRow) -> str:
 
 def _is_in_vain(facts: Facts, row: LockRow) -> bool:
     """Whether most of the waiting was given up."""
+    if row.timed_out == row.waits.count:
+        return True
     rows, begins, ends = facts.waits_of(row)
     state = facts.model.states.state
     vain = sum(
@@ -138,7 +142,7 @@ def _is_in_vain(facts: Facts, row: LockRow) -> bool:
         for one, start, end in zip(rows, begins, ends, strict=True)
         if state[one] & FAILED
     )
-    return row.timed_out == row.waits.count or vain * 10 >= row.waits.total_ns * 8
+    return vain * 10 >= row.waits.total_ns * 8
 
 
 def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:
@@ -162,10 +166,11 @@ def _is_often(row: LockRow, times: int) -> bool:
 
 def _holds(facts: Facts, row: LockRow) -> list[int]:
     """The longest holds of a lock."""
-    table = facts.model.states
-    rows = facts.ledger.holds.rows(facts.lock_of[row.process, row.lock])
-    rows.sort(key=lambda hold: table.start_ns[hold] - table.end_ns[hold])
-    return rows[:_MOST_HOLDS]
+    table, take = facts.model.states, facts.model.trace.engine.take
+    rows = numbers(facts.ledger.holds.rows(facts.lock_of[row.process, row.lock]))
+    lasted = [*map(sub, take(table.end_ns, rows, -1), take(table.start_ns, rows, -1))]
+    longest = nlargest(_MOST_HOLDS, range(len(rows)), key=lasted.__getitem__)
+    return [rows[at] for at in longest]
 
 
 def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int, int]]:

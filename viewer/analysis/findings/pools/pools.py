@@ -1,7 +1,9 @@
 """Pools of threads: too large, too many, or never ended."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 
 from tracer import schema as s
 from tracer.units import duration, share
@@ -12,7 +14,8 @@ from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import numbers, stack_of
+from viewer.analysis.threads import spent_by, spent_on
 from viewer.trace.columns import IDLE_WAIT, SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
@@ -46,42 +49,43 @@ def _workers(facts: Facts, threads: list[int]) -> tuple[list[int], int]:
     A thread that lives for less than half of that time is not a worker of a pool but has one
     job: a request, a call.
     """
-    table, wall = facts.model.states, facts.threads.measure("wall_ns")
+    table, take = facts.model.states, facts.model.trace.engine.take
     last_ns, first_ns = (
-        map(column.__getitem__, threads) for column in (table.last_ns, table.first_ns)
+        take(column, numbers(threads), -1).tolist()
+        for column in (table.last_ns, table.first_ns)
     )
     whole = max(last_ns) - min(first_ns)
-    return [thread for thread in threads if wall[thread] * _STAYS >= whole], whole
+    least = (whole + _STAYS - 1) // _STAYS
+    lived = zip(threads, last_ns, first_ns, strict=True)
+    return [thread for thread, last, first in lived if last - first >= least], whole
 
 
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
     """Many more workers than can work at the same time."""
     if all(len(members) < _MANY for members in facts.pools.values()):
         return
-    at_the_end = _waiting_at_the_end(facts)
-    saturated = {finding.evidence.pid for finding in gil_saturated(facts)}
-    for (pid, name), members in facts.pools.items():
-        if len(members) < _MANY:
-            continue
-        workers, span = _workers(facts, members)
-        if len(workers) < _MANY:
-            continue
-
-        def summed(measure: str, workers: list[int] = workers) -> int:
-            column = facts.threads.measure(measure)
-            return sum(map(column.__getitem__, workers))
-
-        wall = summed("wall_ns")
+    pools = {key: _workers(facts, members) for key, members in facts.pools.items()
+             if len(members) >= _MANY}  # fmt: skip
+    pools = {key: found for key, found in pools.items() if len(found[0]) >= _MANY}
+    if not pools:
+        return
+    pool_of, measure = array("i", [-1]) * len(facts.model.threads), facts.threads.measure
+    for n, (workers, _) in enumerate(pools.values()):
+        for thread in workers:
+            pool_of[thread] = n
+    spent = spent_by(facts.model, memoryview(pool_of), len(pools))
+    for n, ((pid, name), (workers, span)) in enumerate(pools.items()):
+        wall = sum(map(measure("wall_ns").__getitem__, workers))
+        summed = partial(spent_on, spent, n)
         locks = summed("lock") - summed("idle")
         gil = summed(s.GIL_WAIT)
-        if gil > locks and pid in saturated:
+        if gil > locks and pid in {found.evidence.pid for found in gil_saturated(facts)}:
             continue  # the same fault, and its line
         active = sum(map(summed, (s.RUNNING, s.NATIVE, "io", s.SLEEP)))
         at_work = active / span if span else 0.0
         if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(workers):
             continue
-        parts = [facts.threads.measure(of) for of in ("lock", "idle", s.GIL_WAIT)]
-        lock, idle, waited = parts
+        lock, idle, waited = map(measure, ("lock", "idle", s.GIL_WAIT))
         worst = max(workers, key=lambda i: lock[i] - idle[i] + waited[i])
         waits = [f"{share(ns, wall)} for {what}" for ns, what in
                  ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
@@ -90,11 +94,11 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
             f"{max(at_work, 0.1):.1f} threads; the rest of their time they wait "
             f"({', '.join(waits)}). More workers make it slower, not faster."
         )
-        if (pid, name) in at_the_end:
+        if (pid, name) in _waiting_at_the_end(facts):
             text += " They never exit: at the end of the program they wait for more work."
         evidence = Evidence(
             facts.model.start_ns,
-            facts.threads.measure("wall_ns")[worst],
+            measure("wall_ns")[worst],
             facts.model.thread_names[worst],
             tid=facts.model.threads[worst].tid,
             pid=pid,
@@ -232,14 +236,14 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
     for (pid, name), threads in facts.pools.items():
         if len(threads) < _POLLERS or pid not in ended:
             continue
+        slept, idle, lives = (
+            sum(map(facts.threads.measure(of).__getitem__, threads))
+            for of in (s.SLEEP, "idle", "wall_ns")
+        )
+        if (slept + idle) * _ASLEEP[1] < lives * _ASLEEP[0] or slept * 2 < lives:
+            continue
         found = sorted(threads, key=table.first_ns.__getitem__)
         starts = [table.first_ns[thread] for thread in found]
-        sleep, idle, wall = map(facts.threads.measure, (s.SLEEP, "idle", "wall_ns"))
-        slept = sum(sleep[thread] for thread in threads)
-        asleep = slept + sum(idle[thread] for thread in threads)
-        lives = sum(wall[thread] for thread in threads)
-        if asleep * _ASLEEP[1] < lives * _ASLEEP[0] or slept * 2 < lives:
-            continue
         if any(table.last_ns[thread] < ended[pid] - _LAST_NS for thread in found):
             continue
         whole = ended[pid] - model.trace.processes[model.thread_process[found[0]]].start_ns

@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import eq
 
 from tracer import schema as s
 from tracer.units import duration, share
@@ -63,12 +65,9 @@ class _Body:
 def slow_start(facts: Facts) -> Iterator[Finding]:
     """A main thread that stands in the code of a module which it imports."""
     model = facts.model
-    pids = map(model.pid, model.thread_process)
-    mains = {
-        tid: thread
-        for thread, (tid, pid) in enumerate(zip(model.threads.tids, pids, strict=True))
-        if tid == pid
-    }
+    tids, pids = model.threads.tids, {p: model.pid(p) for p in {*model.thread_process}}
+    is_main = map(eq, tids, map(pids.__getitem__, model.thread_process))
+    mains = {tids[thread]: thread for thread in compress(range(len(tids)), is_main)}
     found = defaultdict[tuple[int, str], _Body](_Body)
     for thread, start, end, what, frames in (
         *_computed(facts, mains),
