@@ -206,13 +206,11 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
         if not rows:
             return []
         values = memoryview(array("q", rows.measure(measure)))
-        none = memoryview(bytes(8 * len(values)))
-        kinds = memoryview(bytes(len(values)))
-        tally, groups = model.trace.engine.tally, len(members)
-        sums: list[int] = tally(
-            none.cast("q"), values, of_thread, kinds, groups, 1
-        ).total.tolist()
-        return sums
+        since, kinds = (memoryview(bytes(size * len(values))) for size in (8, 1))
+        tally = model.trace.engine.tally
+        sums = tally(since.cast("q"), values, of_thread, kinds, len(members), 1)
+        found: list[int] = sums.total.tolist()
+        return found
 
     wall, contended = summed("wall_ns"), summed("contended_ns")
     order = sorted(range(len(members)), key=lambda n: (-contended[n], -wall[n]))

@@ -125,7 +125,8 @@ class Model:
 
     def nouns_for(self, tasks: Iterable[int]) -> Nouns:
         """The words for some tasks: for any, where their loops are of several kinds."""
-        lanes = {self.lane[self.owners.task_head[task]] for task in tasks} - {-1}
+        take, at = self.trace.engine.take, memoryview(array("i", tasks))
+        lanes = {*take(self.lane, take(self.owners.task_head, at, -1), -1).tolist()} - {-1}
         return nouns_of(tuple(self.loops[lane] for lane in lanes)) if lanes else self.nouns
 
     def pid(self, process: int) -> int:

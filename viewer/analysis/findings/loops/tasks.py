@@ -63,15 +63,16 @@ _BARE_FUTURE = f"{s.AWAIT_PREFIX}future"
 def task_leak(facts: Facts) -> Iterator[Finding]:
     """The number of live tasks of a coroutine, or of those made at one place, only grows."""
     model, owned = facts.model, facts.model.owners
-    several = {
-        group for group, count in Counter(owned.task_group).items() if count >= _SEVERAL
-    }
+    times = Counter(owned.task_group.tolist())
+    several = [group for group, count in times.items() if count >= _SEVERAL]
     if not several:
         return
-    members: dict[int, list[int]] = defaultdict(list)
-    for task, group in enumerate(owned.task_group):
-        if group in several:
-            members[group].append(task)
+    ids, none = owned.task_id, memoryview(bytes(len(owned.task_id)))
+    lanes = model.trace.engine.lanes(ids, ids, none, owned.task_group, len(owned.group_head))
+    members = {
+        group: lanes.row[lanes.offset[group] : lanes.offset[group + 1]].tolist()
+        for group in several
+    }
     yield from heartbeats_pile_up(facts, members)
     slices = model.trace.slices
     large = {
@@ -319,13 +320,13 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
     of_tasks = bytes(READY <= kind <= AWAIT for kind in range(256))
     states = compress(open_, bytes(take(owned.kind, open_, OTHER)).translate(of_tasks))
     rows = numbers(states)
-    pending = dict(zip(take(owned.owner, rows, -1), rows, strict=True))
+    pending = dict(zip(take(owned.owner, rows, -1).tolist(), rows.tolist(), strict=True))
     pending.pop(-1, None)
     # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
     ended = [process.recording_ended is not None for process in model.trace.processes]
     tasks = numbers(pending)
-    processes, ids = (take(of, tasks, -1) for of in (owned.task_process, owned.task_parent))
-    parents = [*zip(processes, ids, strict=True)]
+    columns = (take(of, tasks, -1).tolist() for of in (owned.task_process, owned.task_parent))
+    parents = [*zip(*columns, strict=True)]
     creators = {one: facts.ledger.task_of(*one) for one in {*parents} if ended[one[0]]}
     over = {one for one, task in creators.items() if task >= 0 and task not in pending}
     left = compress(pending.items(), map(over.__contains__, parents)) if over else ()

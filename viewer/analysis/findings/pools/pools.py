@@ -50,10 +50,8 @@ def _workers(facts: Facts, threads: list[int]) -> tuple[list[int], int]:
     job: a request, a call.
     """
     table, take = facts.model.states, facts.model.trace.engine.take
-    last_ns, first_ns = (
-        take(column, numbers(threads), -1).tolist()
-        for column in (table.last_ns, table.first_ns)
-    )
+    at, columns = numbers(threads), (table.last_ns, table.first_ns)
+    last_ns, first_ns = (take(column, at, -1).tolist() for column in columns)
     whole = max(last_ns) - min(first_ns)
     least = (whole + _STAYS - 1) // _STAYS
     lived = zip(threads, last_ns, first_ns, strict=True)
