@@ -16,7 +16,7 @@ from viewer.words import stem
 _ANSWERS = ("Event.wait", "Event", "Condition.wait", "Future.result", "future", *GETS)
 
 # In what workers wait for the next job; a list of jobs has a condition.
-_JOBS = (*GETS, "Condition.wait", "Condition")
+JOBS = (*GETS, "Condition.wait", "Condition")
 
 type _Idle = list[tuple[int, int]]
 _TOGETHER_NS = 1_000_000  # answers that one request brings for several at once
@@ -27,7 +27,7 @@ def pools_of_queues(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
     answered = LongWaits.of(facts).answered_by("thread", _ANSWERS)
     if not answered:
         return
-    for _, threads, idle in takers_of_queues(facts, _JOBS):
+    for _, threads, idle in takers_of_queues(facts, JOBS):
         jobs = [
             job
             for thread in threads

@@ -17,6 +17,7 @@ from viewer.analysis.findings.basis.words import did as how_spent
 from viewer.analysis.findings.interpreter.gil import gil_saturated
 from viewer.analysis.findings.pools.callers import batches_of, collectors_of
 from viewer.analysis.findings.pools.handmade import pools_of_queues
+from viewer.analysis.findings.pools.neighbours import apart
 from viewer.analysis.findings.servers.servers import threads_of_busy
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
@@ -56,10 +57,13 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     for number, lost in _never_begun(facts, by_pool).items():
         by_pool[number] += lost
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
-    pools += [*_of_processes(facts), *pools_of_queues(facts), *pools_of_connections(facts)]
+    home_made = [*pools_of_queues(facts)]
+    pools += [*_of_processes(facts), *home_made, *pools_of_connections(facts)]
     long = [each for each in pools if _queued_ns(each[1]) >= _LOST_NS]
     collectors = collectors_of(facts) if long else {}
     for pool, members in long:
+        if any(members is jobs for _, jobs in home_made):
+            members = apart(facts, pool, members)
         libraries = {site: is_library(site) for site in {job.site for job in members}}
         found, handed = (
             _named(facts, members),
