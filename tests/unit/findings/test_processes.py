@@ -327,7 +327,7 @@ def test_a_process_for_each_job(tmp_path):
     [
         pytest.param({"count": 7}, id="few"),
         pytest.param({"ran_ns": 180 * MS}, id="the jobs are long"),
-        pytest.param({"lived_ns": 200 * MS}, id="they start quickly"),
+        pytest.param({"lived_ns": 110 * MS}, id="they start quickly"),
         pytest.param({"jobs_each": 2}, id="two jobs each"),
         pytest.param({"ended": False}, id="a pool that fills"),
     ],
