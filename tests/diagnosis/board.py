@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.diagnosis.wanted import WANTED, Wanted
 from tests.diagnosis.wanted_async import ASYNC
+from tests.diagnosis.wanted_drawn import DRAWN
 from tests.diagnosis.wanted_fresh import FRESH
 from tests.diagnosis.wanted_general import GENERAL
 from tests.diagnosis.wanted_loops import LOOPS
@@ -47,7 +48,7 @@ def missing(name: str) -> str:
 
 
 def wanted(name: str) -> Wanted:
-    known = WANTED | SYNC | ASYNC | LOOPS | STDLIB | SERVICES | GENERAL | FRESH
+    known = WANTED | SYNC | ASYNC | LOOPS | STDLIB | SERVICES | GENERAL | FRESH | DRAWN
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]
 
 

@@ -49,6 +49,20 @@ def test_the_consumer_was_cancelled(tmp_path):
     )
 
 
+def test_waits_for_room_were_short_before(tmp_path):
+    trace = TraceBuilder(argv="port.py", signals=SIGNALS)
+    engine, sender = trace.thread("engine").native(0), trace.thread("submitter").native(0)
+    room = trace.lock("Queue.put", PUT)
+    sender.lock_wait(10 * MS, "Queue.put", lock=room, site=PUT)
+    engine.release(11 * MS, room, to=sender)
+    sender.native(11 * MS)
+    sender.lock_wait(90 * MS, "Queue.put", lock=room, site=PUT, acquired=False)
+    engine.native(11 * MS).end(100 * MS)
+    sender.native(890 * MS).end(900 * MS)
+    (found,) = find_in(tmp_path, trace.ended(901 * MS))
+    assert "Whoever had emptied it, `engine`, had ended at 100 ms" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [

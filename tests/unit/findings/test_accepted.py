@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
 from tracer import schema as s
@@ -16,6 +17,7 @@ def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", co
     """Workers that serve one request after the other; each request had waited for `waits`
     jobs. `idle`: they had waited for connections before."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    sampled = SampleBuilder(trace) if works == "computes" else None
     made = [trace.thread(f"worker-{n}") for n in range(threads)]
     begins = 1_000 * MS
     for thread in made:
@@ -32,6 +34,10 @@ def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", co
                 thread.io(at, "select.select", site=LIBRARY, stack=LIBRARY)
             elif works == "start":
                 thread.lock_wait(at, "Thread.start", lock=5, site=LIBRARY)
+            elif sampled is not None:
+                thread.running(at)
+                sampled.add(thread, at + 10 * MS, "main", ("total", "/app/web.py", 4))
+                thread.preempted(at + job_ns * 3 // 10)
             else:
                 thread.enter(at, "preempted", "thread", {})
             thread.native(at + job_ns - 1000)
@@ -63,6 +69,15 @@ def test_several_workers(tmp_path):
     assert (
         "the 3 workers that accept there, one request at a time each, were busy" in found.text
     )
+
+
+def test_workers_that_compute(tmp_path):
+    """What the kernel gave to others meanwhile does not count."""
+    (found,) = find_in(tmp_path, service(works="computes"))
+    assert 0.38 < found.severity_ns / (6 * 400 * MS) < 0.41  # the first ones saw it idle
+    assert "of that time preempted by the kernel" in found.text
+    assert "computing in `total` (web.py:4, 100 % of 11 CPU samples)" in found.text
+    assert found.text.endswith("Serve with more workers or threads, or make `total` shorter.")
 
 
 def workers_that_lock(late_ns, name="worker-1"):

@@ -68,3 +68,21 @@ def test_a_child_whose_output_is_read(tmp_path):
 )
 def test_a_child_that_was_ended(tmp_path, story):
     assert find_in(tmp_path, killed(**story)) == ()
+
+
+def test_communicate_does_not_need_itself_as_advice(tmp_path):
+    stack = (
+        f"{SUBPROCESS}:2122 Popen._communicate\n{SUBPROCESS}:1219 Popen.communicate\n{SORT}"
+    )
+    family = Family("/app/sort.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    child = family.fork(main, MS, 101, name="sort")
+    main.io(2 * MS, "select.poll.poll", site=SORT, stack=stack).native(702 * MS)
+    family.main(child).native(2 * MS).end(702 * MS)
+    child.ended(702 * MS + 1)
+    family.ended(main, child, 703 * MS, signal=signal.SIGKILL)
+    main.end(704 * MS)
+    family.first.ended(705 * MS)
+    (found,) = find_in(tmp_path, family)
+    assert "for a child in `Popen.communicate` (at 2.00 ms), until" in found.text
+    assert found.text.endswith("It did not end by itself: look at what it does.")

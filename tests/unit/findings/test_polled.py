@@ -80,6 +80,21 @@ def test_a_polled_lock_whose_owner_has_ended(tmp_path):
     )
 
 
+def test_a_lock_that_was_taken_at_another_line(tmp_path):
+    """It is the same one where nobody else has one of the kind meanwhile."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    lock, clone, update = f"{PACKAGES}/redis/lock.py", "/app/jobs.py:4 clone", REBUILD
+    asks = f"{lock}:250 Lock.do_acquire\n{lock}:220 Lock.acquire\n"
+    owner, waiter = trace.thread("cloner").native(0), trace.thread("MainThread").native(0)
+    owner.io(MS, "socket.recv", site=clone, stack=asks + clone).native(2 * MS).end(50 * MS)
+    for at in range(100 * MS, 900 * MS, 100 * MS):
+        waiter.io(at, "socket.recv", site=update, stack=asks + update)
+        sleeps(waiter, at + MS, f"{lock}:240 Lock.acquire\n{update}").native(at + 99 * MS)
+    (found,) = find_in(tmp_path, trace.ended(902 * MS))
+    assert found.finding == "slots never returned"
+    assert "`cloner` took a redis lock in `clone` (jobs.py:4)" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [

@@ -50,8 +50,10 @@ from viewer.analysis.findings.outside.broadcasts import slow_reader_of_several
 from viewer.analysis.findings.outside.busytimeouts import busy_time_out
 from viewer.analysis.findings.outside.heldback import held_back
 from viewer.analysis.findings.outside.heldup import held_up
+from viewer.analysis.findings.outside.laggards import late_answers
 from viewer.analysis.findings.outside.onlysender import stands_at_one_client
 from viewer.analysis.findings.outside.outside import outside_findings
+from viewer.analysis.findings.outside.polledpipes import polled_pipes
 from viewer.analysis.findings.outside.reconnects import new_connections
 from viewer.analysis.findings.outside.retried import retried_transaction
 from viewer.analysis.findings.outside.retries import long_retries
@@ -215,12 +217,14 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     held_up,  # slow answer
     held_back,  # slow answer
     straggler,  # slow answer
+    late_answers,  # slow answer
     in_rounds,  # slow answer
     long_retries,  # retries
     new_connections,
     last_child,  # slow answer, uneven workers
     slow_reader_of_several,  # slow client
     stands_at_one_client,  # slow client
+    polled_pipes,  # full pipe
     outside_findings,  # handshake in accept, slow client, full pipe
     too_many_workers,
     workers_never_exit,

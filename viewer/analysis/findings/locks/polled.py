@@ -12,6 +12,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import is_library, place_of
@@ -83,8 +84,8 @@ def _finding(
 def _left(
     facts: Facts, polls: list[Call], kept: list[Call], holds: list[Call]
 ) -> Finding | None:
-    """Others ask in vain, after somebody had taken the lock at the same line and ended without
-    giving it back: until its own time is over."""
+    """Others ask in vain, after somebody had taken the lock and ended without giving it back:
+    until its own time is over."""
     ends_ns = LongWaits.of(facts).ends_ns
     for took in sorted(kept, key=lambda call: call.end_ns):
         if any(hold.start_ns <= took.end_ns <= hold.end_ns for hold in holds):
@@ -93,7 +94,8 @@ def _left(
         after = [poll for poll in polls if poll.start_ns >= took.end_ns]
         until = min((hold.start_ns for hold in holds if hold.start_ns > end_ns), default=0)
         vain = [poll for poll in after if not until or poll.start_ns < until]
-        is_its = took.site == polls[0].site and took.name == polls[0].name
+        # At another line it is the same lock where nobody else had one of the kind since.
+        is_its = took.name == polls[0].name and (took.site == polls[0].site or not holds)
         lost = sum(poll.ns for poll in vain if poll.end_ns > end_ns)
         order = sorted(vain, key=lambda poll: poll.start_ns)
         first, last = (order[0], order[-1]) if order else (took, took)
@@ -101,7 +103,7 @@ def _left(
             continue
         who = users(facts.model, (poll.who for poll in vain))
         text = (
-            f"Slots never returned: {code(name_of(facts.model, took.who))} took a "
+            f"Slots never returned: {_taker(facts, took.who, polls[0].who)} took a "
             f"{took.name}{place_in(took.site)} ({at(facts, took.start_ns)}), and ended "
             f"without giving it back. {who} polled it for {duration(last.end_ns - end_ns)} "
             f"after that, {duration(lost)} in total, until its own time was over or they "
@@ -109,6 +111,14 @@ def _left(
         )
         return Finding("slots never returned", lost, text, evidence(facts, first))
     return None
+
+
+def _taker(facts: Facts, who: Who, waiter: Who) -> str:
+    """Its name; of one in another process, that of the process."""
+    waits, members = LongWaits.of(facts), Family.of(facts.model).members
+    process = waits.process(who)
+    is_other = process != waits.process(waiter) and process in members
+    return code(members[process].name if is_other else name_of(facts.model, who))
 
 
 def _calls(facts: Facts) -> dict[Who, list[Call]]:

@@ -179,7 +179,7 @@ def _finding(
         f"again{place_in(site)} until one of those before them has ended: "
         f"{plural(pauses, 'pause')} lost {duration(lost)} in total, the longest wait "
         f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). It lets {size} through at a "
-        f"time, and each keeps what it got for {duration(mean)} on average"
+        f"time, and each makes room for the next after {duration(mean)} on average"
         f"{f', {did.text}' if did.text else ''}. Keep it for less time, or raise their "
         f"number; a semaphore or a queue would wake the next one at once."
     )

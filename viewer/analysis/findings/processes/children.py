@@ -21,7 +21,13 @@ _MS = 1_000_000
 _LOST_NS = 500 * _MS
 _GAP_NS = 50 * _MS  # between two looks, and from the last one until the child has ended
 _WAITS = (" Popen.wait", " Popen._wait", " Popen.communicate", " Popen._communicate")
+_OUTPUT = " Popen._communicate"
 _READ = "read"
+_STUCK = (
+    "It may have waited itself: for the end of its input (close `stdin`), or for somebody who "
+    "reads its other output, which fills a pipe. `communicate()` does both."
+)
+_DID_NOT_END = "It did not end by itself: look at what it does."
 _MOST = 10_000  # looks before one end
 
 
@@ -79,15 +85,16 @@ def _finding(
     model, table = facts.model, facts.model.states
     lost = sum(ns for ns, _ in times)
     ns, rows = max(times)
-    start, how = table.start_ns[rows[-1]], "in `Popen.wait`"
-    if _READ in name:
+    start, how, why = table.start_ns[rows[-1]], "in `Popen.wait`", _STUCK
+    if any(_OUTPUT in stack_of(model, row) for row in rows):
+        how, why = "in `Popen.communicate`", _DID_NOT_END
+    elif _READ in name:
         how = f"in `{name}` of its output"
     often = f", {plural(len(times), 'time')}, the longest {duration(ns)}" if times[1:] else ""
     text = (
         f"Waited in vain: {code(model.thread_names[thread])}{place_in(site)} waited "
         f"{duration(lost)} for a child {how}{often} ({at(facts, start)}), until the child was "
-        f"killed. It may have waited itself: for the end of its input (close `stdin`), or for "
-        f"somebody who reads its other output, which fills a pipe. `communicate()` does both."
+        f"killed. {why}"
     )
     evidence = facts.evidence(("thread", thread), start, ns, site)
     return Finding("wait in vain", lost, text, evidence)

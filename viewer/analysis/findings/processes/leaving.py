@@ -162,6 +162,7 @@ def _jobs_that_wait(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
                 f"Meanwhile a job of it, on {code(name_of(facts.model, other.who))}, waits in "
                 f"`{other.name}`{place_in(other.site)} for an item{by}."
             )
+            waits.told.add(other.slice)
             yield Finding("slow end", wait.ns, text, waits.evidence(wait), _LAST_ITEM)
             break
 

@@ -10,6 +10,7 @@ from viewer.analysis.findings.basis.calls import asks_for_clients
 from viewer.analysis.findings.basis.databases import database_locked
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.servers.oneserver import one_server
 from viewer.analysis.findings.servers.servers import servers_busy
@@ -18,7 +19,7 @@ from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.regions import merged
 from viewer.trace.columns import IO
 from viewer.trace.reader import number_of
-from viewer.trace.sites import place_of
+from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
 _MS = 1_000_000
@@ -56,6 +57,7 @@ class LateConnections:
         trace, threads = facts.model.trace, facts.model.threads
         self.by_port = defaultdict[int, list[Late]](list)
         self.by_thread = defaultdict[int, list[Late]](list)
+        self.threads = defaultdict[int, set[int]](set)  # by port, of all that were late
         found = list[tuple[int, Late]]()
         for event in trace.instants(trace.events.name, s.ACCEPTED_LATE):
             args, thread = trace.args(event), threads.of_track[trace.events.track[event]]
@@ -67,6 +69,7 @@ class LateConnections:
         for _, late in found:
             serves[late.thread] = min(serves.get(late.thread, late.at_ns), late.at_ns)
         for port, late in found:
+            self.threads[port].add(late.thread)
             if late.since_ns >= serves[late.thread]:
                 self.by_port[port].append(late)
                 self.by_thread[late.thread].append(late)
@@ -74,7 +77,8 @@ class LateConnections:
 
 def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
     """All threads that accept connections at a port do something else meanwhile."""
-    for port, late in LateConnections.of(facts).by_port.items():
+    connections = LateConnections.of(facts)
+    for port, late in connections.by_port.items():
         # What blocks a loop is a finding of its own.
         late = [one for one in late if one.thread not in facts.ledger.lane_of_thread]
         lost = sum(one.at_ns - one.since_ns for one in late)
@@ -82,16 +86,18 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
             continue
         worst = max(late, key=lambda one: one.at_ns - one.since_ns)
         ns = worst.at_ns - worst.since_ns
-        if ns < _LONG_NS or _queued_ns(late) < _LOST_NS or not _is_busy(facts, late):
+        part = _busy_part(facts, late)
+        if ns < _LONG_NS or min(lost, _queued_ns(late)) * part < _LOST_NS:
             continue
         times: list[tuple[Who, int, int]] = [
             (("thread", one.thread), one.since_ns, one.at_ns) for one in late
         ]
         did = mostly(facts, times)
-        if not did.site or _is_told(facts, late):
+        site = did.site or _computes_at(facts, late)
+        if not site or _is_told(facts, late):
             continue
-        function = code(place_of(did.site).function)
-        threads = len({one.thread for one in late})
+        function = code(place_of(site).function)
+        threads = len(connections.threads[port])
         who = (
             f"the {threads} workers that accept there, one request at a time each, were"
             if threads > 1
@@ -104,11 +110,13 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
             f"Meanwhile {who} busy: {did.text}. Serve with more workers or threads, or make "
             f"{function} shorter."
         )
-        evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, did.site)
+        evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, site)
         behind = _locked_at(facts, late) or did.behind
         workers = {facts.model.thread_process[one.thread] for one in late}
         yield Finding(
-            *("pool exhausted", lost, text, evidence), behind=behind, processes=len(workers)
+            *("pool exhausted", int(lost * part), text, evidence),
+            behind=behind,
+            processes=len(workers),
         )
 
 
@@ -143,17 +151,33 @@ def _serves_since(facts: Facts, threads: set[int]) -> dict[int, int]:
     return found
 
 
-def _is_busy(facts: Facts, late: list[Late]) -> bool:
-    """Whether the threads did something of their own for most of that time."""
+def _busy_part(facts: Facts, late: list[Late]) -> float:
+    """The part of that time that the kernel left the threads; 0 where they did something of
+    their own for half of it at most."""
     by_thread = defaultdict[int, list[tuple[int, int]]](list)
     for one in late:
         by_thread[one.thread].append((one.since_ns, one.at_ns))
-    whole = other = 0
+    whole = kernels = idle = 0
     for thread, times in by_thread.items():
         waited = merged(sorted(times))
         split = facts.split(thread, windows_of(waited))
         whole += sum(split.states.values())
-        other += split.of(NOT_ITS_FAULT)
-        other += sum(ns for call, ns in split.calls.items() if asks_for_clients(facts, call))
-        other += sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
-    return other * 2 < whole
+        kernels += split.of(NOT_ITS_FAULT)
+        idle += sum(ns for call, ns in split.calls.items() if asks_for_clients(facts, call))
+        idle += sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
+    theirs = whole - kernels
+    return theirs / whole if theirs > 2 * idle else 0
+
+
+def _computes_at(facts: Facts, late: list[Late]) -> str:
+    """The line of the program in which the threads computed for most of it; "" unknown."""
+    stacks = [
+        stack
+        for one in late
+        for stack in facts.stacks(
+            facts.model.threads[one.thread].tid, [(one.since_ns, one.at_ns)]
+        )
+    ]
+    found, total = hot(facts.hot_places, stacks)
+    is_most = bool(found) and found[0].samples * 2 >= total
+    return found[0].site if is_most and not is_library(found[0].site) else ""

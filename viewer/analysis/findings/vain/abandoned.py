@@ -55,8 +55,11 @@ def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     for wait in waits.all:
         if wait.name in PUTS and wait.lock >= 0 and wait.slice not in waits.told:
             by_queue[wait.lock].append(wait)
-    for found in by_queue.values():
+    blockers = Blockers(facts)
+    for queue, found in by_queue.items():
         enders = {wait.ender for wait in found if wait.ender is not None and not wait.failed}
+        if not enders:  # those waits were short
+            enders = {*blockers.enders(queue)} - {wait.who for wait in found}
         gone_ns = max(map(waits.ends_ns, enders), default=0)
         vain = [wait for wait in found if wait.failed and wait.end_ns > gone_ns]
         lost = sum(wait.end_ns - max(wait.start_ns, gone_ns) for wait in vain)

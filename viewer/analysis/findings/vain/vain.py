@@ -1,4 +1,4 @@
-"""Waits that ran into their time-out: a wake-up that nobody sent, an end that never came."""
+"""Waits that ran into their time-out: for an end, an item or a result that never came."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -12,7 +12,6 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import looks
 from viewer.analysis.findings.basis.handed import idle_again, is_pause, nobody
 from viewer.analysis.findings.basis.waits import (
-    FOR_TASKS,
     GETS,
     PUTS,
     LongWaits,
@@ -22,37 +21,36 @@ from viewer.analysis.findings.basis.waits import (
     users,
 )
 from viewer.analysis.findings.basis.words import at, in_total
+from viewer.analysis.findings.processes.endedpools import (
+    RESULTS,
+    ended_pool,
+    no_worker_left,
+    without_handlers,
+)
 from viewer.analysis.findings.processes.forked import killed, left_in_parent, locked_at_fork
 from viewer.analysis.findings.vain.abandoned import no_consumer
 from viewer.analysis.findings.vain.endedbefore import ended_before
+from viewer.analysis.findings.vain.missed import (
+    CONDITIONS,
+    LOCKS,
+    WAKEABLE,
+    missed,
+    woke_another,
+)
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.pools import pool_of
-from viewer.analysis.locks import ENDS
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code, stem
 
 _MS = 1_000_000
-# Somebody waited a fifth of a second for one who slept on until a time-out, for four fifths of
-# that; in all, half a second was lost. Shorter time-outs are how batches are collected.
-_OWED_NS = 200 * _MS
-_MISSED_NS = 500 * _MS
 _COVERED = 8, 10
-_AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
-_SET = ("Event.wait", "Event", "future", "AsyncResult")
-_WAKEABLE = (*GETS, "Condition.wait", "Condition", *_SET)
-_CONDITION = "Condition.wait"
-_CONDITIONS = (_CONDITION, "Condition")
-# It had to end first, or nobody owes an idle worker anything: not for a wake-up.
-_ENDS = (*ENDS, *FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for. A
 # lock that is tried for less than a fifth of a second may be skipped on purpose.
+_TRIED_NS = 200 * _MS
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
               "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
-_LOCKS = ("Lock", "RLock")
-_RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
 _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for the main thread and for tasks, from a second on,
 # where nothing ever came; three or more of them are somebody who looks again and again, unless
@@ -71,108 +69,11 @@ def vain_findings(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     if not any(wait.failed for wait in waits.all):
         return
-    yield from _missed(facts, waits)
-    yield from _woke_another(facts, waits)
+    yield from missed(facts, waits)
+    yield from woke_another(facts, waits)
     yield from _never_done(facts, waits)
     yield from no_consumer(facts, waits)
     yield from _timed_out(facts, waits)
-
-
-# A wake-up that nobody sent ----------------------------------------------------------------
-
-
-def _missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
-    """Somebody slept until a time-out while others waited for what it then did at once."""
-    slept: dict[Who, list[Wait]] = defaultdict(list)
-    for wait in waits.all:
-        timed_out = wait.failed and not wait.cancelled and not wait.is_open
-        is_new = timed_out and wait.slice not in waits.told
-        if is_new and wait.name in _WAKEABLE and pool_of(wait.name, wait.stack) is None:
-            slept[wait.who].append(wait)
-    found: dict[tuple[str, str], list[tuple[Wait, Wait]]] = defaultdict(list)
-    for wait in waits.all:
-        is_end = wait.name.startswith(_ENDS)
-        if wait.ns < _OWED_NS or wait.failed or is_end or wait.ender not in slept:
-            continue
-        for sleep in slept[wait.ender]:
-            if sleep.lock == wait.lock >= 0 or (sleep.name in _SET and wait.name in GETS):
-                continue  # it waits for the same, or pauses between items: `stop.wait(1)`
-            met = min(sleep.end_ns, wait.end_ns) - max(sleep.start_ns, wait.start_ns)
-            is_last = 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
-            if is_last and met * _COVERED[1] >= wait.ns * _COVERED[0]:
-                found[sleep.site, wait.site].append((wait, sleep))
-                break
-    for pairs in found.values():
-        lost = sum(wait.ns for wait, _ in pairs)
-        if lost < _MISSED_NS:
-            continue
-        wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
-        if wait.name in _LOCKS:
-            yield _kept_asleep(facts, waits, pairs, lost)
-            continue
-        waits.told.update(one.slice for pair in pairs for one in pair)
-        text = (
-            f"Missed wake-up: {code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
-            f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)}, though "
-            f"{code(name_of(facts.model, wait.who))}{place_in(wait.site)} waited for it: "
-            f"{duration(lost)} lost in {plural(len(pairs), 'wait')}, the longest "
-            f"{duration(wait.ns)} ({at(facts, wait.start_ns)}). Wake it (`notify`, `set`, "
-            f"`put`) when there is something to do"
-        )
-        if wait.name in _RESULTS:
-            text += "; whoever waits for its result cannot do that meanwhile"
-        text += "."
-        yield Finding("missed wake-up", lost, text, waits.evidence(wait))
-
-
-def _kept_asleep(
-    facts: Facts, waits: LongWaits, pairs: list[tuple[Wait, Wait]], lost: int
-) -> Finding:
-    """The sleeper had a lock for which others waited, who would have woken it."""
-    wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
-    waits.told.update(one.slice for pair in pairs for one in pair)
-    text = (
-        f"Deadlock {at(facts, wait.start_ns)}, for {duration(wait.ns)}: "
-        f"{code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
-        f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)} while it had a "
-        f"lock for which {users(facts.model, (one.who for one, _ in pairs))}"
-        f"{place_in(wait.site)} waited, who could not wake it meanwhile: {duration(lost)} "
-        f"lost in {plural(len(pairs), 'wait')}. Release the lock before waiting, or wait in a "
-        f"condition of that lock."
-    )
-    return Finding("deadlock", lost, text, waits.evidence(wait))
-
-
-def _woke_another(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
-    """`notify` woke one who waits for something else at the same condition."""
-    by_lock: dict[int, list[Wait]] = defaultdict(list)
-    for wait in waits.all:
-        if wait.name == _CONDITION and wait.lock >= 0:
-            by_lock[wait.lock].append(wait)
-    for found in by_lock.values():
-        late = [w for w in found if w.failed and not w.is_open and w.ns >= _MISSED_NS]
-        for wait in late[: _LOOKS - 1] if len(late) < _LOOKS else ():
-            woken = [
-                other
-                for other in found
-                if other.site != wait.site
-                and other.ender not in (None, wait.who)
-                and wait.start_ns < other.end_ns <= wait.end_ns - _OWED_NS
-            ]
-            if wait.slice in waits.told or not woken:
-                continue
-            waits.told.add(wait.slice)
-            other, model = woken[0], facts.model
-            assert other.ender is not None
-            text = (
-                f"Missed wake-up: {code(name_of(model, wait.who))} slept in `{wait.name}`"
-                f"{place_in(wait.site)} until its time-out of {duration(wait.ns)} "
-                f"({at(facts, wait.start_ns)}), though {code(name_of(model, other.ender))} "
-                f"notified the condition meanwhile: that woke "
-                f"{code(name_of(model, other.who))}{place_in(other.site)}, which waits for "
-                f"something else. Call `notify_all`, or have a condition for each."
-            )
-            yield Finding("missed wake-up", wait.ns, text, waits.evidence(wait))
 
 
 # Items that were never done ------------------------------------------------------------------
@@ -213,21 +114,23 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     """Long waits at one line that all timed out."""
     alike: dict[tuple[str, str], list[Wait]] = defaultdict(list)
     for wait in waits.all:
-        if wait.name in _MUST_COME or wait.name in _WAKEABLE:
+        if wait.name in _MUST_COME or wait.name in WAKEABLE:
             alike[wait.name, wait.site].append(wait)
     blockers: Blockers | None = None
     for (name, site), every in alike.items():
-        found = looks(every) if name in _CONDITIONS else every
+        found = looks(every) if name in CONDITIONS else every
+        found = without_handlers(facts, found) if name in RESULTS else found
         vain = [w for w in found if w.failed and not w.is_open and w.slice not in waits.told]
-        if name in _LOCKS:
-            vain = [wait for wait in vain if wait.ns >= _OWED_NS]
+        if name in LOCKS:
+            vain = [wait for wait in vain if wait.ns >= _TRIED_NS]
         if vain and name == _BARRIER:  # one that gives up ends all
             vain = found
         lost = sum(wait.ns for wait in vain)
         if not vain or any(wait.cancelled for wait in found) or pool_of(name, vain[0].stack):
             continue
         if name in _MUST_COME:
-            if lost < _VAIN_NS or (name != _BARRIER and not all(w.failed for w in found)):
+            is_all = name == _BARRIER or all(w.failed for w in found)
+            if lost < _VAIN_NS or not (is_all or no_worker_left(facts, vain[0])):
                 continue
         elif not _is_missing(facts, found, lost):
             continue
@@ -236,11 +139,11 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         if (piled := _left_alone(facts, waits, blockers, vain)) is not None:
             yield piled
             continue
-        if name not in _LOCKS and (left := left_in_parent(facts, vain)) is not None:
+        if name not in LOCKS and (left := left_in_parent(facts, vain)) is not None:
             yield left
             continue
         why = blockers.of(worst)
-        if why is None and name in _LOCKS and (forked := locked_at_fork(facts, vain)):
+        if why is None and name in LOCKS and (forked := locked_at_fork(facts, vain)):
             yield forked
             continue
         who = users(facts.model, (wait.who for wait in vain))
@@ -255,7 +158,8 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             text += f", which spent {did}" if did else ""
             text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
         else:
-            gone = killed(facts, worst) or ended_before(facts, worst)
+            gone = ended_pool(facts, worst) or killed(facts, worst)
+            gone = gone or no_worker_left(facts, worst) or ended_before(facts, worst)
             text += gone or nobody(vain, every) + _failures(facts, vain)
             text += "" if gone else idle_again(facts, worst)
         text += ". Look at what should have ended it, and whether it was ever started."

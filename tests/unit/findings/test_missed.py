@@ -1,0 +1,82 @@
+"""Wake-ups that nobody sent: an end that others wait for, and a lock that keeps them away."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+GET, STOP = "/app/pool.py:9 work", "/app/pool.py:20 stop"
+ASK, FIRE = "/app/bus.py:7 ask", "/app/bus.py:12 fire"
+
+
+def stopped_pool(got=1, joined_at=300 * MS, sleeps="Queue.get", frame=""):
+    """A worker gets `got` jobs, then waits for a second; `main` joins it meanwhile."""
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    worker, main = trace.thread("worker-0").native(0), trace.thread("MainThread").native(0)
+    jobs, end = trace.lock(sleeps, GET), trace.lock("Thread.join", STOP)
+    stack = f"{frame}\n{GET}" if frame else GET
+    for n in range(got):
+        at = (10 + 20 * n) * MS
+        worker.lock_wait(at, sleeps, lock=jobs, site=GET)
+        main.release(at + 10 * MS, jobs, to=worker)
+        worker.native(at + 10 * MS)
+    worker.lock_wait(100 * MS, sleeps, lock=jobs, site=GET, acquired=False, stack=stack)
+    main.lock_wait(joined_at, "Thread.join", lock=end, owner=worker, site=STOP, stack=STOP)
+    worker.native(1_100 * MS).release(1_101 * MS, end, to=main).end(1_101 * MS)
+    main.native(1_101 * MS).end(1_110 * MS)
+    return trace.ended(1_111 * MS)
+
+
+def test_a_worker_that_is_not_woken_to_end(tmp_path):
+    (found,) = find_in(tmp_path, stopped_pool())
+    assert (found.finding, found.severity_ns) == ("missed wake-up", 801 * MS)
+    assert found.text == (
+        "Missed wake-up: `worker-0` slept in `Queue.get` in `work` (pool.py:9) until its "
+        "time-out of 1.00 s, though `MainThread` in `stop` (pool.py:20) waited for its end: "
+        "801 ms lost in 1 wait, the longest 801 ms (at 300 ms). Wake it (`notify`, `set`, "
+        "`put`) when it is to end."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"got": 0}, id="nobody ever woke it: it waited for something else"),
+        pytest.param({"joined_at": 700 * MS}, id="little is lost"),
+        pytest.param(
+            {"frame": "/usr/lib/python3.13/threading.py:1400 Timer.run"}, id="a timer sleeps"
+        ),
+    ],
+)
+def test_ends_that_nobody_has_to_hurry(tmp_path, story):
+    assert "missed wake-up" not in kinds(tmp_path, stopped_pool(**story))
+
+
+def callback_under_a_lock(is_over=True, waits="RLock"):
+    """One thread waits for an answer under a lock for which who has the answer waits; `main`
+    waits for the first one."""
+    trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
+    asks, other = trace.thread("incoming-0").native(0), trace.thread("incoming-1").native(0)
+    main = trace.thread("MainThread").native(0)
+    answer, lock = trace.lock("Event.wait", ASK), trace.lock(waits, FIRE)
+    done = trace.lock("Event.wait", "/app/bus.py:30 main")
+    asks.lock_wait(10 * MS, "Event.wait", lock=answer, site=ASK, acquired=False)
+    main.lock_wait(10 * MS, "Event.wait", lock=done, site="/app/bus.py:30 main")
+    if waits == "RLock":
+        lock.hold(5 * MS, 1_010 * MS, asks, FIRE)
+    other.lock_wait(50 * MS, waits, lock=lock, owner=asks, site=FIRE, acquired=is_over)
+    asks.native(1_009 * MS).release(1_010 * MS, done, to=main)
+    if is_over:
+        asks.release(1_010 * MS, lock, to=other)
+        other.native(1_010 * MS).end(1_020 * MS)
+    asks.end(1_020 * MS)
+    main.native(1_010 * MS).end(1_020 * MS)
+    return trace.ended(1_020 * MS)
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_who_could_wake_it_waits_for_its_lock(tmp_path, is_over):
+    (found,) = find_in(tmp_path, callback_under_a_lock(is_over))
+    assert found.finding == "deadlock"
+    assert "`incoming-0` slept in `Event.wait` in `ask` (bus.py:7)" in found.text
+    assert "a lock for which `incoming-1` in `fire` (bus.py:12) waited" in found.text

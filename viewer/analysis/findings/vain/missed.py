@@ -1,0 +1,180 @@
+"""Wake-ups that nobody sent: somebody sleeps until a time-out, and others wait for it."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.blockers import LOCK, Blockers
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import (
+    FOR_TASKS,
+    GETS,
+    LongWaits,
+    Wait,
+    name_of,
+    place_in,
+    users,
+)
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.holders import WORKER_IDLE
+from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.locks import ENDS
+from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
+from viewer.words import code
+
+_MS = 1_000_000
+# Somebody waited a fifth of a second for one who slept on until a time-out, for four fifths of
+# that; in all, half a second was lost. Shorter time-outs are how batches are collected.
+_OWED_NS = 200 * _MS
+_MISSED_NS = 500 * _MS
+_COVERED = 8, 10
+_AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
+_BACK = 1_000  # states of a thread in which it was woken before
+_LOOKS = 3  # times that somebody gives up and looks again
+_SET = ("Event.wait", "Event", "future", "AsyncResult")
+_CONDITION = "Condition.wait"
+CONDITIONS = (_CONDITION, "Condition")
+WAKEABLE = (*GETS, *CONDITIONS, *_SET)
+LOCKS = ("Lock", "RLock")
+_TIMER = " Timer.run"  # sleeps on purpose
+_RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
+# It had to end first, or nobody owes an idle worker anything: not for a wake-up.
+_ENDS = (*FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
+
+type _Pairs = dict[tuple[str, str], list[tuple[Wait, Wait]]]
+
+
+def missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Somebody slept until a time-out while others waited for what it then did at once."""
+    slept: dict[Who, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        timed_out = wait.failed and not wait.cancelled and not wait.is_open
+        is_timer = any(frame.endswith(_TIMER) for frame in wait.stack)
+        is_new = timed_out and not is_timer and wait.slice not in waits.told
+        if is_new and wait.name in WAKEABLE and pool_of(wait.name, wait.stack) is None:
+            slept[wait.who].append(wait)
+    found = _pairs(facts, waits, slept) if slept else {}
+    # Where others wait for a lock of the sleeper, that is why nobody woke it.
+    for pairs in sorted(found.values(), key=lambda pairs: pairs[0][0].name not in LOCKS):
+        pairs = [pair for pair in pairs if pair[1].slice not in waits.told]
+        lost = sum(wait.ns for wait, _ in pairs)
+        if lost < _MISSED_NS:
+            continue
+        waits.told.update(one.slice for pair in pairs for one in pair)
+        is_lock = pairs[0][0].name in LOCKS
+        yield (_kept_asleep if is_lock else _not_woken)(facts, waits, pairs, lost)
+
+
+def _pairs(facts: Facts, waits: LongWaits, slept: dict[Who, list[Wait]]) -> _Pairs:
+    """By the lines of both, who waited for whom that slept."""
+    found: _Pairs = defaultdict(list)
+    blockers = Blockers(facts)
+    lines = {(wait.name, wait.site) for wait in waits.all if wait.slice in waits.told}
+    for wait in waits.all:
+        whom = _whom(blockers, wait) if wait.ns >= _OWED_NS else None
+        if whom is None or wait.name.startswith(_ENDS):
+            continue
+        for sleep in slept.get(whom, ()):
+            if sleep.lock == wait.lock >= 0 or (sleep.name in _SET and wait.name in GETS):
+                continue  # it waits for the same, or pauses between items: `stop.wait(1)`
+            met = min(sleep.end_ns, wait.end_ns) - max(sleep.start_ns, wait.start_ns)
+            is_last = wait.is_open or 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
+            is_told = (sleep.name, sleep.site) in lines
+            if wait.name.startswith(ENDS) and (is_told or not _was_woken(facts, sleep)):
+                continue  # it waited for something else, and gave up
+            if is_last and met * _COVERED[1] >= wait.ns * _COVERED[0]:
+                found[sleep.site, wait.site].append((wait, sleep))
+                break
+    return found
+
+
+def _was_woken(facts: Facts, sleep: Wait) -> bool:
+    """Whether somebody ended earlier waits of the thread for the same: so it gets its work."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    low = rows.offset[sleep.who[1]]
+    until = bisect_left(rows.start_ns, sleep.start_ns, low, rows.offset[sleep.who[1] + 1])
+    return any(
+        table.state[row] & STATE_MASK in (IDLE_WAIT, LOCK_WAIT)
+        and table.row[row] == sleep.lock
+        and table.waker[row] >= 0
+        for row in rows.row[max(low, until - _BACK) : until]
+    )
+
+
+def _whom(blockers: Blockers, wait: Wait) -> Who | None:
+    """Who ended a wait; of one for a lock that is not over, who has it."""
+    if not wait.failed:
+        return wait.ender
+    why = blockers.of(wait) if wait.is_open and wait.name in LOCKS else None
+    return why.by[0] if why is not None and why.how == LOCK else None
+
+
+def _not_woken(
+    facts: Facts, waits: LongWaits, pairs: list[tuple[Wait, Wait]], lost: int
+) -> Finding:
+    wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
+    is_end = wait.name.startswith(ENDS)
+    text = (
+        f"Missed wake-up: {code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
+        f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)}, though "
+        f"{code(name_of(facts.model, wait.who))}{place_in(wait.site)} waited for "
+        f"{'its end' if is_end else 'it'}: {duration(lost)} lost in "
+        f"{plural(len(pairs), 'wait')}, the longest {duration(wait.ns)} "
+        f"({at(facts, wait.start_ns)}). Wake it (`notify`, `set`, `put`) when "
+        f"{'it is to end' if is_end else 'there is something to do'}"
+    )
+    if wait.name in _RESULTS:
+        text += "; whoever waits for its result cannot do that meanwhile"
+    return Finding("missed wake-up", lost, f"{text}.", waits.evidence(wait))
+
+
+def _kept_asleep(
+    facts: Facts, waits: LongWaits, pairs: list[tuple[Wait, Wait]], lost: int
+) -> Finding:
+    """The sleeper had a lock for which others waited, who would have woken it."""
+    wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
+    text = (
+        f"Deadlock {at(facts, wait.start_ns)}, for {duration(wait.ns)}: "
+        f"{code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
+        f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)} while it had a "
+        f"lock for which {users(facts.model, (one.who for one, _ in pairs))}"
+        f"{place_in(wait.site)} waited, who could not wake it meanwhile: {duration(lost)} "
+        f"lost in {plural(len(pairs), 'wait')}. Release the lock before waiting, or wait in a "
+        f"condition of that lock."
+    )
+    return Finding("deadlock", lost, text, waits.evidence(wait))
+
+
+def woke_another(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """`notify` woke one who waits for something else at the same condition."""
+    by_lock: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.all:
+        if wait.name == _CONDITION and wait.lock >= 0:
+            by_lock[wait.lock].append(wait)
+    for found in by_lock.values():
+        late = [w for w in found if w.failed and not w.is_open and w.ns >= _MISSED_NS]
+        for wait in late[: _LOOKS - 1] if len(late) < _LOOKS else ():
+            woken = [
+                other
+                for other in found
+                if other.site != wait.site
+                and other.ender not in (None, wait.who)
+                and wait.start_ns < other.end_ns <= wait.end_ns - _OWED_NS
+            ]
+            if wait.slice in waits.told or not woken:
+                continue
+            waits.told.add(wait.slice)
+            other, model = woken[0], facts.model
+            assert other.ender is not None
+            text = (
+                f"Missed wake-up: {code(name_of(model, wait.who))} slept in `{wait.name}`"
+                f"{place_in(wait.site)} until its time-out of {duration(wait.ns)} "
+                f"({at(facts, wait.start_ns)}), though {code(name_of(model, other.ender))} "
+                f"notified the condition meanwhile: that woke "
+                f"{code(name_of(model, other.who))}{place_in(other.site)}, which waits for "
+                f"something else. Call `notify_all`, or have a condition for each."
+            )
+            yield Finding("missed wake-up", wait.ns, text, waits.evidence(wait))
