@@ -108,6 +108,7 @@ MESSAGE_RECEIVED = "message received"  # … the instant on the thread that had 
 # Instant on the thread that accepted a connection: its first request, or it itself, had come
 # at `since_ns`, to a tick of the kernel, and nobody had been there.
 ACCEPTED_LATE = "accepted late"
+PRINTED = "first text printed"  # instant: for a standard output that is a pipe
 # Instants on the thread that saw it, of a `task`: it had failed with an `exception` for which
 # nobody has asked; a cancel scope around its wait was cancelled, and the wait goes on.
 UNASKED = "exception never retrieved"

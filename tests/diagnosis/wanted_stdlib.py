@@ -142,7 +142,6 @@ STDLIB: dict[str, Wanted] = {
     "y17_tool_does_not_flush": Wanted(
         "wait in vain",
         ("`MainThread` in `follow`", "buffer", "flush"),
-        missed="what is in a buffer of another process is not known",
     ),
     "y18_close_joins_idle_connections": Wanted(
         "slow end",

@@ -199,6 +199,7 @@
     X(MESSAGE_SENT, "message sent")             \
     X(MESSAGE_RECEIVED, "message received")     \
     X(ACCEPTED_LATE, "accepted late")           \
+    X(PRINTED, "first text printed")            \
     X(UNASKED, "exception never retrieved")     \
     X(REFUSED, "cancel without effect")         \
     X(RECORDING, "recording")                   \

@@ -14,7 +14,10 @@ IO, SLEEP, LOCK = 1, 2, 3
 # Modules whose calls are no I/O: the wait's name, and its class.
 OTHERS = {"time": ("sleep", SLEEP), "_imp": ("lock wait: import lock", LOCK)}
 
-# Functions whose result is the number of bytes they moved.
+# As in enum moved of core/signals/calls/calls.c; the functions whose result is the number of
+# bytes they moved, and the one that takes text for an output.
+UNKNOWN, BYTES, TEXT = 0, 1, 2
+PRINTS = "TextIOWrapper.write"
 COUNTED = (
     "recv", "recv_into", "send", "sendto", "read", "readinto",
     "readinto1", "read1", "readall", "write", "pread", "pwrite",
@@ -94,7 +97,8 @@ def _watch(core: "ModuleType", name: str) -> None:
         if path.startswith("socket.") or path.startswith("mmap."):
             title = title.partition(".")[2]
         wait, call_class = OTHERS.get(name, (f"io: {title}", IO))
-        core.watch_call(found, wait, call_class, last in COUNTED)
+        moves = TEXT if path == PRINTS else BYTES if last in COUNTED else UNKNOWN
+        core.watch_call(found, wait, call_class, moves)
 
 
 def _find(module: "ModuleType", path: str) -> object:

@@ -218,10 +218,27 @@ HANDLER(accepted)
     encoder_event(&t->out, &ev);
 }
 
+/* --- output --- */
+
+HANDLER(printed)
+{
+    UNUSED(text);
+    arg args[EVENT_ARGS];
+    event ev = {.args = args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_PRINTED};
+    const stack_facts *stack = stack_names_of(r->a);
+    if (stack) {
+        event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
+        event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
+    }
+    encoder_event(&t->out, &ev);
+}
+
 const record_handler timeline_job_handlers[REC_KINDS] = {
     [REC_JOB_SUBMIT] = job_submit,
     [REC_JOB_RUN] = job_run,
     [REC_POOL_JOB] = pool_job,
     [REC_MESSAGE] = message,
     [REC_ACCEPTED] = accepted,
+    [REC_PRINTED] = printed,
 };

@@ -93,6 +93,7 @@ from viewer.analysis.findings.processes.processes import across, process_finding
 from viewer.analysis.findings.processes.proxies import manager_asked
 from viewer.analysis.findings.processes.starting import slow_start
 from viewer.analysis.findings.processes.starved import starved_workers
+from viewer.analysis.findings.processes.unflushed import late_output
 from viewer.analysis.findings.servers.accepted import too_busy_to_accept
 from viewer.analysis.findings.servers.closing import slow_close
 from viewer.analysis.findings.servers.forkingserver import forking_server_full
@@ -196,6 +197,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     no_producer,  # wait in vain
     forgotten_task,  # wait in vain
     left_pipes,  # wait in vain
+    late_output,  # wait in vain
     no_start,  # wait in vain
     stuck_children,  # wait in vain
     swallowed_cancel,  # wait in vain

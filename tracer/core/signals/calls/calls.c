@@ -2,6 +2,8 @@
 #include "signals/calls/calls.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "python/codes.h"
 #include "python/stacks.h"
@@ -14,12 +16,15 @@
 
 enum { SLOTS = 160 };
 
+/* MOVES_BYTES: its result is their number, or they; MOVES_TEXT: it takes text for an output, a character being a byte. */
+enum moved { MOVES_UNKNOWN, MOVES_BYTES, MOVES_TEXT };
+
 typedef struct {
     PyMethodDef *def; /* NULL: free */
     PyCFunction original;
     uint32_t name; /* string: "io: socket.recv" */
     uint8_t class;
-    uint8_t counts; /* its result is a number of bytes, or the bytes */
+    uint8_t counts; /* what it moves: enum moved */
 } slot;
 
 static slot slots[SLOTS];
@@ -92,6 +97,26 @@ static COLD void tell(thread_buffer *b, const slot *s, const call_frame *f, PyOb
         learn_resolve();
 }
 
+/* Text for a pipe stays in a buffer until much of it is there, or the program ends: whoever reads the other end
+ * sees nothing of it. That there is some is told once, as it first comes. */
+static uint8_t awaits_text;
+
+static void await_text(void)
+{
+    struct stat output;
+    awaits_text = !fstat(STDOUT_FILENO, &output) && S_ISFIFO(output.st_mode);
+}
+
+static COLD void printed(const call_frame *f, PyObject *file)
+{
+    if (!calls_same_recording(f) || file != PySys_GetObject("stdout"))
+        return;
+    awaits_text = 0;
+    ring_emit(f->buffer, clock_tick(), REC_PRINTED, 0, stacks_capture(PyThreadState_Get()), 0, 0);
+    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
+        stacks_resolve();
+}
+
 static COLD void tell_traffic(const call_frame *f)
 {
     if (calls_same_recording(f))
@@ -108,6 +133,8 @@ static COLD void tell_traffic(const call_frame *f)
         tell(b, s, &f, result);                                                                   \
     if (f.buffer && f.buffer == ring_mine && __builtin_expect(f.buffer->traffic.count, 0))        \
         tell_traffic(&f);                                                                         \
+    if (__builtin_expect(s->counts == MOVES_TEXT, 0) && awaits_text && result)                    \
+        printed(&f, self);                                                                        \
     return result;
 
 static HOT_ALONE PyObject *around_two(PyObject *self, PyObject *a, const slot *s)
@@ -182,7 +209,7 @@ int calls_convention(int flags)
     }
 }
 
-PyDoc_STRVAR(watch_doc, "watch_call(callable, name, call_class, counts_bytes) -> bool\n\n"
+PyDoc_STRVAR(watch_doc, "watch_call(callable, name, call_class, moves) -> bool\n\n"
 "Sets the name of the wait while a thread runs a C function or method. False if it is neither.");
 
 static PyObject *watch_call(PyObject *module, PyObject *args)
@@ -190,13 +217,15 @@ static PyObject *watch_call(PyObject *module, PyObject *args)
     (void)module;
     PyObject *callable, *name;
     int class, counts;
-    if (!PyArg_ParseTuple(args, "OUip", &callable, &name, &class, &counts))
+    if (!PyArg_ParseTuple(args, "OUii", &callable, &name, &class, &counts))
         return NULL;
     PyMethodDef *def = compat_method_def(callable);
     int which = def ? calls_convention(def->ml_flags) : -1;
     if (which < 0)
         Py_RETURN_FALSE;
     uint32_t text = codes_text(name);
+    if (counts == MOVES_TEXT)
+        await_text();
     compat_lock(&guard);
     int place = 0;
     while (place < slot_count && slots[place].def != def)
