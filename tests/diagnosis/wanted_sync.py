@@ -334,7 +334,6 @@ SYNC: dict[str, Wanted] = {
     "v31_two_loops_share_the_gil": Wanted(
         "GIL saturated",
         ("api", "feed"),
-        missed="where others have the processor, neither runs for long enough",
     ),
     "z02_with_waits_after_time_out": Wanted(
         "wait in vain", ("fetch_all", "call_api", "gave up", "shutdown")

@@ -18,6 +18,7 @@ def client(
     site=ASK,
     sends=10,
     names=("web-0",),
+    unseen="",
 ):
     """Each thread asks: answers of the usual sizes in turn, then the last one."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
@@ -28,7 +29,8 @@ def client(
             for n in range(answers):
                 if sends and n % sends == 0:
                     thread.io(at, "socket.sendall", site=site)
-                size = last if n == answers - 1 else usual[n * len(usual) // answers]
+                is_last = n == answers - 1 and name != unseen
+                size = last if is_last else usual[n * len(usual) // answers]
                 thread.io(at + MS // 10, "socket.recv", site=site, size_bytes=size)
                 thread.native(at + MS)
                 at += each_ns
@@ -58,6 +60,13 @@ def test_one_long_wait(tmp_path):
 
 def test_several_threads(tmp_path):
     (found,) = find_in(tmp_path, client(waits=3, names=("w-0", "w-1")))
+    assert found.text.startswith(
+        "2 threads `w-N` poll in `wait_for_result` (jobs.py:12): they"
+    )
+
+
+def test_the_last_answer_of_one_is_not_recorded(tmp_path):
+    (found,) = find_in(tmp_path, client(waits=3, names=("w-0", "w-1"), unseen="w-1"))
     assert found.text.startswith(
         "2 threads `w-N` poll in `wait_for_result` (jobs.py:12): they"
     )

@@ -16,6 +16,8 @@ def equals(
     waits=True,
     starts_ns=0,
     idle=0,
+    second_ns=0,
+    taken_ns=0,
 ):
     """Threads have the GIL in turns and wait for it in between; MainThread wants it little.
     Before, it may have run alone; some of the threads may have little to do."""
@@ -39,7 +41,7 @@ def equals(
             trace.gc(at + 1, at + turn_ns - 1, worker.tid, 2, 0, "/app/score.py:9 finish")
         if n % threads == 1:
             main.gil_wait(at, holder=worker)
-        at += turn_ns
+        at += second_ns if n % threads == 1 and second_ns else turn_ns
         if waits:
             worker.gil_wait(at, holder=workers[(n + 1) % threads])
         else:
@@ -47,6 +49,10 @@ def equals(
         if n % threads == 1:
             main.running(at).native(at + 1_000)
             at += 1_000
+    if taken_ns:
+        for worker in workers:
+            worker.preempted(at)
+        at += taken_ns
     for thread in (main, *workers):
         thread.native(at).end(at + MS)
     return trace.ended(at + 2 * MS)
@@ -111,3 +117,24 @@ def test_what_ran_alone_at_the_start_does_not_hide_the_threads(tmp_path):
 def test_who_has_little_to_do_is_not_one_of_them(tmp_path):
     (found,) = find_in(tmp_path, equals(idle=2))
     assert found.text.startswith("GIL saturated: 3 threads `score-N` compute")
+
+
+@pytest.mark.parametrize(("second_ns", "found"), [(5 * MS, ["GIL saturated"]), (MS, [])])
+def test_threads_of_which_one_waits_less(tmp_path, second_ns, found):
+    """It waits for a fifth of its time, and the other for most of it."""
+    saw = kinds(tmp_path, equals(threads=2, rounds=22, turn_ns=20 * MS, second_ns=second_ns))
+    assert [kind for kind in saw if kind == "GIL saturated"] == found
+
+
+@pytest.mark.parametrize(
+    ("threads", "taken_ns", "found"),
+    [
+        pytest.param(2, 300 * MS, ["GIL saturated"], id="half as much"),
+        pytest.param(2, 10 * MS, [], id="little less"),
+        pytest.param(3, 300 * MS, [], id="they hardly ran"),
+    ],
+)
+def test_threads_that_the_kernel_gave_less(tmp_path, threads, taken_ns, found):
+    """What they lost counts against what they got of a processor."""
+    story = {"threads": threads, "rounds": {2: 15, 3: 6}[threads], "taken_ns": taken_ns}
+    assert kinds(tmp_path, equals(**story)) == found

@@ -17,12 +17,17 @@ from viewer.words import code, stem
 
 _MS = 1_000_000
 _MOST = 500  # threads that are looked at one by one
-# Half a second of waiting in all; less is the price of threads that now and then compute.
+# Half a second of waiting in all; less is the price of threads that now and then compute. As
+# much less is enough as the kernel gave them less of a processor, down to a fifth of a second,
+# where they ran for longer than they waited.
 _LOST_NS = 500 * _MS
+_LEAST_NS = 200 * _MS
 # A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
-# when it waited for a quarter of the time it wanted to run. A hog waits less.
+# when it waited for a tenth of the time it wanted to run, and one of them for a quarter. A hog
+# waits less.
 _RAN_NS = 100 * _MS
-_SHARED = 4
+_SHARED = 10
+_MUCH = 4
 _EQUAL = 5  # who makes others wait for less than a fifth of another's time is its victim
 _HURT = 4  # a thread that computes little is named when it waited for such a part of its time
 _HURT_NS = 50 * _MS
@@ -53,7 +58,7 @@ class _Thread(NamedTuple):
 
 def _found(facts: Facts) -> Iterator[Finding]:
     # Nobody lost more than all waited.
-    if sum(facts.threads.measure(s.GIL_WAIT)) < _LOST_NS * facts.patience:
+    if sum(facts.threads.measure(s.GIL_WAIT)) < _LEAST_NS * facts.patience:
         return
     by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
     for row in _rows(facts):
@@ -67,13 +72,15 @@ def _found(facts: Facts) -> Iterator[Finding]:
             for tid, ns in times:
                 kept[tid] += ns
         computing = _equals(threads, kept)
-        if len(computing) < 2:
+        if len(computing) < 2 or not _wait_much(computing):
             continue
         tids = {one.row.tid for one in computing}
         lost = sum(kept[tid] for tid in tids)
-        if lost < _LOST_NS * facts.patience:
+        ran, waited = _ran(computing), sum(one.waited for one in computing)
+        taken = sum(one.row.states.get(s.PREEMPTED, 0) for one in computing)
+        least = max(_LOST_NS * ran // (ran + taken), _LEAST_NS)
+        if lost < least * facts.patience or (lost < _LOST_NS and waited > ran):
             continue
-        ran = _ran(computing)
         if _collected_ns(facts, pid, tids) * 2 > ran:
             continue  # see "GC in the hot path"
         stacks = [
@@ -147,8 +154,8 @@ def _equals(threads: list[_Thread], kept: Counter[int]) -> list[_Thread]:
         teams[stem(one.row.name)].append(one)
     found = list[list[_Thread]]()
     for team in teams.values():
-        alone = any(_compute([one]) for one in team)
-        if alone or _compute(team):
+        alone = any(_shares([one], _SHARED) for one in team)
+        if alone or _shares(team, _SHARED):
             least = max(one.ran for one in team) // _EQUAL if alone else 0
             found.append([one for one in team if one.ran >= least])
     most = max((sum(kept[one.row.tid] for one in team) for team in found), default=0)
@@ -164,9 +171,14 @@ def _ran(threads: list[_Thread]) -> int:
     return sum(one.ran for one in threads)
 
 
-def _compute(threads: list[_Thread]) -> bool:
+def _shares(threads: list[_Thread], part: int) -> bool:
+    """Whether they compute, and waited for such a part of the time they wanted to run."""
     ran, waited = _ran(threads), sum(one.waited for one in threads)
-    return ran >= _RAN_NS and waited * _SHARED >= ran + waited
+    return ran >= _RAN_NS and waited * part >= ran + waited
+
+
+def _wait_much(computing: list[_Thread]) -> bool:
+    return any(_shares([one], _MUCH) for one in computing) or _shares(computing, _MUCH)
 
 
 def _finding(

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -35,6 +36,12 @@ _SENT = 20
 _MOST, _LOOKED = 30_000, 60
 
 
+class _Answers(Enum):
+    DIFFER = auto()
+    ALIKE = auto()
+    LAST_DIFFERS = auto()
+
+
 @dataclass(slots=True)
 class _Run:
     """Reads with nothing between but calls at lines that the first ones knew."""
@@ -46,13 +53,20 @@ class _Run:
 def asks_again(facts: Facts) -> Iterator[Finding]:
     """Threads that wait for a change by asking for it as fast as they can."""
     alike = defaultdict[tuple[str, str], list[tuple[int, _Run]]](list)
+    changed = set[tuple[str, str]]()
     for thread, runs in _runs(facts, _reads(facts)).items():
-        until = [run for run in runs if len(run.rows) > _RUN and _ends_it(facts, run.rows)]
-        if len(until) >= _RUNS or any(len(run.rows) > _LONG_RUN for run in until):
-            for run in until:
-                site = facts.call(facts.model.states.row[run.rows[0]])[1]
-                alike[stem(facts.model.thread_names[thread]), site].append((thread, run))
-    for (_, site), found in alike.items():
+        long = [(run, _answers(facts, run.rows)) for run in runs if len(run.rows) > _RUN]
+        until = [run for run, how in long if how is _Answers.LAST_DIFFERS]
+        is_clear = len(until) >= _RUNS or any(len(run.rows) > _LONG_RUN for run in until)
+        for run, how in long:
+            site = facts.call(facts.model.states.row[run.rows[0]])[1]
+            line = stem(facts.model.thread_names[thread]), site
+            if is_clear and run in until:
+                changed.add(line)
+            if how is not _Answers.DIFFER:
+                alike[line].append((thread, run))
+    for line in changed:  # the last answer of another thread may not have been recorded
+        (_, site), found = line, alike[line]
         read = sum(len(run.rows) for _, run in found)
         lost = sum(_ns(facts, run) for _, run in found)
         if lost >= _LOST_NS and read >= _LEAST and lost <= read * _EACH_NS:
@@ -101,18 +115,18 @@ def _runs(facts: Facts, reads: set[tuple[int, int]]) -> dict[int, list[_Run]]:
     return found
 
 
-def _ends_it(facts: Facts, rows: list[int]) -> bool:
-    """Whether all answers had a size that the first ones had, but for the last."""
+def _answers(facts: Facts, rows: list[int]) -> _Answers:
+    """Whether all answers had a size that the first ones had, or all but the last."""
     first = rows[: max(_LAST, len(rows) // _FIRST)]
     usual = {size for row in _some(first) if (size := _size(facts, row)) >= 0}
     if not 0 < len(usual) <= _SIZES or max(usual) > _LARGEST_BYTES:
-        return False
+        return _Answers.DIFFER
+    between = (_size(facts, row) for row in _some(rows[len(first) : -_LAST]))
+    if any(size >= 0 and size not in usual for size in between):
+        return _Answers.DIFFER
     last = [_size(facts, row) for row in rows[-_LAST:]]
     is_other = any(size > 0 and size not in usual for size in last)  # 0: the end of a stream
-    return is_other and all(
-        (size := _size(facts, row)) < 0 or size in usual
-        for row in _some(rows[len(first) : -_LAST])
-    )
+    return _Answers.LAST_DIFFERS if is_other else _Answers.ALIKE
 
 
 def _some(rows: list[int]) -> list[int]:
