@@ -136,8 +136,8 @@ def lock_rows(model: Model) -> Rows[LockRow]:
             )
 
     first = numbers(made.first)
-    site_of = engine.take(table.lock_site, first, -1)
-    sites = [*map(text, site_of)]
+    site_of = engine.take(table.lock_site, first, -1).tolist()
+    sites = [*map(text if -1 in site_of else model.trace.events.strings.__getitem__, site_of)]
     unnamed = [row for row, site in enumerate(sites) if not site]
     if unnamed:
         held_at = keys(model, is_hold, table.row, only(unnamed, every, 1))
@@ -171,7 +171,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         (total, True),
         (engine.take(ranks, alike.number, -1), False),
         (sites, False),
-        (engine.take(table.lock_id, first, -1), False),
+        (engine.take(table.lock_id, first, -1).tolist(), False),
     )
     return Rows(order, make, measures)
 

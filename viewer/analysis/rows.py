@@ -65,6 +65,7 @@ class Rows[T](Sequence[T]):
         self._order, self._make = order, make
         self._measures = measures or {}
         self._made: dict[int, T] = {}
+        self._by_size: dict[tuple[str, str], list[int]] = {}  # see `largest`
 
     @staticmethod
     def of(rows: Sequence[T]) -> "Rows[T]":
@@ -112,11 +113,14 @@ class Rows[T](Sequence[T]):
     def largest(self, measure: str, having: str = "") -> Iterator[T]:
         """The rows, those with the most of a measure first; equal ones in their order. With
         `having` only those that have something of that other measure."""
-        column = self._measures[measure] if self._order else ()
-        among: Iterable[int] = self._order
-        if having and self._order:
-            among = filter(self._measures[having].__getitem__, self._order)
-        return self._in_batches(sorted(among, key=column.__getitem__, reverse=True))
+        if (measure, having) not in self._by_size:
+            column = self._measures[measure] if self._order else ()
+            among: Iterable[int] = self._order
+            if having and self._order:
+                among = filter(self._measures[having].__getitem__, self._order)
+            ordered = sorted(among, key=column.__getitem__, reverse=True)
+            self._by_size[measure, having] = ordered
+        return self._in_batches(self._by_size[measure, having])
 
     @property
     def numbers(self) -> Sequence[int]:

@@ -62,11 +62,10 @@ def _waits_for_own(
     waits = memoryview(bytes(states.state).translate(_WAITS))
     by_who = engine.group_keys(waits, states.who, everyone, 1)
     pairs = engine.pairs(by_who, states.owner)
-    who = [*map(states.who.__getitem__, pairs.head)]
+    who = engine.take(states.who, pairs.head, -1).tolist()
     owners = engine.take(states.owner, pairs.head, -1)
-    same = map(
-        eq, engine.take(states.owner_id, owners, -1), map(threads.tids.__getitem__, who)
-    )
+    ids = engine.take(states.owner_id, owners, -1).tolist()
+    same = map(eq, ids, map(threads.tids.__getitem__, who))
     own = {
         number
         for number in compress(range(len(who)), same)

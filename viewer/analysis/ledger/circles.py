@@ -73,11 +73,11 @@ def circles(
     A circle closes when its last wait or hold begins; the search starts there.
     """
     model, table, engine = ledger.model, ledger.model.states, ledger.model.trace.engine
-    mark, unfinished = marks(model, waits_for_lock), model.trace.slices.unfinished
+    mark, failed = marks(model, waits_for_lock), marks(model, lambda state: state & FAILED)
     long_waits = engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)
-    if not any(
-        table.state[row] & FAILED or unfinished[table.slice[row]] for row in long_waits
-    ):
+    slices = engine.take(table.slice, long_waits, -1)
+    unfinished = engine.take(model.trace.slices.unfinished, slices, 0)
+    if not any(bytes(unfinished)) and not any(bytes(engine.take(failed, long_waits, 0))):
         return
     held = marks(model, is_hold)
     long_holds = engine.longer(table.start_ns, table.end_ns, held, at_least_ns)

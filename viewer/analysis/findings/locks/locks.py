@@ -147,16 +147,19 @@ def _is_in_vain(facts: Facts, row: LockRow) -> bool:
 
 def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:
     """The locks with so many and so long waits, and often enough (see `_is_often`)."""
-    if not facts.locks:
-        return facts.locks
-    total, waits = facts.locks.measure("total_ns"), facts.locks.measure("waits")
-    return facts.locks.only(
-        lambda n: (
-            total[n] >= least_ns
-            and waits[n] >= least
-            and (waits[n] >= times or total[n] >= _LOST_NS)
-        )
-    )
+    locks = facts.locks
+    if not locks:
+        return locks
+    total, waits = locks.measure("total_ns"), locks.measure("waits")
+    most_ns, most = max(total), max(waits)
+    if most_ns < least_ns or most < least or (most < times and most_ns < _LOST_NS):
+        return locks.part(0, 0)
+    often = {
+        lock
+        for lock, (ns, count) in enumerate(zip(total, waits, strict=True))
+        if ns >= least_ns and count >= least and (count >= times or ns >= _LOST_NS)
+    }
+    return locks.only(often.__contains__)
 
 
 def _is_often(row: LockRow, times: int) -> bool:

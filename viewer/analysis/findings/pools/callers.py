@@ -74,19 +74,26 @@ def batches_of(
     calls, known_to = _calls(jobs, collectors), _collecting(jobs, collectors)
     # Whoever only waits for the end of the workers may hand on other work all the time before.
     collect = {who for who, waits in known_to.items() if {w.name for w in waits} - {*ENDS}}
-    for n in sorted(range(len(jobs)), key=lambda n: jobs[n].submitted_ns):
+    for n in _in_order(jobs):
         job = jobs[n]
         by, kind = job.submitter, (job.name, job.site)
         is_own = by is None or by[0] == "task" or by in (collect if handed[n] else known_to)
         if by is None or is_own:
             batches[n] = known.setdefault((by, None, n + 1 if n in calls else 0), len(known))
             continue
-        count, since = last.get((by, kind), (0, -1))
-        if since >= 0 and _waited_between(facts, by[1], since, job.submitted_ns):
+        mine, now = (by, kind), job.submitted_ns
+        count, since = last.get(mine, (0, now))
+        if now - since >= _NOTICED_NS and _waited_between(facts, by[1], since, now):
             count += 1
         batches[n] = known.setdefault((by, kind, count), len(known))
-        last[by, kind] = count, job.submitted_ns
+        last[mine] = count, now
     return batches
+
+
+def _in_order(jobs: list[Job]) -> list[int]:
+    """Their numbers in order of submission."""
+    times_ns = [job.submitted_ns for job in jobs]
+    return sorted(range(len(jobs)), key=times_ns.__getitem__)
 
 
 def _collecting(
@@ -109,7 +116,7 @@ def _calls(jobs: list[Job], collectors: dict[Who, list[Collects]]) -> set[int]:
     """The jobs for whose results alone their submitters waited, as soon as these had submitted
     them: it is the last job before the wait, and ends it."""
     own = defaultdict[Who, list[int]](list)
-    for n in sorted(range(len(jobs)), key=lambda n: jobs[n].submitted_ns):
+    for n in _in_order(jobs):
         by = jobs[n].submitter
         if by is not None and by in collectors:
             own[by].append(n)
@@ -130,6 +137,4 @@ def _calls(jobs: list[Job], collectors: dict[Who, list[Collects]]) -> set[int]:
 
 
 def _waited_between(facts: Facts, thread: int, since: int, until: int) -> bool:
-    if until - since < _NOTICED_NS:
-        return False
     return facts.split(thread, window(since, until)).of(BLOCKED) >= _NOTICED_NS

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat, takewhile
+from itertools import takewhile
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -28,7 +28,7 @@ from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.states import stack_of
-from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK, Column
+from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK, Column, records
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
@@ -105,7 +105,7 @@ def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
     family, found = Family.of(facts.model), ProcessJobs.of(facts.model)
     engine = facts.model.trace.engine
     for pool in found.pools:
-        if sum(ns for ns in pool.each_queued_ns if ns >= _NOTICED_NS) < _LOST_NS:
+        if sum([ns for ns in pool.each_queued_ns.tolist() if ns >= _NOTICED_NS]) < _LOST_NS:
             continue
         members = {worker: family.members.get(worker) for worker in pool.workers}
         main = {worker: one.main for worker, one in members.items() if one is not None}
@@ -120,19 +120,17 @@ def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
             for column in (threads, of.submit_ns, of.start_ns, of.end_ns, of.kind)
         )
         names, sites = ([kind[n] for kind in found.kinds] for n in (0, 1))
-        jobs = [
-            *map(
-                Job,
-                repeat(-1),
-                on,
-                submitted,
-                began,
-                ended,
-                map(names.__getitem__, kinds),
-                map(sites.__getitem__, kinds),
-                _who_submitted(facts, engine.take(of.thread, rows, -1), submitted),
-            )
-        ]
+        jobs = records(
+            Job,
+            [-1] * len(on),
+            on,
+            submitted,
+            began,
+            ended,
+            map(names.__getitem__, kinds),
+            map(sites.__getitem__, kinds),
+            _who_submitted(facts, engine.take(of.thread, rows, -1), submitted),
+        )
         name = next((one.name for one in members.values() if one is not None), "")
         if jobs:
             yield ThreadPool(stem(name), tuple({*on})), jobs

@@ -12,7 +12,7 @@ from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.ledger.rows import joined
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
-from viewer.trace.columns import OFF_CPU, PREEMPTED
+from viewer.trace.columns import LARGEST, OFF_CPU, PREEMPTED
 from viewer.trace.sweeps import percentile
 from viewer.words import code, stem
 
@@ -293,11 +293,13 @@ def _kernels_part(facts: Facts, pool: Pool) -> float:
     since, until = (engine.take(column, rows, 0) for column in (of.submit_ns, of.start_ns))
     waiting = list[tuple[int, int]]()
     first, last = since[0], until[0]
-    for submit_ns, start_ns in zip(since, until, strict=True):  # in order of submission
+    times = zip(since.tolist(), until.tolist(), strict=True)
+    for submit_ns, start_ns in times:  # in order of submission
         if submit_ns > last:
             waiting.append((first, last))
             first = last = submit_ns
-        last = max(last, start_ns)
+        if start_ns > last:
+            last = start_ns
     windows = windows_of([*waiting, (first, last)])
     away = [
         facts.split(members[worker].main, windows).of((PREEMPTED, OFF_CPU))
@@ -314,10 +316,11 @@ def _lost_ns(facts: Facts, pool: Pool) -> int:
     first, final = dict[int, int](), dict[int, int]()
     starts, ends = (engine.take(column, pool.begun, 0) for column in (of.start_ns, of.end_ns))
     worked = engine.take(of.worker, pool.begun, -1)
-    for worker, start_ns, end_ns in zip(worked, starts, ends, strict=True):
-        if worker not in first or start_ns < first[worker]:
+    of_jobs = zip(worked.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    for worker, start_ns, end_ns in of_jobs:
+        if start_ns < first.get(worker, LARGEST):
             first[worker] = start_ns
-        if worker not in final or end_ns > final[worker]:
+        if end_ns > final.get(worker, -2):
             final[worker] = end_ns
     done = [  # whoever ends before the last job takes no more after its own last one
         final[worker] if worker in members and members[worker].end_ns < last else last
