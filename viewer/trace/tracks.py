@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
 from sys import byteorder
@@ -126,23 +126,26 @@ class Tracks(Mapping[int, Track]):
         """By row the topmost of itself and those above it; -1 where they are a circle."""
         return self.above(memoryview(array("i")))
 
-    @cached_property
-    def _texts(self) -> frozenset[str]:
-        return frozenset(self._columns.texts)
-
-    def called(self, is_wanted: Callable[[str], bool]) -> Column:
-        """By row 1 if its name is wanted, else 0."""
-        texts = memoryview(array("i", map(is_wanted, self._columns.texts)))
-        every = memoryview(b"\1" * len(self))
-        return self._engine.group_keys(every, self._columns.name, texts, 1)
-
     def beginning(self, prefixes: Iterable[str]) -> Column:
         """By row 1 if its name begins with one of these, else 0."""
+        return self._with(text for prefix in prefixes for text in self._beginning(prefix))
+
+    def _called(self, names: Iterable[str]) -> Column | None:
+        """By row 1 if it has one of these names, else 0; None if no row has."""
         texts = self._columns.texts
-        mark, every = array("i", bytes(4 * len(texts))), self._engine.upto(0, len(texts))
-        for prefix in prefixes:
-            for text in self._engine.beginning(texts, every, prefix):
-                mark[text] = 1
+        found = [text for name in names for text in self._beginning(name)
+                 if texts[text] == name]  # fmt: skip
+        return self._with(found) if found else None
+
+    def _beginning(self, prefix: str) -> Column:
+        texts = self._columns.texts
+        return self._engine.beginning(texts, self._engine.upto(0, len(texts)), prefix)
+
+    def _with(self, texts: Iterable[int]) -> Column:
+        """By row 1 if its name is one of these texts, else 0."""
+        mark = array("i", bytes(4 * len(self._columns.texts)))
+        for text in texts:
+            mark[text] = 1
         return self._engine.take(memoryview(mark), self._columns.name, 0)
 
     def any_begins_with(self, prefixes: Iterable[str]) -> bool:
@@ -152,9 +155,8 @@ class Tracks(Mapping[int, Track]):
 
     def named(self, *names: str) -> list[int]:
         """The event tracks of these names."""
-        if self._texts.isdisjoint(names):
-            return []
-        return self._marked(self.on(self.called(names.__contains__)))
+        called = self._called(names)
+        return self._marked(self.on(called)) if called is not None else []
 
     def parent_uuids(self, event_tracks: Sequence[int]) -> list[int]:
         """The uuids of the tracks above described event tracks; 0 without."""
@@ -163,9 +165,9 @@ class Tracks(Mapping[int, Track]):
 
     def below(self, name: str) -> list[int]:
         """The event tracks that are right below one of this name."""
-        if name not in self._texts:
+        called = self._called((name,))
+        if called is None:
             return []
-        called = self.called(name.__eq__)
         every = memoryview(b"\1" * len(self))
         under = self._engine.group_keys(every, self._columns.parent_row, called, 1)
         return self._marked(self.on(under))

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.support.builder.trace import TraceBuilder
 from tests.support.builder.wire import message, number
 from tests.support.engines import plain
 from tests.support.stories.large import write_large
@@ -51,6 +52,29 @@ def test_large_trace(tmp_path):
     path = tmp_path / "large"
     write_large(path, 20_000)
     assert whole_story(path, BEST) == whole_story(path, in_python())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_tasks_are_known_by_any_ids(tmp_path, seed):
+    """In a row, far apart, the largest first: each is one task, also where it was met before
+    those below it."""
+    choose = random.Random(seed)
+    ids = [2000, 1500, 1 << 40, *choose.sample(range(1, 9000), 400)]
+    trace, at = TraceBuilder(), 1000
+    loop = trace.loop(trace.thread("MainThread"))
+    trace.task_ids = iter(ids)
+    tasks = [loop.task(f"f{choose.randrange(3)}") for _ in ids]
+    for _ in range(3):
+        for task in choose.sample(tasks[1:], 100) + tasks[:1]:
+            task.ready(at, waker_task=choose.choice(ids)).running(at + 10)
+            loop.step(task, at + 10, at + 20)
+            task.awaits(at + 20, "sleep")
+            at += 30
+    assert_twins(tmp_path / "x", trace.data())
+    owners = build_model(read_trace(tmp_path / "x")).owners
+    known = {id_ for id_ in owners.task_id.tolist() if id_ >= 0}
+    assert len(owners.task_id) == len(known)
+    assert {2000} <= known <= {*ids}
 
 
 def mutate(data, choose):

@@ -52,16 +52,87 @@ static int32_t find_text(const Source *s, Py_ssize_t slice, int symbol)
     return a < 0 ? -1 : (int32_t)s->arg_value[a];
 }
 
-/* The task with this key, created if new; -1 with an exception set. */
-static int32_t put_task(Column *out, Map *tasks, uint64_t a, uint64_t b, int32_t process,
-                        Py_ssize_t slice)
+/* Tasks by process and id. Ids are mostly numbers in a row: those of the first process are in a
+ * table, in which neighbours are neighbours, as long as it stays small; the others in a map. */
+typedef struct {
+    Map far;
+    uint64_t process;
+    int32_t *near; /* by id the task + 1, 0: none */
+    uint64_t room;
+    Py_ssize_t count;
+} Tasks;
+
+enum { AHEAD = 1024, TIMES = 4 }; /* the table has room for so many ids per task */
+
+static Py_ssize_t tasks_find(const Tasks *t, uint64_t a, uint64_t b)
 {
-    int fresh;
-    MapEntry *e = map_put(tasks, a, b, out[TASK_HEAD].used / 4, &fresh);
-    if (!e) {
+    if (a == t->process && b < t->room) {
+        return (Py_ssize_t)t->near[b] - 1;
+    }
+    MapEntry *e = map_find(&t->far, a, b);
+    return e ? (Py_ssize_t)e->value : -1;
+}
+
+/* Room for an id, with what the map has within it; -1 with an exception set. */
+static int tasks_reserve(Tasks *t, uint64_t id)
+{
+    uint64_t most = (uint64_t)t->count * TIMES + AHEAD, room = most * 2;
+    if (id < t->room || id >= most) {
+        return 0;
+    }
+    int32_t *grown = PyMem_RawRealloc(t->near, room * sizeof *grown);
+    if (!grown) {
+        PyErr_NoMemory();
         return -1;
     }
-    if (fresh
+    memset(grown + t->room, 0, (room - t->room) * sizeof *grown);
+    t->near = grown;
+    t->room = room;
+    for (size_t i = 0; t->far.entries && i <= t->far.mask; i++) {
+        const MapEntry *e = &t->far.entries[i];
+        if (e->epoch == t->far.epoch && e->a == t->process && e->b < room) {
+            grown[e->b] = (int32_t)e->value + 1;
+        }
+    }
+    return 0;
+}
+
+/* The task with this key, which is the next one if it is new; -1 with an exception set. */
+static Py_ssize_t tasks_put(Tasks *t, uint64_t a, uint64_t b)
+{
+    if (!t->count) {
+        t->process = a;
+    }
+    Py_ssize_t known = tasks_find(t, a, b);
+    if (known >= 0) {
+        return known;
+    }
+    if (a == t->process && tasks_reserve(t, b) < 0) {
+        return -1;
+    }
+    if (a == t->process && b < t->room) {
+        t->near[b] = (int32_t)t->count + 1;
+        return t->count++;
+    }
+    int fresh;
+    return map_put(&t->far, a, b, t->count, &fresh) ? t->count++ : -1;
+}
+
+static void tasks_free(Tasks *t)
+{
+    map_free(&t->far);
+    PyMem_RawFree(t->near);
+}
+
+/* The task with this key, created if new; -1 with an exception set. */
+static int32_t put_task(Column *out, Tasks *tasks, uint64_t a, uint64_t b, int32_t process,
+                        Py_ssize_t slice)
+{
+    Py_ssize_t next = tasks->count, task = tasks_put(tasks, a, b);
+    if (task < 0) {
+        return -1;
+    }
+    if (task == next
         && (push_i64(&out[TASK_ID], a & ANONYMOUS ? -1 : (int64_t)b) < 0
             || push_i32(&out[TASK_PROCESS], process) < 0
             || push_i32(&out[TASK_HEAD], (int32_t)slice) < 0 || push_i32(&out[TASK_NAME], -1) < 0
@@ -69,7 +140,7 @@ static int32_t put_task(Column *out, Map *tasks, uint64_t a, uint64_t b, int32_t
             || push_i64(&out[TASK_PARENT], -1) < 0)) {
         return -1;
     }
-    return (int32_t)e->value;
+    return (int32_t)task;
 }
 
 /* Takes from the begin of a slice what it says about its task: the newest name, the first of the rest. */
@@ -92,7 +163,7 @@ static void learn(const Source *s, Column *out, int32_t task, Py_ssize_t slice)
 }
 
 /* First pass: kinds of all slices, owners of the task slices. */
-static int find_tasks(const Source *s, Column *out, Map *tasks, int32_t *track_task)
+static int find_tasks(const Source *s, Column *out, Tasks *tasks, int32_t *track_task)
 {
     for (Py_ssize_t i = 0; i < s->slices; i++) {
         int32_t event = s->slice_event[i], track = s->event_track[event];
@@ -160,13 +231,13 @@ static int group_tasks(const Source *s, Column *out)
 }
 
 /* Who woke the task whose `ready` slice this is: (kind << 40 | value). */
-static int64_t waker_code(const Source *s, const Column *out, const Map *tasks, Py_ssize_t i)
+static int64_t waker_code(const Source *s, const Column *out, const Tasks *tasks, Py_ssize_t i)
 {
     int32_t a = find_number(s, i, SYM_ARG_WAKER_TASK);
     if (a >= 0) {
         int32_t process = s->track_process[s->event_track[s->slice_event[i]]];
-        MapEntry *e = map_find(tasks, (uint32_t)process, s->arg_value[a]);
-        return e ? WAKER(WAKER_GROUP, I32(out[TASK_GROUP])[e->value]) : WAKER(WAKER_LOST, 0);
+        Py_ssize_t task = tasks_find(tasks, (uint32_t)process, (uint64_t)s->arg_value[a]);
+        return task >= 0 ? WAKER(WAKER_GROUP, I32(out[TASK_GROUP])[task]) : WAKER(WAKER_LOST, 0);
     }
     a = find_number(s, i, SYM_ARG_WAKER_THREAD);
     if (a >= 0) {
@@ -178,7 +249,7 @@ static int64_t waker_code(const Source *s, const Column *out, const Map *tasks, 
 
 /* Second pass: owners of the loop slices, codes of waits. Loop slices may precede the task's own
  * first slice, so this needs all tasks. */
-static int find_occupants(const Source *s, Column *out, const Map *tasks, Map *calls)
+static int find_occupants(const Source *s, Column *out, const Tasks *tasks, Map *calls)
 {
     for (Py_ssize_t i = 0; i < s->slices; i++) {
         int32_t event = s->slice_event[i], name = s->event_name[event];
@@ -193,16 +264,17 @@ static int find_occupants(const Source *s, Column *out, const Map *tasks, Map *c
                 break;
             }
             int32_t process = s->track_process[s->event_track[event]];
-            MapEntry *e = id < 0 ? NULL
-                                 : map_find(tasks, (uint32_t)process, s->arg_value[id]);
-            if (e) {
+            Py_ssize_t task = id < 0 ? -1
+                                     : tasks_find(tasks, (uint32_t)process,
+                                                  (uint64_t)s->arg_value[id]);
+            if (task >= 0) {
                 out[KIND].data[i] = KIND_LOOP_TASK;
-                I32(out[OWNER])[i] = (int32_t)e->value;
+                I32(out[OWNER])[i] = (int32_t)task;
                 break;
             }
             int32_t site = find_text(s, i, SYM_ARG_SITE);
             int fresh;
-            e = map_put(calls, (uint32_t)name, (uint64_t)(uint32_t)site << 1 | (id >= 0),
+            MapEntry *e = map_put(calls, (uint32_t)name, (uint64_t)(uint32_t)site << 1 | (id >= 0),
                         out[CALL_NAME].used / 4, &fresh);
             if (!e || (fresh && (push_i32(&out[CALL_NAME], name) < 0
                                  || push_i32(&out[CALL_SITE], site) < 0
@@ -254,7 +326,8 @@ PyObject *assign(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     (void)module;
     Inputs in;
     Column out[ASSIGN_COLUMNS] = {0};
-    Map tasks = {0}, calls = {0};
+    Tasks tasks = {0};
+    Map calls = {0};
     int32_t *track_task = NULL;
     PyObject *result = NULL;
     if (inputs_get(&in, args, nargs, "iiiiiiiBqiiB") < 0) {
@@ -280,7 +353,7 @@ PyObject *assign(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     result = take_columns(out, "BiqqiiiiiqiiiiBi");
 done:
     PyMem_RawFree(track_task);
-    map_free(&tasks);
+    tasks_free(&tasks);
     map_free(&calls);
     free_columns(out, ASSIGN_COLUMNS);
     inputs_free(&in);
