@@ -230,7 +230,7 @@ static inline const compat_frame *compat_frame_of(PyFrameObject *frame)
 }
 
 /* First local (`self` of a method) of a frame, borrowed; NULL when unset. */
-static inline PyObject *compat_frame_local(const compat_frame *frame, int index)
+static inline PyObject *compat_frame_local(const compat_frame *frame, Py_ssize_t index)
 {
 #if PY_VERSION_HEX >= 0x030e0000
     uintptr_t bits = frame->localsplus[index].bits;
@@ -278,11 +278,11 @@ static inline int compat_gen_offset(PyObject *gen, PyCodeObject *code)
 }
 
 /* How many values its frame has, while it is suspended: its variables and those on its stack. */
-static inline int compat_gen_values(PyObject *gen)
+static inline Py_ssize_t compat_gen_values(PyObject *gen)
 {
     const compat_frame *frame = compat_gen_frame(gen);
 #if PY_VERSION_HEX >= 0x030e0000
-    return (int)(frame->stackpointer - frame->localsplus);
+    return frame->stackpointer - frame->localsplus;
 #else
     return frame->stacktop;
 #endif
@@ -294,7 +294,7 @@ static inline PyObject *compat_gen_awaited(PyObject *gen)
 {
 #if COMPAT_KNOWS_AWAITED
     const compat_frame *frame = compat_gen_frame(gen);
-    if (((PyGenObject *)gen)->gi_frame_state == -1) /* FRAME_SUSPENDED_YIELD_FROM */
+    if (__builtin_expect(((PyGenObject *)gen)->gi_frame_state == -1, 1)) /* FRAME_SUSPENDED_YIELD_FROM */
         return compat_frame_local(frame, compat_gen_values(gen) - 1);
 #endif
     (void)gen;
@@ -324,7 +324,7 @@ static inline PyObject *compat_gen_local(PyObject *gen, int index)
 /* How many values the evaluation stack of a suspended one has … */
 static inline int compat_gen_stack_size(PyObject *gen)
 {
-    return compat_gen_values(gen) - compat_gen_code(gen)->co_nlocalsplus;
+    return (int)compat_gen_values(gen) - compat_gen_code(gen)->co_nlocalsplus;
 }
 
 /* … and one of those of a frame, borrowed, or NULL. */

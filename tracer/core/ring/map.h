@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "ring/hot.h"
+
 typedef struct {
     uint64_t key, value;
 } map_slot;
@@ -26,10 +28,13 @@ static inline uint64_t *map_find(const map *m, uint64_t key)
     if (!m->slots)
         return NULL;
     for (uint32_t i = map_hash(key) & m->mask;; i = (i + 1) & m->mask) {
-        if (m->slots[i].key == key)
-            return key ? &m->slots[i].value : NULL;
-        if (!m->slots[i].key)
-            return NULL;
+        map_slot *slot = &m->slots[i];
+        if (!slot->key)
+            return NULL; /* also for 0: some slot is always free */
+        if (slot->key == key) {
+            NEVER_NULL(&slot->value);
+            return &slot->value;
+        }
     }
 }
 

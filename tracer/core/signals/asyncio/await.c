@@ -383,25 +383,35 @@ typedef struct {
     PyObject *links[CHAIN_LIMIT];
 } await_chain;
 
+static inline uint64_t mix(uint64_t hash, uint64_t link)
+{
+    hash = (hash ^ link) * 0x9E3779B97F4A7C15ull;
+    return hash ^ hash >> 29;
+}
+
+/* The address of the instruction that a coroutine is at: it tells the code, too. */
+static inline uint64_t instruction_of(PyObject *gen)
+{
+    return (uintptr_t)compat_frame_at(compat_gen_frame(gen));
+}
+
 static HOT void follow(await_chain *chain, PyObject *coro)
 {
     uint64_t hash = 1;
     int tells_all = 1;
     PyObject **link = chain->links, **end = link + CHAIN_LIMIT, *at = coro;
     while (at && link != end) {
-        PyTypeObject *type = Py_TYPE(at);
-        int has_code = __builtin_expect(type == &PyCoro_Type, 1) || is_python(at);
         *link++ = at;
-        /* The address of its instruction tells the code, too. */
-        hash = (hash ^ (has_code ? (uintptr_t)compat_frame_at(compat_gen_frame(at)) : (uintptr_t)type)) * 0x9E3779B97F4A7C15ull;
-        hash ^= hash >> 29;
-        if (COMPAT_KNOWS_AWAITED && has_code) {
+        if (COMPAT_KNOWS_AWAITED && __builtin_expect(PyCoro_CheckExact(at), 1)) {
+            hash = mix(hash, instruction_of(at));
             at = compat_gen_awaited(at);
             continue;
         }
-        if (type == future_iterator)
+        int has_code = is_python(at);
+        hash = mix(hash, has_code ? instruction_of(at) : (uintptr_t)Py_TYPE(at));
+        if (Py_TYPE(at) == future_iterator)
             break;
-        if (!has_code && is_cython_coroutine(type))
+        if (!has_code && is_cython_coroutine(Py_TYPE(at)))
             tells_all = 0;
         at = await_next(at);
         Py_XDECREF(at);

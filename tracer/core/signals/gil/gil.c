@@ -146,15 +146,18 @@ static HOT_ALONE int signal_cond(pthread_cond_t *cond)
  * called but the one at the end. */
 static HOT int hook_cond_signal(pthread_cond_t *cond)
 {
-    if (cond != gil_cond && cond != switch_cond && !calibrating)
-        return pthread_cond_signal(cond);
-    thread_buffer *b = ring_known();
-    if (!b || !clock_is_counter())
-        return signal_cond(cond);
-    if (cond == gil_cond)
+    if (cond == gil_cond) {
+        thread_buffer *b = ring_known();
+        if (!b || !clock_is_counter())
+            return signal_cond(cond);
         on_drop(b, clock_counter());
-    else if (cond != switch_cond || !on_quick_take(b))
+    } else if (cond == switch_cond) {
+        thread_buffer *b = ring_known();
+        if (!b || !clock_is_counter() || !on_quick_take(b))
+            return signal_cond(cond);
+    } else if (__builtin_expect(calibrating, 0)) {
         return signal_cond(cond);
+    }
     return pthread_cond_signal(cond);
 }
 
