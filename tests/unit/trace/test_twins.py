@@ -62,8 +62,9 @@ def test_tasks_are_known_by_any_ids(tmp_path, seed):
     ids = [2000, 1500, 1 << 40, *choose.sample(range(1, 9000), 400)]
     trace, at = TraceBuilder(), 1000
     loop = trace.loop(trace.thread("MainThread"))
-    trace.task_ids = iter(ids)
     tasks = [loop.task(f"f{choose.randrange(3)}") for _ in ids]
+    for task, id_ in zip(tasks, ids, strict=True):
+        task.id = id_
     for _ in range(3):
         for task in choose.sample(tasks[1:], 100) + tasks[:1]:
             task.ready(at, waker_task=choose.choice(ids)).running(at + 10)
