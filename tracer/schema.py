@@ -25,6 +25,10 @@ TRACK_JOBS = "jobs"  # process track: what a worker of a pool of processes runs
 TRACK_QUEUES = "Queues"  # process track: parent of the counters of queues
 # A queue's length: + the lock of the waits for its items, a blank, and the line of the first.
 QUEUE_PREFIX = "queue "
+# Counters there, too: "timers pending LOOP FUNCTION SITE", those of a loop that call this
+# function, and where one was set; "timers cancelled 0 FUNCTION SITE", how many so far.
+TIMERS_PENDING_PREFIX = "timers pending "
+TIMERS_CANCELLED_PREFIX = "timers cancelled "
 COUNTER_WAITERS = "waiters"  # per contended lock: who waits for it
 COUNTER_RUN_DELAY = "run_delay_ns"  # per thread, cumulative: runnable but not on a CPU
 COUNTER_CPU = "cpu_ns"  # per thread, cumulative: on a CPU

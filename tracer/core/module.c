@@ -18,6 +18,7 @@
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/asyncio/timers.h"
 #include "signals/asyncio/uvloop.h"
 #include "signals/billiard.h"
 #include "signals/calls/calls.h"
@@ -65,6 +66,7 @@ static int exec_core(PyObject *module)
         moments_methods, monitor_methods, processes_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,
         retained_methods, sampling_methods, sites_methods, slices_methods, spawned_methods, stacks_methods,
         old_timers_methods,
+        timers_methods,
         switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods, utf8_methods,
         uvloop_methods, variables_methods, waits_methods, where_methods,
     };

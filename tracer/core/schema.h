@@ -117,6 +117,8 @@
     X(TRACK_USER_COUNTERS, "user counters")   \
     X(TRACK_QUEUES, "Queues")                 \
     X(QUEUE_PREFIX, "queue ")                 \
+    X(TIMERS_PENDING_PREFIX, "timers pending ") \
+    X(TIMERS_CANCELLED_PREFIX, "timers cancelled ") \
     X(TRACK_JOBS, "jobs")                     \
     X(COUNTER_WAITERS, "waiters")             \
     X(COUNTER_RUN_DELAY, "run_delay_ns")      \

@@ -66,6 +66,7 @@ def test_a_worker_failed_before_it_answered(tmp_path, what):
     [
         pytest.param({"ends": False}, id="a time-out paces them"),
         pytest.param({"via": "Event.set"}, id="a timer sets the event"),
+        pytest.param({"via": "Service.stop"}, id="what a timer calls sets the event"),
         pytest.param({"shared": False}, id="each for its own"),
         pytest.param({"shared": False, "fails": 50 * MS, "how": s.DONE}, id="a task is done"),
         pytest.param({"shared": False, "fails": MS // 2}, id="it failed before"),

@@ -182,6 +182,16 @@ enum code_owner codes_owner(const PyCodeObject *code)
     return is_of_package(file) ? OWNER_PACKAGE : is_of_library(file) ? OWNER_LIBRARY : OWNER_USER;
 }
 
+uint32_t codes_user_line(const compat_frame *frame)
+{
+    for (; frame; frame = compat_frame_caller(frame)) {
+        PyCodeObject *code = compat_frame_code(frame);
+        if (code && codes_owner(code) == OWNER_USER)
+            return codes_line(code, codes_of(code), compat_frame_offset(frame));
+    }
+    return 0;
+}
+
 static void place_facts(PyCodeObject *code, code_facts *facts)
 {
     const char *file = PyUnicode_AsUTF8(code->co_filename);

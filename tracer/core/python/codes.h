@@ -63,6 +63,7 @@ uint32_t codes_line(PyCodeObject *code, const code_facts *facts, int offset); /*
 /* Without a GIL another thread's code may die meanwhile: only codes remembered before that have a line. */
 void codes_remember(PyCodeObject *code);
 uint32_t codes_line_if_known(PyCodeObject *code, int offset);
+uint32_t codes_user_line(const compat_frame *frame); /* of the program: of this frame, or of its first caller there; 0: none */
 enum code_owner codes_owner(const PyCodeObject *code); /* allocates nothing */
 uint32_t codes_callable(PyObject *callable); /* function id of a callback's name and site */
 PyCodeObject *codes_of_callable(PyObject *callable); /* borrowed from it; NULL: it has none */

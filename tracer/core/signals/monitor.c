@@ -19,6 +19,7 @@
 #include "signals/asyncio/scopes.h"
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
+#include "signals/asyncio/timers.h"
 #include "signals/asyncio/unasked.h"
 #include "signals/asyncio/uvloop.h"
 #include "signals/billiard.h"
@@ -60,6 +61,8 @@ static watched_role roles[] = {
     {"run_forever", loops_on_run, loops_on_stop, LOOP_RUNS},
     {"run_forever ends", loops_on_stop, NULL, LOOP_NO_PART},
     {"close", loops_on_stop, loops_on_close, LOOP_NO_PART},
+    {"timer set", timers_on_call_at, NULL, LOOP_NO_PART},
+    {"timer cancelled", timers_on_cancel, NULL, LOOP_NO_PART},
     {"eager", eager_start, NULL, LOOP_NO_PART},
     {"task made", NULL, task_made, LOOP_NO_PART},
     {"task name", task_rename, NULL, LOOP_NO_PART},
@@ -377,6 +380,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     eager_unwatch();
     trio_forget();
     unasked_unwatch();
+    timers_forget();
     identity_forget();
     Py_RETURN_NONE;
 }

@@ -73,9 +73,11 @@ class Lanes:
         row = self.task_waits.get(i, -1)
         return row >= 0 and bool(self.model.states.state[row] & FAILED)
 
-    def is_given(self, ready: int) -> bool:
-        """Whether a callback that was due gave a task what it waited for, as others may: a
-        time-out gives nothing."""
+    def is_given(self, i: int, ready: int) -> bool:
+        """Whether a callback that was due gave a task what it waited for (slice i), as others
+        may: a time-out gives nothing. Of locks and the like the trace says it."""
+        if i in self.task_waits:
+            return not self.is_given_up(i)
         args = self.model.trace.args(self.model.trace.slices.event[ready])
         return args.get(s.ARG_VIA) in _GIVERS
 

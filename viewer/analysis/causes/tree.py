@@ -233,8 +233,8 @@ class Tree:
             return self._creator_of_helper(label, label.on[1], task, i)
         if (other := self.elsewhere_of(label, after)) is not None:
             return other
-        is_timeout = label.kind is Kind.TIMER and what not in _ENDED_BY_TIMERS
-        return Label(Kind.TIMEOUT) if is_timeout and not self.lanes.is_given(after) else label
+        ends = label.kind is Kind.TIMER and what not in _ENDED_BY_TIMERS
+        return Label(Kind.TIMEOUT) if ends and not self.lanes.is_given(i, after) else label
 
     def elsewhere_of(self, label: Label, ready: int) -> Label | None:
         """The job, child or message behind a thread's or loop's wake-up (a `ready` slice), if

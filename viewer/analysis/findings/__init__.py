@@ -43,6 +43,7 @@ from viewer.analysis.findings.loops.shortcalls import short_calls
 from viewer.analysis.findings.loops.spinning import spinning_threads
 from viewer.analysis.findings.loops.tasks import orphaned_task, task_leak
 from viewer.analysis.findings.loops.ticking import ticking_callbacks
+from viewer.analysis.findings.loops.timers import put_off_for_all, timers_pile_up
 from viewer.analysis.findings.loops.turns import awaits_in_turn
 from viewer.analysis.findings.outside.answers import body_never_came, no_answer
 from viewer.analysis.findings.outside.asked import asks_again
@@ -119,6 +120,7 @@ from viewer.analysis.findings.vain.putoff import put_off
 from viewer.analysis.findings.vain.refused import refused_cancel
 from viewer.analysis.findings.vain.streams import both_read
 from viewer.analysis.findings.vain.stuckchildren import no_start, stuck_children
+from viewer.analysis.findings.vain.unanswered import unanswered_call
 from viewer.analysis.findings.vain.unasked import unasked_failure
 from viewer.analysis.findings.vain.unclosed import close_in_vain
 from viewer.analysis.findings.vain.vain import vain_findings
@@ -167,6 +169,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     runner_findings,  # thread-pool starvation
     failed_server,  # wait in vain
     failed_thread,  # wait in vain
+    unanswered_call,  # wait in vain
     jobs_in_queue,  # thread-pool starvation
     lock_of_the_killed,  # slots never returned
     ended_party,  # slots never returned, wait in vain
@@ -192,6 +195,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     late_jobs,  # pool exhausted
     woke_one_of_many,  # missed wake-up
     put_off,  # missed wake-up
+    put_off_for_all,  # missed wake-up
     vain_findings,  # missed wake-up, wait in vain
     slow_party,  # uneven workers
     no_producer,  # wait in vain
@@ -237,6 +241,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     children_pile_up,  # workers never exit
     descriptors_pile_up,
     queue_grows,
+    timers_pile_up,
     jobs_pile_up,  # queue grows
     gil_hog,
     gil_saturated,
@@ -286,6 +291,7 @@ KINDS = (
     "task leak",
     "task never yields",
     "thread-pool starvation",
+    "timers pile up",
     "too many workers",
     "uneven workers",
     "wait in vain",

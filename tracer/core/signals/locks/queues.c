@@ -116,17 +116,6 @@ void queues_know(PyObject *object, uint32_t id, uint32_t what, uint32_t site)
     PyErr_SetRaisedException(raised);
 }
 
-/* The line of the program that has called the running code; 0: none. */
-static uint32_t line_of_caller(const compat_frame *frame)
-{
-    for (; frame; frame = compat_frame_caller(frame)) {
-        PyCodeObject *code = compat_frame_code(frame);
-        if (code && codes_owner(code) == OWNER_USER)
-            return codes_line(code, codes_of(code), compat_frame_offset(frame));
-    }
-    return 0;
-}
-
 void queues_on_take(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)b, (void)tick, (void)value;
@@ -140,7 +129,7 @@ void queues_on_take(thread_buffer *b, uint64_t tick, PyObject *value)
     uint32_t what = facts && facts->label ? facts->label : facts ? facts->wait : 0; /* as waits inside it have it */
     queues_calls_left -= queues_calls_left > 0;
     if (what && !COMPAT_FREE_THREADED)
-        queues_know(queue, lock_ids_of(queue, what, NULL), what, line_of_caller(compat_frame_caller(frame)));
+        queues_know(queue, lock_ids_of(queue, what, NULL), what, codes_user_line(compat_frame_caller(frame)));
 }
 
 void queues_write(thread_buffer *b)

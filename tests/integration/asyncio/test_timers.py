@@ -1,0 +1,100 @@
+"""How many timers a loop has, and how often the program cancels its own."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.recordings import record_here
+from tests.support.validator.strict import read_strict
+from tracer import schema as s
+
+HERE = f"{__file__}:"
+
+
+def expire(*_: object) -> None: ...
+
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+
+
+def counters(main: Main, path: Path) -> dict[str, list[int]]:
+    """By name the values of the counters of timers."""
+    record_here(lambda: asyncio.run(main()), path)
+    trace = read_strict(path.read_bytes())
+    found: dict[str, list[int]] = {}
+    for event in trace.events:
+        name = trace.tracks[event.track].name
+        if name.startswith("timers ") and event.counter is not None:
+            found.setdefault(name, []).append(event.counter)
+    return found
+
+
+async def piled() -> None:
+    loop = asyncio.get_running_loop()
+    for n in range(400):
+        loop.call_later(600, expire, n)
+    await asyncio.sleep(0.11)
+    loop.call_later(600, functools.partial(expire, 1))
+
+
+async def few() -> None:
+    loop = asyncio.get_running_loop()
+    for n in range(200):
+        loop.call_later(600, expire, n)
+    await asyncio.sleep(0.11)
+    loop.call_later(600, expire)
+
+
+async def guarded() -> None:
+    """Each is cancelled when it has done its work, so only few wait at any moment."""
+    for _ in range(400):
+        async with asyncio.timeout(600):
+            await asyncio.sleep(0)
+    await asyncio.sleep(0.11)
+    asyncio.get_running_loop().call_later(600, expire)
+
+
+def test_timers_that_wait(tmp_path: Path) -> None:
+    ((name, values),) = counters(piled, tmp_path / "t.pftrace").items()
+    line = piled.__code__.co_firstlineno + 5
+    assert name.endswith(f" expire {HERE}{line} piled")
+    assert name.startswith(s.TIMERS_PENDING_PREFIX)
+    assert values[-1] == 400
+
+
+@pytest.mark.parametrize("main", [few, guarded])
+def test_few_wait(main: Main, tmp_path: Path) -> None:
+    assert not counters(main, tmp_path / "t.pftrace")
+
+
+async def debounced(times: int) -> None:
+    timer = None
+    for _ in range(times):
+        if timer:
+            timer.cancel()
+            timer.cancel()  # which changes nothing
+        timer = asyncio.get_running_loop().call_later(600, expire)
+
+
+async def run_out() -> None:
+    """They have called back when they are cancelled."""
+    loop = asyncio.get_running_loop()
+    timers = [loop.call_later(0, expire) for _ in range(9)]
+    await asyncio.sleep(0.001)
+    for timer in timers:
+        timer.cancel()
+
+
+def test_timers_that_are_cancelled(tmp_path: Path) -> None:
+    found = counters(lambda: debounced(6), tmp_path / "t.pftrace")
+    line = debounced.__code__.co_firstlineno + 4
+    assert found == {f"{s.TIMERS_CANCELLED_PREFIX}0 expire {HERE}{line} debounced": [5]}
+
+
+@pytest.mark.parametrize("main", [lambda: debounced(5), run_out, guarded])
+def test_none_that_says_anything(main: Main, tmp_path: Path) -> None:
+    assert not counters(main, tmp_path / "t.pftrace")

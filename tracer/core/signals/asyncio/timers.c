@@ -1,0 +1,166 @@
+/* Timers of asyncio's own loops: how many a loop has, looked at ten times a second, and how often the program cancels its
+ * own. Of neither is there anything per timer in the trace. */
+#include "signals/asyncio/timers.h"
+
+#include <string.h>
+
+#include "python/codes.h"
+#include "python/plain.h"
+#include "ring/hot.h"
+#include "ring/intern.h"
+#include "schema.h"
+#include "signals/asyncio/identity.h"
+
+/* A name is kept for ever. A counter begins with MANY timers of a loop that wait, or with SOME that were cancelled. */
+enum { KEPT = 64, MANY = 256, SOME = 5, SEEN = 64, NAME_ROOM = 400 };
+enum { EVERY_NS = 100 * 1000 * 1000 };
+
+typedef struct {
+    uint32_t func, loop; /* `loop`: whose timers wait; 0: those that were cancelled */
+    uint32_t name;
+    int64_t count, told;
+    uint64_t due; /* told again from this tick on */
+} counted;
+
+static counted all[KEPT];
+static int kept;
+static uint64_t look_due;
+static Py_ssize_t scheduled_offset;
+static PyObject *str_scheduled, *str_cancelled;
+
+static PyObject *at(const void *object, Py_ssize_t offset)
+{
+    return *(PyObject *const *)((const char *)object + offset);
+}
+
+/* NULL: there are too many. */
+static counted *find(uint32_t func, uint32_t loop)
+{
+    for (int i = 0; i < kept; i++)
+        if (all[i].func == func && all[i].loop == loop)
+            return &all[i];
+    if (!func || kept == KEPT)
+        return NULL;
+    all[kept] = (counted){.func = func, .loop = loop};
+    return &all[kept++];
+}
+
+/* "timers pending <loop> <function> <line>", with the line of the program that the hooked code was called from. */
+static uint32_t name_of(const counted *these, const char *prefix)
+{
+    char name[NAME_ROOM];
+    size_t called, placed;
+    const char *function = intern_text(intern_function_of(these->func).name, &called);
+    const char *line = intern_text(codes_user_line(compat_running_frame()), &placed);
+    int shown = called < NAME_ROOM / 4 ? (int)called : NAME_ROOM / 4;
+    int length = PyOS_snprintf(name, sizeof name, "%s%u %.*s %.*s", prefix, these->loop, shown, function,
+                               placed < NAME_ROOM / 2 ? (int)placed : NAME_ROOM / 2, line);
+    return placed ? intern_string(name, (size_t)length) : 0;
+}
+
+static void tell(thread_buffer *b, uint64_t tick, counted *these, const char *prefix)
+{
+    if (!these->name)
+        these->name = name_of(these, prefix);
+    these->due = tick + clock_ticks_of(EVERY_NS);
+    if (!these->name || these->count == these->told)
+        return;
+    these->told = these->count;
+    ring_emit(b, tick, REC_COUNTER, COUNTER_QUEUE, these->name, 0, (uint64_t)these->count);
+}
+
+/* Of a loop's timers as many as are looked at, evenly spread: the part that calls the same code, in per cent. */
+static int64_t share_of(PyObject *scheduled, const PyCodeObject *code)
+{
+    Py_ssize_t count = PyList_GET_SIZE(scheduled), same = 0, alive = 0;
+    for (Py_ssize_t i = 0; i < SEEN; i++) {
+        PyObject *handle = PyList_GET_ITEM(scheduled, i * count / SEEN);
+        PyObject *callback = PyObject_TypeCheck(handle, identity.timer_handle) ? at(handle, identity.callback_offset) : NULL;
+        if (!callback || callback == Py_None)
+            continue;
+        alive++;
+        same += codes_of_callable(callback) == code;
+    }
+    return alive ? same * 100 / alive : 0;
+}
+
+static void look(thread_buffer *b, uint64_t tick, PyObject *loop, PyObject *callback)
+{
+    PyObject *scheduled = plain_attribute(loop, str_scheduled);
+    PyObject *cancelled = plain_attribute(loop, str_cancelled);
+    uint32_t id = identity_known_loop(loop);
+    PyCodeObject *code = codes_of_callable(callback);
+    if (id && code && scheduled && PyList_CheckExact(scheduled) && cancelled && PyLong_CheckExact(cancelled)) {
+        int64_t waiting = PyList_GET_SIZE(scheduled) - PyLong_AsSsize_t(cancelled);
+        int64_t share = waiting >= MANY ? share_of(scheduled, code) : 0;
+        counted *these = share > 50 ? find(codes_func(code), id) : NULL;
+        if (these) {
+            these->count = waiting * share / 100;
+            tell(b, tick, these, SCHEMA_TEXT_TIMERS_PENDING_PREFIX);
+        }
+    }
+    PyErr_Clear();
+    Py_XDECREF(scheduled);
+    Py_XDECREF(cancelled);
+}
+
+HOT void timers_on_call_at(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    tick = clock_tick();
+    if (tick < look_due || COMPAT_FREE_THREADED)
+        return;
+    look_due = tick + clock_ticks_of(EVERY_NS);
+    if (!str_scheduled && !(str_scheduled = PyUnicode_InternFromString("_scheduled")))
+        return;
+    if (!str_cancelled && !(str_cancelled = PyUnicode_InternFromString("_timer_cancelled_count")))
+        return;
+    PyObject *loop = compat_local(PyThreadState_Get(), 0), *callback = compat_local(PyThreadState_Get(), 2);
+    if (loop && callback)
+        look(b, tick, loop, callback);
+}
+
+/* Timers that have called back are cancelled, too, by asyncio.sleep(): they wait no longer. */
+HOT void timers_on_cancel(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    PyObject *handle = compat_local(PyThreadState_Get(), 1);
+    if (!handle || COMPAT_FREE_THREADED || !PyObject_TypeCheck(handle, identity.timer_handle) ||
+        at(handle, scheduled_offset) != Py_True)
+        return;
+    PyObject *callback = at(handle, identity.callback_offset);
+    PyCodeObject *code = callback ? codes_of_callable(callback) : NULL;
+    const code_facts *facts = code ? codes_of(code) : NULL;
+    if (!facts || facts->inside_library || facts->inside_package)
+        return;
+    counted *these = find(facts->func, 0);
+    if (!these || ++these->count < SOME)
+        return;
+    uint64_t now = clock_tick();
+    if (now >= these->due)
+        tell(b, now, these, SCHEMA_TEXT_TIMERS_CANCELLED_PREFIX);
+}
+
+PyDoc_STRVAR(doc, "watch_timers(type)\n\nThe type of asyncio's timers, after setup_asyncio().");
+
+static PyObject *watch_timers(PyObject *module, PyObject *type)
+{
+    (void)module;
+    timers_forget();
+    scheduled_offset = identity_slot(type, "_scheduled");
+    if (scheduled_offset < 0)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_RuntimeError, "asyncio's timers are not known");
+    Py_RETURN_NONE;
+}
+
+void timers_forget(void)
+{
+    memset(all, 0, sizeof all);
+    kept = 0;
+    look_due = 0;
+}
+
+PyMethodDef timers_methods[] = {
+    {"watch_timers", watch_timers, METH_O, doc},
+    {NULL, NULL, 0, NULL},
+};
