@@ -59,6 +59,42 @@ FRESH: dict[str, Wanted] = {
     "fb16_system_exit_ends_the_loop": Wanted(
         "wait in vain", ("load_plugin", "loop-thread", "ask|main")
     ),
+    "fg01_connections_starve_the_tick": Wanted(
+        "loop overloaded", ("handle", "tick"), ("aiohttp",)
+    ),
+    "fg02_put_into_a_full_process_queue": Wanted(
+        "loop blocked|deadlock", ("transcribe", r"put|acquire"), ("fastapi", "httpx")
+    ),
+    "fg03_killed_workers_are_not_replaced": Wanted(
+        "wait in vain|killed by signal",
+        ("SIGKILL", "ask|worker|Process"),
+        missed="when a child was killed is known only once its parent has asked for its end",
+    ),
+    "fg04_gather_in_a_loop": Wanted(
+        "awaits in turn",
+        ("main", "two|gather", "10"),
+        missed="rounds of `gather` are also how the load is kept small",
+    ),
+    "fg05_cancelled_tasks_keep_sessions": Wanted(
+        "slots never returned", ("4 tasks `lookup`", "report"), ("sqlalchemy", "aiosqlite")
+    ),
+    "fg06_last_message_has_no_receiver": Wanted(
+        "wait in vain|deadlock", ("stop", "send", "pump"), ("anyio",)
+    ),
+    "fg07_client_made_before_the_patch": Wanted(
+        "loop blocked|blocking call on the loop thread", ("fetch", "recv"), ("gevent",)
+    ),
+    "fg08_names_wait_for_trios_threads": Wanted(
+        "pool exhausted|thread-pool starvation", ("40", "upload", "connect"), ("trio",)
+    ),
+    "fg09_replies_after_the_reader_has_ended": Wanted(
+        "wait in vain", ("call|client", "recv_loop", "ended")
+    ),
+    "fg10_event_streams_take_the_pool": Wanted(
+        "pool exhausted|slots never returned",
+        ("login", "listen", "2 connections|all"),
+        ("httpx",),
+    ),
     "ok_fb1_tunnels_that_close": Wanted("", (), ("uvloop",)),
     "ok_fb2_body_handed_on": Wanted("", (), ("starlette", "uvicorn", "httpx")),
     "ok_fb3_client_large_enough": Wanted("", (), ("httpx",)),

@@ -6,6 +6,8 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
 from tracer import schema as s
 
+LIBRARY = "/venv/lib/python3.13/site-packages/aiohttp/web_protocol.py"
+
 
 def test_one_step_that_holds_up_many(tmp_path):
     """60 ms, once: 20 tasks lose more than a second."""
@@ -85,6 +87,45 @@ def test_a_crowd_of_which_some_have_long_steps(tmp_path):
 
 def test_a_crowd_that_has_long_steps_mostly(tmp_path):
     assert "loop overloaded" not in kinds(tmp_path, crowd(tasks=80, long=60))
+
+
+def served(requests=120, step_ms=8, made=True):
+    """Tasks for connections are ready at once; each makes one for its request, whose first
+    step runs in its own."""
+    trace = TraceBuilder(argv="crowd.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    starts = [loop.task("start", site=f"{LIBRARY}:9 start") for _ in range(requests)]
+    for start in starts:
+        start.ready(2, waker="io")
+    for n, start in enumerate(starts):
+        at = 2 + n * step_ms * MS
+        maker = start.id if made else 0
+        request = loop.task("handle", site="/app/crowd.py:14 handle", parent=maker)
+        start.running(at)
+        loop.step(start, at, at + 2)
+        start.awaits(at + 2, "task handle", site=f"{LIBRARY}:12 start")
+        request.ready(at + 2).running(at + 3).done(at + step_ms * MS)
+        loop.step(request, at + 3, at + step_ms * MS)
+    end = 2 + requests * step_ms * MS
+    for n, start in enumerate(starts):
+        start.ready(end + n).running(end + n).done(end + n + 1)
+        loop.step(start, end + n, end + n + 1)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_a_crowd_with_the_tasks_that_it_makes(tmp_path):
+    (found,) = [one for one in find_in(tmp_path, served()) if one.finding == "loop overloaded"]
+    assert "120 tasks of `start` (" in found.text
+    assert (
+        ", with `handle` (crowd.py:14) that they make, have work for 960 ms in" in found.text
+    )
+    assert found.evidence.site == "/app/crowd.py:14 handle"
+
+
+def test_tasks_that_others_make(tmp_path):
+    assert "loop overloaded" not in kinds(tmp_path, served(made=False))
 
 
 def test_a_crowd_that_makes_others_late(tmp_path):

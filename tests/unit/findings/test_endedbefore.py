@@ -53,3 +53,55 @@ def test_the_worker_of_its_class_had_ended(tmp_path):
 )  # fmt: skip
 def test_who_may_have_nothing_to_do_with_it(tmp_path, story):
     assert "had ended" not in said(tmp_path, **story)
+
+
+def sends(ends=100, how=s.CANCELLED, another=False):
+    """`stop` sends to a channel, as before, to its time-out; whoever received had ended."""
+    trace = TraceBuilder(argv="chat.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    sender = loop.task("session", site="/app/chat.py:9 session").ready(0).running(0)
+    sender.awaits(1, "sleep", site="/app/chat.py:10 session")
+    pumps = [loop.task("pump", site="/app/chat.py:20 pump") for _ in range(1 + another)]
+    for n, pump in enumerate(pumps):
+        pump.ready(2 + n).running(2 + n)
+        pump.awaits(MS + n, "MemoryObjectStream.receive", site="/app/chat.py:21 pump", lock=5)
+    sender.ready(50 * MS, waker="timer").running(50 * MS)
+    for n, pump in enumerate(pumps):
+        pump.ready(50 * MS + n, by=sender)
+    sender.awaits(51 * MS, "sleep", site="/app/chat.py:10 session")
+    for n, pump in enumerate(pumps):
+        pump.running(51 * MS + n).awaits(52 * MS + n, "sleep", site="/app/chat.py:22 pump")
+    sender.ready(99 * MS, waker="timer").running(99 * MS)
+    sender.awaits(
+        100 * MS,
+        "MemoryObjectStream.send",
+        site="/app/chat.py:30 stop",
+        lock=6,
+        acquired=False,
+    )
+    for n, pump in enumerate(pumps):
+        end = (ends if not n else 900) * MS
+        pump.ready(end, waker="timer").running(end).done(end, how)
+    sender.ready(1_100 * MS, waker="timer", via="Timeout._on_timeout").running(1_100 * MS)
+    sender.done(1_101 * MS)
+    thread.end(1_102 * MS)
+    return trace.ended(1_103 * MS)
+
+
+@pytest.mark.parametrize(
+    ("how", "text"), [(s.CANCELLED, "was cancelled"), (s.DONE, "had ended")]
+)
+def test_who_had_received(tmp_path, how, text):
+    (found,) = find_in(tmp_path, sends(how=how))
+    assert f"; `pump`, which had got what it sent, {text} (at 100 ms). Look" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [pytest.param({"ends": 300}, id="it went on"), pytest.param({"another": True}, id="two")],
+)
+def test_who_may_still_receive(tmp_path, story):
+    assert "which had got" not in " ".join(
+        one.text for one in find_in(tmp_path, sends(**story))
+    )

@@ -152,20 +152,27 @@ def crowd(
     ("story", "said"),
     [
         pytest.param(
-            {"how": s.CANCELLED}, "3 tasks `export` had one last, and", id="cancelled"
+            {"how": s.CANCELLED},
+            "3 tasks `export` had one last in `export` (shop.py:32), and",
+            id="cancelled",
         ),
         pytest.param(
             {"how": "failed: KeyError"}, "3 tasks `export` had one last", id="failed"
         ),
         pytest.param(
             {"lives": True},
-            "3 tasks `export` had one last, 100 % of that time asleep in `export`",
+            "3 tasks `export` had one last in `export` (shop.py:32), 100 % of that time "
+            "asleep",
             id="alive",
         ),
         pytest.param(
             {}, "Nobody gave one back in that time. Whoever", id="nobody in particular"
         ),
-        pytest.param({"users": 5}, "5 tasks `export` had one last, and ended", id="few"),
+        pytest.param(
+            {"users": 5},
+            "5 tasks `export` had one last in `export` (shop.py:32), and ended",
+            id="few",
+        ),
     ],
 )
 def test_who_may_have_them(tmp_path, story, said):

@@ -218,13 +218,14 @@ def test_who_asked_and_still_lives_has_the_connection(tmp_path):
     (found,) = find_in(tmp_path, listeners())
     assert found.finding == "slots never returned"
     assert (
-        "; `listen` had one last, 100 % of that time awaiting `Event` in `listen` (web.py:11)."
+        "; `listen` had one last in `listen` (web.py:10), 100 % of that time awaiting "
+        "`Event` in `listen` (web.py:11)."
     ) in found.text
 
 
 def test_who_asked_and_has_ended_may_have_the_connection(tmp_path):
     (found,) = find_in(tmp_path, listeners(lives=False))
-    assert "; `listen` had one last, and ended." in found.text
+    assert "; `listen` had one last in `listen` (web.py:10), and ended." in found.text
 
 
 def test_who_made_the_pool_has_no_connection(tmp_path):

@@ -72,6 +72,21 @@ def used_last(facts: Facts, waits: list[Wait]) -> set[Who]:
     return _suspects(facts, waits, asked, made - own)
 
 
+def used_at(facts: Facts, waits: list[Wait], users: set[Who]) -> str:
+    """The line at which these tasks used a library's pool last before others waited for it in
+    vain; "" where these are several."""
+    package, before = package_of(waits[0].name), min(wait.start_ns for wait in waits)
+    last = dict[Who, str]()
+    for i in awaits_of(facts, s.AWAIT_PREFIX) if package else ():
+        what, site = facts.awaited(i)
+        who: Who = ("task", facts.model.owners.owner[i])
+        is_before = facts.model.trace.slices.start_ns[i] < before
+        if is_before and who in users and is_talk(what.removeprefix(s.AWAIT_PREFIX), package):
+            last[who] = site
+    sites = set(last.values())
+    return sites.pop() if len(sites) == 1 and len(last) == len(users) else ""
+
+
 def are_all(facts: Facts, waits: list[Wait]) -> bool:
     """Whether all who asked the server before are among those who wait, and some are."""
     before, own = min(wait.start_ns for wait in waits), {wait.who for wait in waits}

@@ -24,6 +24,7 @@ _NOTICED_NS = 500 * _MS
 # the kernel took from the loop's thread meanwhile does not count.
 _OTHERS_NS = 500 * _MS
 _LATE_NS = 100 * _MS
+_MOST = 50_000  # of more tasks it is not searched who made them
 _MANY = 100  # calls of one callback
 _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length, if they are most of it
 
@@ -31,9 +32,10 @@ _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length, if they
 def loop_overloaded(facts: Facts) -> Iterator[Finding]:
     """Tasks of one coroutine wait for each other's steps, and make others late."""
     for row in facts.tasks.at_least("ready_ns", _CROWD_NS):
-        if _is_of_long_steps(facts, row):
+        crowd = _Crowd(facts, row)
+        if _is_of_long_steps(facts, crowd):
             continue
-        if _by_itself(row.delayed_by, row) * 2 < row.ready.total_ns:
+        if crowd.own_part(row.delayed_by) * 2 < row.ready.total_ns:
             continue
         own = _own(facts, row)
         if row.ready.total_ns * own < _CROWD_NS:
@@ -41,25 +43,75 @@ def loop_overloaded(facts: Facts) -> Iterator[Finding]:
         late = [
             other
             for other in facts.tasks.at_least("ready_ns", _OTHERS_NS)
-            if other is not row and _is_late(facts, other, row)
+            if other is not row and _is_late(facts, other, crowd)
         ]
         if late or row.ready.p90_ns * own >= _NOTICED_NS:
-            yield _finding(facts, row, late)
+            yield _finding(facts, crowd, late)
     yield from _calls(facts)
 
 
-def _is_of_long_steps(facts: Facts, row: TaskRow) -> bool:
-    """Whether steps that are reported for their length are half of what a row's tasks run."""
-    own = _own(facts, row)
-    if row.running.p99_ns * own < _SHORT_STEP_NS:
+class _Crowd:
+    """The tasks of a row, with those that they make: a server may have a task for each
+    connection, which makes one for each request, and runs its first step at once."""
+
+    def __init__(self, facts: Facts, row: TaskRow) -> None:
+        self.row, owned, model = row, facts.model.owners, facts.model
+        group, found = _group_of(facts, row), set[int]()
+        for task, parent in enumerate(owned.task_parent):
+            maker = (
+                facts.ledger.task_of(owned.task_process[task], parent) if parent >= 0 else -1
+            )
+            if maker >= 0 and owned.task_group[maker] == group != owned.task_group[task]:
+                found.add(owned.task_group[task])
+        self.made = {model.coroutine(one) for one in found}
+        self.all = {(row.coro, row.site), *self.made}
+
+    def own_part(self, delays: Sequence[Delay]) -> int:
+        """What the crowd's steps took of a delay, with the loop's own work for it."""
+        return sum(
+            delay.ns
+            for delay in delays
+            if delay.kind in ("loop", "gc")
+            or (delay.who, delay.site) in self.all
+            or (delay.kind == "callback" and is_library(delay.site))
+        )
+
+    def rows(self, facts: Facts) -> list[TaskRow]:
+        """Its row and those of what it makes."""
+        made = self.made and facts.tasks.at_least("ready_ns", 0)
+        return [self.row, *(row for row in made or () if (row.coro, row.site) in self.made)]
+
+    def most(self) -> tuple[str, str]:
+        """The coroutine of the user among those made that made the crowd late the most."""
+        for delay in self.row.delayed_by:
+            who = delay.who, delay.site
+            if who in self.made and not is_library(delay.site):
+                return who
+        return "", ""
+
+
+def _made_by(facts: Facts, group: int) -> set[tuple[str, str]]:
+    """The coroutines of the tasks that those of a coroutine made."""
+    owned, ledger, found = facts.model.owners, facts.ledger, set[int]()
+    for task, parent in enumerate(owned.task_parent if len(owned.task_id) <= _MOST else ()):
+        maker = ledger.task_of(owned.task_process[task], parent) if parent >= 0 else -1
+        if maker >= 0 and owned.task_group[maker] == group != owned.task_group[task]:
+            found.add(owned.task_group[task])
+    return {facts.model.coroutine(one) for one in found}
+
+
+def _is_of_long_steps(facts: Facts, crowd: _Crowd) -> bool:
+    """Whether steps that are reported for their length are half of what a crowd runs."""
+    own, rows = _own(facts, crowd.row), crowd.rows(facts)
+    if max(row.running.p99_ns for row in rows) * own < _SHORT_STEP_NS:
         return False
     long = sum(
         step.own_ns
         for step in long_steps(facts)
         if step.own_ns >= _SHORT_STEP_NS * facts.patience
-        and facts.runs(step.slice)[:2] == (row.coro, row.site)
+        and facts.runs(step.slice)[:2] in crowd.all
     )
-    return long * 2 >= row.running.total_ns * own
+    return long * 2 >= sum(row.running.total_ns for row in rows) * own
 
 
 def _calls(facts: Facts) -> Iterator[Finding]:
@@ -142,31 +194,25 @@ def _own(facts: Facts, row: TaskRow) -> float:
 
 def _loop_of(facts: Facts, row: TaskRow) -> int:
     """The loop of a row's first task; -1 unknown."""
+    owned = facts.model.owners
+    return facts.model.lane[owned.task_head[owned.group_head[_group_of(facts, row)]]]
+
+
+def _group_of(facts: Facts, row: TaskRow) -> int:
     owned, coroutine = facts.model.owners, facts.model.coroutine
     wanted = row.coro, row.site
-    group = next(g for g in range(len(owned.group_head)) if coroutine(g) == wanted)
-    return facts.model.lane[owned.task_head[owned.group_head[group]]]
+    return next(g for g in range(len(owned.group_head)) if coroutine(g) == wanted)
 
 
-def _by_itself(delays: Sequence[Delay], crowd: TaskRow) -> int:
-    """What the crowd's steps took of a delay, with the loop's own work for it."""
-    return sum(
-        delay.ns
-        for delay in delays
-        if delay.kind in ("loop", "gc")
-        or (delay.who, delay.site) == (crowd.coro, crowd.site)
-        or (delay.kind == "callback" and is_library(delay.site))
-    )
-
-
-def _is_late(facts: Facts, row: TaskRow, crowd: TaskRow) -> bool:
+def _is_late(facts: Facts, row: TaskRow, crowd: _Crowd) -> bool:
     return (
         row.ready.max_ns * _own(facts, row) >= _LATE_NS
-        and _by_itself(row.delayed_by, crowd) * 2 >= row.ready.total_ns
+        and crowd.own_part(row.delayed_by) * 2 >= row.ready.total_ns
     )
 
 
-def _finding(facts: Facts, row: TaskRow, late: list[TaskRow]) -> Finding:
+def _finding(facts: Facts, crowd: _Crowd, late: list[TaskRow]) -> Finding:
+    row, rows, made = crowd.row, crowd.rows(facts), crowd.most()
     model, ready = facts.model, row.ready
     worst = row.worst
     assert worst is not None
@@ -175,10 +221,12 @@ def _finding(facts: Facts, row: TaskRow, late: list[TaskRow]) -> Finding:
     until = worst.start_ns + worst.ns
     where = sampled(*hot(facts.hot_places, facts.stacks(tid, [(worst.start_ns, until)])))
     nouns = model.nouns_on(loop)
+    with_them = f", with {code(*made)} that they make," if made[0] else ""
     text = (
         f"{nouns.loop.capitalize()} overloaded: {plural(row.count, nouns.task)} of "
-        f"{code(row.coro, row.site)} have work for "
-        f"{duration(row.running.total_ns)} in {row.steps:,} steps and wait for each other "
+        f"{code(row.coro, row.site)}{with_them} have work for "
+        f"{duration(sum(one.running.total_ns for one in rows))} in "
+        f"{sum(one.steps for one in rows):,} steps and wait for each other "
         f"to run: one wait in ten takes {duration(ready.p90_ns)} or more, the longest "
         f"{duration(ready.max_ns)} ({at(facts, worst.start_ns)})"
     )
@@ -191,7 +239,7 @@ def _finding(facts: Facts, row: TaskRow, late: list[TaskRow]) -> Finding:
         )
     text += ". Start fewer at a time (a semaphore, a bounded queue), or do less in each step."
     evidence = Evidence(
-        worst.start_ns, worst.ns, worst.name, worst.task, site=row.site,
+        worst.start_ns, worst.ns, worst.name, worst.task, site=made[1] or row.site,
         pid=model.pid(model.loops[loop].process) if loop >= 0 else 0,
     )  # fmt: skip
     return Finding("loop overloaded", ready.total_ns, text, evidence)

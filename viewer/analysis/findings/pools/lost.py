@@ -78,7 +78,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         are_gone = all(waits.ends_ns(who) < worst.end_ns - VAIN_NS for who in had)
         now = mostly(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
         did = ", and ended" if are_gone else f", {now.text}" if now.most >= _CLEAR else ""
-        text += f"; {users(facts.model, had)} had one last{did}"
+        used = takers.used_at(facts, vain, had) if not last_ns else ""
+        text += f"; {users(facts.model, had)} had one last{place_in(used)}{did}"
     elif have:
         did = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in sorted(have)])
         verb = "has" if len(have) == 1 else "have"

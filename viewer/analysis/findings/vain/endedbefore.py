@@ -1,7 +1,8 @@
 """Who had ended before a wait in vain, though its work was what the wait is for."""
 
+from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
+from viewer.analysis.findings.basis.waits import GETS, PUTS, LongWaits, Wait, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import stack_of
@@ -9,6 +10,7 @@ from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 _LONG_NS = 500_000_000
+_SOON = 10  # a tenth of a wait
 _LOOKED = 100  # states of a thread in which its function is looked for
 _MOST = 1_000  # threads
 _PLAIN = "<locals>"
@@ -16,7 +18,7 @@ _PLAIN = "<locals>"
 
 def ended_before(facts: Facts, wait: Wait) -> str:
     """`; `worker`, which it created, had ended long before`; "" where that is unknown."""
-    return _getters(facts, wait) or _worker(facts, wait)
+    return _getters(facts, wait) or _worker(facts, wait) or _receivers(facts, wait)
 
 
 def _getters(facts: Facts, wait: Wait) -> str:
@@ -34,6 +36,23 @@ def _getters(facts: Facts, wait: Wait) -> str:
     if not found:
         return ""
     return f"; {users(facts.model, found)}, created by it, had ended long before"
+
+
+def _receivers(facts: Facts, wait: Wait) -> str:
+    """`; `pump`, which had got what it sent, was cancelled (at 1.20 s)`: all who waited for
+    items of whoever waits for room now, if they had ended as its wait began."""
+    if wait.name not in PUTS:
+        return ""
+    waits = LongWaits.of(facts)
+    found = {one.who for one in waits.all if one.name in GETS and one.ender == wait.who}
+    ends_ns = [waits.ends_ns(who) for who in found]
+    if not ends_ns or max(ends_ns) > wait.start_ns + wait.ns // _SOON:
+        return ""
+    hows = {facts.ledger.how_it_ended(which) for kind, which in found if kind == "task"}
+    verb = "was" if len(found) == 1 else "were"
+    how = f"{verb} cancelled" if hows == {s.CANCELLED} else "had ended"
+    when = at(facts, max(ends_ns))
+    return f"; {users(facts.model, found)}, which had got what it sent, {how} ({when})"
 
 
 def _worker(facts: Facts, wait: Wait) -> str:
