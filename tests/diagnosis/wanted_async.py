@@ -86,7 +86,6 @@ ASYNC: dict[str, Wanted] = {
     "r09_wait_for_first_of_many": Wanted(
         "loop overloaded|loop blocked|task never yields",
         ("collect|main",),
-        missed="no step is long, and the ticker loses less than half a second",
     ),
     "r10_mail_from_coroutine": Wanted("loop blocked", ("recv", "sign_up|send_welcome")),
     "r11_permits_over_threads": Wanted("pool exhausted", ("2 permits", "draw|render_pdf")),

@@ -123,7 +123,6 @@ SYNC: dict[str, Wanted] = {
     "q08_select_without_time_out": Wanted(
         "busy loop",
         ("MainThread", "run_poll_loop"),
-        missed="calls below 20 us are not recorded",
     ),
     "q09_put_under_the_consumers_lock": Wanted(
         "deadlock",

@@ -32,6 +32,7 @@ from viewer.analysis.findings.locks.parties import slow_party
 from viewer.analysis.findings.locks.permits import permits_between_processes
 from viewer.analysis.findings.locks.polled import polled_lock
 from viewer.analysis.findings.loops.asleep import sleeping_loop
+from viewer.analysis.findings.loops.busytasks import busy_with_one
 from viewer.analysis.findings.loops.crowds import loop_overloaded
 from viewer.analysis.findings.loops.interrupted import interrupted_loop
 from viewer.analysis.findings.loops.loops import loop_findings
@@ -132,6 +133,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     loop_findings,  # loop blocked, task never yields, blocking call on the loop thread
     interrupted_loop,  # loop blocked
     loop_overloaded,
+    busy_with_one,  # loop overloaded
     blocked_reactor,  # loop blocked
     sleeping_loop,  # missed wake-up
     lock_convoy,

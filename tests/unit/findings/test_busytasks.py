@@ -1,0 +1,69 @@
+"""Loops that one task keeps busy with many short steps."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+COLLECT, TICKER = "/app/get.py:30 collect", "/app/get.py:12 ticker"
+
+
+def collected(steps=200, step_ns=8 * MS, tasks=1, rest_ns=MS, waits_ns=7 * MS):
+    """`collect` computes again and again; after each step a `ticker` runs, which was ready
+    for so long."""
+    trace = TraceBuilder(argv="get.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    busy = [loop.task("collect", site=COLLECT) for _ in range(tasks)]
+    ticker = loop.task("ticker", site=TICKER).ready(0).running(0)
+    ticker.awaits(1, "sleep", site=TICKER)
+    loop.step(ticker, 0, 1)
+    for n, task in enumerate(busy):
+        task.ready(2 + n)
+    at = MS
+    for n in range(steps):
+        task = busy[n % tasks]
+        task.running(at)
+        loop.step(task, at, at + step_ns)
+        task.awaits(at + step_ns, "wait", site=COLLECT)
+        ticker.ready(at + step_ns - waits_ns, waker="timer").running(at + step_ns)
+        loop.step(ticker, at + step_ns, at + step_ns + MS // 10)
+        ticker.awaits(at + step_ns + MS // 10, "sleep", site=TICKER)
+        at += step_ns + rest_ns
+        task.ready(at - MS // 10, waker="io")
+    for task in busy:
+        task.running(at).done(at + 1)
+        loop.step(task, at, at + 1)
+        at += 2
+    ticker.ready(at).running(at).done(at + 1)
+    loop.step(ticker, at, at + 1)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_one_task_keeps_the_loop_busy(tmp_path):
+    (found,) = find_in(tmp_path, collected())
+    assert found.finding == "loop overloaded"
+    assert found.text == (
+        "Event loop overloaded: `collect` (get.py:30) runs 201 steps, which take 89 % of "
+        "1.80 s (at 2 ns), though nine in ten take 8.00 ms or less. `ticker` (get.py:12) "
+        "waits for it 202 times, 1.40 s in all. Do less in each step (not again for all that "
+        "still waits, as `asyncio.wait` in a loop does), or compute in a thread or process."
+    )
+    assert found.evidence.site == COLLECT
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"steps": 120}, id="less than a second"),
+        pytest.param({"rest_ns": 7 * MS}, id="the loop has time"),
+        pytest.param({"waits_ns": 2 * MS}, id="others are hardly late"),
+        pytest.param(
+            {"steps": 1_000, "step_ns": 2 * MS, "waits_ns": MS}, id="it yields often"
+        ),
+        pytest.param({"tasks": 4}, id="several tasks"),
+    ],
+)
+def test_tasks_that_are_no_fault(tmp_path, story):
+    assert "loop overloaded" not in kinds(tmp_path, collected(**story))
