@@ -81,7 +81,6 @@ ASYNC: dict[str, Wanted] = {
         "busy loop",
         ("follow",),
         ("websockets",),
-        missed="attempts to connect are not told from use",
     ),
     "r09_wait_for_first_of_many": Wanted(
         "loop overloaded|loop blocked|task never yields",

@@ -56,6 +56,7 @@ from viewer.analysis.findings.outside.laggards import late_answers
 from viewer.analysis.findings.outside.onlysender import stands_at_one_client
 from viewer.analysis.findings.outside.outside import outside_findings
 from viewer.analysis.findings.outside.polledpipes import polled_pipes
+from viewer.analysis.findings.outside.reconnecting import connects_at_once
 from viewer.analysis.findings.outside.reconnects import new_connections
 from viewer.analysis.findings.outside.retried import retried_transaction
 from viewer.analysis.findings.outside.retries import long_retries
@@ -228,6 +229,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     late_answers,  # slow answer
     in_rounds,  # slow answer
     long_retries,  # retries
+    connects_at_once,  # busy loop
     new_connections,
     last_child,  # slow answer, uneven workers
     slow_reader_of_several,  # slow client

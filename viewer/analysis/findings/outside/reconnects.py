@@ -12,6 +12,7 @@ from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.outside.reconnecting import about
 from viewer.analysis.findings.outside.retries import pauses
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import mentioned, stack_of
@@ -194,4 +195,4 @@ def _finding(facts: Facts, site: str, line: _Line, lost: int, late: int) -> Find
         "threads (`pool_maxsize`, `pool_size`)."
     )
     evidence = facts.evidence(line.whos[worst], line.starts[worst], line.costs[worst], site)
-    return Finding("new connections", lost, f"{text}.", evidence, step)
+    return Finding("new connections", lost, f"{text}.", evidence, step, about=about(site))
