@@ -156,6 +156,7 @@ def task_rows(model: Model, by: By) -> Rows[TaskRow]:
     measures = {
         "ready_ns": ready.total,
         "ready_p99_ns": ready.p99,
+        "running_ns": running.total,
         "turns": [*map(max, ready.count, awaiting.count)],
     }
     return Rows(sorted(range(rows), key=place.__getitem__), make, measures)

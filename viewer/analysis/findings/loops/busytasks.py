@@ -25,8 +25,8 @@ def busy_with_one(facts: Facts) -> Iterator[Finding]:
     """One task computes in very many short steps."""
     rows = [
         row
-        for row in facts.tasks.at_least("turns", _STEPS)
-        if row.count == 1 and row.running.total_ns >= _BUSY_NS * facts.patience
+        for row in facts.tasks.at_least("running_ns", _BUSY_NS * facts.patience)
+        if row.count == 1 and row.steps >= _STEPS
     ]
     for row in rows:
         if row.running.p90_ns >= _SHORT_NS or is_library(row.site):
