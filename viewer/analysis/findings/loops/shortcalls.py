@@ -40,9 +40,11 @@ def short_calls(facts: Facts) -> Iterator[Finding]:
     calls = stack_calls(model) if facts.samples else []
     if not any(calls):
         return
-    for row in facts.threads:
-        samples = facts.samples.get(row.tid, [])
-        if spun_ns(row) < _SPINS_NS or len(samples) < _SAMPLES or row.threads > 1:
+    sampled = {tid for tid, samples in facts.samples.items() if len(samples) >= _SAMPLES}
+    numbers = [n for n in facts.threads.numbers if model.threads[n].tid in sampled]
+    for row in facts.threads.with_numbers(numbers):
+        samples = facts.samples[row.tid]
+        if spun_ns(row) < _SPINS_NS or row.threads > 1:
             continue
         asked = Counter((calls[stack], _line(facts, stack)) for _, stack in samples)
         (call, site), count = asked.most_common(1)[0]
