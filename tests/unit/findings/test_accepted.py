@@ -6,6 +6,8 @@ from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
 from tracer import schema as s
+from viewer.analysis.findings import Evidence, Finding
+from viewer.analysis.findings.basis.order import in_order
 
 REPORT = "/app/web.py:9 report"
 CLIENT = "/app/web.py:16 client"
@@ -78,6 +80,42 @@ def test_workers_that_compute(tmp_path):
     assert "of that time preempted by the kernel" in found.text
     assert "computing in `total` (web.py:4, 100 % of 11 CPU samples)" in found.text
     assert found.text.endswith("Serve with more workers or threads, or make `total` shorter.")
+
+
+def test_a_client_that_says_nothing_comes_first(tmp_path):
+    """A line in library code alone is none to make shorter."""
+    trace = TraceBuilder(argv="web.py", signals=SIGNALS)
+    lib = "/usr/lib/python3.13"
+    reads = f"{lib}/socket.py:719 SocketIO.readinto"
+    accepts = (
+        f"{lib}/selectors.py:398 select\n{lib}/socketserver.py:235 BaseServer.serve_forever"
+    )
+    stack = (
+        f"{reads}\n{lib}/http/server.py:410 BaseHTTPRequestHandler.handle_one_request\n"
+        f"{lib}/socketserver.py:235 BaseServer.serve_forever"
+    )
+    server = trace.thread("http").native(0)
+    server.io(MS, "select.select", site=accepts.split("\n")[0], stack=accepts)
+    server.native(100 * MS).io(101 * MS, "socket.recv_into", site=reads, stack=stack)
+    server.native(1_300 * MS)
+    for n in range(3):
+        trace.instant(
+            server.track, (1_301 + n) * MS, s.ACCEPTED_LATE, s.CAT_THREAD,
+            since_ns=trace.start_ns + 110 * MS, port=8000,
+        )  # fmt: skip
+    server.end(1_310 * MS)
+    first, second = find_in(tmp_path, trace.ended(1_311 * MS))
+    assert (first.finding, second.finding) == ("slow client", "pool exhausted")
+    assert second.text.endswith("Serve with more workers or threads.")
+
+
+def test_a_slow_client_is_why_a_server_has_no_time():
+    """Also where both are told of one line; who has a pool's slots is told there itself."""
+    evidence = Evidence(0, MS, "worker-0", site=REPORT)
+    pool = Finding("pool exhausted", 3_000 * MS, "", evidence, behind=REPORT)
+    client = Finding("slow client", 1_200 * MS, "", evidence)
+    assert in_order([pool, client]) == [client, pool]
+    assert in_order([pool, client._replace(finding="lock convoy")])[0] == pool
 
 
 def workers_that_lock(late_ns, name="worker-1"):

@@ -22,6 +22,7 @@ _IS_CAUSE = "slow consumer"
 _ALL_TAKEN = "thread-pool starvation"
 _TAKE_THEM = ("pool exhausted", "lock convoy")
 _SLOTS = ("pool exhausted",)
+_CLIENT = "slow client"  # keeps the workers of a server from who has connected since
 # Jobs that wait for a worker behind a circle of which these workers are, a loop and finalisers
 # that stand in one; a lock of which only the waiter is known; and what two rules find of the
 # same threads.
@@ -75,7 +76,8 @@ def _led_to(cause: Finding, finding: Finding) -> bool:
     """Whether those who made others wait mostly waited at the line of the cause."""
     if cause.finding == _ALL_TAKEN and cause.behind == finding.behind:
         return False  # these wait for the same: no cause, but a pool that is told twice
-    if cause.evidence.site == finding.evidence.site and finding.finding in _SLOTS:
+    is_same = cause.evidence.site == finding.evidence.site and cause.finding != _CLIENT
+    if is_same and finding.finding in _SLOTS:
         return False  # it tells of those who have the slots, at this line, itself
     return (
         (cause.evidence.site == finding.behind != "" or _have_its_workers(cause, finding))

@@ -96,7 +96,8 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
         site = did.site or _computes_at(facts, late)
         if not site or _is_told(facts, late):
             continue
-        function = code(place_of(site).function)
+        shown = "" if is_library(site) else site  # else whoever is read from tells it
+        shorter = f", or make {code(place_of(site).function)} shorter" if shown else ""
         threads = len(connections.threads[port])
         who = (
             f"the {threads} workers that accept there, one request at a time each, were"
@@ -107,10 +108,9 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
         text = (
             f"Pool exhausted: connections to port {port} waited until somebody accepted them: "
             f"{plural(len(late), 'connection')}, {in_total(facts, lost, ns, worst.since_ns)}. "
-            f"Meanwhile {who} busy: {did.text}. Serve with more workers or threads, or make "
-            f"{function} shorter."
+            f"Meanwhile {who} busy: {did.text}. Serve with more workers or threads{shorter}."
         )
-        evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, site)
+        evidence = facts.evidence(("thread", worst.thread), worst.since_ns, ns, shown)
         behind = _locked_at(facts, late) or did.behind
         workers = {facts.model.thread_process[one.thread] for one in late}
         yield Finding(
