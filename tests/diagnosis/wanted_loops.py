@@ -40,7 +40,9 @@ LOOPS: dict[str, Wanted] = {
         "wait in vain", ("main", "listen", "task_status.started", "Event"), ("trio",)
     ),
     "ab02_thread_not_abandoned": Wanted(
-        "wait in vain", ("3 tasks `fetch`", "query", "cancel scope", "abandon"), ("trio",)
+        "wait in vain",
+        (r"3 trio tasks `\S*fetch`", "query", "cancel scope", "abandon"),
+        ("trio",),
     ),
     "ab03_limiter_lock_over_sleep": Wanted(
         "lock held across await", (r"ab03\w+.py:19", "sleep")
