@@ -41,12 +41,13 @@ def busy_with_one(facts: Facts) -> Iterator[Finding]:
             yield _finding(facts, row, late, *busy)
 
 
+def _behind(other: TaskRow, busy: TaskRow) -> int:
+    is_its = (busy.coro, busy.site)
+    return sum(d.ns for d in other.delayed_by if (d.who, d.site) == is_its)
+
+
 def _is_late(other: TaskRow, busy: TaskRow) -> bool:
-    behind = sum(
-        delay.ns
-        for delay in other.delayed_by
-        if (delay.who, delay.site) == (busy.coro, busy.site)
-    )
+    behind = _behind(other, busy)
     is_most = behind * 2 >= other.ready.total_ns and behind >= _LATE_NS
     return is_most and other.ready.total_ns >= other.ready.count * _EACH_NS
 
@@ -77,7 +78,8 @@ def _finding(
     where = sampled(*hot(facts.hot_places, stacks), most=1)
     most = max(late, key=lambda other: other.ready.total_ns)
     nouns = model.nouns_for([task])
-    lost = sum(other.ready.total_ns for other in late)
+    every = facts.tasks.at_least("ready_ns", _LATE_NS)
+    lost = sum(_behind(other, row) for other in every if other is not row)
     text = (
         f"{nouns.loop.capitalize()} overloaded: {code(row.coro, row.site)} runs "
         f"{row.steps:,} steps, which take {share(row.running.total_ns, life_ns)} of "
