@@ -191,3 +191,37 @@ def test_calls_of_the_loop_itself(tmp_path):
 )
 def test_few_calls(tmp_path, story):
     assert kinds(tmp_path, handed(**story)) == []
+
+
+def crowds(tasks, rounds):
+    """Again and again all are ready at once, for a millisecond each, before the ticker."""
+    trace = TraceBuilder(argv="crowd.py", signals=SIGNALS)
+    thread, at = trace.thread("MainThread").running(0), 2
+    loop = trace.loop(thread)
+    ticker = loop.task("tick", site="/app/crowd.py:20 tick")
+    clients = [loop.task("client", site="/app/crowd.py:5 client") for _ in range(tasks)]
+    for task in (ticker, *clients):
+        task.ready(0).running(at).awaits(at + 1, "sleep", site="/app/crowd.py:6 client")
+        loop.step(task, at, at + 1)
+        at += 1
+    for _ in range(rounds):
+        at += 20 * MS
+        for task in (*clients, ticker):
+            task.ready(at, waker="timer")
+        for client in clients:
+            client.running(at).awaits(at + MS, "sleep", site="/app/crowd.py:6 client")
+            loop.step(client, at, at + MS)
+            at += MS
+        ticker.running(at).awaits(at + 1, "sleep", site="/app/crowd.py:21 tick")
+        loop.step(ticker, at, at + 1)
+        at += 1
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "rounds", "found"), [(60, 10, ["loop overloaded"]), (40, 20, [])]
+)
+def test_others_that_are_late_again_and_again(tmp_path, tasks, rounds, found):
+    """Never for 100 ms; for 60 ms each time that is told, for 40 ms it is not."""
+    assert kinds(tmp_path, crowds(tasks, rounds)) == found

@@ -20,10 +20,11 @@ _MS = 1_000_000
 # batch, unless one wait in ten takes half a second: whoever sent such a task notices.
 _CROWD_NS = 10_000 * _MS
 _NOTICED_NS = 500 * _MS
-# Others are delayed by it when that cost them half a second in all, 100 ms at a time. What
-# the kernel took from the loop's thread meanwhile does not count.
+# Others are delayed by it when that cost them half a second in all, 100 ms at a time, or 50 ms
+# in one wait of ten. What the kernel took from the loop's thread meanwhile does not count.
 _OTHERS_NS = 500 * _MS
 _LATE_NS = 100 * _MS
+_OFTEN_NS = 50 * _MS
 _MOST = 50_000  # of more tasks it is not searched who made them
 _MANY = 100  # calls of one callback
 _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length, if they are most of it
@@ -205,10 +206,10 @@ def _group_of(facts: Facts, row: TaskRow) -> int:
 
 
 def _is_late(facts: Facts, row: TaskRow, crowd: _Crowd) -> bool:
+    own = _own(facts, row)
     return (
-        row.ready.max_ns * _own(facts, row) >= _LATE_NS
-        and crowd.own_part(row.delayed_by) * 2 >= row.ready.total_ns
-    )
+        row.ready.max_ns * own >= _LATE_NS or row.ready.p90_ns * own >= _OFTEN_NS
+    ) and crowd.own_part(row.delayed_by) * 2 >= row.ready.total_ns
 
 
 def _finding(facts: Facts, crowd: _Crowd, late: list[TaskRow]) -> Finding:

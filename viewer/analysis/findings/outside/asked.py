@@ -98,12 +98,15 @@ def _runs(facts: Facts, reads: set[tuple[int, int]]) -> dict[int, list[_Run]]:
     asking, threads = {thread for thread, _ in reads}, range(len(facts.model.threads))
     is_asking = memoryview(bytes(thread in asking for thread in threads))
     every = facts.rows_of((IO, SLEEP, IDLE_WAIT), 0)
-    running = dict[int, _Run | None]()
+    running, sites = dict[int, _Run | None](), dict[int, str]()
     for row in facts.model.trace.engine.pick(every, table.who, is_asking)[:_MOST]:
         thread, call = table.who[row], table.row[row]
-        site = facts.call(call)[1] if table.state[row] & STATE_MASK == IO else ""
+        if table.state[row] & STATE_MASK != IO:
+            running[thread] = None
+            continue
+        site = sites.get(call) or sites.setdefault(call, facts.call(call)[1])
         run = running.get(thread)
-        if run and site not in run.sites and (not site or len(run.rows) >= _SETTLED):
+        if run and site not in run.sites and len(run.rows) >= _SETTLED:
             run = running[thread] = None
         if (thread, call) not in reads:
             continue
