@@ -53,6 +53,11 @@ def test_a_loop_that_only_sleepers_wait_for(tmp_path):
     assert found.severity_ns == 2 * 550 * MS
 
 
+def test_sleepers_at_one_line_tell_of_each_other(tmp_path):
+    (found,) = find_in(tmp_path, blocked(beats=3, before=1))
+    assert "up to 3 overdue tasks waited behind it, 1.65 s summed" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [

@@ -1,6 +1,7 @@
 """What a blocked loop costs those who are not ready: they sleep on, or keep what they have."""
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable
 
 from tracer import schema as s
@@ -12,11 +13,12 @@ from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, SELECT
 _MS = 1_000_000
 # The loop looks at its timers as soon as the step is over, and wakes whoever is due. When that
 # was, the trace does not say: what counts is how much longer a task slept than it mostly does
-# at that line.
+# at that line, or those with it where it slept there for the first time.
 _THEN_NS = 5 * _MS
 _LATE_NS = 10 * _MS
 _SOON_NS = 1_000 * _MS  # a connection that is accepted later waited for other steps, too
 _KNOWN = 2  # other sleeps that tell how long it mostly sleeps, …
+_KNOWN_OF_ALL = 3
 _NEAR = 60  # … among so many of its states before and after
 _CROWD = 2_000  # slices looked at after one step
 _STEP_NS = 20 * _MS  # of steps that block a loop
@@ -33,14 +35,24 @@ def overdue(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
     model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
     low = bisect_left(slices.start_ns, max(start_ns, end_ns - _THEN_NS))
     high = bisect_left(slices.start_ns, end_ns + _THEN_NS, low)
-    late: dict[int, int] = {}
+    slept = dict[int, int]()  # by task the sleep from which it was woken
     for i in range(low, min(high, low + _CROWD)):
-        if owned.kind[i] != READY or model.lane[i] != lane or owned.owner[i] in late:
-            continue
-        ns = _late_ns(facts, i, start_ns, end_ns)
-        if ns >= _LATE_NS:
-            late[owned.owner[i]] = ns
-    return Behind(sum(late.values()), len(late), "overdue")
+        if owned.kind[i] == READY and model.lane[i] == lane and owned.owner[i] not in slept:
+            slept[owned.owner[i]] = _sleep_before(facts, i)
+    mostly = {task: _mostly(facts, sleep) for task, sleep in slept.items() if sleep >= 0}
+    alike = defaultdict[tuple[str, str], list[int]](list)
+    for task, known in mostly.items():
+        alike[facts.awaited(slept[task])] += known
+    late = list[int]()
+    for task, known in mostly.items():
+        sleep = slept[task]
+        is_own, all_known = len(known) >= _KNOWN, alike[facts.awaited(sleep)]
+        if is_own or len(all_known) >= _KNOWN_OF_ALL:
+            known = known if is_own else all_known
+            due_ns = slices.start_ns[sleep] + sorted(known)[(len(known) - 1) // 2]
+            ns = min(slices.end_ns[sleep], end_ns) - max(due_ns, start_ns)
+            late += [ns] if ns >= _LATE_NS else []
+    return Behind(sum(late), len(late), "overdue")
 
 
 def arrived(facts: Facts, lane: int, end_ns: int) -> int:
@@ -90,24 +102,31 @@ def asked(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:
     return Behind(sum(met), len(met), ASKED)
 
 
-def _late_ns(facts: Facts, ready: int, start_ns: int, end_ns: int) -> int:
+def _sleep_before(facts: Facts, ready: int) -> int:
+    """The sleep from which a task was woken; -1 where it was none."""
     rows, slices = facts.ledger.rows_of_tasks, facts.model.trace.slices
     task = facts.model.owners.owner[ready]
     low, high = rows.offset[task], rows.offset[task + 1]
     at = bisect_left(rows.start_ns, slices.start_ns[ready], low, high) - 1
     sleep = rows.row[at] if at >= low else -1
-    if sleep < 0 or not _is_sleep(facts, sleep):
-        return 0
-    where = facts.awaited(sleep)
-    known = [
+    return sleep if sleep >= 0 and _is_sleep(facts, sleep) else -1
+
+
+def _mostly(facts: Facts, sleep: int) -> list[int]:
+    """How long the task's other sleeps at that line were, before and after."""
+    rows, slices, where = (
+        facts.ledger.rows_of_tasks,
+        facts.model.trace.slices,
+        facts.awaited(sleep),
+    )
+    task = facts.model.owners.owner[sleep]
+    low, high = rows.offset[task], rows.offset[task + 1]
+    at = bisect_left(rows.start_ns, slices.start_ns[sleep], low, high)
+    return [
         slices.end_ns[row] - slices.start_ns[row]
         for row in rows.row[max(low, at - _NEAR) : min(high, at + _NEAR)]
         if row != sleep and _is_sleep(facts, row) and facts.awaited(row) == where
     ]
-    if len(known) < _KNOWN:
-        return 0
-    due_ns = slices.start_ns[sleep] + sorted(known)[(len(known) - 1) // 2]
-    return min(slices.end_ns[sleep], end_ns) - max(due_ns, start_ns)
 
 
 def _is_sleep(facts: Facts, row: int) -> bool:
