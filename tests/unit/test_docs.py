@@ -41,7 +41,7 @@ def test_links(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
-NOTES = [PROJECT / "tracer" / "NOTES.md", PROJECT / "viewer" / "NOTES.md"]
+NOTES = [*(PROJECT / "tracer").rglob("NOTES.md"), *(PROJECT / "viewer").rglob("NOTES.md")]
 
 
 @pytest.mark.parametrize(
