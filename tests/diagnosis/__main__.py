@@ -1,7 +1,7 @@
 """`python -m tests.diagnosis DIRECTORY [CASE…]`: the scoreboard. Traces that the directory has
 already are not recorded again."""
 
-import sys
+import argparse
 from pathlib import Path
 
 from tests.diagnosis.board import judge, missing, names, record
@@ -11,7 +11,7 @@ from tests.support.servers import NotInstalled
 def main(directory: Path, wanted: list[str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     right = healthy = 0
-    chosen = [name for name in names() if not wanted or name in wanted]
+    chosen = wanted or names()
     for name in chosen:
         if needed := missing(name):
             print(f"{name}: skipped, needs {needed}")
@@ -33,4 +33,10 @@ def main(directory: Path, wanted: list[str]) -> None:
     print(f"{right} of {len(chosen)} right, {healthy} of them healthy")
 
 
-main(Path(sys.argv[1]), sys.argv[2:])
+parser = argparse.ArgumentParser(prog="python -m tests.diagnosis", description=__doc__)
+parser.add_argument("directory", type=Path)
+parser.add_argument("case", nargs="*", help="all, if none is named")
+options = parser.parse_args()
+if unknown := set(options.case) - set(names()):
+    parser.error(f"no case is named {', '.join(sorted(unknown))}")
+main(options.directory, options.case)
