@@ -62,7 +62,18 @@ ORDER = "/app/orders.py:8 create_order"
 LOST = "/lib/uvicorn/protocols/http/httptools_impl.py:126 HttpToolsProtocol.connection_lost"
 
 
-def posted(what="body (uvicorn)", ns=600 * MS, stack=LOST, quick=False, client=False):
+STREAMS = "/lib/starlette/responses.py:249 StreamingResponse.listen_for_disconnect"
+BEHIND = "/lib/starlette/middleware/base.py:120 call_next.<locals>.receive_or_disconnect"
+
+
+def posted(
+    what="body (uvicorn)",
+    ns=600 * MS,
+    stack=LOST,
+    quick=False,
+    client=False,
+    caller="/app/orders.py:4 serve",
+):
     """A handler waits for the body of a request until its client leaves. `client`: that is a
     task of the same program, which gives up."""
     trace = TraceBuilder(argv="orders.py", signals=SIGNALS)
@@ -72,7 +83,7 @@ def posted(what="body (uvicorn)", ns=600 * MS, stack=LOST, quick=False, client=F
         post = loop.task("post", site="/app/orders.py:20 post").ready(0).running(1)
         post.awaits(2, "response (httpcore)", site="/app/orders.py:21 post")
     task = loop.task("create_order", site="/app/orders.py:5 create_order").ready(3).running(4)
-    task.awaits(5, what, site=ORDER)
+    task.awaits(5, what, site=ORDER, stack=f"{ORDER}\n{caller}")
     if client:
         post.ready(ns, waker="timer", via="Timeout._on_timeout").running(ns + 1)
         post.done(ns + 2, s.CANCELLED)
@@ -98,6 +109,10 @@ def test_a_body_that_was_read_before(tmp_path):
     assert (found.severity_ns, found.evidence.site) == (600 * MS, ORDER)
 
 
+def test_a_middleware_may_be_between(tmp_path):
+    assert kinds(tmp_path, posted(caller=BEHIND)) == ["wait in vain"]
+
+
 def test_the_server_comes_before_its_client(tmp_path):
     told = [one.text for one in find_in(tmp_path, posted(ns=1_200 * MS, client=True))]
     assert ["create_order" in text for text in told] == [True, False]
@@ -109,6 +124,7 @@ def test_the_server_comes_before_its_client(tmp_path):
         pytest.param({"ns": 480 * MS}, id="the client left soon"),
         pytest.param({"stack": "/app/x.py:1 feed_data"}, id="it came in the end"),
         pytest.param({"quick": True}, id="another one came"),
+        pytest.param({"caller": STREAMS}, id="a stream that watches for its client's end"),
         pytest.param({"what": "message (uvicorn)"}, id="a websocket whose client leaves"),
     ],
 )

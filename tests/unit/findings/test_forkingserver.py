@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.family import Family
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 LIB = "/usr/lib/python3.13"
 COLLECTS = (
@@ -14,8 +15,9 @@ COLLECTS = (
 CONVERT, ASK = "/app/web.py:16 convert", "/app/web.py:27 ask"
 
 
-def served(each_ns=400 * MS, rounds=3, stack=COLLECTS, next_ns=MS):
-    """Two children at a time, each for `each_ns`; two more follow when these have ended."""
+def served(each_ns=400 * MS, rounds=3, stack=COLLECTS, next_ns=MS, late=False):
+    """Two children at a time, each for `each_ns`; two more follow when these have ended.
+    `late`: connections from outside waited meanwhile."""
     family = Family("web.py", pid=100, signals=SIGNALS)
     first = family.first
     first.thread("MainThread", 100).native(0)
@@ -32,6 +34,11 @@ def served(each_ns=400 * MS, rounds=3, stack=COLLECTS, next_ns=MS):
         server.io(at, "os.waitpid", site=stack.split("\n")[0], stack=stack)
         at += each_ns
         server.native(at)
+        if late:
+            first.instant(
+                server.track, at, s.ACCEPTED_LATE, s.CAT_THREAD,
+                since_ns=first.start_ns + at - each_ns, port=8000,
+            )  # fmt: skip
         at += next_ns
     client.native(at).end(at)
     server.end(at)
@@ -48,6 +55,11 @@ def test_it_waits_for_a_child_before_it_accepts(tmp_path):
         "in `convert` (web.py:16). `client` in `ask` (web.py:27) waited for an answer "
         "meanwhile, up to 1.20 s. Raise `max_children`, or do what is slow elsewhere."
     )
+
+
+def test_connections_that_wait_meanwhile_are_not_told_again(tmp_path):
+    (found,) = find_in(tmp_path, served(rounds=5, late=True)[0])
+    assert "`server` has 2 children, as many as it may have" in found.text
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ _BODY = f"{s.AWAIT_PREFIX}body ("
 _PART_NS = 200 * _MS
 _LEFT_NS = 500 * _MS
 _LEAVES = (".connection_lost", ".eof_received")
+# Who waits to learn that the client has gone asks for the next part of the body, too.
+_WATCHES, _READS = "disconnect", "receive"
 _ANSWERS = ("response", "query", "command", "connect", "DNS")
 
 
@@ -63,7 +65,8 @@ def _unserved_at(facts: Facts, start_ns: int, end_ns: int) -> str:
     slices = facts.model.trace.slices
     for i in awaits_of(facts, _BODY):
         met = min(slices.end_ns[i], end_ns) - max(slices.start_ns[i], start_ns)
-        if met * 10 >= (end_ns - start_ns) * 8 and _client_left(facts, i):
+        is_most = met * 10 >= (end_ns - start_ns) * 8
+        if is_most and _client_left(facts, i) and not _watches(facts, i):
             return facts.awaited(i)[1]
     return ""
 
@@ -73,7 +76,7 @@ def body_never_came(facts: Facts) -> Iterator[Finding]:
     model, slices = facts.model, facts.model.trace.slices
     by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in awaits_of(facts, _BODY):
-        if slices.end_ns[i] - slices.start_ns[i] >= _PART_NS:
+        if slices.end_ns[i] - slices.start_ns[i] >= _PART_NS and not _watches(facts, i):
             what, site = facts.awaited(i)
             by_place[what.removeprefix(s.AWAIT_PREFIX), site].append(i)
     for (what, site), rows in by_place.items():
@@ -93,6 +96,14 @@ def body_never_came(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("task", task), slices.start_ns[worst], ns, site)
         yield Finding("wait in vain", lost, text, evidence)
+
+
+def _watches(facts: Facts, i: int) -> bool:
+    """Whether an await of a body is one for the end of the connection, by its callers."""
+    trace = facts.model.trace
+    frames = str(trace.args(trace.slices.event[i]).get(s.ARG_STACK, "")).split("\n")
+    callers = (place_of(frame).function.rpartition(".")[2] for frame in frames if frame)
+    return any(_WATCHES in name and _READS not in name for name in callers)
 
 
 def _client_left(facts: Facts, i: int) -> bool:

@@ -12,6 +12,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import in_total
+from viewer.analysis.findings.servers.forkingserver import forking_server_full
 from viewer.analysis.findings.servers.oneserver import one_server
 from viewer.analysis.findings.servers.servers import servers_busy
 from viewer.analysis.ledger.circles import Who
@@ -129,10 +130,11 @@ def _locked_at(facts: Facts, late: list[Late]) -> str:
 
 
 def _is_told(facts: Facts, late: list[Late]) -> bool:
-    """Whether clients in the server's own process waited, which says more of them."""
+    """Whether the server waits for one of its children, or clients in its own process waited:
+    both say more of them."""
     model = facts.model
     pids = {model.pid(model.thread_process[one.thread]) for one in late}
-    told = (*one_server(facts), *servers_busy(facts))
+    told = (*one_server(facts), *servers_busy(facts), *forking_server_full(facts))
     return any(finding.evidence.pid in pids for finding in told)
 
 
