@@ -59,21 +59,13 @@ def test_an_answer_that_did_not_come_in_time(tmp_path, what):
 
 
 ORDER = "/app/orders.py:8 create_order"
+STARLETTE = "/app/.venv/lib/python3.13/site-packages/starlette"
+READ = f"{STARLETTE}/requests.py:243 Request.stream\n{STARLETTE}/requests.py:259 Request.body"
+LISTENS = f"{STARLETTE}/responses.py:249 StreamingResponse.listen_for_disconnect"
 LOST = "/lib/uvicorn/protocols/http/httptools_impl.py:126 HttpToolsProtocol.connection_lost"
 
 
-STREAMS = "/lib/starlette/responses.py:249 StreamingResponse.listen_for_disconnect"
-BEHIND = "/lib/starlette/middleware/base.py:120 call_next.<locals>.receive_or_disconnect"
-
-
-def posted(
-    what="body (uvicorn)",
-    ns=600 * MS,
-    stack=LOST,
-    quick=False,
-    client=False,
-    caller="/app/orders.py:4 serve",
-):
+def posted(what="body (uvicorn)", ns=600 * MS, stack=LOST, by=READ, quick=False, client=False):
     """A handler waits for the body of a request until its client leaves. `client`: that is a
     task of the same program, which gives up."""
     trace = TraceBuilder(argv="orders.py", signals=SIGNALS)
@@ -83,14 +75,14 @@ def posted(
         post = loop.task("post", site="/app/orders.py:20 post").ready(0).running(1)
         post.awaits(2, "response (httpcore)", site="/app/orders.py:21 post")
     task = loop.task("create_order", site="/app/orders.py:5 create_order").ready(3).running(4)
-    task.awaits(5, what, site=ORDER, stack=f"{ORDER}\n{caller}")
+    task.awaits(5, what, site=ORDER, stack=f"{by}\n{ORDER}")
     if client:
         post.ready(ns, waker="timer", via="Timeout._on_timeout").running(ns + 1)
         post.done(ns + 2, s.CANCELLED)
     task.ready(ns + 5, waker="io", stack=stack).running(ns + 6).done(ns + 7)
     if quick:
         other = loop.task("create_order", site="/app/orders.py:5 create_order")
-        other.ready(10).running(11).awaits(12, what, site=ORDER)
+        other.ready(10).running(11).awaits(12, what, site=ORDER, stack=f"{by}\n{ORDER}")
         other.ready(300 * MS, waker="io").running(300 * MS + 1).done(300 * MS + 2)
     thread.end(ns + MS)
     return trace.ended(ns + 2 * MS)
@@ -100,17 +92,18 @@ def test_a_body_that_was_read_before(tmp_path):
     (found,) = find_in(tmp_path, posted())
     assert found.finding == "wait in vain"
     assert found.text == (
-        "Waited in vain: `create_order` in `create_order` (orders.py:8) awaited `body "
-        "(uvicorn)` of a request: 1 wait, 600 ms in total, the longest 600 ms (at 5 ns), and "
-        "each ended as the client closed its connection. A body comes once: where a "
-        "middleware has read it, it must hand it on. Else the client sent only a part: give "
-        "the wait a time-out."
+        "Waited in vain: `create_order` in `create_order` (orders.py:8, via `Request.body`) "
+        "awaited `body (uvicorn)` of a request: 1 wait, 600 ms in total, the longest 600 ms "
+        "(at 5 ns), and each ended as the client closed its connection. A body comes once: "
+        "where a middleware has read it, it must hand it on. Else the client sent only a "
+        "part: give the wait a time-out."
     )
     assert (found.severity_ns, found.evidence.site) == (600 * MS, ORDER)
 
 
 def test_a_middleware_may_be_between(tmp_path):
-    assert kinds(tmp_path, posted(caller=BEHIND)) == ["wait in vain"]
+    between = f"{STARLETTE}/middleware/base.py:120 call_next.<locals>.receive_or_disconnect"
+    assert kinds(tmp_path, posted(by=f"{between}\n{READ}")) == ["wait in vain"]
 
 
 def test_the_server_comes_before_its_client(tmp_path):
@@ -124,7 +117,9 @@ def test_the_server_comes_before_its_client(tmp_path):
         pytest.param({"ns": 480 * MS}, id="the client left soon"),
         pytest.param({"stack": "/app/x.py:1 feed_data"}, id="it came in the end"),
         pytest.param({"quick": True}, id="another one came"),
-        pytest.param({"caller": STREAMS}, id="a stream that watches for its client's end"),
+        pytest.param({"by": LISTENS}, id="an answer in parts: it listens for the end"),
+        pytest.param({"by": "/app/orders.py:9 Order.body"}, id="functions of the program"),
+        pytest.param({"what": "body (aiohttp)"}, id="a client reads until the end"),
         pytest.param({"what": "message (uvicorn)"}, id="a websocket whose client leaves"),
     ],
 )

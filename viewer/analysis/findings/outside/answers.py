@@ -11,7 +11,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import GIVEN_UP, LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
-from viewer.trace.sites import place_of
+from viewer.trace.sites import is_library, place_of
 
 _MS = 1_000_000
 # A second in all was lost in waits for an answer, at least half a second each, and none came
@@ -21,13 +21,13 @@ _LOST_NS = 1_000 * _MS
 # A command of redis may be one that waits for a job (BLPOP): then only a time-out tells.
 _MAY_WAIT = "command"
 # Half a second of waits for a request's body, a fifth of a second each, that all ended as the
-# client left.
-_BODY = f"{s.AWAIT_PREFIX}body ("
+# client left. A framework's function for bodies waits there: others wait to hear that the
+# client leaves, as each answer in parts does.
+_BODY = f"{s.AWAIT_PREFIX}body (uvicorn)"
 _PART_NS = 200 * _MS
 _LEFT_NS = 500 * _MS
 _LEAVES = (".connection_lost", ".eof_received")
-# Who waits to learn that the client has gone asks for the next part of the body, too.
-_WATCHES, _READS = "disconnect", "receive"
+_READ_BODIES = (".stream", ".body", ".read_body")  # of Starlette, of Django
 _ANSWERS = ("response", "query", "command", "connect", "DNS")
 
 
@@ -66,7 +66,7 @@ def _unserved_at(facts: Facts, start_ns: int, end_ns: int) -> str:
     for i in awaits_of(facts, _BODY):
         met = min(slices.end_ns[i], end_ns) - max(slices.start_ns[i], start_ns)
         is_most = met * 10 >= (end_ns - start_ns) * 8
-        if is_most and _client_left(facts, i) and not _watches(facts, i):
+        if is_most and _reads_body(facts, i) and _client_left(facts, i):
             return facts.awaited(i)[1]
     return ""
 
@@ -76,7 +76,7 @@ def body_never_came(facts: Facts) -> Iterator[Finding]:
     model, slices = facts.model, facts.model.trace.slices
     by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in awaits_of(facts, _BODY):
-        if slices.end_ns[i] - slices.start_ns[i] >= _PART_NS and not _watches(facts, i):
+        if slices.end_ns[i] - slices.start_ns[i] >= _PART_NS and _reads_body(facts, i):
             what, site = facts.awaited(i)
             by_place[what.removeprefix(s.AWAIT_PREFIX), site].append(i)
     for (what, site), rows in by_place.items():
@@ -98,12 +98,14 @@ def body_never_came(facts: Facts) -> Iterator[Finding]:
         yield Finding("wait in vain", lost, text, evidence)
 
 
-def _watches(facts: Facts, i: int) -> bool:
-    """Whether an await of a body is one for the end of the connection, by its callers."""
-    trace = facts.model.trace
-    frames = str(trace.args(trace.slices.event[i]).get(s.ARG_STACK, "")).split("\n")
-    callers = (place_of(frame).function.rpartition(".")[2] for frame in frames if frame)
-    return any(_WATCHES in name and _READS not in name for name in callers)
+def _reads_body(facts: Facts, i: int) -> bool:
+    args = facts.model.trace.args(facts.model.trace.slices.event[i])
+    frames = str(args.get(s.ARG_STACK, "")).split("\n")
+    return any(
+        is_library(frame) and place_of(frame).function.endswith(_READ_BODIES)
+        for frame in frames
+        if frame
+    )
 
 
 def _client_left(facts: Facts, i: int) -> bool:
