@@ -269,14 +269,13 @@ connection = sqlite3.connect(":memory:")
 while time.process_time() < 1:
     query(connection)
 """
+IN_SQLITE = "sqlite3.Connection.execute"
 
 
 def test_a_known_call_of_c_code_is_named(record: Recorder) -> None:
     """It stands inside the function that calls it, without a file."""
     pytest.importorskip("sqlite3")
     samples = samples_of(record(IN_C_CODE, options=("--cpu-hz", str(HZ))))
-    frames = Counter(each.frames[-1][:2] for each in samples)
-    named = {name for (name, path), _ in frames.items() if not path}
-    assert "sqlite3.Connection.execute" in named
-    callers = {each.frames[-2][0] for each in samples if each.frames[-1][0] in named}
-    assert callers >= {"query"}
+    named = [each.frames[-2:] for each in samples if each.frames[-1][0] == IN_SQLITE]
+    assert {frames[0][0] for frames in named} == {"query"}
+    assert not any(path for *_, (_, path, _) in named)

@@ -191,11 +191,17 @@ def test_what_tasks_wait_for(backend: str, tmp_path: Path) -> None:
 def test_a_scope_without_effect(backend: str, tmp_path: Path) -> None:
     """What waits for a thread that is not abandoned waits on; a sleep ends, and so does what
     had not been reached yet."""
-    go = threading.Event()
+    works, go = threading.Event(), threading.Event()
+    scope: anyio.CancelScope
+
+    def work() -> None:
+        works.set()
+        go.wait()
 
     async def fetch() -> None:
-        with anyio.move_on_after(0.02):
-            await anyio.to_thread.run_sync(go.wait)
+        nonlocal scope
+        with anyio.CancelScope() as scope:
+            await anyio.to_thread.run_sync(work)
 
     async def nap() -> None:
         with anyio.move_on_after(0.01):
@@ -209,7 +215,10 @@ def test_a_scope_without_effect(backend: str, tmp_path: Path) -> None:
         async with anyio.create_task_group() as group:
             for function in (fetch, nap, late):
                 group.start_soon(function)
-            await anyio.sleep(0.05)
+            while not works.is_set():
+                await anyio.sleep(0.001)
+            scope.deadline = anyio.current_time()
+            await anyio.sleep(0.001)
             go.set()
 
     summary = record_anyio(backend, main, tmp_path)
