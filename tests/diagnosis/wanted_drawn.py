@@ -4,7 +4,7 @@ from tests.diagnosis.wanted import Wanted
 
 DRAWN: dict[str, Wanted] = {
     "fa01_shutdown_does_not_wake_workers": Wanted(
-        "missed wake-up", ("`worker-0`", "Queue.get", "`MainThread` in `Pool.shutdown`")
+        "missed wake-up", ("`worker-[012]`", "Queue.get", "`MainThread` in `Pool.shutdown`")
     ),
     "fa03_threads_pass_tiny_messages": Wanted(
         "GIL saturated", ("48 threads", "`consume`", "`publish`")

@@ -28,6 +28,7 @@ _MOST = 20_000  # pauses that are looked at
 _KEPT = 20  # transactions that are looked at, the longest ones
 
 type _Place = tuple[str, str]
+type _Pauses = dict[tuple[Who, _Place], list[tuple[int, int, str]]]
 
 
 def retried_transaction(facts: Facts) -> Iterator[Finding]:
@@ -37,7 +38,7 @@ def retried_transaction(facts: Facts) -> Iterator[Finding]:
     if not gaps or len(calls) < 2 or is_locked(facts):
         return
     pauses = _pauses(facts, calls)
-    for gap in sorted(gaps, key=lambda gap: -gap.ns)[:_KEPT]:
+    for gap in sorted(gaps, key=lambda gap: (_tries(gap, pauses), -gap.ns))[:_KEPT]:
         found = {
             (who, place): times
             for (who, place), every in pauses.items()
@@ -63,9 +64,13 @@ def _open(who: Who, own: list[Call]) -> Iterator[Call]:
             )
 
 
-def _pauses(
-    facts: Facts, calls: dict[Who, list[Call]]
-) -> dict[tuple[Who, _Place], list[tuple[int, int, str]]]:
+def _tries(gap: Call, pauses: _Pauses) -> bool:
+    """Whether a thread itself paused again and again meanwhile: it rather has no transaction,
+    and its tries that failed were too short to be recorded."""
+    return any(who == gap.who and _until(every, gap) for (who, _), every in pauses.items())
+
+
+def _pauses(facts: Facts, calls: dict[Who, list[Call]]) -> _Pauses:
     """By thread and function that also calls SQLite, its pauses in order of time."""
     table = facts.model.states
     asking = {
