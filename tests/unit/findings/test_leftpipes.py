@@ -50,7 +50,7 @@ def test_a_child_that_leaves_a_daemon_behind(tmp_path):
     assert found.text == (
         "`MainThread` in `start_service` (start.py:9) waited 1.44 s in `select.poll.poll` (at "
         "60.0 ms) for the end of the output of its child `sh -c daemon`, though the child had "
-        "ended: what it has left behind has the pipe still. Give that another output "
+        "ended: what it has left behind still has the pipe. Give that another output "
         "(`>/dev/null 2>&1`, `stdout=subprocess.DEVNULL`), or start the child in a group that "
         "is ended as one (`process_group=0`, `os.killpg`)."
     )

@@ -369,8 +369,9 @@ def test_permits_of_those_who_got_past_that_line(tmp_path):
     (found,) = find_in(tmp_path, tunnels())
     assert found.finding == "slots never returned"
     assert (
-        "Nobody gave one back in that time; 2 tasks `tunnel`, which got one before, have it "
-        "still, 100 % of that time awaiting `socket` in `tunnel` (proxy.py:26). Whoever takes"
+        "Nobody gave one back in that time; 2 tasks `tunnel`, which got one before, still "
+        "have it, 100 % of that time awaiting `socket` in `tunnel` (proxy.py:26). Whoever "
+        "takes"
     ) in found.text
 
 

@@ -83,7 +83,7 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     elif have:
         did = doing(facts, [(who, worst.start_ns, worst.end_ns) for who in sorted(have)])
         verb = "has" if len(have) == 1 else "have"
-        text += f"; {users(facts.model, have)}, which got one before, {verb} it still"
+        text += f"; {users(facts.model, have)}, which got one before, still {verb} it"
         text += f", {did}" if did else ""
     elif takers.are_all(facts, vain):
         text += "; nobody else is known to have used the pool before"

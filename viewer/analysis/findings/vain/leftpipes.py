@@ -1,5 +1,5 @@
 """Waits for the end of a child's output which go on when the child has ended: what it started
-has the pipe still."""
+still has the pipe."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -117,8 +117,8 @@ def _finding(facts: Facts, site: str, every: list[_Left]) -> Finding:
         f"{code(facts.model.thread_names[thread])}{place_in(site)} waited "
         f"{duration(worst.ns)} in `{facts.call(table.row[worst.row])[0]}` "
         f"({at(facts, max(start, worst.ended_ns))}) for the end of the output of its child "
-        f"{code(worst.child)}, though the child had ended: what it has left behind has the "
-        f"pipe still{times if len(every) > 1 else ''}. Give that another output "
+        f"{code(worst.child)}, though the child had ended: what it has left behind still has "
+        f"the pipe{times if len(every) > 1 else ''}. Give that another output "
         f"(`>/dev/null 2>&1`, `stdout=subprocess.DEVNULL`), or start the child in a group "
         f"that is ended as one (`process_group=0`, `os.killpg`)."
     )
