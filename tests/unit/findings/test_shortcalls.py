@@ -9,11 +9,19 @@ from tests.support.models import model_of
 from viewer.analysis.profiles.cpu import cpu_rows
 
 WATCH = ("watch", "/app/reload.py", 12)
+IS_ALIVE = ("BaseProcess.is_alive", "/usr/lib/python3.13/multiprocessing/process.py", 9)
 CHECK = ("check", "/app/reload.py", 20)
 
 
 def reloader(
-    call="os.stat", asks=60, does=20, ns=800 * MS, life=0, name="reloader", joined=False
+    call="os.stat",
+    asks=60,
+    does=20,
+    ns=800 * MS,
+    life=0,
+    name="reloader",
+    joined=False,
+    asker=None,
 ):
     """A thread asks, beside one that serves. `asks` of its samples are in the call."""
     trace = TraceBuilder(argv="reload.py", signals=SIGNALS)
@@ -24,6 +32,8 @@ def reloader(
     for n in range(asks + does):
         at = n * ns // (asks + does)
         frames = (WATCH, (call, "", 0)) if n < asks else (CHECK,)
+        if asker and n < asks + 15:
+            frames = (WATCH, asker, *frames[1:])
         samples.add(thread, at, ("run", "/usr/lib/python3.13/threading.py", 1), *frames)
     end = ns + life + MS
     if life:
@@ -53,6 +63,12 @@ def test_a_reloader_without_a_pause(tmp_path):
 def test_a_wait_for_a_child_that_is_asked(tmp_path, name):
     (found,) = find_in(tmp_path, reloader(call="os.waitpid", name=name))
     assert "Let the call wait, with a time-out, instead of asking again." in found.text
+
+
+def test_a_function_that_only_asks_is_told_by_its_name(tmp_path):
+    (found,) = find_in(tmp_path, reloader(call="os.waitpid", asker=IS_ALIVE))
+    assert "94 % of that in questions (BaseProcess.is_alive, 75 of 80 CPU" in found.text
+    assert "`join`" in found.text
 
 
 @pytest.mark.parametrize(

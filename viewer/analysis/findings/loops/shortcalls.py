@@ -8,7 +8,7 @@ from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, Wait
-from viewer.analysis.findings.loops.spinning import polling, spun_ns
+from viewer.analysis.findings.loops.spinning import polling, questions, spun_ns
 from viewer.analysis.profiles.cpu import stack_calls
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.sites import is_library
@@ -53,7 +53,7 @@ def short_calls(facts: Facts) -> Iterator[Finding]:
         thread = facts.ledger.thread(row.process, row.tid)
         since, until = samples[0][0], samples[-1][0]
         is_work = call in _LOOKS and not _is_beside(facts, row, thread, until - since)
-        if thread < 0 or is_work:
+        if thread < 0 or is_work or _asks_by_name(facts, row):
             continue
         ran = row.states[s.RUNNING]
         how = (
@@ -69,6 +69,12 @@ def _line(facts: Facts, stack: int) -> str:
     module = place.path.rpartition("/")[2].removesuffix(".py") + "."
     site = f"{place.path}:{place.line} {place.function.removeprefix(module)}"
     return "" if not place.line or is_library(site) else site
+
+
+def _asks_by_name(facts: Facts, row: ThreadRow) -> bool:
+    """Whether a function of a library asks, of which is known what would wait instead."""
+    asked = (finding.evidence for finding in questions(facts))
+    return any((one.pid, one.tid) == (row.pid, row.tid) for one in asked)
 
 
 def _is_beside(facts: Facts, row: ThreadRow, thread: int, spins_ns: int) -> bool:

@@ -85,7 +85,7 @@ def spinning_threads(facts: Facts) -> Iterator[Finding]:
             yield finding
     yield from _tiny_sleeps(facts, connecting)
     yield from _tiny_time_outs(facts)
-    yield from _questions(facts)
+    yield from questions(facts)
     yield from _empty_reads(facts)
 
 
@@ -222,7 +222,8 @@ def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
         yield Finding("busy loop", end - start, text, evidence)
 
 
-def _questions(facts: Facts) -> Iterator[Finding]:
+def questions(facts: Facts) -> Iterator[Finding]:
+    """Threads that compute, and mostly in functions that only ask."""
     model = facts.model
     asked: list[str] | None = None
     if not facts.samples:
