@@ -277,8 +277,8 @@ static PyObject *emit(PyObject *module, PyObject *args)
     Py_END_ALLOW_THREADS
     if (!b)
         return Py_BuildValue("KK", 0ull, 0ull);
-    return Py_BuildValue("KK", (unsigned long long)(b->offered - b->dropped),
-                         (unsigned long long)b->dropped);
+    uint64_t dropped = atomic_load(&b->dropped);
+    return Py_BuildValue("KK", (unsigned long long)(b->offered - dropped), (unsigned long long)dropped);
 }
 
 PyDoc_STRVAR(intern_doc, "intern(name, site) -> (string id, function id)\n\nFor tests.");

@@ -272,7 +272,8 @@ COLD record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t t
         buffer->room = 0; /* the next record tells of the gap first */
         buffer->gap_records += count;
         buffer->offered += count;
-        buffer->dropped += count;
+        atomic_store_explicit(&buffer->dropped, atomic_load_explicit(&buffer->dropped, memory_order_relaxed) + count,
+                              memory_order_relaxed); /* no other thread writes it */
         buffer->writing = 0;
         return NULL;
     }

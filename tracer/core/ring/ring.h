@@ -99,8 +99,8 @@ typedef struct thread_buffer {
     uint32_t write_at;
     uint32_t generation;
     uint64_t gap_records;
-    uint64_t offered; /* records, and of these … */
-    uint64_t dropped; /* … those that there was no room for */
+    uint64_t offered;         /* records, and of these … */
+    _Atomic uint64_t dropped; /* … those that there was no room for; the writer reads it */
     uint32_t depth;      /* of `steps`; may exceed STEP_DEPTH; only the first ones are remembered */
     uint32_t loop;       /* id of the loop running on this thread, 0 = none */
     uint32_t poll_depth; /* depth at which this loop polls */
