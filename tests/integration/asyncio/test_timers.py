@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -101,3 +103,39 @@ def test_timers_that_are_cancelled(tmp_path: Path) -> None:
 @pytest.mark.parametrize("main", [lambda: debounced(5), run_out, guarded])
 def test_none_that_says_anything(main: Main, tmp_path: Path) -> None:
     assert not counters(main, tmp_path / "t.pftrace")
+
+
+FORKS = """
+import asyncio, os, time
+
+def expire(): ...
+
+async def cancels(times):
+    loop = asyncio.get_running_loop()
+    for _ in range(times):
+        loop.call_later(600, expire).cancel()
+
+asyncio.run(cancels(9))
+if not (child := os.fork()):
+    time.sleep(0.11)  # by then the counter could be told again
+    asyncio.run(cancels(2))
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_child_counts_its_own(tmp_path: Path) -> None:
+    """What its parent had cancelled before it forked is not the child's."""
+    path = tmp_path / "t.pftrace"
+    program = tmp_path / "forks.py"
+    program.write_text(FORKS)
+    subprocess.run(
+        [sys.executable, "-m", "tracer", "run", "-o", path, program], check=True, timeout=60
+    )
+    trace = read_strict(path.read_bytes())
+    told = [
+        event.counter
+        for event in trace.events
+        if trace.tracks[event.track].name.startswith(s.TIMERS_CANCELLED_PREFIX)
+    ]
+    assert told == [5]
