@@ -1,5 +1,7 @@
 """anyio on asyncio and on trio: waits have its names, and the line of the program."""
 
+import asyncio
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,3 +230,26 @@ def test_a_scope_without_effect(backend: str, tmp_path: Path) -> None:
         if event.name == s.REFUSED
     ]
     assert [event.args["task"] for event in told] == [task_of(summary, "fetch").id]
+
+
+def test_a_scope_leaves_the_programs_methods_alone(tmp_path: Path) -> None:
+    """A task whose class counts its cancellations itself is not asked for them."""
+    go, askers = threading.Event(), []
+
+    class Counting(asyncio.Task[None]):
+        def cancelling(self) -> int:
+            askers.append(sys._getframe(1).f_code.co_name)
+            return super().cancelling()
+
+    async def fetch() -> None:
+        with anyio.move_on_after(0.01):
+            await anyio.to_thread.run_sync(go.wait)
+
+    async def main() -> None:
+        task = Counting(fetch(), loop=asyncio.get_running_loop())
+        await anyio.sleep(0.05)
+        go.set()
+        await task
+
+    record_anyio("asyncio", main, tmp_path)
+    assert "_timeout" not in askers

@@ -15,9 +15,18 @@ static int waits(PyObject *task)
     return waiter && waiter != Py_None;
 }
 
+static int has_method_of(PyObject *task, PyTypeObject *type, PyObject *method)
+{
+    return type && PyObject_TypeCheck(task, type) && method == _PyType_Lookup(type, str_cancelling);
+}
+
+/* Also where only the program knows, since it has a method of its own: that is not called. */
 static int is_cancelled(PyObject *task)
 {
-    PyObject *count = PyObject_CallMethodNoArgs(task, str_cancelling);
+    PyObject *method = _PyType_Lookup(Py_TYPE(task), str_cancelling);
+    if (!method || (!has_method_of(task, identity.c_task, method) && !has_method_of(task, identity.py_task, method)))
+        return 1;
+    PyObject *count = PyObject_CallOneArg(method, task);
     int cancelled = !count || PyObject_IsTrue(count);
     Py_XDECREF(count);
     return cancelled;
