@@ -72,3 +72,31 @@ def test_who_asks(
     assert len(told) == count
     assert {event.args["exception"] for event in told} <= {"ValueError"}
     assert Counter(event.args["task"] for event in told) <= Counter(failed)
+
+
+class Finalised(asyncio.Task[None]):
+    """Its finaliser hides that of asyncio's own tasks."""
+
+    def __del__(self) -> None: ...
+
+
+async def many_unseen() -> None:
+    """More than are kept die without being seen, before many that are seen."""
+    quiet()
+    loop = asyncio.get_running_loop()
+    for _ in range(9):
+        kept.append([Finalised(broken(), loop=loop) for _ in range(500)])
+        await asyncio.wait(kept[-1])
+    seen = [asyncio.create_task(broken()) for _ in range(500)]  # all at addresses of their own
+    kept.clear()
+    gc.collect()
+    await asyncio.wait(seen)
+
+
+kept: list[list[Finalised]] = []
+
+
+def test_those_that_died_unseen_make_room(tmp_path: Path) -> None:
+    record_main(many_unseen, tmp_path)
+    trace = read_strict((tmp_path / "t.pftrace").read_bytes())
+    assert s.UNASKED in {event.name for event in trace.events}

@@ -10,7 +10,7 @@
 #include "ring/memory.h"
 #include "signals/asyncio/identity.h"
 
-enum { MOST = 4096 };
+enum { MOST = 4096, SWEPT = 256 };
 
 typedef struct {
     PyObject *ref; /* weak: alive, it has not died yet */
@@ -19,6 +19,7 @@ typedef struct {
 
 static map failures; /* by address */
 static uint32_t count;
+static uint32_t refused; /* that there was no room for */
 static PyTypeObject *finalised; /* a reference; NULL: not watched */
 static destructor original; /* stays set: subclasses made meanwhile have copied ours */
 
@@ -34,6 +35,23 @@ static void drop(const PyObject *task, failure *known)
     Py_DECREF(known->ref);
     memory_give(known, sizeof *known);
     count--;
+}
+
+/* Subclasses with a finaliser of their own die unseen. */
+static COLD void drop_dead(void)
+{
+    PyObject *dead[SWEPT];
+    uint32_t found = 0;
+    for (uint32_t i = 0; failures.slots && i <= failures.mask && found < SWEPT; i++) {
+        PyObject *task = (PyObject *)(uintptr_t)failures.slots[i].key;
+        const failure *known = (const failure *)(uintptr_t)failures.slots[i].value;
+        PyObject *alive = task ? compat_weakref_get(known->ref) : NULL;
+        if (task && !alive)
+            dead[found++] = task;
+        Py_XDECREF(alive);
+    }
+    while (found--)
+        drop(dead[found], find(dead[found]));
 }
 
 static int is_unasked(PyObject *task)
@@ -58,6 +76,8 @@ COLD void unasked_failed(PyObject *task, uint32_t id, uint32_t exception)
     failure *known = find(task);
     if (known) /* of an earlier task at the same address */
         drop(task, known);
+    if (count == MOST && refused++ % SWEPT == 0)
+        drop_dead();
     known = count < MOST ? memory_take(sizeof *known) : NULL;
     PyObject *ref = known ? PyWeakref_NewRef(task, NULL) : NULL;
     uint64_t *place = ref ? map_put(&failures, (uint64_t)(uintptr_t)task) : NULL;
