@@ -115,7 +115,7 @@ async def cancels(times):
     for _ in range(times):
         loop.call_later(600, expire).cancel()
 
-asyncio.run(cancels(9))
+asyncio.run(cancels(5))
 if not (child := os.fork()):
     time.sleep(0.11)  # by then the counter could be told again
     asyncio.run(cancels(2))
