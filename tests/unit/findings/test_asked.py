@@ -53,6 +53,11 @@ def test_until_the_answer_is_another(tmp_path):
     assert found.evidence.site == ASK
 
 
+@pytest.mark.parametrize(("usual", "last"), [(5, 4), (5, 900), (190, 187), (190, 400)])
+def test_answers_with_other_words(usual, last, tmp_path):
+    assert kinds(tmp_path, client(usual=(usual,), last=last)) == ["busy loop"]
+
+
 def test_one_long_wait(tmp_path):
     (found,) = find_in(tmp_path, client(waits=1, answers=500))
     assert "500 reads, one every 3.00 ms, in 1 such wait, 1.50 s" in found.text
@@ -89,6 +94,7 @@ def test_what_follows_is_another_question(tmp_path):
         pytest.param({"usual": (5, 6, 7), "last": 8}, id="a number counts up"),
         pytest.param({"usual": (4_000,)}, id="pages"),
         pytest.param({"usual": (5, 6, 7, 8, 9, 10, 11, 12)}, id="answers differ"),
+        pytest.param({"usual": (512,), "last": 400}, id="blocks and the rest"),
         pytest.param({"last": 0}, id="the end of a stream"),
         pytest.param({"sends": 0}, id="it only listens"),
         pytest.param({"answers": 30, "each_ns": 25 * MS}, id="the peer paces it"),

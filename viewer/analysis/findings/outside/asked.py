@@ -26,11 +26,14 @@ _EACH_NS = 20 * _MS
 _LOST_NS = 1_000 * _MS
 # Twenty answers of the sizes of the first few, three times, or a hundred once, and then one
 # of another size, after which the thread does something else. Numbers that count up grow, too,
-# but not where the first ones are as long as the last. A full page before the last is larger.
+# but not where the first ones are as long as the last. A full page before the last is larger,
+# and so is each block before the rest, by any part of it; the words for two states differ by
+# little beside the headers of an answer.
 _RUN, _RUNS, _LONG_RUN = 20, 3, 100
 _FIRST, _LAST = 16, 3  # the first sixteenth; the last three
 _SETTLED = 10  # after so many reads a line that is new does something else
 _SIZES, _LARGEST_BYTES = 3, 1_024
+_WORD_BYTES, _HEADERS = 128, 8
 # What it asks with is mostly too short to be recorded, but not each time.
 _SENT = 20
 _MOST, _LOOKED = 30_000, 60
@@ -128,7 +131,8 @@ def _answers(facts: Facts, rows: list[int]) -> _Answers:
     if any(size >= 0 and size not in usual for size in between):
         return _Answers.DIFFER
     last = [_size(facts, row) for row in rows[-_LAST:]]
-    is_other = any(size > 0 and size not in usual for size in last)  # 0: the end of a stream
+    least = 1 if max(usual) < _WORD_BYTES else min(usual) - min(usual) // _HEADERS
+    is_other = any(size >= least and size not in usual for size in last)  # 0: a stream's end
     return _Answers.LAST_DIFFERS if is_other else _Answers.ALIKE
 
 
