@@ -79,9 +79,9 @@ def test_permits_that_a_failed_task_gave(tmp_path):
     assert kinds(tmp_path, store(name="Semaphore")) == ["wait in vain"]
 
 
-def feed(items=6, ns=1_200 * MS, how=s.DONE, wakes="timer", others=0):
+def feed(items=6, ns=1_200 * MS, how=s.DONE, wakes="timer", others=0, after="ends"):
     """`read` puts items, each of which `consume` waits for, and ends; then that waits once
-    more. `others`: so many items come from a second task."""
+    more. `others`: so many items come from a second task. `after` that it ends, or waits."""
     trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
@@ -99,13 +99,21 @@ def feed(items=6, ns=1_200 * MS, how=s.DONE, wakes="timer", others=0):
     end = items * 20 * MS
     consumer.awaits(end, "Queue.get", lock=5, site="/app/feed.py:22 consume")
     readers[0].ready(end, waker="io").running(end).done(end + MS, how)
+    if wakes == "nothing":
+        thread.end(end + ns)
+        return trace.ended(end + ns + MS)
     if wakes == "other":
         readers[1].ready(end + ns, waker="timer").running(end + ns)
         consumer.ready(end + ns, by=readers[1])
         readers[1].done(end + ns)
     else:
         consumer.ready(end + ns, waker="timer", via="Timeout._on_timeout")
-    consumer.running(end + ns + 1).done(end + ns + 2, s.CANCELLED)
+    consumer.running(end + ns + 1)
+    if after == "waits":
+        consumer.awaits(end + ns + 2, "Queue.get", lock=5, site="/app/feed.py:22 consume")
+        end += ns
+        consumer.ready(end + ns, waker="timer", via="Timeout._on_timeout").running(end + ns)
+    consumer.done(end + ns + 2, s.CANCELLED)
     thread.end(end + ns + MS)
     return trace.ended(end + ns + 2 * MS)
 
@@ -126,6 +134,8 @@ def test_who_had_put_came_to_its_end(tmp_path):
     "story",
     [
         pytest.param({"items": 4}, id="few items"),
+        pytest.param({"wakes": "nothing"}, id="it waits still: what comes is to be served"),
+        pytest.param({"after": "waits"}, id="it waits again: a service with nothing to do"),
         pytest.param({"ns": 990 * MS}, id="it soon gave up"),
         pytest.param({"how": s.CANCELLED}, id="all were stopped"),
         pytest.param({"wakes": "other"}, id="somebody else puts something in the end"),

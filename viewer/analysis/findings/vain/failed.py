@@ -16,7 +16,8 @@ from viewer.analysis.ledger.circles import Who
 _LOST_NS = 500_000_000
 _SERVED = 2
 # Where it just ended, a second at once, and it had served five: who waits for the next item
-# with a time-out may find out that way that there is none, and looks again soon.
+# with a time-out may find out that way that there is none, and looks again soon. Who waits
+# there again, or still, is there for whatever comes: a service with nothing to do.
 _OFTEN = 5
 _UNTOLD_NS = 1_000_000_000
 
@@ -71,7 +72,7 @@ def failed_server(facts: Facts) -> Iterator[Finding]:
 
 def _server_that_ended(facts: Facts, every: list[Wait]) -> _Failed | None:
     """The one who had ended these waits, if it came to its end, and those who wait then were
-    not told: their time-outs ended the waits, or nothing did."""
+    not told: their time-outs ended the waits, once for each."""
     waits = LongWaits.of(facts)
     served = Counter(w.ender for w in every if w.ender is not None and not w.failed)
     who = next(iter(served), None)
@@ -83,9 +84,10 @@ def _server_that_ended(facts: Facts, every: list[Wait]) -> _Failed | None:
     ]
     lost = sum(wait.end_ns - max(wait.start_ns, last_ns) for wait in vain)
     is_other = all(wait.who != who for wait in vain)
+    is_idle = any(wait.is_open for wait in vain) or len({w.who for w in vain}) < len(vain)
     is_over = who[0] == "thread" or facts.ledger.how_it_ended(who[1]) == s.DONE
     is_long = any(wait.end_ns - max(wait.start_ns, last_ns) >= _UNTOLD_NS for wait in vain)
-    if not is_long or not is_other or not is_over:
+    if is_idle or not is_long or not is_other or not is_over:
         return None
     return _Failed(frozenset((who,)), (), last_ns, vain, lost)
 
