@@ -31,7 +31,7 @@ def to_item(number):
 @app.get("/orders/{number}", response_model=Order)
 async def get_order(number: int):
     await asyncio.sleep(0.005)
-    return {"id": number, "items": [to_item(n) for n in range(3000)]}
+    return {"id": number, "items": [to_item(n) for n in range(12_000)]}
 
 
 @app.get("/health")
