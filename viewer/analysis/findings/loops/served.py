@@ -4,9 +4,9 @@ from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.room import is_for_room
 from viewer.analysis.findings.basis.waits import longest_slices, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.trace.columns import AWAIT
@@ -23,8 +23,6 @@ _TIMES = 3
 _LOST_NS = 500 * _MS
 _LONG_NS = 10 * _MS
 _MOST = 2_000
-_SENDS = f"{s.AWAIT_PREFIX}send ("
-_DRAIN = "FlowControlMixin._drain_helper"
 _STEP = (
     "If their order does not matter, handle each in a task of its own, and so many at a time "
     "as what they ask for can serve."
@@ -76,13 +74,7 @@ def sender_to(facts: Facts, found: list[int]) -> Sender | None:
     ends = [slices.end_ns[i] for i in found]
     waits = defaultdict[int, list[int]](list)
     for i in longest_slices(facts, (AWAIT,), _LONG_NS, _MOST):
-        what = facts.awaited(i)[0]
-        is_drain = what == f"{s.AWAIT_PREFIX}socket" and _DRAIN in (
-            facts.model.trace.text_of_slice(i, s.ARG_STACK)
-        )
-        if (what.startswith(_SENDS) or is_drain) and start < slices.end_ns[
-            i
-        ] <= end + _JUST_NS:
+        if start < slices.end_ns[i] <= end + _JUST_NS and is_for_room(facts, i):
             waits[owner[i]].append(i)
     senders = []
     for task, own in waits.items():

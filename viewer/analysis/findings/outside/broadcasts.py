@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.room import DRAIN, SEND, is_for_room
 from viewer.analysis.findings.basis.waits import longest_slices, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import mentioned
@@ -24,8 +25,6 @@ _LOST_NS = 500 * _MS
 _TIMES = 3
 _LEAST_NS = _MS
 _MOST = 5_000  # awaits that are looked at, the longest ones
-_SEND = f"{s.AWAIT_PREFIX}send ("
-_DRAIN = " FlowControlMixin._drain_helper"
 _STEP = (
     "Whoever comes after it gets nothing meanwhile. Write to each in a task of its own (with "
     "a queue for each), give that a time-out, and drop a client that does not read."
@@ -35,14 +34,12 @@ _STEP = (
 def slow_reader_of_several(facts: Facts) -> Iterator[Finding]:
     """Of all to whom a task writes in turn, one does not read."""
     model, slices = facts.model, facts.model.trace.slices
-    if not mentioned(model, _DRAIN, _SEND.removeprefix(s.AWAIT_PREFIX)):
+    if not mentioned(model, DRAIN, SEND.removeprefix(s.AWAIT_PREFIX)):
         return
     by_line = defaultdict[tuple[int, str], list[int]](list)
     for i in longest_slices(facts, (AWAIT,), _LEAST_NS, _MOST):
-        what, site = facts.awaited(i)
-        is_drain = what == f"{s.AWAIT_PREFIX}socket" and _DRAIN in _stack(facts, i)
-        if (is_drain or what.startswith(_SEND)) and model.owners.owner[i] >= 0:
-            by_line[model.owners.owner[i], site].append(i)
+        if model.owners.owner[i] >= 0 and is_for_room(facts, i):
+            by_line[model.owners.owner[i], facts.awaited(i)[1]].append(i)
     for (task, site), awaits in by_line.items():
         ns, by_connection = Counter[int](), defaultdict[int, list[int]](list)
         for i in awaits:
@@ -65,10 +62,6 @@ def _ns(facts: Facts, i: int) -> int:
     return slices.end_ns[i] - slices.start_ns[i]
 
 
-def _stack(facts: Facts, i: int) -> str:
-    return facts.model.trace.text_of_slice(i, s.ARG_STACK)
-
-
 def _finding(
     facts: Facts, task: int, site: str, awaits: list[int], connections: int, others_ns: int
 ) -> Finding:
@@ -76,7 +69,7 @@ def _finding(
     start, ns = facts.model.trace.slices.start_ns[worst], _ns(facts, worst)
     text = (
         f"Slow client: {code(name_of(facts.model, ('task', task)))}{place_in(site)} waited "
-        f"{duration(lost)} in `{_called(_stack(facts, worst))}`, the longest {duration(ns)} "
+        f"{duration(lost)} in `{_called(facts, worst)}`, the longest {duration(ns)} "
         f"({at(facts, start)}), until one of {connections} connections to which it writes in "
         f"turn had room; the others took {duration(others_ns)} in all."
     )
@@ -84,10 +77,10 @@ def _finding(
     return Finding("slow client", lost, text, evidence, _STEP)
 
 
-def _called(stack: str) -> str:
+def _called(facts: Facts, i: int) -> str:
     """`drain`: what the program called."""
     called = "drain"
-    for frame in stack.split("\n"):
+    for frame in facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n"):
         if not is_library(frame):
             break
         called = place_of(frame).function.rpartition(".")[2]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.room import is_for_room
 from viewer.analysis.findings.basis.waits import LongWaits, longest_slices, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.broadcasts import slow_reader_of_several
@@ -21,8 +22,6 @@ _MS = 1_000_000
 _LONG_NS = 500 * _MS
 _CLIENTS = 3
 _MOST = 2_000
-_SEND = f"{s.AWAIT_PREFIX}send ("
-_DRAIN = "._drain_helper"
 
 
 def stands_at_one_client(facts: Facts) -> Iterator[Finding]:
@@ -32,7 +31,7 @@ def stands_at_one_client(facts: Facts) -> Iterator[Finding]:
     every = longest_slices(facts, (AWAIT,), _LONG_NS, _MOST)
     for i in every:
         task = owned.owner[i]
-        if task >= 0 and _is_for_room(facts, i):
+        if task >= 0 and is_for_room(facts, i):
             by_line[owned.task_group[task], facts.awaited(i)[1]].append(i)
     told = {one.evidence.site for one in slow_reader_of_several(facts)} if by_line else set()
     for (group, site), found in by_line.items():
@@ -67,12 +66,6 @@ def stands_at_one_client(facts: Facts) -> Iterator[Finding]:
         yield Finding("slow client", lost, text, facts.evidence(who, start, end - start, site))
 
 
-def _is_for_room(facts: Facts, i: int) -> bool:
-    if facts.awaited(i)[0].startswith(_SEND):
-        return True
-    return _DRAIN in facts.model.trace.text_of_slice(i, s.ARG_STACK)
-
-
 def _is_for_client(facts: Facts, i: int) -> bool:
     what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
-    return waited_for(what) in (For.CALLERS, For.OUTSIDE) and not _is_for_room(facts, i)
+    return waited_for(what) in (For.CALLERS, For.OUTSIDE) and not is_for_room(facts, i)
