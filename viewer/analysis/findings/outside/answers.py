@@ -29,11 +29,20 @@ _LEFT_NS = 500 * _MS
 _LEAVES = (".connection_lost", ".eof_received")
 _READ_BODIES = (".stream", ".body", ".read_body")  # of Starlette, of Django
 _ANSWERS = ("response", "query", "command", "connect", "DNS")
+_GIVEN_UP = (
+    "no answer came: each was given up or is not over. Give the call a time-out of its own "
+    "that is shorter, and look at the other end."
+)
+_LEFT = (
+    "each ended as the client closed its connection. A body comes once: where a middleware "
+    "has read it, it must hand it on. Else the client sent only a part: give the wait a "
+    "time-out."
+)
 
 
 def no_answer(facts: Facts) -> Iterator[Finding]:
     """Tasks await an answer until they are cancelled, time out, or the trace ends."""
-    model, slices = facts.model, facts.model.trace.slices
+    slices = facts.model.trace.slices
     by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
     for name in _ANSWERS:
         for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name} ("):
@@ -44,19 +53,25 @@ def no_answer(facts: Facts) -> Iterator[Finding]:
         lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
         if lost < _LOST_NS or not all(_is_in_vain(facts, i) for i in rows):
             continue
-        worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
-        ns, task = slices.end_ns[worst] - slices.start_ns[worst], model.owners.owner[worst]
-        tasks: list[Who] = [("task", model.owners.owner[i]) for i in rows]
-        text = (
-            f"Waited in vain: {users(model, tasks)}{place_in(site)} awaited `{what}`: "
-            f"{plural(len(rows), 'wait')}, "
-            f"{in_total(facts, lost, ns, slices.start_ns[worst])}, and no answer came: each "
-            f"was given up or is not over. Give the call a time-out of its own that is "
-            f"shorter, and look at the other end."
-        )
-        evidence = facts.evidence(("task", task), slices.start_ns[worst], ns, site)
-        behind = _unserved_at(facts, slices.start_ns[worst], slices.end_ns[worst])
-        yield Finding("wait in vain", lost, text, evidence, behind=behind)
+        finding = _finding(facts, f"`{what}`", site, rows, _GIVEN_UP)
+        start_ns = finding.evidence.start_ns
+        behind = _unserved_at(facts, start_ns, start_ns + finding.evidence.duration_ns)
+        yield finding._replace(behind=behind)
+
+
+def _finding(facts: Facts, what: str, site: str, rows: list[int], how: str) -> Finding:
+    """Tasks awaited it at a line (slices), and `how` says how that ended."""
+    model, slices = facts.model, facts.model.trace.slices
+    lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
+    worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
+    start, ns = slices.start_ns[worst], slices.end_ns[worst] - slices.start_ns[worst]
+    tasks: list[Who] = [("task", model.owners.owner[i]) for i in rows]
+    text = (
+        f"Waited in vain: {users(model, tasks)}{place_in(site)} awaited {what}: "
+        f"{plural(len(rows), 'wait')}, {in_total(facts, lost, ns, start)}, and {how}"
+    )
+    evidence = facts.evidence(("task", model.owners.owner[worst]), start, ns, site)
+    return Finding("wait in vain", lost, text, evidence)
 
 
 def _unserved_at(facts: Facts, start_ns: int, end_ns: int) -> str:
@@ -73,7 +88,7 @@ def _unserved_at(facts: Facts, start_ns: int, end_ns: int) -> str:
 
 def body_never_came(facts: Facts) -> Iterator[Finding]:
     """Tasks of a server wait for a request's body until its client has gone."""
-    model, slices = facts.model, facts.model.trace.slices
+    slices = facts.model.trace.slices
     by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in awaits_of(facts, _BODY):
         if slices.end_ns[i] - slices.start_ns[i] >= _PART_NS and _reads_body(facts, i):
@@ -83,24 +98,11 @@ def body_never_came(facts: Facts) -> Iterator[Finding]:
         lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
         if lost < _LEFT_NS or not all(_client_left(facts, i) for i in rows):
             continue
-        worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
-        ns, task = slices.end_ns[worst] - slices.start_ns[worst], model.owners.owner[worst]
-        tasks: list[Who] = [("task", model.owners.owner[i]) for i in rows]
-        text = (
-            f"Waited in vain: {users(model, tasks)}{place_in(site)} awaited `{what}` of a "
-            f"request: {plural(len(rows), 'wait')}, "
-            f"{in_total(facts, lost, ns, slices.start_ns[worst])}, and each ended as the "
-            f"client closed its connection. A body comes once: where a middleware has read "
-            f"it, it must hand it on. Else the client sent only a part: give the wait a "
-            f"time-out."
-        )
-        evidence = facts.evidence(("task", task), slices.start_ns[worst], ns, site)
-        yield Finding("wait in vain", lost, text, evidence)
+        yield _finding(facts, f"`{what}` of a request", site, rows, _LEFT)
 
 
 def _reads_body(facts: Facts, i: int) -> bool:
-    args = facts.model.trace.args(facts.model.trace.slices.event[i])
-    frames = str(args.get(s.ARG_STACK, "")).split("\n")
+    frames = facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n")
     return any(
         is_library(frame) and place_of(frame).function.endswith(_READ_BODIES)
         for frame in frames
@@ -113,7 +115,7 @@ def _client_left(facts: Facts, i: int) -> bool:
     trace, task = facts.model.trace, facts.model.owners.owner[i]
     after = LongWaits.of(facts).tree.lanes.after_await(task, i)
     event = trace.slices.event[after] if after >= 0 else -1
-    frames = str(trace.args(event).get(s.ARG_STACK, "")).split("\n") if event >= 0 else []
+    frames = trace.text_of_event(event, s.ARG_STACK).split("\n")
     return any(place_of(frame).function.endswith(_LEAVES) for frame in frames if frame)
 
 
