@@ -3,6 +3,7 @@ CPU samples name the call."""
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
 from tracer import schema as s
 from tracer.units import duration, share
@@ -40,6 +41,7 @@ def short_calls(facts: Facts) -> Iterator[Finding]:
     calls = stack_calls(model) if facts.samples else []
     if not any(calls):
         return
+    ask_by_name = cache(lambda: _ask_by_name(facts))  # hardly ever asked
     sampled = {tid for tid, samples in facts.samples.items() if len(samples) >= _SAMPLES}
     numbers = [n for n in facts.threads.numbers if model.threads[n].tid in sampled]
     for row in facts.threads.with_numbers(numbers):
@@ -53,7 +55,7 @@ def short_calls(facts: Facts) -> Iterator[Finding]:
         thread = facts.ledger.thread(row.process, row.tid)
         since, until = samples[0][0], samples[-1][0]
         is_work = call in _LOOKS and not _is_beside(facts, row, thread, until - since)
-        if thread < 0 or is_work or _asks_by_name(facts, row):
+        if thread < 0 or is_work or (row.pid, row.tid) in ask_by_name():
             continue
         ran = row.states[s.RUNNING]
         how = (
@@ -71,10 +73,10 @@ def _line(facts: Facts, stack: int) -> str:
     return "" if not place.line or is_library(site) else site
 
 
-def _asks_by_name(facts: Facts, row: ThreadRow) -> bool:
-    """Whether a function of a library asks, of which is known what would wait instead."""
-    asked = (finding.evidence for finding in questions(facts))
-    return any((one.pid, one.tid) == (row.pid, row.tid) for one in asked)
+def _ask_by_name(facts: Facts) -> set[tuple[int, int]]:
+    """The threads in which a function of a library asks, of which is known what would wait
+    instead, as (pid, tid)."""
+    return {(one.evidence.pid, one.evidence.tid) for one in questions(facts)}
 
 
 def _is_beside(facts: Facts, row: ThreadRow, thread: int, spins_ns: int) -> bool:
