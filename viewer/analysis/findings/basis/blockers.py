@@ -11,20 +11,13 @@ from viewer.analysis.findings.basis.given import Births, failed_before
 from viewer.analysis.findings.basis.missing import BARRIERS, missing_at
 from viewer.analysis.findings.basis.ownloop import OwnLoop
 from viewer.analysis.findings.basis.takers import have, passed
-from viewer.analysis.findings.basis.waits import (
-    FOR_TASKS,
-    GETS,
-    PUTS,
-    LongWaits,
-    Wait,
-    name_of,
-    users,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, users
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.waits import FOR_TASKS, GETS, PUTS, Wait
 from viewer.trace.columns import LOOP_TASK, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
 from viewer.words import code, place

@@ -12,15 +12,16 @@ from viewer.analysis.findings.basis.hot import places
 from viewer.analysis.gc import Collectors
 from viewer.analysis.health import Health, health
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.jobs import Job, Jobs
-from viewer.analysis.ledger.ledger import Interval, Ledger
+from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.ledger.ledger import Interval
 from viewer.analysis.ledger.resource import Windows, parts
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow, lock_rows
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
+from viewer.analysis.resources.reading import Reading
 from viewer.analysis.rows import Rows
-from viewer.analysis.states import keys, marks, numbers, stack_of
+from viewer.analysis.states import keys, numbers, stack_of
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.columns import (
@@ -110,7 +111,7 @@ def _begins_call(state: int) -> bool:
     return state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES
 
 
-class Facts:
+class Facts(Reading):
     """A model, and the tables made from it on their first use."""
 
     def __init__(
@@ -122,8 +123,7 @@ class Facts:
         locks: Rows[LockRow] | None = None,
     ) -> None:
         """Takes tables that exist already; tasks are by coroutine."""
-        self.model = model
-        self.ledger = Ledger.of(model)
+        super().__init__(model)
         for name, rows in (("tasks", tasks), ("threads", threads), ("locks", locks)):
             if rows is not None:
                 self.__dict__[name] = rows
@@ -174,10 +174,6 @@ class Facts:
         """The waits for a lock, in order of begin: rows of States, begins, ends."""
         return self.ledger.waits_for(self.lock_of[row.process, row.lock])
 
-    @cached_property
-    def jobs(self) -> Jobs:
-        return Jobs(self.ledger)
-
     def awaits_job(self, job: Job) -> str:
         """Where the task that submitted a job awaits its result; "" unknown."""
         if job.submitter is None or job.submitter[0] != "task":
@@ -208,12 +204,6 @@ class Facts:
             elif state in (LOCK_WAIT, IDLE_WAIT):
                 found.waits[state, *self.wait(row)] += ns
         return found
-
-    def wait(self, row: int) -> tuple[str, str]:
-        """Name and site of a thread's wait for a lock or the like."""
-        trace, table = self.model.trace, self.model.states
-        name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
-        return name.removeprefix(s.LOCK_WAIT_PREFIX), trace.text(table.site[row])
 
     def collecting_ns(self, thread: int, windows: Windows) -> int:
         """How long the thread ran the garbage collector, without time off its CPU."""
@@ -307,31 +297,12 @@ class Facts:
             found += [stack for _, stack in rows[first : bisect_left(rows, (end_ns, -1))]]
         return found
 
-    def call(self, row: int) -> tuple[str, str]:
-        """Name and site of a blocking call."""
-        table, text = self.model.states, self.model.trace.text
-        name = text(table.call_name[row]).removeprefix(s.IO_PREFIX)
-        return name, text(table.call_site[row])
-
     @cached_property
     def long_loop_slices(self) -> memoryview:
         """Slices of loops of 10 ms or more: steps of tasks, callbacks, select."""
         slices, mark = self.model.trace.slices, self.kinds((LOOP_TASK, LOOP_CALLBACK, SELECT))
         longer = self.model.trace.engine.longer
         return longer(slices.start_ns, slices.end_ns, mark, _LONG_NS)
-
-    def kinds(self, wanted: tuple[int, ...]) -> memoryview:
-        """By slice 1 if it is of such a kind, else 0."""
-        table = bytes(int(kind in wanted) for kind in range(256))
-        return memoryview(bytes(self.model.owners.kind).translate(table))
-
-    def on_loop_at(self, thread: int, time_ns: int) -> int:
-        """The innermost slice of the thread's loops at a moment; -1 none."""
-        lane = self.ledger.lane_of_thread.get(thread, -1)
-        if lane < 0:
-            return -1
-        row = self.ledger.loops_without_gc.row_at(lane, time_ns)
-        return row if 0 <= row < len(self.model.lane) else -1
 
     def runs(self, i: int) -> tuple[str, str, int]:
         """Name, site and task id (-1 none) of what a slice of a loop runs."""
@@ -361,14 +332,6 @@ class Facts:
                 found[owner[i]].append(i)
         return found
 
-    def awaited(self, i: int) -> tuple[str, str]:
-        """What a slice awaits ("await sleep"), and its site."""
-        model = self.model
-        what = model.trace.text(model.owners.code[i])
-        if i == model.owners.task_head[model.owners.owner[i]]:
-            return what, ""  # the site of a first slice is the task's own
-        return what, model.trace.text_of_event(model.trace.slices.event[i], s.ARG_SITE)
-
     def evidence(
         self, who: Who, start_ns: int, duration_ns: int, site: str, *, track: str = ""
     ) -> Evidence:
@@ -386,9 +349,3 @@ class Facts:
             site,
             pid=model.pid(process[which]),
         )
-
-    def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
-        """Rows of the states table with such a state that last this long."""
-        table, wanted = self.model.states, frozenset(states)
-        mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
-        return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)

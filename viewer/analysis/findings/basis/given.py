@@ -4,8 +4,9 @@ from bisect import bisect_left, bisect_right
 
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits, Wait
+from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
 _MS = 1_000_000

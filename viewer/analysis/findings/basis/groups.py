@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait
+from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
+from viewer.analysis.resources.waits import GETS, Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.words import code
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
+from viewer.analysis.resources.waits import GETS, Wait
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code

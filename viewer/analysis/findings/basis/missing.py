@@ -1,8 +1,9 @@
 """Who is missing at a barrier: those that run the same function and have not come there."""
 
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits, Wait
+from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import Wait
 from viewer.words import stem
 
 BARRIERS = ("Barrier", "Barrier.wait")  # of asyncio, of threads

@@ -5,7 +5,8 @@ from functools import cached_property
 
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits, Wait
+from viewer.analysis.findings.basis.waits import LongWaits
+from viewer.analysis.resources.waits import Wait
 from viewer.trace.columns import RUNNING
 
 # In which it may wait in a step, and in vain for half a second: a shorter one may pace it.

@@ -1,261 +1,25 @@
-"""Long waits of threads and tasks in one form: who, for what, where, and who ended it."""
+"""Long waits as findings tell of them: in which words, and which ones are told already."""
 
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.causes.labels import Label
-from viewer.analysis.causes.part import Kind
-from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.basis.facts import Evidence, Facts
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
+from viewer.analysis.resources.waits import Wait, Waits
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, shorten, stem
 
-# Beyond this many, the shortest are left out: what they lost is little beside the others.
-_MOST = 10_000
-_LONG_NS = 10_000_000
-_NOT_FOR_OTHERS = ("gather", "wait", "task ", "Server.")
-_LOCKS = ("Lock", "RLock")
 _NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
-# For room in a queue, and for what is in it: of threads and asyncio, of anyio and trio.
-PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
-CHANNELS = ("MemoryObjectStream.receive", "MemoryChannel.receive")
-GETS = ("Queue.get", "SimpleQueue.get", *CHANNELS)
-# For the end of one task; for that of several, which the waiter created.
-FOR_TASKS = (
-    s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX), "gather", "wait", "TaskGroup", "nursery",
-)  # fmt: skip
-GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
-_ON_TIMEOUT = "Timeout._on_timeout"
-_TORNADO = "/tornado/"  # its own time-outs end futures, in functions of these names
-_TORNADOS = ("on_timeout", "timeout_callback")
-_YES = memoryview(b"\0\1")
 
 
-class Wait(NamedTuple):
-    """A wait for what others do. `failed`: given up, timed out, cancelled, or not over yet.
-
-    `slice` is its slice, `row` its row of States, `lock` a lock of these (-1 none). `ender` is
-    None when unknown.
-    """
-
-    who: Who
-    start_ns: int
-    end_ns: int
-    name: str
-    site: str
-    lock: int
-    failed: bool
-    is_open: bool
-    cancelled: bool
-    ender: Who | None
-    slice: int
-    row: int
-    stack: tuple[str, ...]
-
-    @property
-    def ns(self) -> int:
-        return self.end_ns - self.start_ns
-
-
-def longest_rows(
-    facts: Facts, states: tuple[int, ...], least_ns: int, most: int
-) -> memoryview:
-    """Rows of the states table that last so long; of too many, the longest ones."""
-    while len(found := facts.rows_of(states, least_ns)) > most:
-        least_ns *= 2
-    return found
-
-
-def longest_slices(facts: Facts, kinds: tuple[int, ...], least_ns: int, most: int) -> Column:
-    """Slices of these kinds that last so long; of too many, the longest ones."""
-    slices, of_kinds = facts.model.trace.slices, facts.kinds(kinds)
-    longer = facts.model.trace.engine.longer
-    while len(found := longer(slices.start_ns, slices.end_ns, of_kinds, least_ns)) > most:
-        least_ns *= 2
-    return found
-
-
-class LongWaits:
-    """The long waits of a model, in order of begin."""
-
-    @classmethod
-    def of(cls, facts: Facts) -> "LongWaits":
-        """Those of the model, found once."""
-        found = facts.model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = facts.model.derived[cls] = cls(facts)
-        return found
+class LongWaits(Waits):
+    """The long waits of a model, and those of them that a finding has named."""
 
     def __init__(self, facts: Facts) -> None:
-        self.facts, self.model, self.tree = facts, facts.model, Tree(facts.model)
-        self.told = set[int]()  # slices of those that a finding has named
-        self.all = sorted(
-            (*self._of_threads(), *self._of_tasks(_is_for_others)),
-            key=lambda wait: wait.start_ns,
-        )
-
-    def overlapping(self, wait: Wait) -> Iterator[Wait]:
-        """The waits that another one overlaps."""
-        high = bisect_left(self.all, wait.end_ns, key=lambda one: one.start_ns)
-        return (one for one in self.all[:high] if one.end_ns > wait.start_ns)
-
-    def answered_by(self, kind: str, names: tuple[str, ...]) -> dict[int, list[Wait]]:
-        """By thread or task the waits of others that it ended with an answer, in order of
-        their ends: those in objects of these names, each of which was made for one wait."""
-        found = defaultdict[int, list[Wait]](list)
-        for wait in self.all:
-            if wait.failed or wait.name not in names or wait.ender is None:
-                continue
-            if self.is_for_one(wait) and wait.ender[0] == kind and wait.ender != wait.who:
-                found[wait.ender[1]].append(wait)
-        for waits in found.values():
-            waits.sort(key=lambda wait: wait.end_ns)
-        return found
-
-    def is_for_one(self, wait: Wait) -> bool:
-        """Whether what it waits in was made for this wait alone, as for an answer."""
-        offset = self.facts.ledger.waits_of_locks.offset
-        if wait.lock < 0:
-            return wait.name == "future"
-        return offset[wait.lock + 1] - offset[wait.lock] == 1
-
-    def _of_threads(self) -> Iterator[Wait]:
-        table, trace = self.model.states, self.model.trace
-        for row in longest_rows(self.facts, (LOCK_WAIT, IDLE_WAIT), _LONG_NS, _MOST):
-            i = table.slice[row]
-            is_open = bool(trace.slices.unfinished[i])
-            name, site = self.facts.wait(row)
-            if name in _LOCKS and table.state[row] & STATE_MASK == IDLE_WAIT:
-                continue  # for a signal: see viewer.trace.signals
-            waker = table.waker[row]
-            yield Wait(
-                ("thread", table.who[row]),
-                table.start_ns[row],
-                table.end_ns[row],
-                name,
-                site,
-                table.row[row],
-                is_open or bool(table.state[row] & FAILED),
-                is_open,
-                False,
-                ("thread", waker) if waker >= 0 else None,
-                i,
-                row,
-                tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
-            )
-
-    @cached_property
-    def for_tasks(self) -> list[Wait]:
-        """The long waits of tasks for the end of others, which are not in `all`."""
-        return list(self._of_tasks(_is_for_tasks))
-
-    def _of_tasks(self, which: Callable[[str], bool]) -> Iterator[Wait]:
-        trace, owned, least = self.model.trace, self.model.owners, _LONG_NS
-        slices, awaits = trace.slices, self.facts.kinds((AWAIT,))
-        is_asked = trace.awaiting(which)
-        if is_asked is None:
-            return
-        while True:
-            found = trace.engine.longer(slices.start_ns, slices.end_ns, awaits, least)
-            rows = trace.engine.pick(found, is_asked, _YES)
-            if len(rows) <= _MOST:
-                break
-            least *= 2
-        for i in rows:
-            task = owned.owner[i]
-            if task < 0:
-                continue
-            what, site = self.facts.awaited(i)
-            ended = self.tree.ended_by(task, i)
-            row = self.tree.lanes.task_waits.get(i, -1)
-            is_open = bool(slices.unfinished[i])
-            failed = self.tree.lanes.is_given_up(i)
-            yield Wait(
-                ("task", task),
-                slices.start_ns[i],
-                slices.end_ns[i],
-                what.removeprefix(s.AWAIT_PREFIX),
-                site,
-                self.model.states.row[row] if row >= 0 else -1,
-                failed or is_open or ended.kind in GIVEN_UP or self.timed_out(ended, task, i),
-                is_open,
-                ended.kind is Kind.CANCELLED,
-                _who(ended.on) if ended.kind is Kind.WAKER else None,
-                i,
-                row,
-                tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
-            )
-
-    def timed_out(self, ended: Label, task: int, i: int) -> bool:
-        """Whether `asyncio.timeout`, or tornado's own, ended an await that other timers may
-        end, too."""
-        after = self.tree.lanes.after_await(task, i) if ended.kind is Kind.TIMER else -1
-        event = self.model.trace.slices.event[after] if after >= 0 else -1
-        args = self.model.trace.args(event) if event >= 0 else {}
-        if args.get(s.ARG_VIA) == _ON_TIMEOUT:
-            return True
-        frames = str(args.get(s.ARG_STACK, "")).split("\n")
-        return any(_TORNADO in one and one.endswith(_TORNADOS) for one in frames)
-
-    def free_meanwhile(self, wait: Wait, waiting: Collection[Who]) -> set[Who]:
-        """The tasks that could end a wait: they live meanwhile, are not among those that wait
-        for the same, and do not only await the end of others."""
-        return self.living(wait).difference(waiting) - self.waiting_for_ends(wait)
-
-    def living(self, wait: Wait) -> set[Who]:
-        """The tasks of the same process that are there during four fifths of a wait."""
-        process, fifth = self.process(wait.who), wait.ns // 5
-        owned, found = self.model.owners, set[Who]()
-        for task, of in enumerate(owned.task_process):
-            who: Who = ("task", task)
-            is_there = of == process and self.begins_ns(who) <= wait.start_ns + fifth
-            if is_there and self.ends_ns(who) >= wait.end_ns - fifth:
-                found.add(who)
-        return found
-
-    def waiting_for_ends(self, wait: Wait) -> set[Who]:
-        """The tasks that await the end of others during four fifths of a wait."""
-        fifth = wait.ns // 5
-        return {
-            other.who
-            for other in self.for_tasks
-            if other.start_ns <= wait.start_ns + fifth and other.end_ns >= wait.end_ns - fifth
-        }
-
-    def process(self, who: Who) -> int:
-        kind, which = who
-        of = self.model.thread_process if kind == "thread" else self.model.owners.task_process
-        return of[which]
-
-    def group(self, who: Who) -> int:
-        """A number for all tasks of one coroutine function; -1 for threads."""
-        kind, which = who
-        return self.model.owners.task_group[which] if kind == "task" else -1
-
-    def begins_ns(self, who: Who) -> int:
-        """When a thread or task was first seen."""
-        kind, which = who
-        if kind == "thread":
-            return self.model.states.first_ns[which]
-        return self.model.trace.slices.start_ns[self.model.owners.task_head[which]]
-
-    def ends_ns(self, who: Who) -> int:
-        """When a thread or task was last seen."""
-        kind, which = who
-        if kind == "thread":
-            return self.model.states.last_ns[which]
-        rows = self.tree.ledger.rows_of_tasks
-        low, high = rows.offset[which], rows.offset[which + 1]
-        return rows.end_ns[high - 1] if low < high else 0
+        super().__init__(facts)
+        self.facts = facts
+        self.told = set[int]()  # slices
 
     def evidence(self, wait: Wait) -> Evidence:
         lock = self.model.states.lock_id[wait.lock] if wait.lock >= 0 else -1
@@ -298,18 +62,3 @@ def around(wait: Wait) -> str:
     """The line of the program that called the function in which somebody waits."""
     frames = [frame for frame in wait.stack if not is_library(frame)]
     return frames[1] if len(frames) > 1 else ""
-
-
-def _is_for_others(name: str) -> bool:
-    what = name.removeprefix(s.AWAIT_PREFIX)
-    is_here = waited_for(what) in (For.HERE, For.POOL)
-    return what != name and is_here and not what.startswith(_NOT_FOR_OTHERS)
-
-
-def _is_for_tasks(name: str) -> bool:
-    what = name.removeprefix(s.AWAIT_PREFIX)
-    return what != name and what.startswith(FOR_TASKS)
-
-
-def _who(on: tuple[str, int] | None) -> Who | None:
-    return on if on is not None and on[0] in ("task", "thread") else None

@@ -26,17 +26,10 @@ from viewer.analysis.findings.basis.blockers import (
     Blockers,
 )
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import (
-    FOR_TASKS,
-    GETS,
-    LongWaits,
-    Wait,
-    around,
-    name_of,
-    place_in,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, around, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import FOR_TASKS, GETS, Wait
 from viewer.words import code, stem
 
 # As for circles of locks: only a time-out, a cancellation or the end of the program ends a

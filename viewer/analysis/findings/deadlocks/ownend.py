@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.waits import GETS, Wait
 from viewer.trace.columns import IDLE_WAIT, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code

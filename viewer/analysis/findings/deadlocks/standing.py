@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.deadlocks.joined import join_of
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.words import code

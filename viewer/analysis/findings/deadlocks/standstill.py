@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import PUTS, LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import PUTS, Wait
 
 _MS = 1_000_000
 # A consumer may be slow; that all tasks stand still for half a second is no slowness.

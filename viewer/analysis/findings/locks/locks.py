@@ -17,12 +17,12 @@ from viewer.analysis.findings.basis.facts import (
     Split,
 )
 from viewer.analysis.findings.basis.hot import hot
-from viewer.analysis.findings.basis.waits import longest_slices
 from viewer.analysis.findings.basis.words import did, names, sampled
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
+from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.rows import Rows
 from viewer.analysis.states import numbers
 from viewer.trace.columns import FAILED, IO, PREEMPTED, READY, SLEEP, STATE_MASK, TASK_WAIT

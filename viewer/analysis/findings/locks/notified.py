@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
 _MS = 1_000_000

@@ -12,10 +12,11 @@ from viewer.analysis.findings.basis.databases import awaits_of, calls_of
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.groups import groups, sites, whole
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import having
 from viewer.trace.columns import SLEEP
 from viewer.trace.sites import IMPORT, is_library, place_of

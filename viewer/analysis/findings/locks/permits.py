@@ -9,9 +9,10 @@ from tracer.units import plural
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.locks.filelocks import is_of_library, waiting_for
+from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP
 from viewer.trace.sites import place_of

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.room import is_for_room
-from viewer.analysis.findings.basis.waits import longest_slices, name_of, place_in
+from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import place_of
 from viewer.words import code

@@ -8,9 +8,10 @@ from functools import cache
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait
+from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.findings.loops.spinning import polling, questions, spun_ns
 from viewer.analysis.profiles.cpu import stack_calls
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.sites import is_library
 

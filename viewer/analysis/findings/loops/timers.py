@@ -9,9 +9,10 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing
+from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
 _MS = 1_000_000

@@ -9,9 +9,10 @@ from itertools import pairwise
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import longest_slices, name_of, place_in
+from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.loops.served import sender_to, served_in_turn
+from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code

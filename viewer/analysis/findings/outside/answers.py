@@ -8,9 +8,10 @@ from tracer.units import plural
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import GIVEN_UP, LongWaits, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import GIVEN_UP
 from viewer.trace.sites import is_library, place_of
 
 _MS = 1_000_000

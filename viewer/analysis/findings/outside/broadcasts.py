@@ -7,8 +7,9 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.room import DRAIN, SEND, is_for_room
-from viewer.analysis.findings.basis.waits import longest_slices, name_of, place_in
+from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.reader import number_of

@@ -8,16 +8,11 @@ from typing import NamedTuple
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own
-from viewer.analysis.findings.basis.waits import (
-    LongWaits,
-    Wait,
-    longest_rows,
-    name_of,
-    place_in,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.waits import Wait, longest_rows
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library

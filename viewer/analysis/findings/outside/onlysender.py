@@ -8,10 +8,11 @@ from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.room import is_for_room
-from viewer.analysis.findings.basis.waits import LongWaits, longest_slices, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.broadcasts import slow_reader_of_several
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
 

@@ -10,10 +10,11 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import sites
-from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, users
+from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.pools.slots import come_over_time
 from viewer.analysis.findings.servers.overdue import mostly_blocked
+from viewer.analysis.resources.waits import GETS, Wait
 from viewer.trace.columns import AWAIT
 
 _MS = 1_000_000

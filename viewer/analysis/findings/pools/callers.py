@@ -4,11 +4,12 @@ from collections import Counter, defaultdict
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts
-from viewer.analysis.findings.basis.waits import LongWaits, longest_rows
+from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.waits import longest_rows
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT
 
 _MS = 1_000_000

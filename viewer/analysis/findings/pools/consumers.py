@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from tracer.units import plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import PUTS, LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import PUTS, Wait
 
 _MS = 1_000_000
 # A bounded queue is there to slow its producers down. So this is advice, and only where at

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait
+from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.resources.waits import GETS, Wait
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
 from viewer.trace.sites import place_of
 from viewer.words import stem

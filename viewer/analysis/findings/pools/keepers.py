@@ -9,9 +9,10 @@ from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import Group, sites
 from viewer.analysis.findings.basis.takers import is_talk, size, used
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
+from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import package_of
 
 # Whoever talks to the server for half of the longest wait has a connection all the while.

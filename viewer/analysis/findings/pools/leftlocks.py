@@ -6,10 +6,11 @@ from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import sites
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library
 from viewer.words import code, place
 

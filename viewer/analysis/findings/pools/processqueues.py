@@ -9,9 +9,10 @@ from tracer.units import plural, share
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total, processes
 from viewer.analysis.processes.family import Family
+from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.words import code

@@ -9,9 +9,10 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import sites
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
+from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
 _MS = 1_000_000

@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import Group, Held, Hold, groups, holds_of, sites
 from viewer.analysis.findings.basis.takers import said, size
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, users
+from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.pools.lost import had_one, never_released, never_returned
 from viewer.analysis.findings.pools.ownjobs import waits_for_a_waiter
@@ -20,6 +20,7 @@ from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.findings.vain.failed import server_that_failed
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library

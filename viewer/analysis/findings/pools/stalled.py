@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.groups import Group, sites
-from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.pools.handmade import takers_of_queues
 from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.resources.waits import GETS, Wait
 from viewer.words import code
 
 _MS = 1_000_000

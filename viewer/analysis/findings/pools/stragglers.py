@@ -9,11 +9,12 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.uneven import uneven
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.waits import Wait
 from viewer.words import code, stem
 
 _MS = 1_000_000

@@ -3,10 +3,11 @@
 from bisect import bisect_left
 
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.words import code

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import having
 from viewer.trace.columns import IO
 from viewer.words import code, place

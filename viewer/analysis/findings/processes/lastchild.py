@@ -8,11 +8,12 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.uneven import targets, uneven
-from viewer.analysis.findings.basis.waits import LongWaits, longest_rows, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
+from viewer.analysis.resources.waits import longest_rows
 from viewer.trace.columns import IO
 from viewer.words import code, stem
 

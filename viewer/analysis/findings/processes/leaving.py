@@ -8,16 +8,10 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import (
-    GETS,
-    LongWaits,
-    Wait,
-    longest_rows,
-    name_of,
-    place_in,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.waits import GETS, Wait, longest_rows
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import CONTINUES, SLEEP
 from viewer.trace.sites import is_library, place_of

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from tracer.units import duration
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.processes.family import Family
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library, place_of

@@ -8,10 +8,11 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own
-from viewer.analysis.findings.basis.waits import longest_rows, place_in, users
+from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.words import code

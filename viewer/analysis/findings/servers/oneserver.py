@@ -8,12 +8,13 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own, servers
-from viewer.analysis.findings.basis.waits import longest_rows, place_in, users
+from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.servers.forkingserver import forked_by
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.regions import merged
+from viewer.analysis.resources.waits import longest_rows
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code

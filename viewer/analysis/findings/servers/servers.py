@@ -11,9 +11,10 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own, servers
-from viewer.analysis.findings.basis.waits import longest_rows, place_in, users
+from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library, place_of

@@ -10,20 +10,10 @@ from tracer.units import duration, plural
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import (
-    CHANNELS,
-    FOR_TASKS,
-    GETS,
-    GIVEN_UP,
-    PUTS,
-    LongWaits,
-    Wait,
-    name_of,
-    place_in,
-    users,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import CHANNELS, FOR_TASKS, GETS, GIVEN_UP, PUTS, Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, READY
 from viewer.words import code

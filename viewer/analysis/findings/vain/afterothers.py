@@ -11,20 +11,13 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import (
-    FOR_TASKS,
-    GETS,
-    PUTS,
-    LongWaits,
-    Wait,
-    place_in,
-    users,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.waits import FOR_TASKS, GETS, PUTS, Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library

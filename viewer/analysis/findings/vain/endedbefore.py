@@ -2,9 +2,10 @@
 
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import GETS, PUTS, LongWaits, Wait, users
+from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import GETS, PUTS, Wait
 from viewer.analysis.states import stack_of
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code

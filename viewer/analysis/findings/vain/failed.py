@@ -7,9 +7,10 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import Wait
 
 # Half a second was lost after all who had ended such waits had failed, one of them after
 # having ended two or more: it served others, and was not a request that failed.

@@ -10,10 +10,11 @@ from tracer.units import plural
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.handed import EVENTS, started_for, was_woken
-from viewer.analysis.findings.basis.waits import GETS, LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.waits import GETS, Wait
 
 _MS = 1_000_000
 # Half a second was lost in waits that were given up, or are not over, after a thread had

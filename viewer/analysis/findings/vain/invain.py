@@ -8,9 +8,10 @@ from tracer.units import plural
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.vain.afterothers import LONG_WAITS, SLOTS, is_result
+from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library
 
 _MS = 1_000_000

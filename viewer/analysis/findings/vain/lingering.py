@@ -6,9 +6,10 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, longest_slices, name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.vain.abandoned import cancelled_before, for_tasks
+from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 from viewer.words import code
 

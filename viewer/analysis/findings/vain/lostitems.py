@@ -8,15 +8,9 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import (
-    GETS,
-    LongWaits,
-    Wait,
-    name_of,
-    place_in,
-    users,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.waits import GETS, Wait
 from viewer.words import code
 
 _MS = 1_000_000

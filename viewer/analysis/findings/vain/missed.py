@@ -8,20 +8,13 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.blockers import LOCK, Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import (
-    FOR_TASKS,
-    GETS,
-    LongWaits,
-    Wait,
-    name_of,
-    place_in,
-    users,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.waits import FOR_TASKS, GETS, Wait
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.words import code
 

@@ -8,10 +8,11 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library
 from viewer.words import code
 

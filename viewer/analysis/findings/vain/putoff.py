@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, Wait, name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import mentioned
 from viewer.words import code
 

@@ -10,16 +10,10 @@ from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.takers import cancelled_before
-from viewer.analysis.findings.basis.waits import (
-    GIVEN_UP,
-    LongWaits,
-    Wait,
-    name_of,
-    place_in,
-    users,
-)
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.waits import GIVEN_UP, Wait
 from viewer.analysis.states import mentioned
 from viewer.trace.sites import is_library
 from viewer.words import code

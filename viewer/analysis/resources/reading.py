@@ -1,0 +1,62 @@
+"""What several read from a model: names and lines of waits and calls, rows of a kind."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from tracer import schema as s
+from viewer.analysis.ledger.jobs import Jobs
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.states import marks
+from viewer.trace.columns import STATE_MASK
+from viewer.trace.model import Model
+
+
+class Reading:
+    """A model with its ledger, and what its rows are called."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.ledger = Ledger.of(model)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.ledger)
+
+    def wait(self, row: int) -> tuple[str, str]:
+        """Name and site of a thread's wait for a lock or the like."""
+        trace, table = self.model.trace, self.model.states
+        name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
+        return name.removeprefix(s.LOCK_WAIT_PREFIX), trace.text(table.site[row])
+
+    def call(self, row: int) -> tuple[str, str]:
+        """Name and site of a blocking call."""
+        table, text = self.model.states, self.model.trace.text
+        name = text(table.call_name[row]).removeprefix(s.IO_PREFIX)
+        return name, text(table.call_site[row])
+
+    def kinds(self, wanted: tuple[int, ...]) -> memoryview:
+        """By slice 1 if it is of such a kind, else 0."""
+        table = bytes(int(kind in wanted) for kind in range(256))
+        return memoryview(bytes(self.model.owners.kind).translate(table))
+
+    def on_loop_at(self, thread: int, time_ns: int) -> int:
+        """The innermost slice of the thread's loops at a moment; -1 none."""
+        lane = self.ledger.lane_of_thread.get(thread, -1)
+        if lane < 0:
+            return -1
+        row = self.ledger.loops_without_gc.row_at(lane, time_ns)
+        return row if 0 <= row < len(self.model.lane) else -1
+
+    def awaited(self, i: int) -> tuple[str, str]:
+        """What a slice awaits ("await sleep"), and its site."""
+        model = self.model
+        what = model.trace.text(model.owners.code[i])
+        if i == model.owners.task_head[model.owners.owner[i]]:
+            return what, ""  # the site of a first slice is the task's own
+        return what, model.trace.text_of_event(model.trace.slices.event[i], s.ARG_SITE)
+
+    def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
+        """Rows of the states table with such a state that last this long."""
+        table, wanted = self.model.states, frozenset(states)
+        mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
+        return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)
