@@ -53,6 +53,7 @@ from viewer.analysis.findings.outside.busytimeouts import busy_time_out
 from viewer.analysis.findings.outside.heldback import held_back
 from viewer.analysis.findings.outside.heldup import held_up
 from viewer.analysis.findings.outside.laggards import late_answers
+from viewer.analysis.findings.outside.onebyone import calls_one_by_one
 from viewer.analysis.findings.outside.onlysender import stands_at_one_client
 from viewer.analysis.findings.outside.outside import outside_findings
 from viewer.analysis.findings.outside.polledpipes import polled_pipes
@@ -165,6 +166,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     one_at_a_time,  # awaits in turn
     tiny_jobs,  # awaits in turn
     manager_asked,  # awaits in turn
+    calls_one_by_one,  # awaits in turn
     slow_consumer,
     slow_reader,  # slow consumer
     no_time_for_messages,  # slow consumer

@@ -1,0 +1,96 @@
+"""Many short calls at one line, one after the other, for which the whole program waits."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+
+STORE, MAIN = "/app/keep.py:9 store", "/app/keep.py:20 main"
+REDIS = "/venv/lib/python3.13/site-packages/redis/connection.py:5 Connection.read_response"
+POP = "/venv/lib/python3.13/site-packages/redis/commands.py:7 ListCommands.blpop"
+
+
+def stored(
+    call="os.fsync",
+    times=30,
+    each_ns=20 * MS,
+    pause_ns=2 * MS,
+    stack=(STORE,),
+    is_joined=True,
+    others=0,
+    own_peer=False,
+):
+    """A thread calls the same at one line again and again. `main` joins it, or sleeps."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    writer = trace.thread("writer").native(0)
+    at = MS
+    for _ in range(times):
+        writer.io(at, call, site=STORE, stack="\n".join(stack), own_peer=own_peer)
+        writer.native(at + each_ns)
+        at += each_ns + pause_ns
+    for n in range(others):
+        other = trace.thread(f"other-{n}").native(0)
+        other.io(MS, call, site=STORE, stack="\n".join(stack)).native(at).end(at)
+    end = trace.lock("Thread.join", MAIN)
+    if is_joined:
+        main.lock_wait(MS, "Thread.join", lock=end, owner=writer, site=MAIN, stack=MAIN)
+        writer.release(at, end, to=main)
+    else:
+        main.sleep(MS, site=MAIN)
+    writer.end(at)
+    main.native(at).end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_a_sync_for_each_file(tmp_path):
+    (found,) = find_in(tmp_path, stored())
+    assert (found.finding, found.severity_ns) == ("awaits in turn", 600 * MS)
+    assert found.text == (
+        "Awaits in turn: `writer` in `store` (keep.py:9) waits in `os.fsync` 30 times, one "
+        "call after the other (at 1.00 ms): 600 ms, 91 % of all that the end of the program "
+        "waited for; 20.0 ms each, as a rule. Each call waits for the disk: write many, then "
+        "sync once, where all may be lost together."
+    )
+    assert found.evidence.site == STORE
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("sqlite3.Connection.commit", "commit once"),
+        ("sqlite3.Cursor.execute", "One statement for all"),
+        ("os.unlink", "Fewer, larger files"),
+    ],
+)
+def test_what_else_takes_its_time(tmp_path, call, said):
+    (found,) = find_in(tmp_path, stored(call))
+    assert f"waits in `{call}` 30 times" in found.text
+    assert said in found.text
+
+
+def test_answers_of_a_server(tmp_path):
+    (found,) = find_in(tmp_path, stored("socket.recv", stack=(REDIS, STORE)))
+    assert "waits for an answer 30 times, one call after the other" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 19, "each_ns": 40 * MS}, id="now and then"),
+        pytest.param({"each_ns": 16 * MS}, id="little is lost"),
+        pytest.param({"pause_ns": 22 * MS}, id="the pauses last longer"),
+        pytest.param({"is_joined": False}, id="nobody waits for it"),
+        pytest.param({"call": "os.read"}, id="it may read what comes seldom"),
+        pytest.param({"call": "socket.recv"}, id="the program itself may listen"),
+        pytest.param({"call": "socket.recv", "stack": (REDIS, POP, STORE)}, id="it listens"),
+        pytest.param({"call": "socket.recv", "stack": (REDIS, STORE), "pause_ns": 6 * MS},
+                     id="answers are not nearly all"),
+        pytest.param({"call": "socket.recv", "stack": (REDIS, STORE), "others": 1},
+                     id="several threads ask already"),
+        pytest.param({"call": "socket.recv", "stack": (REDIS, STORE), "own_peer": True},
+                     id="the program itself answers"),
+    ],
+)  # fmt: skip
+def test_calls_that_are_as_they_must_be(tmp_path, story):
+    assert "awaits in turn" not in kinds(tmp_path, stored(**story))

@@ -1,0 +1,56 @@
+"""The path to the end of the program: who did what for which its first thread waited."""
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS
+from viewer.analysis.causes.path import RunPath
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
+
+MAIN, WORK = "/app/a.py:9 main", "/app/a.py:3 work"
+
+
+def pieces(tmp_path, trace):
+    file = tmp_path / "a.pftrace"
+    file.write_bytes(trace.ended(200 * MS).data())
+    path = RunPath.of(build_model(read_trace(file)))
+    names = path.model.thread_names
+    start = path.model.start_ns
+    return [(names[of], (a - start) // MS, (b - start) // MS) for of, a, b in path.pieces]
+
+
+def test_the_end_of_a_thread_then_what_it_waited_for(tmp_path):
+    """main joins worker, which waits for an item of feeder, which sleeps."""
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    feeder = trace.thread("feeder").native(0)
+    worker = trace.thread("worker").native(0)
+    items, end = trace.lock("Queue.get", WORK), trace.lock("Thread.join", MAIN)
+    main.lock_wait(10 * MS, "Thread.join", lock=end, owner=worker, site=MAIN, stack=MAIN)
+    worker.lock_wait(10 * MS, "Queue.get", lock=items, site=WORK, stack=WORK)
+    feeder.sleep(20 * MS, site=WORK).native(60 * MS)
+    feeder.release(70 * MS, items, to=worker)
+    worker.native(70 * MS).io(80 * MS, "os.fsync", site=WORK).native(120 * MS)
+    worker.release(150 * MS, end, to=main).end(150 * MS)
+    feeder.end(90 * MS)
+    main.native(150 * MS).end(160 * MS)
+    assert pieces(tmp_path, trace) == [
+        ("MainThread", 150, 160),
+        ("worker", 120, 150),
+        ("worker", 80, 120),
+        ("worker", 70, 80),
+        ("feeder", 60, 70),
+        ("feeder", 20, 60),
+        ("feeder", 0, 20),
+    ]
+
+
+def test_a_wait_that_nobody_ended_is_its_own(tmp_path):
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    main, end = trace.thread("MainThread").native(0), trace.lock("Event.wait", MAIN)
+    main.lock_wait(10 * MS, "Event.wait", lock=end, site=MAIN, acquired=False)
+    main.native(110 * MS).end(120 * MS)
+    assert pieces(tmp_path, trace) == [
+        ("MainThread", 110, 120),
+        ("MainThread", 10, 110),
+        ("MainThread", 0, 10),
+    ]

@@ -1,0 +1,141 @@
+"""What the end of the program waited for, backwards in time: which thread did what meanwhile.
+
+A thread's wait that another one ended is no part of it, but what that one did before: whoever
+put the item, released the lock, ended, wrote the message or the result of a job. A call that
+nobody here ended is part of it, as is all that a thread does itself.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from functools import cached_property
+from typing import NamedTuple, Self
+
+from viewer.analysis.causes.elsewhere import Elsewhere
+from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.resource import Windows, windows_of
+from viewer.analysis.states import marks
+from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
+from viewer.trace.model import Model
+
+_WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
+# Shorter waits are not followed, but belong to the thread: they are a five-hundredth of the
+# whole at most, and there are few enough of the others.
+_PART = 500
+_LEAST_NS = 1_000_000
+_MOST_STEPS = 20_000
+
+type At = tuple[int, int]  # a thread, and until when it did what the end waited for
+
+
+class Piece(NamedTuple):
+    """A time of a thread for which the end waited."""
+
+    thread: int
+    start_ns: int
+    end_ns: int
+
+
+class RunPath:
+    """The path to the end of the first process's first thread; its last piece comes first."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.ledger = model, Ledger.of(model)
+        self.elsewhere = Elsewhere.of(model)
+        self.family = self.elsewhere.family
+        self.pieces: list[Piece] = []
+        first = min(self.family.members.values(), key=lambda one: one.start_ns, default=None)
+        if first is not None and first.main >= 0 and model.states.last_ns[first.main]:
+            self._walk(first.main, model.states.last_ns[first.main])
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """The model's, walked once."""
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = model.derived[cls] = cls(model)
+        return found
+
+    @property
+    def ns(self) -> int:
+        return sum(piece.end_ns - piece.start_ns for piece in self.pieces)
+
+    @cached_property
+    def windows(self) -> dict[int, Windows]:
+        """By thread its times on the path, in order."""
+        found = defaultdict[int, list[tuple[int, int]]](list)
+        for piece in reversed(self.pieces):
+            found[piece.thread].append((piece.start_ns, piece.end_ns))
+        return {thread: windows_of(times) for thread, times in found.items()}
+
+    def _walk(self, thread: int, until: int) -> None:
+        table = self.model.states
+        least = max((until - table.first_ns[thread]) // _PART, _LEAST_NS)
+        mark = marks(self.model, lambda state: int(state & STATE_MASK in _WAITS))
+        long = defaultdict[int, list[int]](list)
+        for row in self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, least):
+            long[table.who[row]].append(row)
+        at: At | None = (thread, until)
+        for _ in range(_MOST_STEPS):
+            if at is None:
+                return
+            at = self._before(*at, long[at[0]])
+
+    def _before(self, thread: int, until: int, rows: list[int]) -> At | None:
+        """Notes what the thread did until then, back to its last long wait, and says who
+        ended that."""
+        table = self.model.states
+        n = bisect_left(rows, until, key=table.start_ns.__getitem__) - 1
+        if n < 0:
+            self._note(thread, table.first_ns[thread], until)
+            return self._starter(thread)
+        row = rows[n]
+        start, end = table.start_ns[row], min(table.end_ns[row], until)
+        self._note(thread, end, until)
+        if end < table.end_ns[row] and table.state[row] & STATE_MASK != IO:
+            return thread, start  # what it did for others it did before
+        by = self._ender(row) if end == table.end_ns[row] else None
+        if by is not None and start < by[1] <= end and by[0] != thread:
+            self._note(thread, by[1], end)
+            return by
+        self._note(thread, start, end)
+        return thread, start
+
+    def _note(self, thread: int, since: int, until: int) -> None:
+        if since < until:
+            self.pieces.append(Piece(thread, since, until))
+
+    def _ender(self, row: int) -> At | None:
+        """Who ended a wait, and when; None: nobody that the trace has."""
+        table = self.model.states
+        on = self.elsewhere.of_row(row)
+        if on is None:
+            if table.waker[row] < 0:
+                return None
+            released = self.ledger.released_ns(row)
+            return table.waker[row], released if released >= 0 else table.end_ns[row]
+        kind, which = on
+        if kind == "message":
+            written = self.elsewhere.written(which)
+            return (written.thread, written.at_ns) if written.thread >= 0 else None
+        if kind == "idle":
+            job = self.elsewhere.jobs[which]
+            return (job.thread, job.submit_ns) if job.thread >= 0 else None
+        if kind == "job":
+            job = self.elsewhere.jobs[which]
+            return self._end_of(job.worker, min(job.end_ns, table.end_ns[row]))
+        return self._end_of(self.elsewhere.child_of_row[row].process, table.end_ns[row])
+
+    def _end_of(self, process: int, until: int) -> At | None:
+        member = self.family.members.get(process)
+        if member is None or member.main < 0:
+            return None
+        last = self.model.states.last_ns[member.main]
+        return (member.main, min(until, last)) if last else None
+
+    def _starter(self, thread: int) -> At | None:
+        started = self.ledger.starters.get(thread)
+        if started is not None:
+            return started[0], self.model.trace.events.time_ns[started[1]]
+        member = self.family.members.get(self.model.thread_process[thread])
+        start = member.start if member is not None and member.main == thread else None
+        return (start.thread, start.time_ns) if start and start.thread >= 0 else None

@@ -1,0 +1,195 @@
+"""Many short calls at one line, one after the other, for which the whole program waits."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, share
+from viewer.analysis.causes.path import RunPath
+from viewer.analysis.findings.basis.databases import is_locked
+from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.itself import is_own
+from viewer.analysis.findings.basis.waits import place_in
+from viewer.analysis.findings.basis.words import at, names
+from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.states import having, keys, marks, numbers, stack_of
+from viewer.trace.columns import CONTINUES, IO, STATE_MASK, Column
+from viewer.trace.sites import is_library, place_of
+
+_MS = 1_000_000
+# As advice: twenty calls, half a second in all and half of what the end of the program waited
+# for, so that it would have come that much sooner. What the kernel took does not count.
+_TIMES = 20
+_LOST_NS = 500 * _MS
+_PART = 2
+# An answer takes as long as somebody else needs for it: four fifths, of one thread alone.
+_MOSTLY = 8, 10
+_DISK = (
+    "Each call waits for the disk: write many, then sync once, where all may be lost together."
+)
+_TRANSACTION = (
+    "Each such call ends a transaction, which waits for the disk: make many changes, then "
+    "commit once (`executemany`, or one `with connection:` around the loop)."
+)
+_STATEMENTS = "One statement for all of them (a join, `in (...)`, `executemany`) is quicker."
+_FILES = (
+    "Fewer, larger files are quicker; so are several threads, if none needs the one before."
+)
+_ANSWERS = (
+    "Each waits for an answer before it asks again: ask for all in one request (a join, a "
+    "pipeline), or from several threads, if none needs the one before."
+)
+_LOOKED_AT = 200  # answers: whether the program itself gives them
+_SQLITE = "sqlite3."
+_STEPS = (
+    (("os.fsync", "os.fdatasync", "fsync", "fdatasync", "os.sync", "mmap.mmap.flush"), _DISK),
+    (("sqlite3.Connection.commit", "sqlite3.Connection.__exit__"), _TRANSACTION),
+    ((_SQLITE,), _STATEMENTS),
+    (("os.read", "os.write", "os.wait", "os.pread", "os.system", "os.popen"), ""),
+    (("os.", "shutil."), _FILES),
+    (("socket.recv", "ssl.SSLSocket.read", "_ssl.", "poll"), _ANSWERS),
+)
+# A library's functions that wait for what others send when they like.
+_LISTENS = (
+    "listen", "get_message", "pubsub", "subscribe", "consum", "notif", "pop", "xread", "iter_",
+    "stream", "serve", "accept", "poll_", "watch", "wait_for", "run_forever", "next",
+)  # fmt: skip
+
+
+class _Line(NamedTuple):
+    what: str
+    site: str
+    step: str
+
+
+class _Lines(NamedTuple):
+    """Calls by their function and line, numbered together; -1 what is not looked at."""
+
+    of_call: Column  # by call
+    of_row: Column  # by row of States
+    head: Column  # by number: a row of calls
+    enough: frozenset[int]  # numbers of those that took half a second in all
+
+
+def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
+    """The line whose calls are most of the path to the program's end, if there is one."""
+    lines = _lines(facts)
+    path = RunPath.of(facts.model) if lines is not None else None
+    if lines is None or path is None or path.ns < _LOST_NS:
+        return
+    lost, whole = Counter[int](), 0
+    for thread, windows in path.windows.items():
+        whole += windows.ns - _not_its_fault_ns(facts, thread, windows)
+        carved = facts.ledger.states.by_row(thread, windows, lines.of_row)
+        for number, ns in zip(carved.key, carved.total, strict=True):
+            if number in lines.enough:
+                lost[number] += ns
+    for number, ns in lost.most_common(1):
+        if ns < _LOST_NS or ns * _PART < whole:
+            return
+        rows = _rows(facts, lines, number)
+        on_path = _on_path(facts, path, rows)
+        name, site = facts.call(lines.head[number])
+        line = _line(facts, name, site, rows) if len(on_path) >= _TIMES else None
+        is_most = line is not None and (
+            line.step is not _ANSWERS or ns * _MOSTLY[1] >= whole * _MOSTLY[0]
+        )
+        if line is not None and is_most:
+            yield _finding(facts, line, on_path, ns, whole)
+
+
+def _lines(facts: Facts) -> _Lines | None:
+    """None where no line of such calls took long enough in all."""
+    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
+    is_known = having(model, table.call_name, lambda name: bool(_step(name)))
+    if 1 not in is_known:
+        return None
+    pairs = engine.pairs(table.call_name, table.call_site)
+    none = memoryview(bytes(len(table.state)))
+    of_call = numbers(
+        number if known else -1 for number, known in zip(pairs.number, is_known, strict=True)
+    )
+    of_row = keys(model, lambda of: of & STATE_MASK == IO, table.row, of_call)
+    tally = engine.tally(table.start_ns, table.end_ns, of_row, none, len(pairs.head), 1)
+    enough = frozenset(n for n, ns in enumerate(tally.total) if ns >= _LOST_NS)
+    return _Lines(of_call, of_row, pairs.head, enough) if enough else None
+
+
+def _step(name: str) -> str:
+    """What to do about many such calls; "" nothing is known."""
+    name = name.removeprefix(s.IO_PREFIX)
+    return next((step for starts, step in _STEPS if name.startswith(starts)), "")
+
+
+def _not_its_fault_ns(facts: Facts, thread: int, windows: Windows) -> int:
+    state = marks(facts.model, lambda of: int(of & STATE_MASK in NOT_ITS_FAULT))
+    carved = facts.ledger.states.by_row(thread, windows, numbers(state))
+    return sum(ns for of, ns in zip(carved.key, carved.total, strict=True) if of == 1)
+
+
+def _rows(facts: Facts, lines: _Lines, number: int) -> Column:
+    """The rows of States that begin a call of a line, in order."""
+    table, engine = facts.model.states, facts.model.trace.engine
+    begun = keys(facts.model, _begins, table.row, lines.of_call)
+    is_line = memoryview(bytes(n == number for n in range(len(lines.head))))
+    return engine.pick(facts.rows_of((IO,), 0), begun, is_line)
+
+
+def _begins(state: int) -> bool:
+    return state & STATE_MASK == IO and not state & CONTINUES
+
+
+def _on_path(facts: Facts, path: RunPath, rows: Column) -> list[int]:
+    """Those of the rows that begin on the path."""
+    table, engine, found = facts.model.states, facts.model.trace.engine, list[int]()
+    for thread, windows in path.windows.items():
+        is_its = memoryview(bytes(n == thread for n in range(len(facts.model.threads))))
+        own = engine.pick(rows, table.who, is_its)
+        starts = engine.take(table.start_ns, own, -1)
+        for since, until in zip(windows.from_ns, windows.until_ns, strict=True):
+            found += own[bisect_left(starts, since) : bisect_left(starts, until)]
+    return sorted(found)
+
+
+def _line(facts: Facts, name: str, site: str, rows: Column) -> _Line | None:
+    """What is called and where; None: it may wait for what others do when they like."""
+    step = _step(name)
+    frames = stack_of(facts.model, rows[0]).split("\n")
+    own = next((frame for frame in frames if not is_library(frame)), "")
+    if not step or not own or (name.startswith(_SQLITE) and is_locked(facts)):
+        return None
+    if step is not _ANSWERS:
+        return _Line(name, site, step)
+    threads = {facts.model.states.who[row] for row in rows}
+    is_here = len(threads) > 1 or any(is_own(facts, row) for row in rows[:_LOOKED_AT])
+    return _Line("an answer", site, step) if _asks(frames) and not is_here else None
+
+
+def _asks(frames: list[str]) -> bool:
+    """Whether a client reads what it has asked for: a library's, which does not listen."""
+    inside = [frame for frame in frames if is_library(frame)]
+    functions = [place_of(frame).function.lower() for frame in inside]
+    is_client = any("-packages/" in frame or "/http/client.py" in frame for frame in inside)
+    return is_client and not any(part in name for name in functions for part in _LISTENS)
+
+
+def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) -> Finding:
+    table, threads = facts.model.states, {facts.model.states.who[row] for row in rows}
+    first = rows[0]
+    start = table.start_ns[first]
+    took = sorted(table.busy_end_ns[row] - table.start_ns[row] for row in rows)
+    each = took[len(took) // 2]
+    who = names(facts.model.thread_names[thread] for thread in threads)
+    verb = "waits" if len(threads) == 1 else "wait"
+    what = f"in `{line.what}`" if line.step is not _ANSWERS else f"for {line.what}"
+    text = (
+        f"Awaits in turn: {who}{place_in(line.site)} {verb} {what} {len(rows):,} times, one "
+        f"call after the other ({at(facts, start)}): {duration(ns)}, {share(ns, whole)} of "
+        f"all that the end of the program waited for; {duration(each)} each, as a rule. "
+        f"{line.step}"
+    )
+    evidence = facts.evidence(("thread", table.who[first]), start, ns, line.site)
+    processes = len({facts.model.thread_process[thread] for thread in threads})
+    return Finding("awaits in turn", ns, text, evidence, processes=processes)
