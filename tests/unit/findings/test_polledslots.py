@@ -52,8 +52,8 @@ def test_tasks_poll_a_pool_of_one(tmp_path):
     assert found.finding == "pool exhausted"
     assert found.text == (
         "Pool exhausted: 3 tasks `report` ask again and again in `Pool.take` (pool.py:19) "
-        "until one of those before them has ended: 60 pauses lost 1.20 s in total, the "
-        "longest wait 600 ms (at 23 ns). It lets 1 through at a time, and each makes room "
+        "until one of those before them has ended: 3 waits of 60 pauses lost 1.20 s in total, "
+        "the longest 600 ms (at 23 ns). It lets 1 through at a time, and each makes room "
         "for the next after 190 ms on average, 99 % of that time asleep in `report` "
         "(pool.py:31). Keep "
         "it for less time, or raise their number; a semaphore or a queue would wake the next "

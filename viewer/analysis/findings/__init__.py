@@ -64,13 +64,12 @@ from viewer.analysis.findings.outside.retries import long_retries
 from viewer.analysis.findings.outside.rounds import in_rounds
 from viewer.analysis.findings.outside.serverlocks import server_lock
 from viewer.analysis.findings.outside.stalls import slow_answer
-from viewer.analysis.findings.pools.actors import serves_in_turn
 from viewer.analysis.findings.pools.backlog import jobs_pile_up, queue_grows
 from viewer.analysis.findings.pools.consumers import slow_consumer
+from viewer.analysis.findings.pools.exhausted import polled_slots, relayed
 from viewer.analysis.findings.pools.handovers import tiny_jobs
 from viewer.analysis.findings.pools.hanging import readers_pile_up
 from viewer.analysis.findings.pools.jobs import pool_starvation
-from viewer.analysis.findings.pools.polledslots import polled_slots
 from viewer.analysis.findings.pools.pools import (
     executors_pile_up,
     pollers_pile_up,
@@ -80,13 +79,13 @@ from viewer.analysis.findings.pools.pools import (
 )
 from viewer.analysis.findings.pools.processqueues import slow_reader
 from viewer.analysis.findings.pools.queued import jobs_in_queue
-from viewer.analysis.findings.pools.relays import relayed
 from viewer.analysis.findings.pools.runners import runner_findings
 from viewer.analysis.findings.pools.schedulers import late_jobs
 from viewer.analysis.findings.pools.slots import slot_findings
 from viewer.analysis.findings.pools.stalled import stalled_pool, stalled_takers
 from viewer.analysis.findings.pools.stragglers import straggler
 from viewer.analysis.findings.pools.subscribers import no_time_for_messages
+from viewer.analysis.findings.pools.turns import serves_in_turn
 from viewer.analysis.findings.processes.children import killed_child
 from viewer.analysis.findings.processes.endedparties import ended_party
 from viewer.analysis.findings.processes.forked import lock_of_the_killed

@@ -7,7 +7,7 @@ from tracer import schema as s
 from viewer.analysis.ledger.jobs import Jobs
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.states import marks
-from viewer.trace.columns import STATE_MASK
+from viewer.trace.columns import AWAIT, STATE_MASK
 from viewer.trace.model import Model
 
 
@@ -60,3 +60,18 @@ class Reading:
         table, wanted = self.model.states, frozenset(states)
         mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
         return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)
+
+
+def awaits_of(reading: Reading, prefix: str | tuple[str, ...]) -> list[int]:
+    """The slices in which tasks await such a thing, in order of begin."""
+    model, trace = reading.model, reading.model.trace
+    named = trace.awaiting(lambda name: name.startswith(prefix))
+    if named is None:
+        return []
+    rows = trace.engine.longer(
+        trace.slices.start_ns, trace.slices.end_ns, reading.kinds((AWAIT,)), 0
+    )
+    found = trace.engine.pick(rows, named, memoryview(b"\0\1"))
+    return sorted(
+        (i for i in found if model.owners.owner[i] >= 0), key=trace.slices.start_ns.__getitem__
+    )

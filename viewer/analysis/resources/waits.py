@@ -14,6 +14,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
+from viewer.words import stem
 
 # Beyond this many, the shortest are left out: what they lost is little beside the others.
 _MOST = 10_000
@@ -237,6 +238,12 @@ class Waits:
         """A number for all tasks of one coroutine function; -1 for threads."""
         kind, which = who
         return self.model.owners.task_group[which] if kind == "task" else -1
+
+    def kind(self, who: Who) -> tuple[str, str | int]:
+        """The same for the tasks of a coroutine, and for the threads of a name."""
+        if who[0] == "task":
+            return "task", self.group(who)
+        return "thread", stem(self.model.thread_names[who[1]])
 
     def begins_ns(self, who: Who) -> int:
         """When a thread or task was first seen."""

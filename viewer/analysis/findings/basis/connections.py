@@ -4,9 +4,10 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
-from viewer.analysis.findings.basis.databases import awaits_of, sqlite_calls
+from viewer.analysis.findings.basis.databases import sqlite_calls
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.resources.reading import awaits_of
 from viewer.trace.sites import place_of
 
 _ASKS = "await executor (aiosqlite)"

@@ -20,8 +20,9 @@ from viewer.analysis.findings.basis.waits import name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import having, stack_of
-from viewer.trace.columns import AWAIT, IO, Column
+from viewer.trace.columns import IO, Column
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -270,21 +271,6 @@ class _Askers:
             if ends[i] >= end_ns:
                 return ("task", owner[i]), self.facts.awaited(i)[1]
         return None
-
-
-def awaits_of(facts: Facts, prefix: str | tuple[str, ...]) -> list[int]:
-    """The slices in which tasks await such a thing, in order of begin."""
-    model, trace = facts.model, facts.model.trace
-    named = trace.awaiting(lambda name: name.startswith(prefix))
-    if named is None:
-        return []
-    rows = trace.engine.longer(
-        trace.slices.start_ns, trace.slices.end_ns, facts.kinds((AWAIT,)), 0
-    )
-    found = trace.engine.pick(rows, named, memoryview(b"\0\1"))
-    return sorted(
-        (i for i in found if model.owners.owner[i] >= 0), key=trace.slices.start_ns.__getitem__
-    )
 
 
 # Servers ------------------------------------------------------------------------------------

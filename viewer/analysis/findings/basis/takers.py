@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
-from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.findings.basis.waits import LongWaits, name_of
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import Wait, longest_slices
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of

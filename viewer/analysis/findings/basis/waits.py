@@ -1,10 +1,12 @@
 """Long waits as findings tell of them: in which words, and which ones are told already."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Evidence, Facts
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.resource import Claim
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
@@ -62,3 +64,13 @@ def around(wait: Wait) -> str:
     """The line of the program that called the function in which somebody waits."""
     frames = [frame for frame in wait.stack if not is_library(frame)]
     return frames[1] if len(frames) > 1 else ""
+
+
+def sites(waits: Iterable[Wait | Claim]) -> str:
+    """Where most of the time was waited."""
+    sums = Counter[str]()
+    for wait in waits:
+        sums[wait.site] += wait.ns
+    site = max(sums, key=lambda site: (sums[site], site))
+    function = site.rpartition(" ")[2]
+    return code(function, site) if site else "unknown code"

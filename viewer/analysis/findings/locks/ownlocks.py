@@ -8,14 +8,15 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import awaits_of, calls_of
+from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.findings.basis.groups import groups, sites, whole
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.reading import awaits_of
+from viewer.analysis.resources.slots import groups, whole
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import having
 from viewer.trace.columns import SLEEP
@@ -61,7 +62,7 @@ def _of_conditions(facts: Facts) -> Iterator[Finding]:
             alike[wait.lock, wait.site if wait.lock < 0 else ""].append(wait)
     if all(sum(wait.ns for wait in found) < _LOST_NS for found in alike.values()):
         return
-    pooled = {wait.slice for group in groups(facts, waits) for wait in group.waits}
+    pooled = {wait.slice for group in groups(waits) for wait in group.waits}
     for every in alike.values():
         lost, found = sum(wait.ns for wait in every), whole(every)
         held = [(wait.ender, wait.start_ns, wait.end_ns) for wait in every if wait.ender]

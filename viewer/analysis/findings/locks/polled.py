@@ -6,13 +6,14 @@ from functools import lru_cache
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import Call, awaits_of, calls_of, evidence
+from viewer.analysis.findings.basis.databases import Call, calls_of, evidence
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import is_library, place_of

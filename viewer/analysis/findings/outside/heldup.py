@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import Call, awaits_of, evidence
+from viewer.analysis.findings.basis.databases import Call, evidence
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 

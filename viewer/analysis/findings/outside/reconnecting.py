@@ -5,10 +5,10 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration
-from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.reading import awaits_of
 from viewer.trace.sites import is_library
 from viewer.words import code
 

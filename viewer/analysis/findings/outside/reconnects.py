@@ -8,13 +8,13 @@ from functools import lru_cache
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.outside.reconnecting import about
 from viewer.analysis.findings.outside.retries import pauses
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
-from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import SLEEP

@@ -14,7 +14,6 @@ from viewer.analysis.findings.basis.databases import (
     LOCKED_NS,
     LOST_NS,
     Call,
-    awaits_of,
     calls_of,
     evidence,
     is_locked,
@@ -25,6 +24,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 

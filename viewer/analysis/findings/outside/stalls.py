@@ -8,7 +8,6 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import (
     Call,
-    awaits_of,
     evidence,
     is_locked,
     server_calls,
@@ -20,6 +19,7 @@ from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.outside.busytimeouts import gave_up
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 

@@ -4,12 +4,13 @@ import re
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.findings.basis.databases import awaits_of, calls_of
+from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import Group, sites
 from viewer.analysis.findings.basis.takers import askers
-from viewer.analysis.findings.basis.waits import LongWaits, users
+from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.basis.words import in_total
+from viewer.analysis.resources.reading import awaits_of
+from viewer.analysis.resources.slots import Group
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import mentioned, stack_of
 from viewer.analysis.waited import package_of

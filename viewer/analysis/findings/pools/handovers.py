@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, share
-from viewer.analysis.findings.basis.databases import awaits_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
 from viewer.words import code
 
 _MS = 1_000_000

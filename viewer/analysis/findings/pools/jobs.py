@@ -11,12 +11,11 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.connections import pools_of_connections
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding, Split
-from viewer.analysis.findings.basis.waits import users
+from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.basis.words import did as how_spent
 from viewer.analysis.findings.interpreter.gil import gil_saturated
 from viewer.analysis.findings.pools.callers import batches_of, collectors_of
-from viewer.analysis.findings.pools.handmade import pools_of_queues
 from viewer.analysis.findings.pools.neighbours import apart
 from viewer.analysis.findings.servers.servers import threads_of_busy
 from viewer.analysis.ledger.circles import Who
@@ -27,6 +26,7 @@ from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
+from viewer.analysis.resources.servers import pools_of_queues
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK, Column, records
 from viewer.trace.sites import is_library, place_of
@@ -57,7 +57,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     for number, lost in _never_begun(facts, by_pool).items():
         by_pool[number] += lost
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
-    home_made = [*pools_of_queues(facts)]
+    home_made = [*pools_of_queues(LongWaits.of(facts))]
     pools += [*_of_processes(facts), *home_made, *pools_of_connections(facts)]
     long = [each for each in pools if _queued_ns(each[1]) >= _LOST_NS]
     collectors = collectors_of(facts) if long else {}

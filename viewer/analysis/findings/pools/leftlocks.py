@@ -5,8 +5,7 @@ from bisect import bisect_right
 from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import sites
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job

@@ -8,14 +8,21 @@ from viewer.analysis.findings.basis import takers
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import OWN_SLOT, Group, sites
-from viewer.analysis.findings.basis.waits import LongWaits, around, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import (
+    LongWaits,
+    around,
+    name_of,
+    place_in,
+    sites,
+    users,
+)
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.unreachable import unreachable
 from viewer.analysis.findings.pools.keepers import kept_in_use
 from viewer.analysis.findings.pools.leftlocks import left_by_job
 from viewer.analysis.findings.pools.tokens import tokens_of_threads
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.slots import OWN_SLOT, Group
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import package_of
 from viewer.words import code

@@ -6,8 +6,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts
-from viewer.analysis.findings.pools.handmade import JOBS
 from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.resources.servers import JOBS
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library, place_of

@@ -4,10 +4,10 @@ from collections import defaultdict
 
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import Group, holds_of, sites
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.slots import Group, holds_of
 from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 

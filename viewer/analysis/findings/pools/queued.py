@@ -12,9 +12,9 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.waits import users
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.pools.handmade import takers_of_queues
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import within
+from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.waits import GETS, PUTS
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK

@@ -5,13 +5,11 @@ from collections.abc import Collection, Iterator
 from itertools import pairwise, repeat, takewhile
 
 from tracer import schema as s
-from tracer.units import duration, plural
-from viewer.analysis.findings.basis.doing import mostly
+from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import Group, Held, Hold, groups, holds_of, sites
 from viewer.analysis.findings.basis.takers import said, size
-from viewer.analysis.findings.basis.waits import LongWaits, users
-from viewer.analysis.findings.basis.words import in_total
+from viewer.analysis.findings.basis.waits import LongWaits, sites, users
+from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
 from viewer.analysis.findings.pools.lost import had_one, never_released, never_returned
 from viewer.analysis.findings.pools.ownjobs import waits_for_a_waiter
 from viewer.analysis.findings.pools.stalled import stalled_slots
@@ -20,14 +18,14 @@ from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.findings.vain.failed import server_that_failed
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool
+from viewer.analysis.resources.resource import Hold, Known, Resource
+from viewer.analysis.resources.slots import Group, Held, claim_of, groups, holds_of
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library
 
 _MS = 1_000_000
-# A pool is there to be waited for now and then. It is a fault when that lost half a second.
-_LOST_NS = 500 * _MS
 # Short jobs behind long ones: ten times as long, and nobody got a slot for most of the wait.
 _LONGER = 10
 _STILL = 8, 10
@@ -42,9 +40,9 @@ _RETRIES = ("-packages/tenacity/", "-packages/backoff/", "-packages/stamina/")
 def slot_findings(facts: Facts) -> Iterator[Finding]:
     """Pools that are too small or kept too long, and slots that never come back."""
     waits = LongWaits.of(facts)
-    for group in groups(facts, waits):
+    for group in groups(waits):
         untold = sum(wait.ns for wait in group.waits if wait.slice not in waits.told)
-        if untold < _LOST_NS or _is_librarys(group):
+        if untold < LOST_NS or _is_librarys(group):
             continue
         if server_that_failed(facts, group.waits) is not None:
             continue  # told already
@@ -82,28 +80,27 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     # A job's token is its task's, though the job's thread gives it back.
     had = said(facts, group.waits) or {hold.who for hold in holds}
     found = {wait.who for wait in group.waits} | had
-    lost, worst = group.ns, max(group.waits, key=lambda wait: wait.ns)
     threads = {hold.who for hold in holds if hold.who[0] == "thread"}
     if group.pool.slot == _WORKER and threads:
         found = {wait.who for wait in group.waits}
         holds = [hold for hold in holds if hold.who in threads]
-    mean = sum(hold.end_ns - hold.start_ns for hold in holds) // len(holds)
-    did = mostly(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
-    slot, slots = group.pool.slot, _number(group.pool, held, threads)
+    pool, slots = group.pool, _number(group.pool, held, threads)
+    worst = max(group.waits, key=lambda wait: wait.ns)
     who = f"{users(facts.model, found)} share"
     if known := size(facts, worst):
-        slots = plural(known, slot)
+        slots = plural(known, pool.slot)
         if known >= len(found):  # others have them
             waiting = {wait.who for wait in group.waits}
             who = f"{users(facts.model, waiting)} waited for one of"
-    text = (
-        f"Pool exhausted: {who} {slots} of {group.pool.of}. "
-        f"{plural(len(group.waits), 'wait')} in {sites(group.waits)} lost "
-        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Each {slot} goes to the next who "
-        f"waits after {duration(mean)} on average{f', {did.text}' if did.text else ''}. "
-        f"{given_up_on(facts, holds)}Keep it for less time, or raise the number of {slot}s."
+    words = Said(
+        f"{who} {slots} of {pool.of}. {plural(len(group.waits), 'wait')} in "
+        f"{sites(group.waits)} lost",
+        f"Each {pool.slot} goes to the next who waits after",
+        f"{given_up_on(facts, holds)}Keep it for less time, or raise the number of "
+        f"{pool.slot}s.",
     )
-    return Finding("pool exhausted", lost, text, waits.evidence(worst), behind=did.behind)
+    resource = Resource(Known.ENDED, [*map(claim_of, group.waits)], holds, known)
+    return exhausted(facts, resource, words)._replace(evidence=waits.evidence(worst))
 
 
 def _number(pool: Pool, held: Held, workers: Collection[Who]) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import Group, sites
-from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, users
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.pools.handmade import takers_of_queues
 from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.resources.servers import takers_of_queues
+from viewer.analysis.resources.slots import Group
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.words import code
 

@@ -4,9 +4,9 @@ from tracer.units import duration
 from viewer.analysis.findings.basis import takers
 from viewer.analysis.findings.basis.blockers import GIVEN, LOOP, Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import Group, sites
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.slots import Group
 from viewer.analysis.resources.waits import Wait
 
 _TOKEN = "token"

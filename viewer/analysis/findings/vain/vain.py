@@ -9,7 +9,6 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.groups import looks
 from viewer.analysis.findings.basis.handed import idle_again, is_pause, nobody
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
@@ -31,6 +30,7 @@ from viewer.analysis.findings.vain.missed import (
 )
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.resources.slots import looks
 from viewer.analysis.resources.waits import GETS, PUTS, Wait
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library

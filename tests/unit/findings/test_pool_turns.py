@@ -55,9 +55,9 @@ def test_callers_wait_for_their_turn(tmp_path):
     assert found.text == (
         "Pool exhausted: `serve` serves 6 tasks `call` in turn, as a pool of one. 23 calls in "
         "`ask` (hub.py:9) waited for their turn: 6.30 s in total, the longest 300 ms "
-        "(at 37 ns). Each request takes 60.0 ms, 99 % of that time asleep in `talk` "
-        "(hub.py:14). Let several such tasks take from the queue, or do less for each request "
-        "before its answer."
+        "(at 37 ns). Each request takes 60.0 ms on average, 99 % of that time asleep in "
+        "`talk` (hub.py:14). Let several such tasks take from the queue, or do less for each "
+        "request before its answer."
     )
     assert (found.evidence.site, found.evidence.track) == (ASK, "Task-7")
 

@@ -1,4 +1,4 @@
-"""Waits for slots, by the pool that they are for; and who had a slot from when to when."""
+"""Slots of pools: the waits for them, by pool; and who had a slot from when to when."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
-from viewer.analysis.resources.waits import GETS, Wait
+from viewer.analysis.resources.resource import Claim, Hold, most_at_once
+from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.analysis.waited import For, waited_for
-from viewer.words import code
 
 _MS = 1_000_000
 # Some pools wake all who wait: whoever waits again that soon had got nothing.
@@ -27,15 +25,6 @@ _TAKES = 3  # permits one after the other, without giving one back
 OWN_SLOT = "slot"  # of a home-made pool
 _WORKER = "worker"  # of gevent's pools: it is made by whoever waited, and ends with its slot
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
-
-
-@dataclass(slots=True)
-class Hold:
-    """A slot: `who` had it until somebody else got it."""
-
-    who: Who
-    start_ns: int
-    end_ns: int
 
 
 class Held(NamedTuple):
@@ -59,7 +48,7 @@ class Group:
         return sum(wait.ns for wait in self.waits)
 
 
-def groups(facts: Facts, waits: LongWaits) -> Iterable[Group]:
+def groups(waits: Waits) -> Iterable[Group]:
     """Known pools by their lock or function, home-made ones by the queue that they are."""
     found: dict[object, Group] = {}
     others: dict[tuple[str, int], list[Wait]] = defaultdict(list)
@@ -91,6 +80,11 @@ def _hands_on(group: Group) -> bool:
         return False
     is_apart = bool(enders) and not waiters & enders
     return is_apart and len(group.waits) >= len(whole(group.waits)) * _TAKES
+
+
+def claim_of(wait: Wait) -> Claim:
+    """A wait whose whole time was lost, since it ended as soon as there was a slot."""
+    return Claim(wait.who, wait.start_ns, wait.end_ns, wait.site, wait.end_ns)
 
 
 def whole(waits: list[Wait]) -> list[Wait]:
@@ -146,13 +140,13 @@ def _is_shared(wait: Wait) -> bool:
     return wait.name not in ("Event", "Event.wait", "future", "Lock", "Condition.notify")
 
 
-def _is_pool(waits: LongWaits, alike: list[Wait]) -> bool:
+def _is_pool(waits: Waits, alike: list[Wait]) -> bool:
     """Whether all wait for a condition in one function, and several have something at once."""
     inside = {wait.stack[1].rpartition(" ")[2] for wait in alike if len(wait.stack) > 1}
     return len(inside) == 1 and holds_of(whole(alike), waits).in_use > 1
 
 
-def _goes_round(life: LongWaits, waits: list[Wait]) -> bool:
+def _goes_round(life: Waits, waits: list[Wait]) -> bool:
     """Whether what one gets there comes from others that got it there before, or, where
     several tasks wait, from tasks of the same function, which may not have had to wait."""
     if any(wait.failed for wait in waits) and not (
@@ -171,7 +165,7 @@ def _goes_round(life: LongWaits, waits: list[Wait]) -> bool:
     return is_round and len(set(enders)) > 1 and len(enders) * 2 > served
 
 
-def _found_it_dry(life: LongWaits, waits: list[Wait]) -> bool:
+def _found_it_dry(life: Waits, waits: list[Wait]) -> bool:
     """Whether all waits were in vain of those, two or more, who began after the last one that
     was not: requests, which never got anything. Workers are there before they have none."""
     last_ns = max((wait.end_ns for wait in waits if not wait.failed), default=0)
@@ -199,7 +193,7 @@ def _ran_dry(waits: list[Wait]) -> bool:
     return len(again) > 1
 
 
-def holds_of(waits: list[Wait], life: LongWaits, slot: str = "") -> Held:
+def holds_of(waits: list[Wait], life: Waits, slot: str = "") -> Held:
     """From each hand-over, how long the giver had its slot at least; and how many slots were
     in use at a time.
 
@@ -245,29 +239,5 @@ def holds_of(waits: list[Wait], life: LongWaits, slot: str = "") -> Held:
     served = Counter(wait.who for wait in waits if not wait.failed)
     # Whoever gives again and again and never got one gives what others have, unseen.
     is_theirs = all(who is None or n <= _GIVES or served[who] for who, n in gave.items())
-    sure_of = _most_at_once(sure) if is_theirs else 0
-    return Held(found, sure_of, _most_at_once(found + kept))
-
-
-def _most_at_once(holds: list[Hold]) -> int:
-    changes = sorted(
-        change
-        for hold in holds
-        for change in ((hold.start_ns, 1), (hold.end_ns, -1))
-        if hold.end_ns > hold.start_ns
-    )
-    most = now = 0
-    for _, change in changes:
-        now += change
-        most = max(most, now)
-    return most
-
-
-def sites(waits: list[Wait]) -> str:
-    """Where most of the time was waited."""
-    sums = Counter[str]()
-    for wait in waits:
-        sums[wait.site] += wait.ns
-    site = max(sums, key=lambda site: (sums[site], site))
-    function = site.rpartition(" ")[2]
-    return code(function, site) if site else "unknown code"
+    sure_of = most_at_once(sure) if is_theirs else 0
+    return Held(found, sure_of, most_at_once(found + kept))

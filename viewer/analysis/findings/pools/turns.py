@@ -1,0 +1,101 @@
+"""Tasks that answer requests from a queue in turn: a pool of as many as there are tasks."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from tracer.units import plural
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, sites, users
+from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
+from viewer.analysis.findings.pools.slots import come_over_time
+from viewer.analysis.findings.servers.overdue import mostly_blocked
+from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
+from viewer.analysis.resources.servers import Idle, Serving, Turn, serving_tasks
+
+_MS = 1_000_000
+# A tenth of the lives of those who ask was lost: one slow request now and then is no small
+# pool. They must wait one and a half times as long for their turn as their requests then take,
+# as behind two others; and the task that serves must itself wait for most of that time, or it
+# is the loop that has too much to do.
+_PART = 10
+_NOTICED_NS = 5 * _MS
+_AWAITS = 8, 10
+_IDLE = 10  # whoever serves was idle for a tenth of a wait: then that was for something else
+_LEAST = 8  # requests
+
+
+def serves_in_turn(facts: Facts) -> Iterator[Finding]:
+    """Callers wait for their turn with a task that awaits something else for each request."""
+    for serving in serving_tasks(LongWaits.of(facts), _LEAST, LOST_NS):
+        queued = [
+            turn
+            for turn in serving.turns
+            if turn.queued_ns >= _NOTICED_NS
+            and all(_met(idle, turn) * _IDLE < turn.queued_ns for idle in serving.idle)
+        ]
+        if _is_fault(facts, serving, queued):
+            yield _finding(facts, serving, queued)
+
+
+def _met(idle: Idle, turn: Turn) -> int:
+    """How much of these times lies before the request had its turn."""
+    low = bisect_right(idle, turn.wait.start_ns, key=lambda time: time[1])
+    met = 0
+    for start_ns, end_ns in idle[low:]:
+        if start_ns >= turn.began_ns:
+            break
+        met += min(end_ns, turn.began_ns) - max(start_ns, turn.wait.start_ns)
+    return met
+
+
+def _is_fault(facts: Facts, serving: Serving, queued: list[Turn]) -> bool:
+    lost = sum(turn.queued_ns for turn in queued)
+    served = sum(turn.served_ns for turn in queued)
+    if len(queued) < _LEAST or lost < LOST_NS or lost * 2 < served * 3:
+        return False
+    waits, callers = LongWaits.of(facts), {turn.wait.who for turn in queued}
+    lives = sum(waits.ends_ns(who) - waits.begins_ns(who) for who in callers)
+    if len(callers) < 2 or lost * _PART < lives or _is_batch(facts, queued):
+        return False
+    met = sum(_awaited_ns(facts, serving.awaits[turn.by[1]], turn) for turn in queued)
+    kept = [(turn.by[1], turn.began_ns, turn.ended_ns) for turn in serving.turns]
+    return met * _AWAITS[1] >= served * _AWAITS[0] and not mostly_blocked(facts, kept)
+
+
+def _awaited_ns(facts: Facts, awaits: list[int], turn: Turn) -> int:
+    """How long the one who served awaited something in a turn."""
+    slices = facts.model.trace.slices
+    low = bisect_right(awaits, turn.began_ns, key=slices.end_ns.__getitem__)
+    high = bisect_left(awaits, turn.ended_ns, key=slices.start_ns.__getitem__)
+    return sum(
+        min(slices.end_ns[i], turn.ended_ns) - max(slices.start_ns[i], turn.began_ns)
+        for i in awaits[low:high]
+    )
+
+
+def _is_batch(facts: Facts, queued: list[Turn]) -> bool:
+    """Whether each caller asked once, and one task made all of them at once."""
+    owned, tasks = facts.model.owners, [turn.wait.who[1] for turn in queued]
+    is_once = len(set(tasks)) == len(tasks)
+    is_of_one = len({owned.task_parent[task] for task in tasks}) == 1
+    return is_once and is_of_one and not come_over_time(facts, [turn.wait for turn in queued])
+
+
+def _finding(facts: Facts, serving: Serving, queued: list[Turn]) -> Finding:
+    model, servers = facts.model, {turn.by for turn in serving.turns}
+    claims = [
+        Claim(turn.wait.who, turn.wait.start_ns, turn.began_ns, turn.wait.site, turn.began_ns)
+        for turn in queued
+    ]
+    holds = [Hold(turn.by, turn.began_ns, turn.ended_ns) for turn in queued]
+    found, is_one = Resource(Known.ANSWERED, claims, holds, len(servers)), len(servers) == 1
+    said = Said(
+        f"{users(model, servers)} {'serves' if is_one else 'serve'} "
+        f"{users(model, (claim.who for claim in claims))} in turn, as a pool of "
+        f"{'one' if is_one else len(servers)}. {plural(len(claims), 'call')} in "
+        f"{sites(claims)} waited for their turn:",
+        "Each request takes",
+        "Let several such tasks take from the queue, or do less for each request before its "
+        "answer.",
+    )
+    return exhausted(facts, found, said)

@@ -1,0 +1,173 @@
+"""Threads and tasks that serve others in turn: whom they answered, and when each had its turn.
+
+They take requests from a queue, and somebody waits for the answer to each.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.resources.reading import Reading
+from viewer.analysis.resources.waits import GETS, Wait, Waits
+from viewer.trace.columns import AWAIT, STATE_MASK, TASK_WAIT
+from viewer.trace.sites import place_of
+from viewer.words import stem
+
+# In what one waits for an answer.
+_ANSWERS = (
+    "Event.wait", "Event", "Condition.wait", "Future.result", "future", *GETS,
+)  # fmt: skip
+
+# In what workers wait for the next job; a list of jobs has a condition.
+JOBS = (*GETS, "Condition.wait", "Condition")
+_TOGETHER_NS = 1_000_000  # answers that one request brings for several at once
+
+type Idle = list[tuple[int, int]]
+
+
+class Turn(NamedTuple):
+    """`by` worked on what somebody waited for from `began_ns` on. `is_more`: the answer came
+    with the one before."""
+
+    wait: Wait
+    by: Who
+    began_ns: int
+    ended_ns: int
+    is_more: bool
+
+    @property
+    def queued_ns(self) -> int:
+        return self.began_ns - self.wait.start_ns
+
+    @property
+    def served_ns(self) -> int:
+        return self.ended_ns - self.began_ns
+
+
+def _turns(
+    by: Who, answered: list[Wait], idle: Idle, peers: Collection[Who]
+) -> Iterator[Turn]:
+    """Of each wait that it answered, in order of their ends, from the end of the request
+    before, or of its wait for one, to the answer. Its peers ask for no answer."""
+    before, began = 0, 0
+    for wait in answered:
+        if wait.who in peers:
+            continue
+        at, ended = bisect_right(idle, (wait.end_ns, 0)) - 1, wait.end_ns
+        if at >= 0 and idle[at][1] > wait.end_ns:  # it waits again before its caller runs
+            ended, at = idle[at][0], at - 1
+        got_ns = idle[at][1] if at >= 0 else 0
+        is_more = got_ns <= before and ended - before <= _TOGETHER_NS
+        began = max(wait.start_ns, began if is_more else max(before, got_ns))
+        ended = max(ended, began)
+        yield Turn(wait, by, began, ended, is_more)
+        before = ended
+
+
+# Threads ------------------------------------------------------------------------------------
+
+
+def pools_of_queues(waits: Waits) -> Iterator[tuple[ThreadPool, list[Job]]]:
+    """The threads that take from one queue, and the requests that somebody waited for: these
+    are jobs, as those of an executor are."""
+    answered = waits.answered_by("thread", _ANSWERS)
+    if not answered:
+        return
+    for _, threads, idle in takers_of_queues(waits.reading, JOBS):
+        peers: set[Who] = {("thread", thread) for thread in threads}
+        jobs = [
+            Job(
+                0, thread, turn.wait.start_ns, turn.began_ns, turn.ended_ns,
+                place_of(turn.wait.site).function, "", turn.wait.who,
+            )
+            for thread in threads
+            for turn in _turns(
+                ("thread", thread), answered.get(thread, []), idle[thread], peers
+            )
+        ]  # fmt: skip
+        if jobs:
+            jobs.sort(key=lambda job: (job.began_ns, job.thread))
+            name = stem(waits.model.thread_names[threads[0]])
+            yield ThreadPool(name, threads), jobs
+
+
+def takers_of_queues(
+    reading: Reading, names: tuple[str, ...] = GETS
+) -> Iterator[tuple[int, tuple[int, ...], dict[int, Idle]]]:
+    """By lock of a queue the threads that waited for its items, and by thread from when to
+    when."""
+    model, table, trace = reading.model, reading.model.states, reading.model.trace
+    known = reading.jobs.pool_of
+    called = {name for name in {*table.lock_name}
+              if trace.text(name).rpartition(": ")[2] in names}  # fmt: skip
+    for lock, name in enumerate(table.lock_name if called else ()):
+        if name not in called:
+            continue
+        rows, starts, ends = reading.ledger.waits_for(lock)
+        if any(table.state[row] & STATE_MASK == TASK_WAIT for row in rows):
+            continue
+        idle: dict[int, Idle] = defaultdict(list)
+        for row, start_ns, end_ns in zip(rows, starts, ends, strict=True):
+            idle[table.who[row]].append((start_ns, end_ns))
+        alike = {stem(model.thread_names[thread]) for thread in idle}
+        if len(alike) == 1 and not any(thread in known for thread in idle):
+            yield lock, tuple(sorted(idle)), idle
+
+
+# Tasks --------------------------------------------------------------------------------------
+
+
+class Serving(NamedTuple):
+    """Tasks of one function that serve others: what each awaited, when it was idle, and whose
+    turn it was."""
+
+    awaits: dict[int, list[int]]
+    idle: list[Idle]
+    turns: list[Turn]
+
+
+def serving_tasks(waits: Waits, least: int, lost_ns: int) -> Iterator[Serving]:
+    """Tasks that take from a queue, and answered so many waits, which lost so much."""
+    owned, alike = waits.model.owners, defaultdict[tuple[int, int], list[int]](list)
+    answered = {
+        task: ended
+        for task, every in waits.answered_by("task", _ANSWERS).items()
+        if len(ended := [wait for wait in every if wait.who[0] == "task"]) >= least
+        and sum(wait.ns for wait in ended) >= lost_ns
+    }
+    awaits = {task: _awaits(waits.reading, task) for task in answered}
+    idle = {task: _idle(waits.reading, awaits[task]) for task in answered}
+    for task in answered:
+        if idle[task]:
+            alike[owned.task_process[task], owned.task_group[task]].append(task)
+    for tasks in alike.values():
+        turns = [
+            turn
+            for task in tasks
+            for turn in _turns(("task", task), answered[task], idle[task], ())
+            if not turn.is_more
+        ]
+        yield Serving(
+            {task: awaits[task] for task in tasks}, [idle[task] for task in tasks], turns
+        )
+
+
+def _awaits(reading: Reading, task: int) -> list[int]:
+    """The slices of its awaits, in order of time."""
+    rows, kinds = reading.ledger.rows_of_tasks, reading.model.owners.kind
+    low, high = rows.offset[task], rows.offset[task + 1]
+    return [i for i in rows.row[low:high] if kinds[i] == AWAIT]
+
+
+def _idle(reading: Reading, awaits: list[int]) -> Idle:
+    """When a task waited for requests."""
+    slices = reading.model.trace.slices
+    return [
+        (slices.start_ns[i], slices.end_ns[i])
+        for i in awaits
+        if reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX) in GETS
+    ]
