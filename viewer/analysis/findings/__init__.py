@@ -118,10 +118,12 @@ from viewer.analysis.findings.vain.leftpipes import left_pipes
 from viewer.analysis.findings.vain.lingering import slow_clean_up
 from viewer.analysis.findings.vain.lostitems import lost_items
 from viewer.analysis.findings.vain.outlived import outlived_time_out
+from viewer.analysis.findings.vain.overstayed import overstayed
 from viewer.analysis.findings.vain.putoff import put_off
 from viewer.analysis.findings.vain.refused import refused_cancel
 from viewer.analysis.findings.vain.streams import both_read
 from viewer.analysis.findings.vain.stuckchildren import no_start, stuck_children
+from viewer.analysis.findings.vain.timeouts import time_outs
 from viewer.analysis.findings.vain.unanswered import unanswered_call
 from viewer.analysis.findings.vain.unasked import unasked_failure
 from viewer.analysis.findings.vain.unclosed import close_in_vain
@@ -195,6 +197,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     slow_close,  # slow end
     outlived_time_out,  # wait in vain
     late_time_out,  # wait in vain
+    overstayed,  # wait in vain
     refused_cancel,  # wait in vain
     late_jobs,  # pool exhausted
     woke_one_of_many,  # missed wake-up
@@ -213,6 +216,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     close_in_vain,  # wait in vain
     body_never_came,  # wait in vain
     no_answer,  # wait in vain
+    time_outs,
     cancelled_for_all,  # wait in vain
     nobody_reads,  # wait in vain
     writer_gone,  # wait in vain
@@ -296,6 +300,7 @@ KINDS = (
     "task leak",
     "task never yields",
     "thread-pool starvation",
+    "time-outs",
     "timers pile up",
     "too many workers",
     "uneven workers",

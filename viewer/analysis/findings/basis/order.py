@@ -9,7 +9,7 @@ from viewer.words import stem
 # After all faults: it may be as it must be.
 _ADVICE = (
     "awaits in turn", "new connections", "retries", "slow answer", "slow consumer", "slow end",
-    "slow start",
+    "slow start", "time-outs",
 )  # fmt: skip
 # Whatever it cost so far: what the snapshot was taken for, and what never ends.
 _FIRST = (SLOW_MOMENT, "deadlock")

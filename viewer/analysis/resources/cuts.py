@@ -1,0 +1,124 @@
+"""Awaits of tasks that were cut short: by a time-out or a cancel scope, or as their task was
+cancelled."""
+
+from collections.abc import Iterator
+from enum import Enum, auto
+from functools import lru_cache
+from typing import NamedTuple, Self
+
+from tracer import schema as s
+from viewer.analysis.causes.part import Kind
+from viewer.analysis.resources.waits import GIVEN_UP, Waits
+from viewer.analysis.states import mentioned
+from viewer.trace.columns import AWAIT, Column
+from viewer.trace.sites import is_library
+
+_MS = 1_000_000
+# Of awaits that last so long; of too many, the longest ones.
+_LONG_NS = 20 * _MS
+_MOST = 1_000
+_YES = memoryview(b"\0\1")
+# What wakes a task whose await is cut short, of asyncio, anyio and trio.
+_CUTS = (
+    " Timeout._on_timeout", " CancelScope._deliver_cancellation", " TaskGroup._abort",
+    " Task._attempt_abort",
+)  # fmt: skip
+_OF_TRIO = (" Task._attempt_abort",)
+_FAILED = (" TaskGroup._abort",)
+_TIMER = "timer"
+
+
+class By(Enum):
+    TIMER = auto()  # the time that it had was over
+    LIBRARY = auto()  # cancelled its task, as where a client has left
+    PROGRAM = auto()  # cancelled its task, or another task of its group had failed
+
+
+class Cut(NamedTuple):
+    """An await (slice) that was cut short."""
+
+    task: int
+    i: int
+    start_ns: int
+    end_ns: int
+    by: By
+
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
+
+
+class Cuts:
+    """The long awaits of a model that were cut short, in order of begin."""
+
+    @classmethod
+    def of(cls, waits: Waits) -> Self:
+        """Those of the model, found once."""
+        found = waits.model.derived.get(cls)
+        if not isinstance(found, cls):
+            found = waits.model.derived[cls] = cls(waits)
+        return found
+
+    def __init__(self, waits: Waits) -> None:
+        self.model, self.waits = waits.model, waits
+        has_scopes = mentioned(waits.model, *_CUTS)
+        self.all = list(self._find(waits.reading.kinds((AWAIT,)), has_scopes=has_scopes))
+
+    def _find(self, awaits: Column, *, has_scopes: bool) -> Iterator[Cut]:
+        """Without time-outs and scopes in the trace only sleeps tell that they were cut."""
+        trace, owner, least = self.model.trace, self.model.owners.owner, _LONG_NS
+        asked = trace.awaiting(bool if has_scopes else _is_sleep)
+        if asked is None:
+            return
+        while True:
+            long = trace.engine.longer(
+                trace.slices.start_ns, trace.slices.end_ns, awaits, least
+            )
+            found = trace.engine.pick(long, asked, _YES)
+            if len(found) <= _MOST:
+                break
+            least *= 2
+        for i in found:
+            cut = self.cut(owner[i], i) if owner[i] >= 0 else None
+            if cut is not None:
+                yield cut
+
+    def cut(self, task: int, i: int) -> Cut | None:
+        """How a task's await (slice i) was cut short; None if it was not, or is not over."""
+        trace, tree = self.model.trace, self.waits.tree
+        after = tree.lanes.after_await(task, i)
+        if after < 0:
+            return None
+        start, end = trace.slices.start_ns[i], trace.slices.end_ns[i]
+        event = trace.slices.event[after]
+        stack = trace.text_of_event(event, s.ARG_STACK)
+        is_sleep = _is_sleep(tree.lanes.name_of_slice(i))
+        if _has(stack, _CUTS):
+            if trace.text_of_event(event, s.ARG_WAKER) != _TIMER:
+                return Cut(task, i, start, end, _by(stack))
+            # A sleep of trio is a scope that ends itself.
+            is_own = is_sleep and _has(stack, _OF_TRIO)
+            return None if is_own else Cut(task, i, start, end, By.TIMER)
+        ended = tree.ended_by(task, i)
+        if ended.kind is Kind.TIMEOUT or self.waits.timed_out(ended, task, i):
+            return Cut(task, i, start, end, By.TIMER)
+        if ended.kind in GIVEN_UP or (is_sleep and ended.kind is Kind.WAKER):
+            return Cut(task, i, start, end, _by(stack))
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _has(stack: str, parts: tuple[str, ...]) -> bool:
+    return any(part in stack for part in parts)
+
+
+@lru_cache(maxsize=4096)
+def _by(stack: str) -> By:
+    """Who cancelled a task, by the stack in which that was woken."""
+    frames = stack.split("\n")
+    is_own = _has(stack, _FAILED) or not all(is_library(frame) for frame in frames)
+    return By.PROGRAM if is_own else By.LIBRARY
+
+
+def _is_sleep(name: str) -> bool:
+    return name == f"{s.AWAIT_PREFIX}{s.SLEEP}"
