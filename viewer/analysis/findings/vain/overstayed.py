@@ -36,15 +36,12 @@ class _Late(NamedTuple):
 def overstayed(facts: Facts) -> Iterator[Finding]:
     """Tasks whose time limit is over, and whose next and last await, in another function that
     the same one calls, lasts much longer than that."""
-    waits, owned = LongWaits.of(facts), facts.model.owners
-    parents = {*zip(owned.task_process, owned.task_parent, strict=True)}
+    waits = LongWaits.of(facts)
     found = defaultdict[tuple[str, str], list[_Late]](list)
     for cut in Cuts.of(waits).all:
-        who = owned.task_process[cut.task], owned.task_id[cut.task]
-        if cut.by is By.TIMER and who not in parents:
-            last = _last_after(facts, waits, cut)
-            if last >= 0 and (caller := _same_caller(facts, cut.i, last)):
-                found[caller, facts.awaited(last)[1]].append(_Late(cut, last))
+        last = _last_after(facts, waits, cut) if cut.by is By.TIMER else -1
+        if last >= 0 and (caller := _same_caller(facts, cut.i, last)):
+            found[caller, facts.awaited(last)[1]].append(_Late(cut, last))
     for (caller, where), every in found.items():
         lost = sum(_ns(facts, one) for one in every)
         if len(every) >= _SEVERAL and lost >= _LOST_NS:
