@@ -17,8 +17,9 @@ def find_in(tmp_path, family: Family) -> tuple[Finding, ...]:
     return find(Facts(build_model(read_trace(family.write(tmp_path)))))
 
 
-def forked(ns=700 * MS, others=True, origin="fork"):
-    """The child of a process with another thread waits for a lock in vain."""
+def forked(ns=700 * MS, others=True, origin="fork", is_killed=False):
+    """The child of a process with another thread waits for a lock in vain, or until it is
+    killed."""
     family = Family("/app/serve.py")
     main = family.first.thread("MainThread", 100).native(0)
     metrics = family.first.thread("metrics", 150)
@@ -28,8 +29,11 @@ def forked(ns=700 * MS, others=True, origin="fork"):
     thread, end = family.main(child), 3 * MS + ns
     lock = child.lock("Lock", BOOT)
     thread.native(2 * MS).lock_wait(3 * MS, "Lock", lock=lock, site=BOOT, acquired=False)
-    thread.native(end).end(end + MS)
-    child.ended(end + MS)
+    if is_killed:
+        thread.counter(end, "memory", 1)
+    else:
+        thread.native(end).end(end + MS)
+        child.ended(end + MS)
     if others:
         metrics.end(end + MS)
     main.end(end + 2 * MS)
@@ -48,6 +52,17 @@ def test_a_lock_that_a_fork_leaves_locked(tmp_path):
         "start, use `spawn`, or make the lock anew in `os.register_at_fork`."
     )
     assert (found.evidence.pid, found.evidence.site) == (101, BOOT)
+
+
+def test_a_child_that_was_killed_in_its_wait(tmp_path):
+    (found,) = find_in(tmp_path, forked(is_killed=True))
+    assert found.finding == "deadlock"
+    assert "a lock that another thread has at a fork stays locked in the child" in found.text
+    assert "1 wait in vain, 700 ms in total" in found.text
+
+
+def test_a_child_that_was_killed_soon(tmp_path):
+    assert find_in(tmp_path, forked(is_killed=True, ns=400 * MS)) == ()
 
 
 @pytest.mark.parametrize(

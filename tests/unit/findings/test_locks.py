@@ -282,6 +282,22 @@ def test_deadlock_until_the_end(tmp_path):
     assert "until the end of the trace" in found.text
 
 
+@pytest.mark.parametrize(("kind", "found"), [("RLock", ["deadlock"]), ("Lock", [])])
+def test_a_handler_takes_the_lock_that_its_thread_waits_for(tmp_path, kind, found):
+    """Another thread may release a Lock, but no RLock."""
+    trace = TraceBuilder(argv="dead.py", signals=SIGNALS)
+    main, writer = trace.thread("MainThread").native(0), trace.thread("writer").native(0)
+    lock = trace.lock(kind, "/app/dead.py:9 update")
+    main.lock_wait(MS, kind, lock=lock, site="/app/dead.py:9 update", owner=writer)
+    trace.begin(
+        lock.track, 2 * MS, main.name, "hold",
+        lock=lock.id, kind=kind, owner=main.tid, site="/app/dead.py:3 on_alarm",
+    )  # fmt: skip
+    writer.end(2 * MS)
+    said = find_in(tmp_path, trace.ended(900 * MS))
+    assert [one.finding for one in said if one.finding != "long waits"] == found
+
+
 @pytest.mark.parametrize(
     ("story", "found"),
     [

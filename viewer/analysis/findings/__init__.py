@@ -88,7 +88,7 @@ from viewer.analysis.findings.pools.subscribers import no_time_for_messages
 from viewer.analysis.findings.pools.turns import serves_in_turn
 from viewer.analysis.findings.processes.children import killed_child
 from viewer.analysis.findings.processes.endedparties import ended_party
-from viewer.analysis.findings.processes.forked import lock_of_the_killed
+from viewer.analysis.findings.processes.forked import lock_of_the_killed, locks_left_by_forks
 from viewer.analysis.findings.processes.lastchild import last_child
 from viewer.analysis.findings.processes.leaving import slow_end
 from viewer.analysis.findings.processes.leftchildren import children_pile_up
@@ -203,6 +203,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     woke_one_of_many,  # missed wake-up
     put_off,  # missed wake-up
     put_off_for_all,  # missed wake-up
+    locks_left_by_forks,  # deadlock
     vain_findings,  # missed wake-up, wait in vain
     slow_party,  # uneven workers
     no_producer,  # wait in vain

@@ -17,6 +17,7 @@ from viewer.words import code, place
 # Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of
 # a circle got their locks, there was none. A shorter circle was given up at once.
 _LONG_NS = 50_000_000
+_OWNED = "RLock"
 _IN_ORDER = "Acquire the locks in the same order everywhere, or hold one at a time."
 _NOT_TWICE = (
     "Release the lock before calling what acquires it, or use a `threading.RLock`; take no "
@@ -40,7 +41,8 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
 
     A thread that waits for its own lock may wait for a signal, that is, for another thread's
     release. It does if another thread has released that lock before, or if the program ended
-    by itself while the thread, which nobody joined, still waited.
+    by itself while the thread, which nobody joined, still waited. Who waits for its own RLock
+    was interrupted by a signal's handler, which took it: nobody gives that back.
     """
     model, table = facts.model, facts.model.states
     rows = [link.wait for link in circle.links]
@@ -51,6 +53,8 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
         return True
     kind, who = circle.links[0].who
     is_thread = kind == "thread"
+    if is_thread and model.trace.text(table.lock_kind[table.row[rows[0]]]) == _OWNED:
+        return True  # nobody else can release it
     if is_thread and _is_of_another_job(facts, who, circle.links[0]):
         return False
     process = model.thread_process[who] if is_thread else model.owners.task_process[who]

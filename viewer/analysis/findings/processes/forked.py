@@ -2,6 +2,7 @@
 a worker that was killed."""
 
 import signal
+from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer.units import duration, plural
@@ -9,6 +10,7 @@ from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
+from viewer.analysis.findings.vain.missed import LOCKS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
@@ -114,6 +116,21 @@ def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
         site=site, pid=model.pid(process),
     )  # fmt: skip
     yield Finding("slots never returned", lost, text, evidence, processes=2)
+
+
+def locks_left_by_forks(facts: Facts) -> Iterator[Finding]:
+    """Waits for locks, in forked processes, that never ended: a killed child tries no more."""
+    waits = LongWaits.of(facts)
+    alike = defaultdict[tuple[str, str], list[Wait]](list)
+    for wait in waits.all:
+        if wait.is_open and wait.name in LOCKS and wait.slice not in waits.told:
+            alike[wait.name, wait.site].append(wait)
+    for vain in alike.values():
+        is_long = sum(wait.ns for wait in vain) >= _LOST_NS
+        found = locked_at_fork(facts, vain) if is_long else None
+        if found is not None:
+            waits.told.update(wait.slice for wait in vain)
+            yield found
 
 
 def locked_at_fork(facts: Facts, vain: list[Wait]) -> Finding | None:
