@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.analysis.alike import fold_locks, fold_threads, shared_names
 from viewer.analysis.availability import Latency, latency
+from viewer.analysis.causes.spent import Spent, spent
 from viewer.analysis.escape import Escape, escape
 from viewer.analysis.findings import Facts, Finding, find
 from viewer.analysis.flight import Flight, flight_of
@@ -75,11 +76,13 @@ class Heading(NamedTuple):
 
 
 class Report(NamedTuple):
-    """`by` says what a row of tasks is. Sections that were not requested are empty."""
+    """`by` says what a row of tasks is. Sections that were not requested are empty, as is what
+    the time was `spent` on where findings tell it."""
 
     heading: Heading
     by: By
     findings: tuple[Finding, ...]
+    spent: tuple[Spent, ...]
     processes: tuple[ProcessRow, ...]
     jobs: tuple[JobRow, ...]
     latency: Latency | None
@@ -152,6 +155,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         of,
         by,
         found,
+        spent(model) if "findings" in sections and not found else (),
         processes,
         jobs,
         soon,

@@ -156,6 +156,25 @@ def test_collections_that_nobody_waits_for(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("pause_ns", "found"), [(140 * MS, ["GC in the hot path"]), (170 * MS, [])]
+)
+def test_collections_that_the_end_of_the_program_waits_for(tmp_path, pause_ns, found):
+    """Ten collections of 50 ms are a quarter of all, or less."""
+    trace = TraceBuilder(argv="gc.py", signals=SIGNALS)
+    main, at = trace.thread("MainThread").running(0), 0
+    for _ in range(11):
+        trace.gc(at, at + 50 * MS, main.tid, 0, 0)
+        main.running(at + 50 * MS)
+        at += 50 * MS + pause_ns
+    main.end(at)
+    said = find_in(tmp_path, trace.ended(at + MS))
+    assert [one.finding for one in said] == found
+    for one in said:
+        assert "; the end of the program waited 550 ms for them" in one.text
+        assert one.severity_ns == 550 * MS
+
+
+@pytest.mark.parametrize(
     ("taken_ns", "said"),
     [
         (0, "10 collections, 100 ms in total, the longest 10.0 ms (at 1.00 ms); "),

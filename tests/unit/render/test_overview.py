@@ -181,6 +181,21 @@ def test_recorded_children_are_in_the_trace(tmp_path):
     assert "Findings: none of the known problems was found." in overview(made, Style(100))
 
 
+@pytest.mark.parametrize("what", ["os.fsync", "select.epoll.poll"])
+def test_what_the_time_went_to(tmp_path, what):
+    """It is said where no finding tells it, and not of a program that waits for clients."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    trace.thread("MainThread").running(0).io(
+        50 * MS, what, site=f"{tmp_path}/keep.py:9 store"
+    ).running(200 * MS).end(200 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(300 * MS)).split())
+    said = (
+        "Of the 200 ms until the program's end, followed back through whoever ended each "
+        "wait: 75 % in `os.fsync` (keep.py:9), 25 % computing."
+    )
+    assert (said in screen) == (what == "os.fsync")
+
+
 def test_what_is_too_short(tmp_path):
     """The first screen says which calls are not in the trace, if the trace knows."""
     trace = TraceBuilder(argv="short.py", signals=SIGNALS)

@@ -3,6 +3,8 @@
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
 from viewer.analysis.causes.path import RunPath
+from viewer.analysis.causes.spent import Spent, spent
+from viewer.trace.columns import OFF_CPU, PREEMPTED
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 
@@ -54,3 +56,23 @@ def test_a_wait_that_nobody_ended_is_its_own(tmp_path):
         ("MainThread", 10, 110),
         ("MainThread", 0, 10),
     ]
+
+
+def test_what_the_time_went_to(tmp_path):
+    """Collections are no computing."""
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0)
+    trace.gc(10 * MS, 40 * MS, main.tid, 0, 0)
+    main.preempted(45 * MS).running(50 * MS).sleep(60 * MS, site=MAIN).running(160 * MS)
+    main.io(161 * MS, "os.fsync", site=WORK).running(171 * MS).end(180 * MS)
+    file = tmp_path / "a.pftrace"
+    file.write_bytes(trace.ended(200 * MS).data())
+    model = build_model(read_trace(file))
+    assert spent(model) == (
+        Spent(100 * MS, "in", "sleep", MAIN),
+        Spent(35 * MS, "computing", "", ""),
+        Spent(30 * MS, "collecting garbage", "", ""),
+        Spent(10 * MS, "in", "os.fsync", WORK),
+        Spent(5 * MS, "off the CPU", "", ""),
+    )
+    assert RunPath.of(model).ns_without((PREEMPTED, OFF_CPU)) == 175 * MS

@@ -7,13 +7,14 @@ nobody here ended is part of it, as is all that a thread does itself.
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Container
 from functools import cached_property
 from typing import NamedTuple, Self
 
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, windows_of
-from viewer.analysis.states import marks
+from viewer.analysis.states import marks, numbers
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.model import Model
 
@@ -58,6 +59,15 @@ class RunPath:
     @property
     def ns(self) -> int:
         return sum(piece.end_ns - piece.start_ns for piece in self.pieces)
+
+    def ns_without(self, states: Container[int]) -> int:
+        """How long it is without the times that its threads were in such states."""
+        mark = marks(self.model, lambda state: int(state & STATE_MASK in states))
+        is_one, left = numbers(mark), self.ns
+        for thread, windows in self.windows.items():
+            carved = self.ledger.states.by_row(thread, windows, is_one)
+            left -= sum(ns for of, ns in zip(carved.key, carved.total, strict=True) if of == 1)
+        return left
 
     @cached_property
     def windows(self) -> dict[int, Windows]:

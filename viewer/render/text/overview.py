@@ -4,7 +4,8 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from tracer import schema as s
-from tracer.units import duration, plural, size
+from tracer.units import duration, plural, share, size
+from viewer.analysis.causes.spent import Spent
 from viewer.analysis.flight import Flight
 from viewer.analysis.report import Heading, Report
 from viewer.render.text.findings import next_step, no_findings, numbered
@@ -26,6 +27,8 @@ _SCREEN = 24  # lines
 # Findings, waits and sections: fewer until the screen has room.
 _LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3), (2, 1, 2))
 _SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
+_SPENT, _SPENT_PART = 3, 0.1
+_FOR_CLIENTS = ("accept", "select", "poll", "epoll_wait", "idle thread")
 _BUSY_NS, _BUSY_PART = 100_000_000, 0.1  # less CPU time says nothing about the program
 
 
@@ -144,7 +147,25 @@ def _calm(report: Report, style: Style) -> list[str]:
     text = "; ".join(said)
     if said:
         lines += wrap(f"{text[:1].upper()}{text[1:]}.", style.width)
-    return [*lines, *_busiest(report, style)]
+    return [*lines, *_spent(report, style), *_busiest(report, style)]
+
+
+def _spent(report: Report, style: Style) -> list[str]:
+    """What the time went to, unless the program mostly waited for others to come."""
+    whole = sum(one.ns for one in report.spent)
+    worth = [one for one in report.spent[:_SPENT] if one.ns >= whole * _SPENT_PART]
+    if whole < _BUSY_NS or not worth or worth[0].call.endswith(_FOR_CLIENTS):
+        return []
+    parts = [f"{share(one.ns, whole)} {_how(one, style)}" for one in worth]
+    return wrap(
+        f"Of the {duration(whole)} until the program's end, followed back through whoever "
+        f"ended each wait: {', '.join(parts)}.",
+        style.width,
+    )
+
+
+def _how(one: Spent, style: Style) -> str:
+    return f"in `{one.call}` ({place(one.site, style.base)})" if one.call else one.did
 
 
 def _busiest(report: Report, style: Style) -> list[str]:

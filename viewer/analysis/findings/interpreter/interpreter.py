@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
+from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.facts import (
     NOT_ITS_FAULT,
     Evidence,
@@ -34,14 +35,17 @@ _PART = 5  # … and it costs a victim a fifth of its working time, and a tenth 
 _LIFE = 10  # a few milliseconds now and then do not hurt a thread with little to do
 _NOTED = 10  # preemption is mentioned when it is a tenth of the rest
 # Collections take 5 % of the running time, or one lasts 50 ms; and tasks of the loop wait for
-# them for 50 ms, or other threads for half a second or a fifth of the recording. What they
-# cost the thread itself is the price of its garbage. One or two calls of `gc.collect()` at a
+# them for 50 ms, or other threads for half a second or a fifth of the recording, or the end of
+# the program for half a second and a quarter of its path. Less of that, which they cost the
+# thread itself, is the price of its garbage. One or two calls of `gc.collect()` at a
 # line are those of a start or an end (before a fork, for one), and no hot path.
 _GC_PART = 20
 _GC_NS = 50 * _MS
 _PAUSE_NS = 50 * _MS
 _OTHERS_NS = 500 * _MS
 _OTHERS_PART = 5
+_ENDS_NS = 500 * _MS
+_ENDS_PART = 4
 _CALLED = 3
 _MOST_PAUSES = 5_000  # only the longest are examined
 _ELSEWHERE = "Compute in a process, or in code that releases the GIL."
@@ -198,7 +202,8 @@ def _collections(
     others = int(_gil_waits(facts, thread, runs) * part)
     if others < min(_OTHERS_NS, (model.end_ns - model.start_ns) // _OTHERS_PART):
         others = 0
-    lost = ready + others
+    end = _of_the_path_ns(facts, thread)
+    lost = max(ready + others, end)
     often = total >= _GC_NS * facts.patience and total * _GC_PART >= whole
     pause = longest >= _PAUSE_NS * facts.patience
     if lost < _PAUSE_NS or not (often or pause):
@@ -236,6 +241,8 @@ def _collections(
         text += f"; {waited(facts.model.nouns_on(loop), many, ready)}"
     if others:
         text += f"; meanwhile other threads waited {duration(others)} for the GIL"
+    if end:
+        text += f"; the end of the program waited {duration(end)} for them"
     evidence = Evidence(
         worst.start_ns, worst.end_ns - worst.start_ns, "GC", tid=tid, site=site,
         pid=model.pid(process),
@@ -256,6 +263,16 @@ def _called(runs: list[Collection]) -> str:
     where = f" in {code(place_of(sites[0][0]).function, sites[0][0])}" if sites[0][0] else ""
     others = f" and {plural(len(sites) - 1, 'other place')}" if len(sites) > 1 else ""
     return f"; `gc.collect()` called{where}{others} began {which} of them"
+
+
+def _of_the_path_ns(facts: Facts, thread: int) -> int:
+    """How much of the path to the program's end its collections are; 0 if that is little."""
+    path = RunPath.of(facts.model)
+    windows = path.windows.get(thread)
+    if windows is None or path.ns < _ENDS_NS:
+        return 0
+    ns, whole = facts.collecting_ns(thread, windows), path.ns_without(NOT_ITS_FAULT)
+    return ns if ns >= _ENDS_NS and ns * _ENDS_PART >= whole else 0
 
 
 def _gil_waits(facts: Facts, thread: int, runs: list[Collection]) -> int:

@@ -13,8 +13,7 @@ from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, names
-from viewer.analysis.ledger.resource import Windows
-from viewer.analysis.states import having, keys, marks, numbers, stack_of
+from viewer.analysis.states import having, keys, numbers, stack_of
 from viewer.trace.columns import CONTINUES, IO, STATE_MASK, Column
 from viewer.trace.sites import is_library, place_of
 
@@ -79,9 +78,8 @@ def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
     path = RunPath.of(facts.model) if lines is not None else None
     if lines is None or path is None or path.ns < _LOST_NS:
         return
-    lost, whole = Counter[int](), 0
+    lost, whole = Counter[int](), path.ns_without(NOT_ITS_FAULT)
     for thread, windows in path.windows.items():
-        whole += windows.ns - _not_its_fault_ns(facts, thread, windows)
         carved = facts.ledger.states.by_row(thread, windows, lines.of_row)
         for number, ns in zip(carved.key, carved.total, strict=True):
             if number in lines.enough:
@@ -121,12 +119,6 @@ def _step(name: str) -> str:
     """What to do about many such calls; "" nothing is known."""
     name = name.removeprefix(s.IO_PREFIX)
     return next((step for starts, step in _STEPS if name.startswith(starts)), "")
-
-
-def _not_its_fault_ns(facts: Facts, thread: int, windows: Windows) -> int:
-    state = marks(facts.model, lambda of: int(of & STATE_MASK in NOT_ITS_FAULT))
-    carved = facts.ledger.states.by_row(thread, windows, numbers(state))
-    return sum(ns for of, ns in zip(carved.key, carved.total, strict=True) if of == 1)
 
 
 def _rows(facts: Facts, lines: _Lines, number: int) -> Column:

@@ -10,7 +10,6 @@ from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
-from viewer.analysis.findings.vain.missed import LOCKS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
@@ -20,6 +19,7 @@ from viewer.trace.columns import IO
 from viewer.words import code, place
 
 _MS = 1_000_000
+_LOCKS = ("Lock", "RLock")
 _SEMAPHORE = "SemLock."
 # Half a second in all; shorter waits than a tenth are how such locks are shared.
 _LONG_NS = 100 * _MS
@@ -123,7 +123,7 @@ def locks_left_by_forks(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     alike = defaultdict[tuple[str, str], list[Wait]](list)
     for wait in waits.all:
-        if wait.is_open and wait.name in LOCKS and wait.slice not in waits.told:
+        if wait.is_open and wait.name in _LOCKS and wait.slice not in waits.told:
             alike[wait.name, wait.site].append(wait)
     for vain in alike.values():
         is_long = sum(wait.ns for wait in vain) >= _LOST_NS
