@@ -24,6 +24,8 @@ def keys(model: Model, wanted: Callable[[int], bool], of: Column, key_of: Column
 
 
 def numbers(values: Iterable[int]) -> Column:
+    if isinstance(values, memoryview) and values.format == "i":
+        return values
     if isinstance(values, range) and values.step == 1:  # often one for each slice
         return BEST.upto(values.start, values.stop)
     return memoryview(array("i", values))
@@ -84,8 +86,9 @@ def state_of_slice(model: Model, i: int) -> int:
 
 def numbered(engine: Engine, a: Column, b: Column) -> Pairs:
     """The pairs of each row, numbered; -1 is a value as any other."""
-    if -1 in a:
-        a = memoryview(array("i", map((1).__add__, a)))
+    least, most = engine.bounds(a)
+    if least < 0:
+        a = engine.take(engine.upto(1, most + 2), a, 0)
     return engine.pairs(a, b)
 
 

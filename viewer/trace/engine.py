@@ -75,6 +75,9 @@ class Engine(NamedTuple):
     known: Callable[[Column, Column], Column]
     between: Callable[[Column, Column], Column]
     latest: Callable[[Column, Column, Column, Column, int], Column]
+    ranked: Callable[[Column, Column, int], Column]
+    bounds: Callable[[Column], tuple[int, int]]
+    narrow: Callable[[Column], Column]
 
 
 @cache
@@ -135,6 +138,9 @@ def _native() -> Engine:
         _decoder.known,
         _decoder.between,
         _decoder.latest,
+        _decoder.ranked,
+        _decoder.bounds,
+        _decoder.narrow,
     )
 
 

@@ -7,6 +7,7 @@ from viewer.trace import (
     descriptors,
     intervals,
     owners,
+    ranked,
     sites,
     states,
     sweeps,
@@ -55,4 +56,7 @@ TWINS = (
     taken.known,
     taken.between,
     intervals.latest,
+    ranked.ranked,
+    ranked.bounds,
+    ranked.narrow,
 )

@@ -27,7 +27,7 @@ class Told:
         """Of each the string of that name; -1 without."""
         places = self._where(self._trace.engine.find_args, name)
         found = self._trace.engine.take(self._trace.events.arg_value, places, -1)
-        return memoryview(array("i", found.tolist()))
+        return self._trace.engine.narrow(found)
 
     def texts(self, name: str) -> list[str]:
         texts, found = self._trace.events.strings, self.strings(name).tolist()

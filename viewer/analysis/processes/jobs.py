@@ -58,12 +58,12 @@ class Pool:
     def __init__(self, engine: Engine, columns: Columns, jobs: Rows[Job]) -> None:
         self._engine, self.columns, self.jobs = engine, columns, jobs
         self.pool = int(columns.pool[0])
-        self.process = int(max(columns.process))
+        self.process = engine.bounds(columns.process)[1]
 
     @cached_property
     def workers(self) -> list[int]:
         found = self.columns.worker
-        return self._engine.distinct(found, max(found) + 1).tolist()
+        return self._engine.distinct(found, self._engine.bounds(found)[1] + 1).tolist()
 
     @cached_property
     def begun(self) -> Column:
@@ -77,7 +77,7 @@ class Pool:
     @cached_property
     def ran_ns(self) -> int:
         """How long all jobs ran."""
-        return sum(self.each_ran_ns)
+        return sum(self.each_ran_ns.tolist())
 
     @cached_property
     def each_queued_ns(self) -> Column:
@@ -85,7 +85,7 @@ class Pool:
 
     def begun_with_most(self, column: Column) -> Job:
         """The begun job that has most of something."""
-        return self.jobs[max(self.begun, key=column.__getitem__)]
+        return self.jobs[self._engine.ranked(self.begun, column, 1)[0]]
 
 
 _NUMBERS = (

@@ -8,7 +8,7 @@ from operator import sub
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.analysis.rows import in_order
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.states import numbered, numbers
 from viewer.trace.columns import Column
 from viewer.trace.engine import Engine
@@ -107,8 +107,8 @@ class Found:
         """Of each event the number of its job, in order of first sight."""
         if not len(numbers):
             return range(0)
-        if not self.size and len({*numbers}) == len(numbers) and len({*pools}) < 2:
-            self._pools, self._numbers = array("q", pools), array("q", numbers)
+        if not self.size and self._are_of_one_pool(pools, numbers):
+            self._pools, self._numbers = array("q", bytes(pools)), array("q", bytes(numbers))
             return range(self.size)
         if bytes(pools) == bytes(self._pools) and bytes(numbers) == bytes(self._numbers):
             return range(self.size)  # as most often: the same jobs, in the same order
@@ -121,6 +121,16 @@ class Found:
         self._numbers.extend(number for _, number in fresh)
         return [*map(known.__getitem__, pairs)]
 
+    def _are_of_one_pool(self, pools: Column, numbers: Column) -> bool:
+        """Whether these are different jobs of the same pool."""
+        engine, size = self.model.trace.engine, len(numbers)
+        (first, last), (least, most) = engine.bounds(pools), engine.bounds(numbers)
+        if first != last:
+            return False
+        if least >= 0 and most <= 4 * size:  # a pool counts them
+            return len(engine.distinct(engine.narrow(numbers), most + 1)) == size
+        return len({*numbers}) == size
+
     def _in_one_pool(self, pools: Column, numbers: Column) -> Column | None:
         """The same where all are known, of one pool, and their own numbers are close together:
         then a table has them. None elsewhere."""
@@ -129,8 +139,9 @@ class Found:
         alike = array("q", [self._pools[0]])
         if bytes(pools) != bytes(alike * len(pools)) or self._pools != alike * self.size:
             return None
-        least, most = min(self._numbers), max(self._numbers)
-        if most - least > 4 * self.size or min(numbers) < least or max(numbers) > most:
+        bounds = self.model.trace.engine.bounds
+        (least, most), (first, last) = bounds(memoryview(self._numbers)), bounds(numbers)
+        if most - least > 4 * self.size or first < least or last > most:
             return None
         table = array("i", [-1]) * (most - least + 1)
         for job, number in enumerate(self._numbers):
@@ -195,22 +206,22 @@ class Found:
         kind_of = memoryview(array("i", map(kinds.__getitem__, texts)))
         of["kind"] = engine.take(kind_of, alike.number, -1)
         found = Columns(*map(of.__getitem__, Columns._fields))
-        every = range(self.size)
-        since: Sequence[int] = found.submit_ns
-        if len(engine.known(found.submit_ns, found.submit_ns)) < self.size:
-            since = [
+        every, since = engine.upto(0, self.size), found.submit_ns
+        if len(engine.known(since, since)) < self.size:
+            since = longs(
                 submitted if submitted >= 0 else sent if sent >= 0 else max(start, 0)
                 for submitted, sent, start in zip(
                     found.submit_ns, found.sent_ns, found.start_ns, strict=True
                 )
-            ]
-        order = in_order(every, (since, False), (found.number, False))
-        if len({*found.pool}) > 1:
-            pools = [*map(found.pool.__getitem__, order)]
-            places = {pool: place for place, pool in enumerate(dict.fromkeys(pools))}
-            order.sort(key=[places[pool] for pool in found.pool].__getitem__)
-        if order != [*every]:
-            found = found.at(engine, memoryview(array("i", order)))
+            )
+        order = engine.ranked(engine.ranked(every, found.number, 0), since, 0)
+        first, last = engine.bounds(found.pool)
+        if first < last:
+            pools = dict.fromkeys(map(found.pool.__getitem__, order))
+            places = {pool: place for place, pool in enumerate(pools)}
+            order = engine.ranked(order, longs(map(places.__getitem__, found.pool)), 0)
+        if order != every:
+            found = found.at(engine, order)
         return found, [*kinds]
 
 

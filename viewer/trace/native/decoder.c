@@ -561,7 +561,7 @@ done:
     X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
     X(tile) X(clip) X(longer) X(gaps) X(find_args) X(find_numbers)                             \
     X(head_sites) X(spans) X(histogram) X(new_lines) X(beginning) X(lesser) X(upto)                  \
-    X(take) X(known) X(between) X(latest) X(keep_memory)
+    X(take) X(known) X(between) X(latest) X(ranked) X(bounds) X(narrow) X(keep_memory)
 
 #define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t);
 SWEEPS(DECLARE)

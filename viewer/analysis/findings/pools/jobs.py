@@ -1,9 +1,9 @@
 """Jobs that wait for a worker of a thread pool while others have all of them."""
 
-from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import takewhile
 
 from tracer import schema as s
@@ -17,6 +17,12 @@ from viewer.analysis.findings.basis.words import did as how_spent
 from viewer.analysis.findings.interpreter.gil import gil_saturated
 from viewer.analysis.findings.pools.callers import batches_of, collectors_of
 from viewer.analysis.findings.pools.neighbours import apart
+from viewer.analysis.findings.pools.processjobs import (
+    LOST_NS,
+    NOTICED_NS,
+    is_of_library,
+    of_processes,
+)
 from viewer.analysis.findings.servers.servers import threads_of_busy
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
@@ -25,19 +31,15 @@ from viewer.analysis.ledger.pools import SEMAPHORES
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
-from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.resources.servers import pools_of_queues
 from viewer.analysis.states import stack_of
-from viewer.trace.columns import IO, LOOP_TASK, SLEEP, STATE_MASK, Column, records
+from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
-from viewer.words import code, stem
+from viewer.words import code
 
 _MS = 1_000_000
-# A queue in front of a pool is what a pool is for. It costs when calls of several callers lost
-# half a second in it, and waited longer than they then took. Behind jobs of the same kind only
-# more workers help, and only where the present ones are blocked for most of the time.
-_LOST_NS = 500 * _MS
-_NOTICED_NS = 5 * _MS
+# Behind jobs of the same kind only more workers help, and only where the present ones are
+# blocked for most of the time.
 _BLOCKED = 8, 10
 # Workers that are idle while calls wait for them have not got a CPU or the GIL yet: a pool of
 # which a tenth is free has workers enough.
@@ -58,9 +60,13 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
         by_pool[number] += lost
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
     home_made = [*pools_of_queues(LongWaits.of(facts))]
-    pools += [*_of_processes(facts), *home_made, *pools_of_connections(facts)]
-    long = [each for each in pools if _queued_ns(each[1]) >= _LOST_NS]
-    collectors = collectors_of(facts) if long else {}
+    collectors = cache(lambda: collectors_of(facts))
+    pools += [
+        *of_processes(facts, collectors),
+        *home_made,
+        *pools_of_connections(facts),
+    ]
+    long = [each for each in pools if _queued_ns(each[1]) >= LOST_NS]
     for pool, members in long:
         if any(members is jobs for _, jobs in home_made):
             members = apart(facts, pool, members)
@@ -69,7 +75,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
             _named(facts, members),
             [not job.name or libraries[job.site] for job in members],
         )
-        batches = batches_of(facts, found, handed, collectors)
+        batches = batches_of(facts, found, handed, collectors())
         finding = _starved(facts, pool, found, batches)
         # Where a server's clients are seen, it is they who wait, not what its loop hands on.
         if finding is not None and threads_of_busy(facts).isdisjoint(pool.threads):
@@ -100,65 +106,13 @@ def _never_begun(facts: Facts, by_pool: dict[int, list[Job]]) -> dict[int, list[
     return found
 
 
-def _of_processes(facts: Facts) -> Iterator[tuple[ThreadPool, list[Job]]]:
-    """The pools of processes and their jobs; each worker is its process's main thread."""
-    family, found = Family.of(facts.model), ProcessJobs.of(facts.model)
-    engine = facts.model.trace.engine
-    for pool in found.pools:
-        if sum([ns for ns in pool.each_queued_ns.tolist() if ns >= _NOTICED_NS]) < _LOST_NS:
-            continue
-        members = {worker: family.members.get(worker) for worker in pool.workers}
-        main = {worker: one.main for worker, one in members.items() if one is not None}
-        of, by_worker = pool.columns, array("i", [-1]) * (max(pool.workers, default=-1) + 1)
-        for worker, thread in main.items():
-            by_worker[worker] = thread
-        threads = engine.take(memoryview(by_worker), of.worker, -1)
-        rows = engine.known(of.submit_ns, of.start_ns)
-        rows = engine.pick(rows, threads, memoryview(b"\1" * (max(threads, default=-1) + 1)))
-        on, submitted, began, ended, kinds = (
-            engine.take(column, rows, -1).tolist()
-            for column in (threads, of.submit_ns, of.start_ns, of.end_ns, of.kind)
-        )
-        names, sites = ([kind[n] for kind in found.kinds] for n in (0, 1))
-        jobs = records(
-            Job,
-            [-1] * len(on),
-            on,
-            submitted,
-            began,
-            ended,
-            map(names.__getitem__, kinds),
-            map(sites.__getitem__, kinds),
-            _who_submitted(facts, engine.take(of.thread, rows, -1), submitted),
-        )
-        name = next((one.name for one in members.values() if one is not None), "")
-        if jobs:
-            yield ThreadPool(stem(name), tuple({*on})), jobs
-
-
-def _who_submitted(facts: Facts, threads: Column, times_ns: list[int]) -> Iterable[Who | None]:
-    """Of each the task in whose step a thread submitted it, else the thread."""
-    whos: dict[int, Who | None] = {thread: ("thread", thread) for thread in {*threads}}
-    whos[-1] = None
-    if whos.keys().isdisjoint(facts.ledger.lane_of_thread):
-        return map(whos.__getitem__, threads)
-    steps = map(facts.on_loop_at, threads, times_ns)
-    owned = facts.model.owners
-    return (
-        ("task", owned.owner[step])
-        if step >= 0 and owned.kind[step] == LOOP_TASK
-        else whos[thread]
-        for thread, step in zip(threads, steps, strict=True)
-    )
-
-
 def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
     """The jobs, each named after the user's function in which it blocked longest where a
     library's function runs it: a scheduler, a server. That is the one that the library called,
     or the first one below it that not all jobs of the pool are in."""
-    if not any(_is_of_library(site) for site in {job.site for job in jobs}):
+    if not any(is_of_library(site) for site in {job.site for job in jobs}):
         return jobs
-    chains = [_blocked_in(facts, job) if _is_of_library(job.site) else () for job in jobs]
+    chains = [_blocked_in(facts, job) if is_of_library(job.site) else () for job in jobs]
     known = [chain for chain in chains if chain]
     level, deepest = 0, min((len(chain) for chain in known), default=0) - 1
     while level < deepest and len({_function(chain[level]) for chain in known}) == 1:
@@ -169,11 +123,6 @@ def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
         for job, chain in zip(jobs, chains, strict=True)
         for site in [sites.setdefault(_function(chain[level]), chain[level]) if chain else ""]
     ]
-
-
-def _is_of_library(site: str) -> bool:
-    """Whether a library's function runs a job, or an unknown one."""
-    return not site or is_library(site)
 
 
 def _function(site: str) -> tuple[str, str]:
@@ -213,12 +162,12 @@ def _starved(
 ) -> Finding | None:
     if not any(batches):
         return None  # all of one caller
-    waits = [job for job in found if job.queued_ns >= _NOTICED_NS]
-    if _queued_ns(waits) < _LOST_NS:
+    waits = [job for job in found if job.queued_ns >= NOTICED_NS]
+    if _queued_ns(waits) < LOST_NS:
         return None
     ahead = _charge(found, batches)
     lost = sum(ahead.values())
-    if lost < _LOST_NS:
+    if lost < LOST_NS:
         return None
     kind = max(ahead, key=lambda kind: (ahead[kind], kind))
     victims = [job for job in waits if (job.name, job.site) != kind]
@@ -255,7 +204,7 @@ def _charge(found: list[Job], batches: list[int]) -> Counter[_Kind]:
     jobs, changes = max(len(found), 1), list[int]()
     for n, job in enumerate(found):
         began = job.began_ns * 4
-        if job.queued_ns >= _NOTICED_NS:
+        if job.queued_ns >= NOTICED_NS:
             changes += ((job.submitted_ns * 4 + 2) * jobs + n, (began + 1) * jobs + n)
         changes += ((began + 3) * jobs + n, job.ended_ns * 4 * jobs + n)
     changes.sort()

@@ -3,6 +3,7 @@ waits for it alone; and the last job of a pool of processes whose others have no
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import compress
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
@@ -121,9 +122,8 @@ def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
 
 
 def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
-    of = pool.columns
-    times = zip(of.start_ns, of.end_ns, strict=True)
-    ends_ns = sorted([end for start, end in times if start >= 0 and end > start])
+    ran = map((0).__lt__, pool.each_ran_ns)
+    ends_ns = sorted(compress(pool.columns.end_ns.tolist(), ran))
     if len(ends_ns) <= _OTHERS or ends_ns[-1] - ends_ns[-2] < _LOST_NS:
         return  # nobody waited for the last one alone
     begun = [job for job in pool.jobs if job.start_ns >= 0 and job.end_ns > job.start_ns]

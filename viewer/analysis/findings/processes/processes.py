@@ -1,5 +1,6 @@
 """Services of several processes: one that does all the work, pools too large or too slow."""
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
@@ -8,12 +9,11 @@ from tracer import schema as s
 from tracer.units import duration, plural, share, size
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.io import io_rows
-from viewer.analysis.ledger.resource import windows_of
-from viewer.analysis.ledger.rows import joined
+from viewer.analysis.ledger.resource import Windows
+from viewer.analysis.ledger.rows import joined, longs
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
-from viewer.trace.columns import LARGEST, OFF_CPU, PREEMPTED
-from viewer.trace.sweeps import percentile
+from viewer.trace.columns import OFF_CPU, PREEMPTED
 from viewer.words import code, stem
 
 _MS = 1_000_000
@@ -208,9 +208,11 @@ def _carried_ns(pool: Pool) -> dict[int, int]:
 def _pickling(facts: Facts, pool: Pool) -> Finding | None:
     """What goes through the pipe is large, and takes much of the jobs' time."""
     of = pool.columns
-    if max(max(of.sent_bytes), 0) + max(max(of.result_bytes), 0) < _LARGE_BYTES:
+    engine = facts.model.trace.engine
+    most = [engine.bounds(sizes)[1] for sizes in (of.sent_bytes, of.result_bytes)]
+    if sum(max(size, 0) for size in most) < _LARGE_BYTES:
         return None  # not even one of them
-    known = facts.model.trace.engine.known(of.submit_ns, of.start_ns)
+    known = engine.known(of.submit_ns, of.start_ns)
     whole = [n for n in known if of.is_over[n]]
     bytes_ = sum(max(of.sent_bytes[n], 0) + max(of.result_bytes[n], 0) for n in whole)
     if bytes_ < _LARGE_BYTES * max(len(whole), 1):
@@ -259,7 +261,13 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
     if lost < _IDLE_NS or lost * 100 < ran * _IDLE:
         return None
     worst = pool.begun_with_most(pool.each_queued_ns)
-    usual = percentile(sorted(map(pool.each_ran_ns.__getitem__, pool.begun)), 50)
+    engine, begun = facts.model.trace.engine, pool.begun
+    of_all = memoryview(bytes(4 * len(begun))).cast("i")
+    starts, ends = (
+        engine.take(column, begun, 0)
+        for column in (pool.columns.start_ns, pool.columns.end_ns)
+    )
+    usual = engine.grouped_stats(starts, ends, of_all, 1).p50[0]
     parent = Family.of(facts.model).name(pool.process)
     workers = Family.of(facts.model).at_once(pool.workers)
     text = (
@@ -291,16 +299,10 @@ def _kernels_part(facts: Facts, pool: Pool) -> float:
     )
     rows = engine.known(of.submit_ns, of.start_ns)
     since, until = (engine.take(column, rows, 0) for column in (of.submit_ns, of.start_ns))
-    waiting = list[tuple[int, int]]()
-    first, last = since[0], until[0]
-    times = zip(since.tolist(), until.tolist(), strict=True)
-    for submit_ns, start_ns in times:  # in order of submission
-        if submit_ns > last:
-            waiting.append((first, last))
-            first = last = submit_ns
-        if start_ns > last:
-            last = start_ns
-    windows = windows_of([*waiting, (first, last)])
+    of_all = memoryview(bytes(4 * len(rows))).cast("i")
+    none = engine.gaps(since, until, of_all, 1, 1)  # jobs are in order of submission
+    last = engine.spans(until, of_all, 1).end_ns[0]
+    windows = Windows(longs([since[0], *none.end_ns]), longs([*none.start_ns, last]))
     away = [
         facts.split(members[worker].main, windows).of((PREEMPTED, OFF_CPU))
         for worker in pool.workers
@@ -312,23 +314,24 @@ def _kernels_part(facts: Facts, pool: Pool) -> float:
 def _lost_ns(facts: Facts, pool: Pool) -> int:
     """A piece of time counts for each pair of a waiting job and an idle worker."""
     members, of = Family.of(facts.model).members, pool.columns
-    engine, last = facts.model.trace.engine, max(of.end_ns)
-    first, final = dict[int, int](), dict[int, int]()
+    engine = facts.model.trace.engine
     starts, ends = (engine.take(column, pool.begun, 0) for column in (of.start_ns, of.end_ns))
     worked = engine.take(of.worker, pool.begun, -1)
-    of_jobs = zip(worked.tolist(), starts.tolist(), ends.tolist(), strict=True)
-    for worker, start_ns, end_ns in of_jobs:
-        if start_ns < first.get(worker, LARGEST):
-            first[worker] = start_ns
-        if end_ns > final.get(worker, -2):
-            final[worker] = end_ns
+    final = engine.spans(ends, worked, max(pool.workers, default=-1) + 1).end_ns
+    last = engine.bounds(final)[1]
+    until, none = (
+        memoryview(array("q", [last]) * len(starts)),
+        memoryview(bytes(8 * len(starts))).cast("q"),
+    )
+    left = engine.keyed_sums(starts, until, worked, none)  # from when each began one
+    first = [last - most for most in left.max]
     done = [  # whoever ends before the last job takes no more after its own last one
         final[worker] if worker in members and members[worker].end_ns < last else last
-        for worker in first
+        for worker in left.key
     ]
     queued = engine.known(of.submit_ns, of.start_ns)
     return engine.lesser(
-        joined(ends, first.values()),
+        joined(ends, first),
         joined(starts, done),
         engine.take(of.submit_ns, queued, 0),
         engine.take(of.start_ns, queued, 0),
@@ -340,8 +343,9 @@ def _too_large(facts: Facts, pool: Pool) -> Finding | None:
     workers, jobs = Family.of(facts.model).at_once(pool.workers), len(pool.begun)
     if workers < _FEWEST or jobs < _BATCH * workers:
         return None
-    first = min(map(pool.columns.start_ns.__getitem__, pool.begun))
-    ran, last = pool.ran_ns, max(pool.columns.end_ns)
+    engine, of = facts.model.trace.engine, pool.columns
+    first = engine.bounds(engine.take(of.start_ns, pool.begun, 0))[0]
+    ran, last = pool.ran_ns, engine.bounds(of.end_ns)[1]
     if last - first < _SPAN_NS or ran * _SPARE > workers * (last - first):
         return None
     worst = pool.begun_with_most(pool.each_ran_ns)
