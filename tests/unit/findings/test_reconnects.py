@@ -127,3 +127,48 @@ def test_pauses_of_a_client_that_does_not_connect(tmp_path):
 
 def test_tasks_that_keep_their_connections(tmp_path):
     assert "new connections" not in kinds(tmp_path, tasks(stays=True))
+
+
+POOL = "/usr/lib/python3.13/site-packages/asyncpg/pool.py:150 Holder.connect"
+SET_UP = f"/app/shop.py:4 prepare\n{POOL}\n/app/shop.py:12 store"
+QUERY = "/app/shop.py:12 store"
+
+
+def events(count=8, set_up_ns=140 * MS, query_ns=20 * MS, stack=SET_UP):
+    """A task whose pool opens a connection for each event, which the program then sets up."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, at = trace.loop(thread), MS
+    task = loop.task("main", site="/app/shop.py:20 main").ready(at).running(at)
+    for _ in range(count):
+        asks = (("connect", 5 * MS, f"{POOL}\n{QUERY}"), ("query", set_up_ns, stack))
+        for what, ns, of in (*asks, ("query", query_ns, QUERY)):
+            site = next(one for one in of.split("\n") if one.startswith("/app"))
+            task.awaits(at + 1, f"{what} (asyncpg)", site=site, stack=of)
+            loop.step(task, at, at + 1)
+            at += ns
+            task.ready(at, waker="io").running(at)
+    loop.step(task, at, at + 1)
+    task.done(at + 1)
+    thread.end(at + MS)
+    return trace.ended(at + MS)
+
+
+def test_few_connections_that_are_dear_to_set_up(tmp_path):
+    (found,) = find_in(tmp_path, events())
+    assert found.text.startswith("New connections: `main` in `store` (shop.py:12")
+    assert "connected 8 times, again and again" in found.text
+    assert "1.16 s in total" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 7, "set_up_ns": 200 * MS}, id="seven"),
+        pytest.param({"set_up_ns": 100 * MS}, id="cheap"),
+        pytest.param({"query_ns": 160 * MS}, id="the query takes longer"),
+        pytest.param({"stack": "/app/shop.py:4 prepare\n/app/shop.py:12 store"}, id="its own"),
+    ],
+)
+def test_few_connections_that_are_right(tmp_path, story):
+    assert "new connections" not in kinds(tmp_path, events(**story))

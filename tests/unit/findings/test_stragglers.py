@@ -141,3 +141,39 @@ def test_tasks_of_which_one_is_slow(tmp_path):
 @pytest.mark.parametrize("story", [{"slow_ns": 480 * MS}, {"others": 2}])
 def test_no_task_is_slower_than_its_like(tmp_path, story):
     assert "last one alone" not in " ".join(f.text for f in find_in(tmp_path, tasks(**story)))
+
+
+def batches(slow_ns=400 * MS, usual_ns=20 * MS, times=4, others=4):
+    """`main` gathers equal tasks, again and again; one of each batch is slow."""
+    trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, at = trace.loop(thread), 0
+    main = loop.task("main", site="/app/crawl.py:9 main").ready(0).running(0)
+    for _ in range(times):
+        made = [
+            loop.task("fetch", site="/app/crawl.py:4 fetch", parent=main.id)
+            for _ in range(others + 1)
+        ]
+        main.awaits(at + 10, "gather", site="/app/crawl.py:12 main")
+        for n, task in enumerate(made):
+            ns = usual_ns if n else slow_ns
+            task.ready(at + 10 + n).running(at + 20 + n)
+            task.awaits(at + 30 + n, "socket", site="/app/crawl.py:5 fetch")
+            task.ready(at + ns + n, waker="io").running(at + ns + n).done(at + ns + n + 1)
+        at += slow_ns + MS
+        main.ready(at, waker="io").running(at)
+    main.done(at + 1)
+    thread.end(at + MS)
+    return trace.ended(at + MS)
+
+
+def test_each_batch_waits_for_its_slowest(tmp_path):
+    (found,) = find_in(tmp_path, batches())
+    assert found.finding == "slow answer"
+    assert "for the last one alone, `fetch`" in found.text
+    assert ": 4 such waits, 1.52 s in total" in found.text
+
+
+@pytest.mark.parametrize("story", [{"times": 2}, {"slow_ns": 220 * MS}, {"usual_ns": 50 * MS}])
+def test_batches_of_equal_ones(tmp_path, story):
+    assert not find_in(tmp_path, batches(**story))

@@ -116,6 +116,7 @@ from viewer.analysis.findings.vain.general import unexplained
 from viewer.analysis.findings.vain.gone import writer_gone
 from viewer.analysis.findings.vain.leftpipes import left_pipes
 from viewer.analysis.findings.vain.lingering import slow_clean_up
+from viewer.analysis.findings.vain.lostanswers import lost_answers
 from viewer.analysis.findings.vain.lostitems import lost_items
 from viewer.analysis.findings.vain.outlived import outlived_time_out
 from viewer.analysis.findings.vain.overstayed import overstayed
@@ -217,6 +218,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     close_in_vain,  # wait in vain
     body_never_came,  # wait in vain
     no_answer,  # wait in vain
+    lost_answers,  # wait in vain
     time_outs,
     cancelled_for_all,  # wait in vain
     nobody_reads,  # wait in vain

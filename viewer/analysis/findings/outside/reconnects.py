@@ -27,6 +27,8 @@ _MS = 1_000_000
 _MANY = 20
 _LOST_NS = 500 * _MS
 _PART = 5
+# Or eight that cost a second, half of what was waited for there.
+_DEAR, _DEAR_NS, _DEAR_PART = 8, 1_000 * _MS, 2
 _SPREAD_NS = 250 * _MS
 _PARTS_OF_TIME, _OF_THEM, _LATE = 8, 4, 4
 _LEAST_NS = 20_000
@@ -77,11 +79,13 @@ def new_connections(facts: Facts) -> Iterator[Finding]:
     _of_threads(facts, lines)
     _of_tasks(facts, lines)
     for site, line in lines.items():
-        if len(line.starts) < _MANY or is_library(site) or not _goes_on(facts, line):
+        if len(line.starts) < _DEAR or is_library(site) or not _goes_on(facts, line):
             continue
         late = _late_ns(line)
         lost = sum(line.costs) + late
-        if lost >= _LOST_NS and lost * _PART >= line.total_ns:
+        is_dear = lost >= _DEAR_NS and lost * _DEAR_PART >= line.total_ns
+        are_many = len(line.starts) >= _MANY and lost >= _LOST_NS
+        if is_dear or (are_many and lost * _PART >= line.total_ns):
             yield _finding(facts, site, line, lost, late)
 
 
@@ -141,9 +145,10 @@ def _of_threads(facts: Facts, lines: dict[str, _Line]) -> None:
 
 
 def _of_tasks(facts: Facts, lines: dict[str, _Line]) -> None:
-    """An await that follows another one of the kind in its task is of the same connection."""
+    """An await that follows another one of the kind in its task is of the same connection, as
+    is what the program awaits in a function that the library calls to set it up."""
     slices, connecting = facts.model.trace.slices, {*awaits_of(facts, _AWAITED)}
-    if len(connecting) < _MANY:
+    if len(connecting) < _DEAR:
         return
     owner = facts.model.owners.owner
     for task, awaits in facts.awaits({owner[i] for i in connecting}).items():
@@ -151,8 +156,10 @@ def _of_tasks(facts: Facts, lines: dict[str, _Line]) -> None:
         for i in awaits:
             ns = slices.end_ns[i] - slices.start_ns[i]
             what, site = facts.awaited(i)
-            is_pause = pauses(facts.model.trace.text_of_slice(i, s.ARG_STACK))
-            if i in connecting and not is_pause:
+            stack = facts.model.trace.text_of_slice(i, s.ARG_STACK)
+            inside = connects and _around(stack)
+            if (i in connecting or inside) and not pauses(stack):
+                site = inside or site
                 line = lines[site]
                 if connects != site:
                     line.connects(("task", task), slices.start_ns[i])
@@ -163,6 +170,16 @@ def _of_tasks(facts: Facts, lines: dict[str, _Line]) -> None:
             connects = ""
             if what.startswith(_ASKED):
                 lines[site].total_ns += ns
+
+
+@lru_cache(maxsize=4096)
+def _around(stack: str) -> str:
+    """The line of the program at which a library connects that calls the program in turn; ""
+    without."""
+    frames = stack.split("\n")
+    own = next((n for n, frame in enumerate(frames) if not is_library(frame)), len(frames))
+    last = next((n for n in range(own, len(frames)) if _is_connecting(frames[n])), len(frames))
+    return next((frame for frame in frames[last:] if not is_library(frame)), "")
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.waits import Wait
+from viewer.analysis.resources.waits import FOR_TASKS, Wait
 from viewer.words import code, stem
 
 _MS = 1_000_000
@@ -24,12 +24,14 @@ _OTHERS = 3
 _AT_WORK = 4  # … of those that compute: the one of few may well have most of the work
 _TIMES = 10
 _LOST_NS = 500 * _MS
+# Or three times at one line, a tenth of a second each and a second in all: batches that each
+# wait for their slowest.
+_BATCHES, _EACH_NS, _IN_ALL_NS = 3, 100 * _MS, 1_000 * _MS
 _MOSTLY = 80  # per cent
 _COVERED = 8, 10
 _MOST = 200  # slow ones that are looked at, the longest ones
 _SEARCHED = 10_000  # more tasks or jobs are not searched
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", *ENDS)
-_GROUPS = ("gather", "wait", "TaskGroup", "nursery")
 
 
 class _One(NamedTuple):
@@ -69,7 +71,7 @@ def straggler(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     long = defaultdict[Who, list[Wait]](list)
     for wait in (*waits.all, *waits.for_tasks):
-        if wait.ns >= _LOST_NS and wait.name.startswith((*_RESULTS, *_GROUPS)):
+        if wait.ns >= _EACH_NS and wait.name.startswith((*_RESULTS, *FOR_TASKS)):
             long[wait.who].append(wait)
     if not long:
         return
@@ -82,9 +84,12 @@ def straggler(facts: Facts) -> Iterator[Finding]:
                     found[what, late.wait.site].append(late)
         told = {late.wait.slice for slow in found.values() for late in slow}
     for slow in found.values():
+        long_ones = [late for late in slow if late.ns >= _LOST_NS]
         lost = sum(late.ns for late in slow)
-        if lost >= _LOST_NS:
-            yield from _finding(facts, waits, slow, lost)
+        if len(slow) >= _BATCHES and lost >= _IN_ALL_NS:
+            long_ones = slow
+        if long_ones:
+            yield from _finding(facts, waits, long_ones, sum(late.ns for late in long_ones))
 
 
 def _jobs(facts: Facts, long: dict[Who, list[Wait]]) -> _Alike:
@@ -133,14 +138,14 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
     from statistics import median  # it takes longer to import than this file
 
     usual = int(median(one.ns for one in every))
-    slow = [one for one in every if one.ns >= max(_LOST_NS, usual * _TIMES)]
+    slow = [one for one in every if one.ns >= max(_EACH_NS, usual * _TIMES)]
     slow.sort(key=lambda one: -one.ns)
     for one in slow[:_MOST]:
         others = [other.end_ns for other in every if other.start_ns < one.end_ns]
         since = max([one.start_ns, *(ns for ns in others if ns < one.end_ns)])
         ns = one.end_ns - since
         is_last = len(others) > _OTHERS and max(others) <= one.end_ns
-        for wait in long if is_last and ns >= _LOST_NS else ():
+        for wait in long if is_last and ns >= _EACH_NS else ():
             met = min(wait.end_ns, one.end_ns) - max(wait.start_ns, since)
             if met * _COVERED[1] >= ns * _COVERED[0]:
                 yield _Slow(one, usual, len(every) - 1, since, wait)
