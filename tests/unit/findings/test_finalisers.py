@@ -51,5 +51,11 @@ def test_collections_without_waits(tmp_path, story):
     assert not any("finalisers" in one.text for one in find_in(tmp_path, collects(**story)))
 
 
+def test_what_finalisers_wait_for_is_no_time_of_the_collector(tmp_path):
+    """Half of the path to the end of the program are collections, but they hardly compute."""
+    (found,) = find_in(tmp_path, collects(times=12))
+    assert "finalisers" in found.text
+
+
 def test_a_program_without_collections(tmp_path):
     assert kinds(tmp_path, collects(times=0)) == []

@@ -7,6 +7,7 @@ from tracer import schema as s
 from tracer.units import duration, plural, share
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.facts import (
+    COMPUTING,
     NOT_ITS_FAULT,
     Evidence,
     Facts,
@@ -15,6 +16,7 @@ from viewer.analysis.findings.basis.facts import (
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, names, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
+from viewer.analysis.ledger.resource import parts
 from viewer.analysis.ledger.rows import has_gil
 from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder
@@ -271,7 +273,11 @@ def _of_the_path_ns(facts: Facts, thread: int) -> int:
     windows = path.windows.get(thread)
     if windows is None or path.ns < _ENDS_NS:
         return 0
-    ns, whole = facts.collecting_ns(thread, windows), path.ns_without(NOT_ITS_FAULT)
+    carved, whole = (
+        facts.ledger.collecting.carve(thread, windows),
+        path.ns_without(NOT_ITS_FAULT),
+    )
+    ns = sum(facts.split(thread, of).of(COMPUTING) for key, of in parts(carved) if key >= 0)
     return ns if ns >= _ENDS_NS and ns * _ENDS_PART >= whole else 0
 
 
