@@ -19,12 +19,13 @@ def stored(
     is_joined=True,
     others=0,
     own_peer=False,
+    begin_ns=MS,
 ):
     """A thread calls the same at one line again and again. `main` joins it, or sleeps."""
     trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     writer = trace.thread("writer").native(0)
-    at = MS
+    at = begin_ns
     for _ in range(times):
         writer.io(at, call, site=STORE, stack="\n".join(stack), own_peer=own_peer)
         writer.native(at + each_ns)
@@ -48,9 +49,9 @@ def test_a_sync_for_each_file(tmp_path):
     assert (found.finding, found.severity_ns) == ("awaits in turn", 600 * MS)
     assert found.text == (
         "Awaits in turn: `writer` in `store` (keep.py:9) waits in `os.fsync` 30 times, one "
-        "call after the other (at 1.00 ms): 600 ms, 91 % of all that the end of the program "
-        "waited for; 20.0 ms each, as a rule. Each call waits for the disk: write many, then "
-        "sync once, where all may be lost together."
+        "call after the other (at 1.00 ms): 600 ms, 91 % of what the end of the program "
+        "waited for meanwhile; 20.0 ms each, as a rule. Each call waits for the disk: "
+        "write many, then sync once, where all may be lost together."
     )
     assert found.evidence.site == STORE
 
@@ -67,6 +68,21 @@ def test_what_else_takes_its_time(tmp_path, call, said):
     (found,) = find_in(tmp_path, stored(call))
     assert f"waits in `{call}` 30 times" in found.text
     assert said in found.text
+
+
+ALCHEMY = "/venv/lib/python3.13/site-packages/sqlalchemy/engine/default.py:5 do_execute"
+
+
+def test_a_query_for_each_row(tmp_path):
+    """What the program does with the rows is half of it."""
+    (found,) = find_in(tmp_path, stored("poll", stack=(ALCHEMY, STORE), pause_ns=18 * MS))
+    assert "`store` (keep.py:9, via `do_execute`) waits for a query 30 times" in found.text
+    assert found.text.endswith("(a join, `in (...)`, `executemany`) is quicker.")
+
+
+def test_the_rest_of_the_program_does_not_count(tmp_path):
+    (found,) = find_in(tmp_path, stored(begin_ns=2_000 * MS))
+    assert "600 ms, 91 % of what the end of the program waited for meanwhile" in found.text
 
 
 def test_answers_of_a_server(tmp_path):

@@ -42,7 +42,28 @@ def test_the_end_of_a_thread_then_what_it_waited_for(tmp_path):
         ("worker", 70, 80),
         ("feeder", 60, 70),
         ("feeder", 20, 60),
-        ("feeder", 0, 20),
+        ("feeder", 10, 20),
+        ("MainThread", 0, 10),
+    ]
+
+
+def test_what_an_idle_thread_did_before_it_was_asked_is_no_part(tmp_path):
+    """The server polled before it was told to stop; main was asleep then."""
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    main, server = trace.thread("MainThread").native(0), trace.thread("server").native(0)
+    server.io(MS, "select.poll.poll", site=WORK).native(120 * MS)
+    main.sleep(10 * MS, site=MAIN).native(100 * MS)
+    stopped = trace.lock("Event.wait", MAIN)
+    main.lock_wait(110 * MS, "Event.wait", lock=stopped, site=MAIN, stack=MAIN)
+    server.release(140 * MS, stopped, to=main).end(150 * MS)
+    main.native(140 * MS).end(160 * MS)
+    assert pieces(tmp_path, trace) == [
+        ("MainThread", 140, 160),
+        ("server", 120, 140),
+        ("server", 110, 120),
+        ("MainThread", 100, 110),
+        ("MainThread", 10, 100),
+        ("MainThread", 0, 10),
     ]
 
 

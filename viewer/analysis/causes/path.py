@@ -1,8 +1,8 @@
 """What the end of the program waited for, backwards in time: which thread did what meanwhile.
 
-A thread's wait that another one ended is no part of it, but what that one did before: whoever
-put the item, released the lock, ended, wrote the message or the result of a job. A call that
-nobody here ended is part of it, as is all that a thread does itself.
+A thread's wait that another one ended is no part of it, but what that one did meanwhile:
+whoever put the item, released the lock, ended, wrote the message or the result of a job. A
+call that nobody here ended is part of it, as is all that a thread does itself.
 """
 
 from bisect import bisect_left
@@ -11,9 +11,10 @@ from collections.abc import Container
 from functools import cached_property
 from typing import NamedTuple, Self
 
-from viewer.analysis.causes.elsewhere import Elsewhere
+from viewer.analysis.causes.elsewhere import Elsewhere, between
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, windows_of
+from viewer.analysis.processes.told import NEVER
 from viewer.analysis.states import marks, numbers
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.model import Model
@@ -24,8 +25,16 @@ _WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
 _PART = 500
 _LEAST_NS = 1_000_000
 _MOST_STEPS = 20_000
+_DEEPEST = 16  # threads each of which waited for the next one
 
 type At = tuple[int, int]  # a thread, and until when it did what the end waited for
+
+
+class _Within(NamedTuple):
+    """A thread whose doings count back to a moment: since then the one before it waited."""
+
+    thread: int
+    since_ns: int
 
 
 class Piece(NamedTuple):
@@ -60,12 +69,16 @@ class RunPath:
     def ns(self) -> int:
         return sum(piece.end_ns - piece.start_ns for piece in self.pieces)
 
-    def ns_without(self, states: Container[int]) -> int:
-        """How long it is without the times that its threads were in such states."""
+    def ns_without(
+        self, states: Container[int], since_ns: int = 0, until_ns: int = NEVER
+    ) -> int:
+        """How long it is in a time, without those in which its threads were in such states."""
         mark = marks(self.model, lambda state: int(state & STATE_MASK in states))
-        is_one, left = numbers(mark), self.ns
+        is_one, left = numbers(mark), 0
         for thread, windows in self.windows.items():
-            carved = self.ledger.states.by_row(thread, windows, is_one)
+            within = between(windows, since_ns, until_ns)
+            carved = self.ledger.states.by_row(thread, within, is_one)
+            left += within.ns
             left -= sum(ns for of, ns in zip(carved.key, carved.total, strict=True) if of == 1)
         return left
 
@@ -84,31 +97,36 @@ class RunPath:
         long = defaultdict[int, list[int]](list)
         for row in self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, least):
             long[table.who[row]].append(row)
-        at: At | None = (thread, until)
+        who = [_Within(thread, table.first_ns[thread])]
         for _ in range(_MOST_STEPS):
-            if at is None:
+            while who and until <= who[-1].since_ns:
+                who.pop()
+            if not who:
                 return
-            at = self._before(*at, long[at[0]])
+            until = self._before(who, until, long[who[-1].thread])
 
-    def _before(self, thread: int, until: int, rows: list[int]) -> At | None:
-        """Notes what the thread did until then, back to its last long wait, and says who
-        ended that."""
-        table = self.model.states
+    def _before(self, who: list[_Within], until: int, rows: list[int]) -> int:
+        """Notes what the last thread did until then, back to its last long wait; who ended
+        that comes next. Returns the moment before which the rest lies."""
+        table, (thread, since) = self.model.states, who[-1]
         n = bisect_left(rows, until, key=table.start_ns.__getitem__) - 1
-        if n < 0:
-            self._note(thread, table.first_ns[thread], until)
-            return self._starter(thread)
+        if n < 0 or table.end_ns[rows[n]] <= since:
+            began = max(since, table.first_ns[thread])
+            self._note(thread, began, until)
+            if began > since and (by := self._starter(thread)) is not None:
+                who.append(_Within(by[0], since))
+                return min(by[1], began)
+            return since
         row = rows[n]
-        start, end = table.start_ns[row], min(table.end_ns[row], until)
+        start, end = max(table.start_ns[row], since), min(table.end_ns[row], until)
         self._note(thread, end, until)
-        if end < table.end_ns[row] and table.state[row] & STATE_MASK != IO:
-            return thread, start  # what it did for others it did before
         by = self._ender(row) if end == table.end_ns[row] else None
-        if by is not None and start < by[1] <= end and by[0] != thread:
-            self._note(thread, by[1], end)
-            return by
-        self._note(thread, start, end)
-        return thread, start
+        if by is None or not start < by[1] <= end or by[0] == thread or len(who) == _DEEPEST:
+            self._note(thread, start, end)
+            return start
+        self._note(thread, by[1], end)
+        who.append(_Within(by[0], start))
+        return by[1]
 
     def _note(self, thread: int, since: int, until: int) -> None:
         if since < until:

@@ -18,11 +18,12 @@ from viewer.trace.columns import CONTINUES, IO, STATE_MASK, Column
 from viewer.trace.sites import is_library, place_of
 
 _MS = 1_000_000
-# As advice: twenty calls, half a second in all and half of what the end of the program waited
-# for, so that it would have come that much sooner. What the kernel took does not count.
+# As advice: twenty calls, half a second in all, and half of what the end of the program waited
+# for from the first to the last, so that it would have come that much sooner. What the kernel
+# took does not count.
 _TIMES = 20
 _LOST_NS = 500 * _MS
-_PART = 2
+_HALF = 1, 2
 # An answer takes as long as somebody else needs for it: four fifths, of one thread alone.
 _MOSTLY = 8, 10
 _DISK = (
@@ -50,6 +51,10 @@ _STEPS = (
     (("os.", "shutil."), _FILES),
     (("socket.recv", "ssl.SSLSocket.read", "_ssl.", "poll"), _ANSWERS),
 )
+_DATABASES = (
+    "/sqlalchemy/", "/django/db/", "/psycopg", "/pymysql/", "/MySQLdb/", "/pg8000/",
+    "/pymongo/", "/peewee.py",
+)  # fmt: skip
 # A library's functions that wait for what others send when they like.
 _LISTENS = (
     "listen", "get_message", "pubsub", "subscribe", "consum", "notif", "pop", "xread", "iter_",
@@ -58,6 +63,8 @@ _LISTENS = (
 
 
 class _Line(NamedTuple):
+    """`what` is `for an answer`, or the function that is called."""
+
     what: str
     site: str
     step: str
@@ -78,23 +85,24 @@ def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
     path = RunPath.of(facts.model) if lines is not None else None
     if lines is None or path is None or path.ns < _LOST_NS:
         return
-    lost, whole = Counter[int](), path.ns_without(NOT_ITS_FAULT)
+    lost = Counter[int]()
     for thread, windows in path.windows.items():
         carved = facts.ledger.states.by_row(thread, windows, lines.of_row)
         for number, ns in zip(carved.key, carved.total, strict=True):
             if number in lines.enough:
                 lost[number] += ns
     for number, ns in lost.most_common(1):
-        if ns < _LOST_NS or ns * _PART < whole:
-            return
         rows = _rows(facts, lines, number)
-        on_path = _on_path(facts, path, rows)
+        on_path = _on_path(facts, path, rows) if ns >= _LOST_NS else []
+        if len(on_path) < _TIMES:
+            return
+        table = facts.model.states
+        times = table.start_ns[on_path[0]], max(table.busy_end_ns[row] for row in on_path)
+        whole = path.ns_without(NOT_ITS_FAULT, *times)
         name, site = facts.call(lines.head[number])
-        line = _line(facts, name, site, rows) if len(on_path) >= _TIMES else None
-        is_most = line is not None and (
-            line.step is not _ANSWERS or ns * _MOSTLY[1] >= whole * _MOSTLY[0]
-        )
-        if line is not None and is_most:
+        line = _line(facts, name, site, rows)
+        part = _MOSTLY if line is not None and line.step is _ANSWERS else _HALF
+        if line is not None and ns * part[1] >= whole * part[0]:
             yield _finding(facts, line, on_path, ns, whole)
 
 
@@ -153,10 +161,17 @@ def _line(facts: Facts, name: str, site: str, rows: Column) -> _Line | None:
     if not step or not own or (name.startswith(_SQLITE) and is_locked(facts)):
         return None
     if step is not _ANSWERS:
-        return _Line(name, site, step)
+        return _Line(f"in `{name}`", site, step)
     threads = {facts.model.states.who[row] for row in rows}
     is_here = len(threads) > 1 or any(is_own(facts, row) for row in rows[:_LOOKED_AT])
-    return _Line("an answer", site, step) if _asks(frames) and not is_here else None
+    if is_here or not _asks(frames):
+        return None
+    is_query = any(part in frame for frame in frames for part in _DATABASES)
+    return (
+        _Line("for a query", site, _STATEMENTS)
+        if is_query
+        else _Line("for an answer", site, step)
+    )
 
 
 def _asks(frames: list[str]) -> bool:
@@ -175,11 +190,11 @@ def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) ->
     each = took[len(took) // 2]
     who = names(facts.model.thread_names[thread] for thread in threads)
     verb = "waits" if len(threads) == 1 else "wait"
-    what = f"in `{line.what}`" if line.step is not _ANSWERS else f"for {line.what}"
     text = (
-        f"Awaits in turn: {who}{place_in(line.site)} {verb} {what} {len(rows):,} times, one "
-        f"call after the other ({at(facts, start)}): {duration(ns)}, {share(ns, whole)} of "
-        f"all that the end of the program waited for; {duration(each)} each, as a rule. "
+        f"Awaits in turn: {who}{place_in(line.site)} {verb} {line.what} {len(rows):,} times, "
+        f"one call after the other ({at(facts, start)}): {duration(ns)}, {share(ns, whole)} "
+        f"of what the end of the program waited for meanwhile; {duration(each)} each, as a "
+        f"rule. "
         f"{line.step}"
     )
     evidence = facts.evidence(("thread", table.who[first]), start, ns, line.site)
