@@ -20,6 +20,7 @@
 #include "signals/asyncio/tasks.h"
 #include "signals/kernel/kernel.h"
 #include "signals/kernel/rings.h"
+#include "timeline/cuts.h"
 #include "timeline/head.h"
 #include "timeline/lanes.h"
 #include "timeline/status.h"
@@ -45,7 +46,8 @@ static void begin_anew(timeline *t, uint64_t ns)
 }
 
 PyDoc_STRVAR(encode_doc, "encode(records, seed, since_ns=0, is_killed=False) -> bytes\n\n"
-"For tests: the trace of the records (tid, ns, kind, flag, a, b, c, text), without threads; with since_ns, that of a\n"
+"For tests: the trace of the records (tid, ns, kind, flag, a, b, c, text), without threads; KERNEL is the kernel's state of\n"
+"the thread, `flag`; with since_ns, that of a\n"
 "flight recording whose oldest file begins then; if it is killed, what waits for details stays unwritten.");
 
 enum { TEST_THREADS = 16 };
@@ -69,6 +71,10 @@ static int feed(timeline *t, thread_line **threads, PyObject *item)
     if (length && r.b > (uint64_t)length) {
         PyErr_SetString(PyExc_ValueError, "text is shorter than it says");
         return -1;
+    }
+    if (r.kind == REC_KINDS) {
+        timeline_kernel(t, tid, ns, (enum kernel_state)r.flag, 0);
+        return 0;
     }
     timeline_record(t, threads[at], &r, ns, text);
     if (r.kind == REC_THREAD_EXIT) { /* no record of the thread follows: do as the writer does */
@@ -497,6 +503,7 @@ static int add_schema(PyObject *module)
     KIND(LOCK_ACQUIRED) KIND(LOCK_RELEASED) KIND(LOCK_FREED) KIND(REGION_BEGIN) KIND(REGION_END) KIND(OPERATION_BEGIN)
     KIND(OPERATION_END) KIND(LOG) KIND(COUNTER) KIND(CHILD) KIND(NOTE)
     KIND(HEAP_BEGIN) KIND(HEAP_TAKEN) KIND(HEAP_FREED) KIND(HEAP_RUNNING)
+    failed = failed || put_owned(kinds, "KERNEL", PyLong_FromLong(REC_KINDS)) < 0; /* no record: a state of the kernel's */
     failed = failed || PyModule_AddObjectRef(module, "SCHEMA_NUMBERS", numbers) < 0 ||
              PyModule_AddObjectRef(module, "SCHEMA_TEXTS", texts) < 0 ||
              PyModule_AddObjectRef(module, "RECORD_KINDS", kinds) < 0;

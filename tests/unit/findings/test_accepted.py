@@ -15,16 +15,19 @@ SERVES = f"{REPORT}\n/usr/lib/python3.13/socketserver.py:235 BaseServer.serve_fo
 LIBRARY = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
 
 
-def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", count=6):
+def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", count=6,
+            late_ns=0):  # fmt: skip
     """Workers that serve one request after the other; each request had waited for `waits`
-    jobs. `idle`: they had waited for connections before."""
+    jobs. `idle`: they had waited for connections before; the last one not until `late_ns`."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     sampled = SampleBuilder(trace) if works == "computes" else None
     made = [trace.thread(f"worker-{n}") for n in range(threads)]
     begins = 1_000 * MS
     for thread in made:
         if idle:
-            thread.native(0).io(MS, "select.select", site=LIBRARY, stack=LIBRARY)
+            thread.native(0)
+            asks_ns = max(late_ns, MS) if thread is made[-1] else MS
+            thread.io(asks_ns, "select.select", site=LIBRARY, stack=LIBRARY)
         else:
             thread.native(0)
         for n in range(count):
@@ -73,12 +76,26 @@ def test_several_workers(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("starts_ms", "lost"),
+    [(700, 2 * 2_400), (900, 2 * 2_400 - 100), (990, 2 * 2_400 - 190)],
+)
+def test_a_worker_that_starts_late(tmp_path, starts_ms, lost):
+    """Connections came while the other one served already: what they waited from its start
+    on is time in which both were busy."""
+    (found,) = find_in(tmp_path, service(threads=2, late_ns=starts_ms * MS))
+    assert found.severity_ns == lost * MS
+
+
 def test_workers_that_compute(tmp_path):
     """What the kernel gave to others meanwhile does not count."""
     (found,) = find_in(tmp_path, service(works="computes"))
     assert 0.38 < found.severity_ns / (6 * 400 * MS) < 0.41  # the first ones saw it idle
-    assert "of that time preempted by the kernel" in found.text
-    assert "computing in `total` (web.py:4, 100 % of 11 CPU samples)" in found.text
+    assert (
+        "was busy: 77 % of that time computing in `total` (web.py:4, 100 % of 11 CPU samples)"
+        in found.text
+    )
+    assert "(1.54 s that the kernel took are not counted)" in found.text
     assert found.text.endswith("Serve with more workers or threads, or make `total` shorter.")
 
 

@@ -8,14 +8,20 @@ from tests.support.finding import MS, Service, find_in, kinds
 CALL = "/app/service.py:11 hog"
 
 
-def calls(count, ns, gap, others_wait=True, stack="", call="sqlite3.Connection.execute"):
-    """Steps of 15 ms in which a query blocks for a time."""
+def calls(count, ns, gap, others_wait=True, stack="", call="sqlite3.Connection.execute",
+          taken_ns=0):  # fmt: skip
+    """Steps of 15 ms in which a query blocks for a time, in which the kernel takes the
+    processor after a millisecond."""
     service = Service()
     for n in range(count):
         if n:
             service.rest(n * gap)
         start = service.now
         service.thread.io(start + MS, call, site=CALL, stack=stack)
+        if taken_ns:
+            service.thread.preempted(start + 2 * MS, holding_gil=True)
+            back = start + 2 * MS + taken_ns
+            service.thread.io(back, call, site=CALL, stack=stack, continues=True)
         service.thread.running(start + MS + ns)
         service.step(15 * MS, others_wait=others_wait)
     return service.end()
@@ -31,6 +37,14 @@ def test_blocking_calls(tmp_path):
         "blocks the event loop: 8 times for more than 5.00 ms, 80.0 ms in total, the longest "
         "10.0 ms (at 1.00 ms); 1 ready task waited behind it, 80.0 ms in total."
     )
+
+
+def test_what_the_kernel_took(tmp_path):
+    """A call in pieces is as long as these are."""
+    (found,) = find_in(tmp_path, calls(8, 12 * MS, 100 * MS, taken_ns=4 * MS))
+    assert found.severity_ns == (8 + 7 * 8) * MS
+    assert "8 times for more than 5.00 ms, 64.0 ms in total, the longest 8.00" in found.text
+    assert kinds(tmp_path, calls(30, 12 * MS, 100 * MS, taken_ns=8 * MS)) == []
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,9 @@ GEVENT = "/venv/lib/python3.13/site-packages/gevent/pool.py:392 Group.spawn"
 SPAWN, UPLOAD = "/app/web.py:12 accept", "/app/web.py:8 upload"
 
 
-def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn"):
+def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn", taken_ns=0):
     """One greenlet spawns others, two at a time: each that ends sets it free, and the next
-    one begins."""
+    one begins. Meanwhile the kernel takes the processor from the thread for some time."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     loop = trace.loop(main, s.TRACK_GREENLETS_PREFIX)
@@ -67,6 +67,8 @@ def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn"):
             continue
         accept.awaits(at + 3, "Semaphore", lock=slots.id, site=SPAWN, stack=stack)
         upload.running(at + 4).awaits(at + 5, "sleep", site=UPLOAD)
+        if taken_ns:
+            main.preempted(at + MS).native(at + MS + taken_ns)
         at += takes_ns // 2
         first = working.pop(0)
         first.ready(at, waker="timer").running(at + 1)
@@ -80,6 +82,14 @@ def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn"):
         task.ready(at).running(at + 1).done(at + 2)
     main.end(at + MS)
     return trace.ended(at + 2 * MS)
+
+
+@pytest.mark.parametrize(
+    ("taken_ns", "found"), [(20 * MS, ["pool exhausted"]), (140 * MS, [])]
+)
+def test_what_the_kernel_took(tmp_path, taken_ns, found):
+    """Nobody would have waited half a second, had the loop had its processor."""
+    assert kinds(tmp_path, spawned(taken_ns=taken_ns)) == found
 
 
 def test_gevents_pool(tmp_path):

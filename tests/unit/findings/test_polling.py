@@ -92,6 +92,49 @@ def test_no_busy_loop(tmp_path, count, step_ns, sleep_ns):
     assert kinds(tmp_path, restless(count, step_ns, sleep_ns)) == []
 
 
+def crowd(tasks, rounds, late_ns=0, late=1):
+    """Tasks that ask every millisecond; in some rounds the kernel has the loop's processor."""
+    trace = TraceBuilder(argv="poll.py", signals="tasks")
+    loop = trace.loop(trace.thread("MainThread"))
+    asks = [loop.task("ask", site="/app/poll.py:4 ask").ready(0) for _ in range(tasks)]
+    at = 1_000
+    for n in range(rounds):
+        for task in asks:
+            task.running(at).awaits(at + 2_000, "sleep", site="/app/poll.py:6 ask")
+            loop.step(task, at, at + 2_000)
+            at += 3_000
+        at += MS + late_ns * (n % late == 0)
+        for task in asks:
+            task.ready(at, waker="timer")
+        at += 1_000
+    for task in asks:
+        task.running(at).done(at + 1)
+        loop.step(task, at, at + 1)
+        at += 2
+    return trace.ended(at + 2)
+
+
+@pytest.mark.parametrize(
+    ("story", "found"),
+    [
+        pytest.param({"tasks": 40, "rounds": 150}, ["busy loop"], id="seldom, but many"),
+        pytest.param({"tasks": 80, "rounds": 80}, [], id="very seldom"),
+        pytest.param({"tasks": 10, "rounds": 150}, [], id="few"),
+        pytest.param(
+            {"tasks": 2, "rounds": 600, "late_ns": 8 * MS, "late": 4},
+            ["busy loop"],
+            id="a quarter of them late",
+        ),
+        pytest.param(
+            {"tasks": 2, "rounds": 600, "late_ns": 8 * MS, "late": 1}, [], id="all late"
+        ),
+    ],
+)
+def test_a_crowd_on_a_busy_machine(tmp_path, story, found):
+    """How often it can ask is the machine's doing, and how late it is woken now and then."""
+    assert kinds(tmp_path, crowd(**story)) == found
+
+
 def limited(site="/app/limit.py:20 acquire", tasks=2, sleep_ns=4 * MS):
     """Tasks sleep again and again in a helper until it lets them go on."""
     trace = TraceBuilder(argv="limit.py", signals="tasks")

@@ -21,6 +21,7 @@
 #include "ring/private_fd.h"
 #include "ring/ring.h"
 #include "timeline/counters.h"
+#include "timeline/cuts.h"
 #include "timeline/filelocks.h"
 #include "timeline/lanes.h"
 #include "timeline/timeline.h"

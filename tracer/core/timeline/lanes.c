@@ -17,7 +17,9 @@
 #include "timeline/gc.h"
 #include "timeline/waits.h"
 
-enum { CUTS_AT_FIRST = 16, PASSES_FOR_DETAILS = 4 };
+enum { PASSES_FOR_DETAILS = 4 };
+/* A call is shown in pieces where the kernel took the processor for so long. */
+enum { TAKEN_NS = 1000 * 1000 };
 
 static const struct {
     uint8_t category, name, holds_gil, has_stack;
@@ -92,6 +94,11 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
     lane->state = LANE_NONE;
 }
 
+static int continues(const lane_line *lane)
+{
+    return lane->resumed || (lane->serial && lane->serial == lane->serial_before);
+}
+
 static void describe_call(timeline *t, thread_line *thread, event *ev)
 {
     lane_line *lane = &thread->lane;
@@ -109,7 +116,7 @@ static void describe_call(timeline *t, thread_line *thread, event *ev)
         event_uint(ev, SCHEMA_ARG_FD, lane->fd - 1);
     if (lane->holding_gil)
         event_bool(ev, SCHEMA_ARG_HOLDING_GIL, 1);
-    if (lane->serial && lane->serial == lane->serial_before)
+    if (continues(lane))
         event_bool(ev, SCHEMA_ARG_CONTINUES, 1);
     lane->serial_before = lane->serial;
 }
@@ -151,9 +158,8 @@ static shape *shape_of_call(encoder *e, const lane_line *lane)
 {
     if (lane->class == CLASS_LOCK || (lane->stack && !stack_names_of(lane->stack)))
         return NULL;
-    uint32_t continues = lane->serial && lane->serial == lane->serial_before;
     return encoder_shape(e, SHAPE_CALL, lane->what, lane->stack, lane->fd,
-                         lane->class | (uint32_t)lane->holding_gil << 8 | continues << 9);
+                         lane->class | (uint32_t)lane->holding_gil << 8 | (uint32_t)continues(lane) << 9);
 }
 
 static void begin_state(timeline *t, thread_line *thread, uint8_t state, uint64_t ns, shape *as)
@@ -251,47 +257,35 @@ static void put_computing(timeline *t, thread_line *thread, int has_gil, uint64_
     pass_cuts(lane, to);
 }
 
-static void kernel_lost(timeline *t, uint64_t ns, uint64_t lost)
+/* Whether the thread was more often kept from running than blocked. */
+static int mostly_taken(const lane_line *lane, uint64_t from, uint64_t to)
 {
-    static const char hook[] = "sched", reason[] = "the kernel dropped context switches";
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = ns, .on = &t->tracer, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_TRACER, .name = SCHEMA_NOTE};
-    event_text(&ev, SCHEMA_ARG_HOOK, hook, sizeof hook - 1);
-    event_text(&ev, SCHEMA_ARG_REASON, reason, sizeof reason - 1);
-    event_uint(&ev, SCHEMA_ARG_COUNT, lost);
-    encoder_event(&t->out, &ev);
+    uint64_t taken = 0, blocked = 0;
+    for (uint32_t i = 0; i + 1 < lane->cut_count && lane->cuts[i + 1].ns < to; i++) {
+        uint64_t ns = lane->cuts[i].ns > from ? lane->cuts[i + 1].ns - lane->cuts[i].ns : 0;
+        taken += lane->cuts[i].state == KERNEL_PREEMPTED ? ns : 0;
+        blocked += lane->cuts[i].state == KERNEL_OFF ? ns : 0;
+    }
+    return taken > blocked;
 }
 
-static void cut(thread_line *thread, uint64_t ns, enum kernel_state state)
+/* The open call goes on up to `to`, but for the times in which it could have run and another thread did. A call that mostly
+ * blocks is one slice, as is a wait for a lock: it has nothing to do then. */
+static void put_taken(timeline *t, thread_line *thread, uint64_t to)
 {
     lane_line *lane = &thread->lane;
-    if (!lane->base) { /* nothing to cut yet */
-        lane->kernel = (uint8_t)state;
+    uint64_t from = lane->boundary_ns;
+    if (lane->state != LANE_CALL || lane->class == CLASS_LOCK || lane->class == CLASS_SLEEP || !mostly_taken(lane, from, to))
         return;
+    for (uint32_t i = 0; i + 1 < lane->cut_count && lane->cuts[i + 1].ns < to; i++) {
+        const lane_cut *cut = &lane->cuts[i], *back = cut + 1;
+        if (cut->state != KERNEL_PREEMPTED || back->state != KERNEL_ON || cut->ns <= from ||
+            back->ns - cut->ns < TAKEN_NS)
+            continue;
+        put_state(t, thread, lane->holding_gil ? LANE_PREEMPTED_WITH_GIL : LANE_PREEMPTED, cut->ns);
+        lane->resumed = 1;
+        put_state(t, thread, LANE_CALL, back->ns);
     }
-    if (lane->cut_count == lane->cut_capacity) {
-        uint32_t capacity = lane->cut_capacity ? lane->cut_capacity * 2 : CUTS_AT_FIRST;
-        lane_cut *cuts = realloc(lane->cuts, capacity * sizeof *cuts);
-        if (!cuts)
-            return;
-        lane->cuts = cuts;
-        lane->cut_capacity = capacity;
-    }
-    lane->cuts[lane->cut_count++] = (lane_cut){ns, (uint8_t)state};
-}
-
-void timeline_kernel(timeline *t, uint32_t tid, uint64_t ns, enum kernel_state state, uint64_t lost)
-{
-    thread_line *thread = timeline_thread_of(t, tid);
-    if (thread && state != KERNEL_EXIT)
-        cut(thread, ns, state);
-    if (state != KERNEL_LOST)
-        return;
-    for (uint32_t i = 0; t->threads.slots && i <= t->threads.mask; i++)
-        if (t->threads.slots[i].key)
-            cut((thread_line *)(uintptr_t)t->threads.slots[i].value, ns, KERNEL_UNKNOWN);
-    kernel_lost(t, ns, lost);
 }
 
 /* --- takes and releases --- */
@@ -318,6 +312,7 @@ static void call_begins(lane_line *lane, const lane_call *call, uint32_t stack)
     lane->fd = call->fd;
     lane->serial = call->serial;
     lane->holding_gil = 0;
+    lane->resumed = 0;
     lane->stack = stack;
     lane->told_stack = 0;
     lane->bytes = 0;
@@ -333,6 +328,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
         put_computing(t, thread, 1, lane->upto_ns, take->drop_ns);
     if (lane->early && lane->state == LANE_CALL) {
         lane->stack = take->stack;
+        put_taken(t, thread, end_ns);
         lane->bytes = take->bytes;
         lane->own_peer = take->own_peer;
     }
@@ -341,6 +337,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
     if (take->call.what && take->drop_ns < end_ns) {
         call_begins(lane, &take->call, take->stack);
         put_state(t, thread, LANE_CALL, take->drop_ns);
+        put_taken(t, thread, end_ns);
         lane->bytes = take->bytes;
         lane->own_peer = take->own_peer;
     } else {
@@ -477,6 +474,7 @@ HANDLER(held_call)
     call_begins(lane, &call, (uint32_t)(r->c >> 32));
     lane->holding_gil = 1;
     put_state(t, thread, LANE_CALL, r->b);
+    put_taken(t, thread, ns);
     pass_cuts(lane, ns);
     put_state(t, thread, LANE_RUNNING, ns);
     if (lane->kernel != KERNEL_UNKNOWN)

@@ -133,6 +133,7 @@ typedef struct {
     uint8_t pending, pending_passes; /* `take` waits for details */
     uint8_t early;                   /* the release is shown although it is not over */
     uint8_t class, holding_gil; /* of the open LANE_CALL … */
+    uint8_t resumed;            /* it is not the call's first piece */
     uint8_t told_stack;         /* by the open slice */
     uint8_t own_peer;
     uint8_t kernel;

@@ -257,3 +257,60 @@ def test_attached() -> None:
     ]
     assert args[1][s.ARG_FD] == 4
     assert lane(script, OTHER)[0] == [(s.ATTACHED, 3_000, None)]
+
+
+ON, OFF, PREEMPTED = 1, 2, 3  # enum kernel_state
+SHORT, LONG = 999_999, 1_000_000
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["with the GIL", "without it"])
+def test_what_the_kernel_took_is_no_time_of_the_call(script: Script, held: bool) -> None:
+    """A millisecond or more; less of it, or being blocked for less, is the call's."""
+    script.add(at := 10_000, "CALL")  # with the next record the take before it is written
+    for state, ns in ((PREEMPTED, SHORT), (OFF, LONG), (PREEMPTED, LONG), (PREEMPTED, LONG)):
+        script.add(at := at + 5_000, "KERNEL", flag=state)
+        script.add(at := at + ns, "KERNEL", flag=ON)
+    end = at + 5_000
+    if held:
+        script.add(end, "HELD_CALL", READ, 10_000, 3 + 1, flag=IO)
+    else:
+        script.add(end, "CALL", READ, 3 + 1, 1, flag=IO)
+        script.add(end, "TAKE", 0, 10_000, 0)
+        script.add(end + 100, "CALL_BYTES", b=77)
+    states, args = lane(script)
+    assert states == [
+        (s.RUNNING, 2_000, 10_000),
+        ("io: os.read", 10_000, (taken := 25_000 + SHORT + LONG)),
+        (s.PREEMPTED, taken, taken + LONG),
+        ("io: os.read", taken + LONG, taken + LONG + 5_000),
+        (s.PREEMPTED, taken + LONG + 5_000, end - 5_000),
+        ("io: os.read", end - 5_000, end),
+        (s.RUNNING, end, None),
+    ]
+    assert [s.ARG_CONTINUES in piece for piece in args[1:6:2]] == [False, True, True]
+    assert all(piece[s.ARG_FD] == 3 for piece in args[1:6:2])
+    assert [piece.get(s.ARG_BYTES) for piece in args[1:6:2]] == [
+        None,
+        None,
+        None if held else 77,
+    ]
+    assert args[2].get(s.ARG_HOLDING_GIL) == (1 if held else None)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "blocked"),
+    [
+        pytest.param(LOCK_WAIT, LOCK, 0, id="a wait for a lock"),
+        pytest.param(READ, IO, LONG, id="a call that mostly blocks"),
+    ],
+)
+def test_one_slice(script: Script, what: int, kind: int, blocked: int) -> None:
+    script.add(10_000, "CALL")
+    script.add(20_000, "KERNEL", flag=PREEMPTED)
+    script.add(20_000 + LONG, "KERNEL", flag=ON)
+    script.add(30_000 + LONG, "KERNEL", flag=OFF)
+    script.add(30_000 + LONG + blocked, "KERNEL", flag=ON)
+    end = 50_000 + LONG + blocked
+    script.add(end, "CALL", what, 0, 1, flag=kind)
+    script.add(end, "TAKE", 0, 10_000, 0)
+    assert len(lane(script)[0]) == 3

@@ -1,8 +1,10 @@
 """Blocking calls on a loop's thread: which of them are to blame for the time they take."""
 
+from bisect import bisect_left
+
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.states import stack_of
-from viewer.trace.columns import IO
+from viewer.analysis.states import marks, stack_of
+from viewer.trace.columns import CONTINUES, IO, SLEEP, STATE_MASK
 from viewer.trace.sites import imports, place_of
 
 _QUICK_NS = 1_000_000
@@ -13,6 +15,33 @@ _CERTIFICATES = (
 )
 _CLIENTS = ("accept", "select", "poll", "epoll_wait")
 _OF_PEERS = ("socket.recv", "socket.accept", "socket.connect", "ssl.")
+
+
+def long_calls(facts: Facts, at_least_ns: int) -> memoryview:
+    """Rows at which calls begin that took so long by themselves: without what the kernel or
+    the wait for the GIL took in between."""
+    table = facts.model.states
+    begins = marks(
+        facts.model,
+        lambda state: int(state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES),
+    )
+    longer = facts.model.trace.engine.longer
+    return longer(table.start_ns, table.busy_end_ns, begins, at_least_ns)
+
+
+def pieces(facts: Facts, row: int) -> list[tuple[int, int]]:
+    """When the call that begins at a row went on by itself."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    found, left = list[tuple[int, int]](), table.busy_end_ns[row] - table.start_ns[row]
+    thread = table.who[row]
+    low, high = rows.offset[thread], rows.offset[thread + 1]
+    at = bisect_left(rows.start_ns, table.start_ns[row], low, high)
+    while left > 0 and at < high:
+        if table.state[one := rows.row[at]] & CONTINUES or one == row:
+            found.append((table.start_ns[one], table.end_ns[one]))
+            left -= table.end_ns[one] - table.start_ns[one]
+        at += 1
+    return found
 
 
 def is_import(facts: Facts, thread: int, start_ns: int, end_ns: int) -> bool:

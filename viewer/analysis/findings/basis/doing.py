@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tracer.units import share
+from tracer.units import duration, share
 from viewer.analysis.causes.part import Cause, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.basis.facts import Facts
@@ -21,12 +21,13 @@ _SAID = 2
 _WORTH = 10  # per cent
 _MOSTLY = 50
 _IN_VAIN = (Kind.VAIN, Kind.CANCELLED, Kind.TIMEOUT)
+_TAKEN = "preempted by the kernel"  # that is nobody's doing
 _WORDS = {
     Kind.SLEEP: "asleep",
     Kind.COMPUTING: "computing",
     Kind.NATIVE: "computing without the GIL",
     Kind.GIL_WAIT: "waiting for the GIL",
-    Kind.PREEMPTED: "preempted by the kernel",
+    Kind.PREEMPTED: _TAKEN,
     Kind.OFF_CPU: "off the CPU",
     Kind.READY: "ready, while the loop was busy",
     Kind.TIMER: "asleep",
@@ -68,12 +69,17 @@ def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = ""
             stacks += facts.stacks(tid, [(start_ns, end_ns)])
         for cause in causes:
             _leaves(cause, "", sums, waiter)
+    taken = sum(sums.pop(key) for key in [*sums] if key[0] == _TAKEN)
+    if is_much := taken * 100 >= total * _WORTH:
+        total -= taken
     said = [
         f"{share(ns, total)} {'' if n else 'of that time '}{what}"
         f"{_where(site) or _computes(facts, what, stacks)}"
         for n, ((what, site), ns) in enumerate(sums.most_common(_SAID))
         if ns * 100 >= total * _WORTH
     ]
+    if said and is_much:
+        said[-1] += f" ({duration(taken)} that the kernel took are not counted)"
     ((_, site), ns) = next(iter(sums.most_common(1)), (("", ""), 0))
     return Doing(", ".join(said), site, ns * 100 // total if total else 0)
 

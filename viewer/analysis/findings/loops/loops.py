@@ -5,7 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.calls import is_of_import, is_quick
+from viewer.analysis.findings.basis.calls import (
+    is_of_import,
+    is_quick,
+    long_calls,
+    pieces,
+)
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
     Behind,
@@ -263,8 +268,7 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         return
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)  # by call: (row, slice)
     told: dict[tuple[int, int, int], bool] = {}  # by loop and what it runs
-    long = facts.rows_of((IO, SLEEP), _LONG_CALL_NS * facts.patience)
-    for row in _that_cost(facts, long):
+    for row in _that_cost(facts, long_calls(facts, _LONG_CALL_NS * facts.patience)):
         if table.who[row] not in lanes:
             continue
         i = facts.on_loop_at(table.who[row], table.start_ns[row])
@@ -283,16 +287,17 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         else Counter()
     )
     for call, rows in found.items():
-        total = sum(table.end_ns[row] - table.start_ns[row] for row, _ in rows)
-        worst, i = max(rows, key=lambda pair: table.end_ns[pair[0]] - table.start_ns[pair[0]])
-        longest = table.end_ns[worst] - table.start_ns[worst]
+        took = {row: table.busy_end_ns[row] - table.start_ns[row] for row, _ in rows}
+        total = sum(took.values())
+        worst, i = max(rows, key=lambda pair: took[pair[0]])
+        longest = took[worst]
         often = len(rows) >= _OFTEN and len(rows) * _TYPICAL >= usual[call]
         if total < _CALLS_NS or not (often or longest >= _SLOW_STEP_NS * facts.patience):
             continue
         if is_quick(facts, call) or is_of_import(facts, call, rows[0][0]):
             continue
         waits = facts.during(
-            [Interval(model.lane[j], table.start_ns[r], table.end_ns[r]) for r, j in rows]
+            [Interval(model.lane[j], *piece) for r, j in rows for piece in pieces(facts, r)]
         )
         lost = sum(wait.ns for wait in waits)
         if lost < (_WAITED_NS if often else _ONCE_NS):

@@ -21,6 +21,9 @@ _TINY_STEP_NS = 20_000
 _POLLS = 500
 _POLL_NS = 2 * _MS
 _SMALL_STEP_NS = 100_000
+# Of a crowd, whose loop gets round less often, fewer are enough for each of them.
+_CROWD_POLLS = 5_000
+_POLLS_EACH = 100
 # Several that wait in a helper make each other late: what it asks for is not its own pace.
 _CROWD_POLL_NS = 5 * _MS
 _MOSTLY = 9, 10
@@ -88,6 +91,7 @@ def _polls(row: TaskRow, longest_ns: int) -> str | None:
     woken = Counter({waker.who: waker.count for waker in row.wakers})
     yields = woken["nobody"] - row.count  # a new task counts as woken by nobody, too
     mostly = row.steps * _MOSTLY[0] // _MOSTLY[1]
+    often = min(_POLLS * row.count, max(_CROWD_POLLS, _POLLS_EACH * row.count))
     if (
         yields >= _YIELDS * row.count
         and yields >= mostly
@@ -98,16 +102,16 @@ def _polls(row: TaskRow, longest_ns: int) -> str | None:
     sleeps = [wait for wait in row.awaits if wait.what == "sleep"]
     if (
         sleeps
-        and sleeps[0].count >= max(mostly, _POLLS * row.count)
-        and sleeps[0].total_ns <= sleeps[0].count * longest_ns
+        and sleeps[0].count >= max(mostly, often)
+        and row.awaiting.p50_ns <= longest_ns  # a busy machine makes some much longer
         and row.running.p50_ns <= _SMALL_STEP_NS
     ):
         mean = duration(sleeps[0].total_ns // sleeps[0].count)
         return f"it sleeps {sleeps[0].count:,} times, {mean} on average"
     timed_out, waited = woken["timer"], row.awaiting
     if (
-        timed_out - sum(wait.count for wait in sleeps) >= max(mostly, _POLLS * row.count)
-        and waited.total_ns <= waited.count * longest_ns
+        timed_out - sum(wait.count for wait in sleeps) >= max(mostly, often)
+        and waited.p50_ns <= longest_ns
         and row.running.p50_ns <= _SMALL_STEP_NS
     ):
         mean = duration(waited.total_ns // waited.count)

@@ -7,6 +7,7 @@ from itertools import pairwise, repeat, takewhile
 from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.taken import left_part
 from viewer.analysis.findings.basis.takers import said, size
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
@@ -84,6 +85,9 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     if group.pool.slot == _WORKER and threads:
         found = {wait.who for wait in group.waits}
         holds = [hold for hold in holds if hold.who in threads]
+    times = [(hold.who, hold.start_ns, hold.end_ns) for hold in holds]
+    if group.ns * left_part(facts, times) < LOST_NS:
+        return None
     pool, slots = group.pool, _number(group.pool, held, threads)
     worst = max(group.waits, key=lambda wait: wait.ns)
     who = f"{users(facts.model, found)} share"

@@ -44,7 +44,8 @@ class Late(NamedTuple):
 
 class LateConnections:
     """Those of all processes, in order of the moments at which they were accepted. What came
-    while a server was still starting is left out: it had not asked for any."""
+    before anybody served at the port is left out: nobody had asked for any. Of a worker that
+    was still starting then, as it is on a busy machine, the time from its own start counts."""
 
     @classmethod
     def of(cls, facts: Facts) -> "LateConnections":
@@ -71,7 +72,13 @@ class LateConnections:
             serves[late.thread] = min(serves.get(late.thread, late.at_ns), late.at_ns)
         for port, late in found:
             self.threads[port].add(late.thread)
-            if late.since_ns >= serves[late.thread]:
+        since = {
+            port: min(map(serves.__getitem__, threads))
+            for port, threads in self.threads.items()
+        }
+        for port, late in found:
+            if late.since_ns >= since[port] and late.at_ns > serves[late.thread]:
+                late = late._replace(since_ns=max(late.since_ns, serves[late.thread]))
                 self.by_port[port].append(late)
                 self.by_thread[late.thread].append(late)
 
