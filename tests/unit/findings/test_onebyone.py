@@ -102,7 +102,7 @@ def test_answers_of_a_server(tmp_path):
         pytest.param({"call": "socket.recv", "stack": (REDIS, POP, STORE)}, id="it listens"),
         pytest.param({"call": "socket.recv", "stack": (REDIS, STORE), "pause_ns": 6 * MS},
                      id="answers are not nearly all"),
-        pytest.param({"call": "socket.recv", "stack": (REDIS, STORE), "others": 1},
+        pytest.param({"call": "socket.recv", "stack": (REDIS, STORE), "others": 11},
                      id="several threads ask already"),
         pytest.param({"call": "socket.recv", "stack": (REDIS, STORE), "own_peer": True},
                      id="the program itself answers"),
@@ -110,3 +110,42 @@ def test_answers_of_a_server(tmp_path):
 )  # fmt: skip
 def test_calls_that_are_as_they_must_be(tmp_path, story):
     assert "awaits in turn" not in kinds(tmp_path, stored(**story))
+
+
+def served(queries, requests=20, others=False):
+    """`main` asks its own server, whose thread makes queries for each request."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main, server = trace.thread("MainThread").native(0), trace.thread("server").native(0)
+    other = trace.thread("other").native(0) if others else None
+    server.io(MS, "select.poll.poll", site=MAIN)
+    at, stack = 2 * MS, f"{ALCHEMY}\n{STORE}"
+    for _ in range(requests):
+        main.io(at, "socket.recv", site=MAIN, stack=MAIN, own_peer=True)
+        server.native(at + MS)
+        at += 2 * MS
+        for _ in range(queries):
+            server.io(at, "poll", site=STORE, stack=stack).native(at + 10 * MS)
+            at += 11 * MS
+        server.io(at, "select.poll.poll", site=MAIN)
+        main.native(at + MS // 2)
+        at += MS
+    if other is not None:
+        other.end(at)
+    main.end(at)
+    server.native(at).end(at)
+    return trace.ended(at + MS)
+
+
+def test_queries_of_each_request(tmp_path):
+    (found,) = find_in(tmp_path, served(queries=6))
+    assert "`server` in `store` (keep.py:9, via `do_execute`) waits for a query 120 times" in (
+        found.text
+    )
+
+
+def test_one_query_of_each_request(tmp_path):
+    assert kinds(tmp_path, served(queries=4, requests=30)) == []
+
+
+def test_a_request_that_several_may_have_answered(tmp_path):
+    assert kinds(tmp_path, served(queries=6, others=True)) == []

@@ -5,12 +5,13 @@ whoever put the item, released the lock, ended, wrote the message or the result 
 call that nobody here ended is part of it, as is all that a thread does itself.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from functools import cached_property
 from typing import NamedTuple, Self
 
+from tracer import schema as s
 from viewer.analysis.causes.elsewhere import Elsewhere, between
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, windows_of
@@ -25,6 +26,7 @@ _WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
 _PART = 500
 _LEAST_NS = 1_000_000
 _MOST_STEPS = 20_000
+_JUST_NS = 2_000_000  # from the answer to the end of the wait for it
 _DEEPEST = 16  # threads each of which waited for the next one
 
 type At = tuple[int, int]  # a thread, and until when it did what the end waited for
@@ -53,6 +55,7 @@ class RunPath:
         self.elsewhere = Elsewhere.of(model)
         self.family = self.elsewhere.family
         self.pieces: list[Piece] = []
+        self._long = defaultdict[int, list[int]](list)  # by thread its waits that are followed
         first = min(self.family.members.values(), key=lambda one: one.start_ns, default=None)
         if first is not None and first.main >= 0 and model.states.last_ns[first.main]:
             self._walk(first.main, model.states.last_ns[first.main])
@@ -90,20 +93,29 @@ class RunPath:
             found[piece.thread].append((piece.start_ns, piece.end_ns))
         return {thread: windows_of(times) for thread, times in found.items()}
 
+    def visits(self, times_ns: Iterable[int]) -> int:
+        """At how many of the path's visits to a thread these times are: it comes back to a
+        server's thread with each request."""
+        pieces, visit_of, number = [*reversed(self.pieces)], list[int](), 0
+        for n, piece in enumerate(pieces):
+            number += n > 0 and piece.thread != pieces[n - 1].thread
+            visit_of.append(number)
+        starts = [piece.start_ns for piece in pieces]
+        return len({visit_of[bisect_right(starts, at) - 1] for at in times_ns})
+
     def _walk(self, thread: int, until: int) -> None:
         table = self.model.states
         least = max((until - table.first_ns[thread]) // _PART, _LEAST_NS)
         mark = marks(self.model, lambda state: int(state & STATE_MASK in _WAITS))
-        long = defaultdict[int, list[int]](list)
         for row in self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, least):
-            long[table.who[row]].append(row)
+            self._long[table.who[row]].append(row)
         who = [_Within(thread, table.first_ns[thread])]
         for _ in range(_MOST_STEPS):
             while who and until <= who[-1].since_ns:
                 who.pop()
             if not who:
                 return
-            until = self._before(who, until, long[who[-1].thread])
+            until = self._before(who, until, self._long[who[-1].thread])
 
     def _before(self, who: list[_Within], until: int, rows: list[int]) -> int:
         """Notes what the last thread did until then, back to its last long wait; who ended
@@ -133,12 +145,12 @@ class RunPath:
             self.pieces.append(Piece(thread, since, until))
 
     def _ender(self, row: int) -> At | None:
-        """Who ended a wait, and when; None: nobody that the trace has."""
+        """Who ended a wait, and when; None: nobody that is known."""
         table = self.model.states
         on = self.elsewhere.of_row(row)
         if on is None:
             if table.waker[row] < 0:
-                return None
+                return self._answerer(row)
             released = self.ledger.released_ns(row)
             return table.waker[row], released if released >= 0 else table.end_ns[row]
         kind, which = on
@@ -152,6 +164,39 @@ class RunPath:
             job = self.elsewhere.jobs[which]
             return self._end_of(job.worker, min(job.end_ns, table.end_ns[row]))
         return self._end_of(self.elsewhere.child_of_row[row].process, table.end_ns[row])
+
+    def _answerer(self, row: int) -> At | None:
+        """Who answered a read of this process's own socket: the only other thread of it that
+        did anything just before the answer came."""
+        table, trace = self.model.states, self.model.trace
+        end_event = trace.slices.end_event[table.slice[row]]
+        if end_event < 0 or not trace.args(end_event).get(s.ARG_OWN_PEER):
+            return None
+        thread, end = table.who[row], table.end_ns[row]
+        least = max(table.start_ns[row], end - _JUST_NS)
+        busy = [
+            (one, until)
+            for one in self._of_process[self.model.thread_process[thread]]
+            if one != thread and (until := self._busy_until(one, end)) > least
+        ]
+        return busy[0] if len(busy) == 1 else None
+
+    def _busy_until(self, thread: int, at_ns: int) -> int:
+        """When the thread last did anything but wait, before a moment; 0 never."""
+        table, rows = self.model.states, self._long[thread]
+        if not 0 < table.first_ns[thread] < at_ns:
+            return 0
+        n = bisect_left(rows, at_ns, key=table.start_ns.__getitem__) - 1
+        if n >= 0 and table.end_ns[rows[n]] >= at_ns:
+            return table.start_ns[rows[n]]
+        return min(at_ns, table.last_ns[thread])
+
+    @cached_property
+    def _of_process(self) -> dict[int, list[int]]:
+        found = defaultdict[int, list[int]](list)
+        for thread, process in enumerate(self.model.thread_process):
+            found[process].append(thread)
+        return found
 
     def _end_of(self, process: int, until: int) -> At | None:
         member = self.family.members.get(process)

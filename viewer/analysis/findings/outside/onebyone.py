@@ -24,7 +24,9 @@ _MS = 1_000_000
 _TIMES = 20
 _LOST_NS = 500 * _MS
 _HALF = 1, 2
-# An answer takes as long as somebody else needs for it: four fifths, of one thread alone.
+_EACH = 5  # calls for each request, or each other time that somebody waits for the thread
+# An answer takes as long as somebody else needs for it: four fifths. Where a quarter of the
+# calls are of others meanwhile, several ask already.
 _MOSTLY = 8, 10
 _DISK = (
     "Each call waits for the disk: write many, then sync once, where all may be lost together."
@@ -41,6 +43,7 @@ _ANSWERS = (
     "Each waits for an answer before it asks again: ask for all in one request (a join, a "
     "pipeline), or from several threads, if none needs the one before."
 )
+_SEVERAL = 4
 _LOOKED_AT = 200  # answers: whether the program itself gives them
 _SQLITE = "sqlite3."
 _STEPS = (
@@ -97,10 +100,12 @@ def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
         if len(on_path) < _TIMES:
             return
         table = facts.model.states
+        if len(on_path) < _EACH * path.visits(table.start_ns[row] for row in on_path):
+            return
         times = table.start_ns[on_path[0]], max(table.busy_end_ns[row] for row in on_path)
         whole = path.ns_without(NOT_ITS_FAULT, *times)
         name, site = facts.call(lines.head[number])
-        line = _line(facts, name, site, rows)
+        line = _line(facts, name, site, on_path, len(rows))
         part = _MOSTLY if line is not None and line.step is _ANSWERS else _HALF
         if line is not None and ns * part[1] >= whole * part[0]:
             yield _finding(facts, line, on_path, ns, whole)
@@ -153,7 +158,7 @@ def _on_path(facts: Facts, path: RunPath, rows: Column) -> list[int]:
     return sorted(found)
 
 
-def _line(facts: Facts, name: str, site: str, rows: Column) -> _Line | None:
+def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _Line | None:
     """What is called and where; None: it may wait for what others do when they like."""
     step = _step(name)
     frames = stack_of(facts.model, rows[0]).split("\n")
@@ -162,9 +167,9 @@ def _line(facts: Facts, name: str, site: str, rows: Column) -> _Line | None:
         return None
     if step is not _ANSWERS:
         return _Line(f"in `{name}`", site, step)
-    threads = {facts.model.states.who[row] for row in rows}
-    is_here = len(threads) > 1 or any(is_own(facts, row) for row in rows[:_LOOKED_AT])
-    if is_here or not _asks(frames):
+    at_once = every - len(rows)  # of other threads meanwhile
+    is_here = any(is_own(facts, row) for row in rows[:_LOOKED_AT])
+    if at_once * _SEVERAL > every or is_here or not _asks(frames):
         return None
     is_query = any(part in frame for frame in frames for part in _DATABASES)
     return (
