@@ -17,6 +17,7 @@
 #include "output/thread.h"
 #include "output/ticks.h"
 #include "packets/samples.h"
+#include "ring/hot.h"
 #include "ring/own_table.h"
 #include "ring/private_fd.h"
 #include "ring/ring.h"
@@ -91,13 +92,12 @@ static uint64_t convert(uint64_t tick)
 }
 
 /* Which of a record's fields are ticks. */
-static const struct {
-    uint8_t b, c;
-} tick_fields[UINT8_MAX + 1] = {
-    [REC_GAP] = {0, 1},
-    [REC_TAKE] = {1, 1},
-    [REC_HELD_CALL] = {1, 0},
-    [REC_THREAD_EXIT] = {1, 0},
+enum { TICK_IN_B = 1, TICK_IN_C = 2 };
+static const uint8_t tick_fields[UINT8_MAX + 1] = {
+    [REC_GAP] = TICK_IN_C,
+    [REC_TAKE] = TICK_IN_B | TICK_IN_C,
+    [REC_HELD_CALL] = TICK_IN_B,
+    [REC_THREAD_EXIT] = TICK_IN_B,
 };
 
 static void flush_long(void)
@@ -116,7 +116,17 @@ static void on_kernel(void *unused, uint32_t tid, uint64_t ns, enum kernel_state
     flush_long();
 }
 
-static void handle(thread_buffer *buffer, const record *r)
+static ALONE void handle_with_ticks(thread_line *thread, const record *r, uint64_t ns)
+{
+    record converted = *r;
+    if (tick_fields[r->kind] & TICK_IN_B)
+        converted.b = ticks_convert_past(&w.ticks, r->b);
+    if (tick_fields[r->kind] & TICK_IN_C)
+        converted.c = ticks_convert_past(&w.ticks, r->c);
+    timeline_record(&w.line, thread, &converted, ns, NULL);
+}
+
+static inline void handle(thread_buffer *buffer, const record *r)
 {
     uint64_t ns = convert(r->tick);
     if (ns >= w.kernel_ns)
@@ -125,16 +135,10 @@ static void handle(thread_buffer *buffer, const record *r)
         buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid, buffer->pthread);
     if (!buffer->timeline)
         return;
-    if (!tick_fields[r->kind].b && !tick_fields[r->kind].c) {
+    if (tick_fields[r->kind])
+        handle_with_ticks(buffer->timeline, r, ns);
+    else
         timeline_record(&w.line, buffer->timeline, r, ns, (const char *)(r + 1));
-        return;
-    }
-    record converted = *r;
-    if (tick_fields[r->kind].b)
-        converted.b = ticks_convert_past(&w.ticks, r->b);
-    if (tick_fields[r->kind].c)
-        converted.c = ticks_convert_past(&w.ticks, r->c);
-    timeline_record(&w.line, buffer->timeline, &converted, ns, NULL);
 }
 
 static void sift_down(source *heap, size_t count, size_t at)
@@ -154,7 +158,7 @@ static size_t collect(uint64_t horizon)
 {
     size_t count = 0;
     for (thread_buffer *b = atomic_load(&ring_threads); b; b = atomic_load(&b->next)) {
-        record *first = b->generation == w.generation ? ring_peek(b) : NULL;
+        const record *first = b->generation == w.generation ? ring_peek(b) : NULL;
         if (!first || first->tick > horizon)
             continue;
         if (count == w.heap_capacity) {
@@ -172,6 +176,24 @@ static size_t collect(uint64_t horizon)
     return count;
 }
 
+/* Handles the records of a thread up to `limit`. Returns the next one, or NULL. */
+static const record *drain_thread(thread_buffer *buffer, uint64_t limit)
+{
+    for (unread_records unread; (unread = ring_unread(buffer)).next;) {
+        const record *r = unread.next;
+        while (r < unread.end && r->tick <= limit) {
+            __builtin_prefetch(r + PREFETCHED); /* another processor wrote it */
+            handle(buffer, r);
+            r += r->payload + 1u;
+            flush_long();
+        }
+        ring_take(buffer, r);
+        if (r < unread.end)
+            return r;
+    }
+    return NULL;
+}
+
 /* Handles every record up to `horizon`, the earliest first. */
 static void drain(uint64_t horizon)
 {
@@ -182,13 +204,7 @@ static void drain(uint64_t horizon)
         for (size_t i = 1; i < count && i < 3; i++)
             if (w.heap[i].tick < limit)
                 limit = w.heap[i].tick;
-        record *r;
-        while ((r = ring_peek(buffer)) && r->tick <= limit) {
-            __builtin_prefetch(r + PREFETCHED); /* another processor wrote it */
-            handle(buffer, r);
-            ring_take(buffer, r->payload + 1u);
-            flush_long();
-        }
+        const record *r = drain_thread(buffer, limit);
         if (r && r->tick <= horizon)
             w.heap[0].tick = r->tick;
         else

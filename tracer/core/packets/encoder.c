@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/text.h"
 #include "packets/names.h"
@@ -21,6 +22,7 @@ uint8_t *encoder_grow(encoder *e)
     }
     e->bytes = bytes;
     e->capacity = capacity;
+    e->quick_until = e->kept.is_on ? 0 : capacity - PACKET_SPACE;
     return bytes + e->length;
 }
 
@@ -73,7 +75,7 @@ enum { STRIDE = 0x9e3779b1 }; /* odd: each member has numbers of its own, far fr
  * every event carries them as varints: 35 bits of uuid, 20 of sequence id. */
 void encoder_init(encoder *e, uint32_t pid, uint64_t seed, uint32_t member)
 {
-    *e = (encoder){.pid = pid, .serial = 1};
+    *e = (encoder){.pid = pid, .flushed = 1};
     uint64_t random = scramble(seed), moved = (uint64_t)member * (uint32_t)STRIDE;
     e->uuid_base = (((random + moved) & 0xfffff) | 1 << 20) << 14;
     e->next_uuid = e->uuid_base;
@@ -147,7 +149,7 @@ void encoder_flushed(encoder *e)
 {
     e->chunk_at -= (int64_t)e->length;
     e->length = 0;
-    e->serial++;
+    e->flushed += e->capacity; /* further than any packet in it */
 }
 
 void encoder_append(encoder *e, const uint8_t *packet, size_t length)
@@ -353,6 +355,12 @@ static void put_new_names(encoder *e, const event *ev)
     encoder_advance(e, at);
 }
 
+shape *encoder_take_shape(shape *place, uint64_t first, uint64_t second, int large)
+{
+    *place = (shape){.first = first, .second = second, .large = (uint8_t)large};
+    return place;
+}
+
 /* `slice`: the one that begins so, where open slices are kept; `own`: the last argument, if its number is its own. */
 static void keep(encoder *e, shape *as, const uint8_t *said, size_t length, const open_slice *slice, const uint8_t *own)
 {
@@ -482,21 +490,19 @@ enum { FLOW_BYTES = 10, FAR = 4096 };
  * packet has been flushed or lies too far back. */
 static int follow(const encoder *e, packet_ref *at)
 {
-    if (at->serial != e->serial || e->inserted - at->inserted > INSERTIONS)
+    if (at->position < e->flushed || e->inserted - at->inserted > INSERTIONS)
         return -1;
-    for (; at->inserted < e->inserted; at->inserted++)
-        if (e->inserted_into[at->inserted % INSERTIONS] < at->offset)
-            at->offset += FLOW_BYTES;
-    return e->length - at->offset > FAR ? -1 : 0;
+    for (; at->inserted != e->inserted; at->inserted++)
+        if (e->inserted_into[at->inserted % INSERTIONS] < at->position - e->flushed)
+            at->position += FLOW_BYTES;
+    return e->length - (at->position - e->flushed) > FAR ? -1 : 0;
 }
 
 /* The track event is its packet's last field, so the flow goes to the packet's end and only the
  * two lengths change. What follows in the buffer, usually a few packets, moves up. */
-int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
+static inline int add_flow(encoder *e, const packet_ref *at, uint64_t flow)
 {
-    if (follow(e, at) < 0 || !encoder_reserve(e))
-        return -1;
-    uint8_t *start = e->bytes + at->offset;
+    uint8_t *start = e->bytes + (at->position - e->flushed);
     int small = !(start[1] & 0x80);
     size_t length = small ? start[1] : (size_t)(start[1] & 0x7f) | (size_t)start[2] << 7;
     uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
@@ -509,7 +515,20 @@ int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
     put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
     close_field(body, end + FLOW_BYTES, small);
     close_field(packet, end + FLOW_BYTES, small);
-    e->inserted_into[e->inserted++ % INSERTIONS] = at->offset;
+    e->inserted_into[e->inserted++ % INSERTIONS] = at->position - e->flushed;
     e->length += FLOW_BYTES;
     return 0;
+}
+
+static ALONE int add_flow_with_care(encoder *e, packet_ref *at, uint64_t flow)
+{
+    return follow(e, at) < 0 || !encoder_reserve(e) ? -1 : add_flow(e, at, flow);
+}
+
+int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
+{
+    int is_near = at->position >= e->flushed && at->inserted == e->inserted && e->length < e->quick_until;
+    if (!is_near || e->length - (at->position - e->flushed) > FAR)
+        return add_flow_with_care(e, at, flow);
+    return add_flow(e, at, flow);
 }

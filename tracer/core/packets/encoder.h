@@ -4,6 +4,7 @@
 #ifndef TRACER_ENCODER_H
 #define TRACER_ENCODER_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,40 +15,47 @@
 
 /* Where an event's packet lies, so that flows can still be added to it before it is flushed. */
 typedef struct {
-    uint32_t offset, body; /* of the packet; from there, of its event */
-    uint64_t serial;   /* of the flush it belongs to */
-    uint64_t inserted; /* flows added to any packet so far; `offset` includes them */
+    uint64_t position; /* of the packet; 0: there is none */
+    uint32_t body;     /* from there, of its event */
+    uint32_t inserted; /* flows added to any packet so far; `position` includes them */
 } packet_ref;
 
 enum { INSERTIONS = 64, SHAPES = KEPT_SHAPES, SHAPE_BYTES = 40, PACKET_SPACE = 16384 };
 
-/* What a slice's begin says, encoded, where events say the same again and again, but for one number. */
+/* What a slice's begin says, encoded, where events say the same again and again, but for one number. It takes one line of
+ * the processor's cache. */
 typedef struct {
-    uint64_t first, second; /* what tells it from other shapes */
+    _Alignas(64) uint64_t first; /* what tells it … */
+    uint64_t second;             /* … from other shapes */
     uint32_t chunk;         /* whose names it uses; another than the current one: it is not known */
     uint8_t length; /* up to that number */
     uint8_t large; /* its packets have room for many flows */
     uint8_t number_at; /* where the argument begins that ends with the number; 0: there is none */
     uint8_t bytes[SHAPE_BYTES];
 } shape;
+static_assert(sizeof(shape) == 64, "a line of the cache");
 enum shape_kind { SHAPE_READY = 1, SHAPE_AWAIT, SHAPE_TASK, SHAPE_CALLBACK, SHAPE_CALL }; /* each has numbers of its own */
 
+/* What each packet needs comes first. */
 typedef struct {
     uint8_t *bytes;
-    size_t length, capacity;
-    int failed; /* out of memory: nothing more is written */
+    size_t length;
+    size_t quick_until; /* up to this length a packet has room, and nothing is kept of it */
+    uint64_t last_ns, events;
+    uint64_t flushed; /* position of `bytes`, larger than that of any packet which was flushed */
+    track *default_track; /* track of the events that name none, in this chunk … */
+    track *next_default;  /* … and from the next chunk on; if the two differ, a new chunk begins at once */
     uint32_t chunk;
+    uint32_t inserted; /* flows added so far */
+    uint32_t body_at; /* where the event begins in a head, or one byte later */
+    int failed; /* out of memory: nothing more is written */
+    event_head default_head; /* of the events that name no track */
+    size_t capacity;
     int64_t chunk_at; /* where in `bytes` it begins; below 0 by what was flushed since */
-    uint64_t serial, last_ns, events;
-    uint64_t inserted;                /* flows added so far … */
-    size_t inserted_into[INSERTIONS]; /* … and the offsets of the last packets that got one */
+    size_t inserted_into[INSERTIONS]; /* the offsets of the last packets that got a flow */
     uint64_t uuid_base, next_uuid, next_flow;
     uint32_t sequence, pid;
     char process_name[512]; /* "": not known yet */
-    uint32_t body_at; /* where the event begins in a head, or one byte later */
-    event_head default_head; /* of the events that name no track */
-    track *default_track; /* track of the events that name none, in this chunk … */
-    track *next_default;  /* … and from the next chunk on; if the two differ, a new chunk begins at once */
     uint32_t *name_chunk, *value_chunk; /* by string id: chunk in which it was last interned */
     uint32_t known_strings;
     kept_list kept;
@@ -115,7 +123,7 @@ static inline uint8_t *encoder_reserve_on(encoder *e, track *on)
 /* Where a packet lies that is not part of the length yet. */
 static inline packet_ref encoder_here(const encoder *e, const uint8_t *packet, const uint8_t *body)
 {
-    return (packet_ref){(uint32_t)(packet - e->bytes), (uint32_t)(body - packet), e->serial, e->inserted};
+    return (packet_ref){e->flushed + (size_t)(packet - e->bytes), (uint32_t)(body - packet), e->inserted};
 }
 
 /* Its track is not named where it is the chunk's default. */
@@ -132,8 +140,27 @@ static inline uint8_t *encoder_put_time(encoder *e, uint8_t *p, uint64_t ns)
                           SCHEMA_CLOCK_MONOTONIC_ID);
     uint64_t passed = ns - e->last_ns;
     e->last_ns = ns;
-    *p = VARINT(SCHEMA_PACKET_TIMESTAMP);
-    return put_short_varint(p + 1, passed);
+    return put_number(p, SCHEMA_PACKET_TIMESTAMP, passed);
+}
+
+/* Whether the event comes so soon after the one before that the time in between takes three bytes. */
+static inline int encoder_is_soon(const encoder *e, uint64_t ns)
+{
+    return ns - e->last_ns < SHORT_LIMIT;
+}
+
+/* A packet's tag, room for its length, which takes one byte unless it is `large`, and its time. */
+static inline uint8_t *encoder_put_start(encoder *e, uint8_t *p, uint64_t ns, int large)
+{
+    if (!encoder_is_soon(e, ns))
+        return encoder_put_time(e, open_field(p, SCHEMA_TRACE_PACKET, !large), ns);
+    short_varint passed = short_varint_of((uint32_t)(ns - e->last_ns));
+    e->last_ns = ns;
+    int at = 16 + 8 * large; /* of the time's tag, in bits */
+    uint64_t start = BYTES(SCHEMA_TRACE_PACKET) | (uint64_t)VARINT(SCHEMA_PACKET_TIMESTAMP) << at |
+                     (uint64_t)passed.bytes << (at + 8);
+    memcpy(p, &start, sizeof start); /* at once: little-endian hosts only, as in wire.h */
+    return p + 3 + large + passed.length;
 }
 
 /* A packet that is being written. `large`: its lengths take two bytes. Without arguments and data one byte is enough,
@@ -148,8 +175,8 @@ static inline uint8_t *encoder_begin_event(encoder *e, event_packet *made, uint8
 {
     int large = made->large;
     const event_head *head = encoder_head_of(e, on);
-    made->packet = open_field(p, SCHEMA_TRACE_PACKET, !large);
-    p = encoder_put_time(e, made->packet, ns);
+    made->packet = p + 2 + large;
+    p = encoder_put_start(e, p, ns, large);
     memcpy(p, head->bytes[large], HEAD_BYTES);
     made->body = p + e->body_at + large;
     made->body[1] = type;
@@ -166,15 +193,21 @@ static inline void encoder_end_event(encoder *e, const event_packet *made, uint8
 
 /* --- shapes --- */
 
+/* Callbacks wake many. */
+static inline int encoder_is_large(enum shape_kind kind)
+{
+    return kind == SHAPE_CALLBACK;
+}
+
+shape *encoder_take_shape(shape *place, uint64_t first, uint64_t second, int large);
 /* The place for a shape, which may have been another one's until now. */
 static inline shape *encoder_shape(encoder *e, enum shape_kind kind, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
     uint64_t first = (uint64_t)a << 32 | b, second = ((uint64_t)c << 32 | d) ^ (uint64_t)kind << 61;
     uint64_t hash = (first ^ second * 0x9E3779B97F4A7C15ull) * 0xD6E8FEB86659FD93ull;
     shape *found = &e->shapes[hash >> 32 & (SHAPES - 1)];
-    if (found->first != first || found->second != second)
-        *found = (shape){.first = first, .second = second, .large = kind == SHAPE_CALLBACK};
-    return found;
+    return found->first == first && found->second == second
+        ? found : encoder_take_shape(found, first, second, encoder_is_large(kind));
 }
 
 static inline int encoder_knows(const encoder *e, const shape *as)

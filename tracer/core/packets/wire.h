@@ -28,20 +28,28 @@ static inline size_t varint_bytes(uint64_t value)
     return bytes;
 }
 
-/* The same, quicker where the value mostly takes three bytes or less. There is room for four. */
+/* A varint of up to three bytes, and their number: without a branch, since how many they are is hard to foretell. */
+typedef struct {
+    uint32_t bytes, length;
+} short_varint;
+enum { SHORT_LIMIT = 1 << 21 };
+
+static inline short_varint short_varint_of(uint32_t value)
+{
+    static const uint32_t goes_on[] = {0, 0x80, 0x8080};
+    uint32_t more = (uint32_t)(value >= 1 << 7) + (uint32_t)(value >= 1 << 14);
+    uint32_t bytes = (value & 0x7f) | (value << 1 & 0x7f00) | (value << 2 & 0x7f0000);
+    return (short_varint){bytes | goes_on[more], more + 1};
+}
+
+/* The same as put_varint(), quicker where the value mostly takes three bytes or less. There is room for four. */
 static inline uint8_t *put_short_varint(uint8_t *p, uint64_t value)
 {
-    if (value < 1 << 7) {
-        *p = (uint8_t)value;
-        return p + 1;
-    }
-    if (value >= 1 << 21)
+    if (value >= SHORT_LIMIT)
         return put_varint(p, value);
-    uint32_t bytes = ((uint32_t)value & 0x7f) | 0x80 | ((uint32_t)value << 1 & 0x7f00);
-    if (value >= 1 << 14)
-        bytes |= 0x8000 | ((uint32_t)value << 2 & 0x7f0000);
-    memcpy(p, &bytes, 4);
-    return p + (value < 1 << 14 ? 2 : 3);
+    short_varint made = short_varint_of((uint32_t)value);
+    memcpy(p, &made.bytes, 4);
+    return p + made.length;
 }
 
 static inline uint8_t *put_number(uint8_t *p, uint32_t field, uint64_t value)

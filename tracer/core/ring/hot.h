@@ -9,6 +9,8 @@
 #define HOT_ALONE __attribute__((hot, noinline))
 /* What nearly every hook reads and hardly anything changes: side by side in memory, for the same reason. */
 #define HOT_DATA __attribute__((section("tracer_hot_data")))
+/* Copied to where it is called, for what the compiler knows there: the caller's constants decide its branches. */
+#define WITHIN inline __attribute__((always_inline))
 #define COLD __attribute__((cold, noinline))
 /* The compiler need not look whether a pointer into a larger thing is NULL. */
 #define NEVER_NULL(pointer) do { if (!(pointer)) __builtin_unreachable(); } while (0)

@@ -185,7 +185,7 @@ void ring_zero(void *table, size_t size);
 thread_buffer *ring_register(void);
 record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick);
 
-/* Consumer only: the next unread record, or NULL; `count` of them have been read. */
+/* Consumer only: the next unread record, or NULL. */
 record *ring_peek_slow(thread_buffer *buffer);
 static inline record *ring_peek(thread_buffer *buffer)
 {
@@ -194,10 +194,22 @@ static inline record *ring_peek(thread_buffer *buffer)
         return &at->records[buffer->read_at];
     return ring_peek_slow(buffer);
 }
-static inline void ring_take(thread_buffer *buffer, uint32_t count)
+/* Unread records side by side: from the next one, which is NULL if there is none, up to `end`. */
+typedef struct {
+    const record *next, *end;
+} unread_records;
+static inline unread_records ring_unread(thread_buffer *buffer)
 {
-    buffer->read_at += count;
-    buffer->read += count;
+    const record *next = ring_peek(buffer);
+    chunk *at = buffer->read_chunk;
+    return (unread_records){next, next ? &at->records[atomic_load_explicit(&at->committed, memory_order_acquire)] : NULL};
+}
+/* Those before `next` have been read. */
+static inline void ring_take(thread_buffer *buffer, const record *next)
+{
+    uint32_t end = (uint32_t)(next - buffer->read_chunk->records);
+    buffer->read += end - buffer->read_at;
+    buffer->read_at = end;
 }
 /* The first unread record about the GIL, and the REC_CALL before it; NULL: none (yet). */
 const record *ring_look_ahead(const thread_buffer *buffer, const record **call);

@@ -15,28 +15,6 @@ tally_coroutine *count_new(timeline *t, uint32_t func)
     return counts;
 }
 
-static void note_worst(timeline *t, const task_line *task, uint64_t length_ns)
-{
-    if (length_ns <= t->worst_ready_ns)
-        return;
-    t->worst_ready_ns = length_ns;
-    t->worst_ready_func = task->func;
-}
-
-void count_state(timeline *t, const task_line *task, uint64_t ns)
-{
-    uint64_t length_ns = ns - task->since_ns;
-    tally_coroutine *counts = task->counts;
-    if (task->state == STATE_READY) {
-        note_worst(t, task, length_ns);
-        if (task->loop)
-            tally_size(&task->loop->lag, length_ns);
-    }
-    if (counts)
-        tally_span(task->state == STATE_READY ? &counts->ready
-                   : task->state == STATE_RUNNING ? &counts->running : &counts->await, length_ns);
-}
-
 enum tally_state count_state_of(const lane_line *lane)
 {
     static const uint8_t of_call[] = {

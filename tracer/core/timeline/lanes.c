@@ -213,7 +213,7 @@ static void put_state(timeline *t, thread_line *thread, uint8_t state, uint64_t 
         if (is_turn)
             encoder_turn_to(e, as, 0, &thread->on, ns, 0);
         else
-            encoder_shaped(e, as, 0, &thread->on, ns, 0, &at);
+            encoder_shaped_with_care(e, as, 0, &thread->on, ns, 0, &at);
     } else if (state) {
         begin_state(t, thread, state, ns, as);
     }

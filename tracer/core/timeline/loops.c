@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "packets/slices.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/text.h"
 #include "timeline/user.h"
@@ -41,12 +42,8 @@ static void place(loop_line *loop, const thread_line *thread)
     loop->running.chunk = 0; /* with its next event both are described again */
 }
 
-loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
+loop_line *timeline_other_loop(timeline *t, thread_line *thread, uint32_t id)
 {
-    if (!id)
-        return thread ? thread->loop : NULL;
-    if (thread && thread->loop && thread->loop->id == id)
-        return thread->loop;
     uint64_t *slot = map_put(&t->loops, id);
     if (!slot || *slot)
         return slot ? (loop_line *)(uintptr_t)*slot : NULL;
@@ -137,22 +134,9 @@ void end_poll(timeline *t, loop_line *loop, uint64_t ns)
     loop->polling = 0;
 }
 
-/* Its slice on the loop's track. */
-static void show_step(timeline *t, const thread_line *thread, loop_line *loop, uint64_t ns, running_step *s)
+/* Its slice on the loop's track, for the first time: others will be of the same shape. */
+static ALONE void show_first(timeline *t, loop_line *loop, uint64_t ns, running_step *s, int by_timer, shape *as)
 {
-    if (loop->is_astray)
-        place(loop, thread);
-    end_poll(t, loop, ns);
-    loop->handled++;
-    ++*(s->task ? &loop->steps : &loop->callbacks);
-    s->since_ns = ns;
-    int by_timer = s->because.kind == CAUSE_TIMER && !s->flow_in; /* else what a timer's callback has scheduled */
-    shape *as = encoder_shape(&t->out, s->task ? SHAPE_TASK : SHAPE_CALLBACK, 0, s->func, (uint32_t)by_timer, 0);
-    s->loop = loop;
-    if (encoder_knows(&t->out, as)) {
-        encoder_shaped(&t->out, as, s->task, &loop->running, ns, s->flow_in, &s->on_loop);
-        return;
-    }
     intern_func func = intern_function_of(s->func);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
@@ -170,8 +154,28 @@ static void show_step(timeline *t, const thread_line *thread, loop_line *loop, u
     s->on_loop = encoder_event_as(&t->out, &ev, as);
 }
 
+/* Its slice on the loop's track. `task`: its own, written out so that the compiler makes a way of its own for callbacks. */
+static WITHIN void show_step(timeline *t, const thread_line *thread, loop_line *loop, uint64_t ns, running_step *s,
+                             uint32_t task)
+{
+    if (loop->is_astray)
+        place(loop, thread);
+    if (loop->polling)
+        end_poll(t, loop, ns);
+    loop->handled++;
+    ++*(task ? &loop->steps : &loop->callbacks);
+    s->since_ns = ns;
+    int by_timer = s->because.kind == CAUSE_TIMER && !s->flow_in; /* else what a timer's callback has scheduled */
+    shape *as = encoder_shape(&t->out, task ? SHAPE_TASK : SHAPE_CALLBACK, 0, s->func, (uint32_t)by_timer, 0);
+    s->loop = loop;
+    if (encoder_knows(&t->out, as))
+        encoder_shaped(&t->out, task ? SHAPE_TASK : SHAPE_CALLBACK, as, task, &loop->running, ns, s->flow_in, &s->on_loop);
+    else
+        show_first(t, loop, ns, s, by_timer, as);
+}
+
 /* Its fields one by one: the processor waits where it reads several at once that were written singly. */
-static running_step *push(thread_line *thread, uint32_t task, uint32_t func, const cause *because, uint64_t flow_in)
+static inline running_step *push(thread_line *thread, uint32_t task, uint32_t func, const cause *because, uint64_t flow_in)
 {
     if (thread->depth++ >= RUNNING_DEPTH)
         return NULL;
@@ -191,7 +195,7 @@ void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, u
     static const cause none;
     running_step *s = push(thread, task, func, &none, 0);
     if (s && loop)
-        show_step(t, thread, loop, ns, s);
+        show_step(t, thread, loop, ns, s, task);
 }
 
 void pop_step(timeline *t, thread_line *thread, uint64_t ns)
@@ -203,8 +207,7 @@ void pop_step(timeline *t, thread_line *thread, uint64_t ns)
         encoder_end(&t->out, &s->loop->running, ns);
 }
 
-/* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
-void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
+static ALONE void leave_outer_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
 {
     uint32_t depth = thread->depth;
     if (depth > RUNNING_DEPTH) {
@@ -217,6 +220,20 @@ void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
         return;
     while (thread->depth >= depth)
         pop_step(t, thread, ns);
+}
+
+/* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
+void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
+{
+    uint32_t last = thread->depth - 1;
+    if (last >= RUNNING_DEPTH || thread->steps[last].task != task) {
+        leave_outer_step(t, thread, task, ns);
+        return;
+    }
+    thread->depth = last;
+    loop_line *loop = thread->steps[last].loop;
+    if (loop)
+        encoder_end(&t->out, &loop->running, ns);
 }
 
 cause cause_of(const thread_line *thread, const running_step *waker)
@@ -278,16 +295,19 @@ HANDLER(callback_ready)
         made->from = *from;
 }
 
-/* Without a call_soon a callback comes from a timer or from a file descriptor, unless it was scheduled before the recording began. An entry older
- * than the previous round of the loop belongs to a handle that was cancelled. */
-static handle_cause callback_cause(timeline *t, const loop_line *loop, const record *r)
+/* Without a call_soon a callback comes from a timer or from a file descriptor, unless it was scheduled before the recording
+ * began. An entry older than the previous round of the loop belongs to a handle that was cancelled. */
+static inline cause callback_cause(timeline *t, const loop_line *loop, const record *r, uint64_t *flow)
 {
     uint64_t *slot = map_find(&t->handles, r->b);
-    handle_cause found = {.because = {loop && loop->old_rounds ? CAUSE_NONE : CAUSE_IO, 0, 0}};
+    cause found = {loop && loop->old_rounds ? CAUSE_NONE : CAUSE_IO, 0, 0};
+    *flow = 0;
     if (slot) {
         handle_cause *known = (handle_cause *)(uintptr_t)*slot;
-        if (known && (!loop || known->ns >= loop->previous_poll_end_ns))
-            found = *known;
+        if (known && (!loop || known->ns >= loop->previous_poll_end_ns)) {
+            found = known->because;
+            *flow = known->flow;
+        }
         if (known) {
             known->next = t->spare_causes;
             t->spare_causes = known;
@@ -295,9 +315,11 @@ static handle_cause callback_cause(timeline *t, const loop_line *loop, const rec
         map_remove(&t->handles, r->b);
     }
     if (r->flag == CALLED_BY_NOBODY)
-        found.because.kind = CAUSE_NONE;
-    if (r->flag == CALLED_BY_TIMER)
-        found = (handle_cause){.because = {CAUSE_TIMER, 0, r->c}};
+        found.kind = CAUSE_NONE;
+    if (r->flag == CALLED_BY_TIMER) {
+        found = (cause){CAUSE_TIMER, 0, r->c};
+        *flow = 0;
+    }
     return found;
 }
 
@@ -345,10 +367,11 @@ HANDLER(callback_begin)
 {
     UNUSED(text);
     loop_line *loop = timeline_loop(t, thread, r->flag == CALLED ? (uint32_t)r->c : 0);
-    handle_cause by = callback_cause(t, loop, r);
-    running_step *s = push(thread, 0, r->a, &by.because, by.flow);
+    uint64_t flow;
+    cause because = callback_cause(t, loop, r, &flow);
+    running_step *s = push(thread, 0, r->a, &because, flow);
     if (s && loop)
-        show_step(t, thread, loop, ns, s);
+        show_step(t, thread, loop, ns, s, 0);
 }
 
 HANDLER(callback_end)

@@ -5,8 +5,15 @@
 #include "timeline/model.h"
 
 extern const record_handler timeline_loop_handlers[REC_KINDS];
+/* Not the one that the thread runs, or not as far as is known. */
+loop_line *timeline_other_loop(timeline *t, thread_line *thread, uint32_t id);
 /* The loop, or for id 0 that of the thread. A new one is called after the thread; NULL: the first that it is seen on. */
-loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id);
+static inline loop_line *timeline_loop(timeline *t, thread_line *thread, uint32_t id)
+{
+    if (!id)
+        return thread ? thread->loop : NULL;
+    return thread && thread->loop && thread->loop->id == id ? thread->loop : timeline_other_loop(t, thread, id);
+}
 void loop_free(timeline *t, loop_line *loop);
 /* Frees what is left from callbacks that have begun. */
 void loops_forget_causes(timeline *t);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "packets/slices.h"
+#include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
 #include "ring/text.h"
@@ -70,16 +71,22 @@ static void begun(task_line *task)
 }
 
 /* The shape of what begin_state() says where that is the same again and again; NULL: it is not. */
-static shape *shape_of(encoder *e, const task_line *task, enum task_state state, const await_what *what)
+static inline shape *shape_of(encoder *e, const task_line *task, enum task_state state, const await_what *what)
 {
-    uint32_t stack = state == STATE_AWAIT ? what->stack : task->stack;
-    if (task->renamed || (stack && !stack_names_of(stack))) /* whose text may still come */
+    if (task->renamed)
         return NULL;
     if (state == STATE_READY)
         return encoder_shape(e, SHAPE_READY, task->woken.kind, task->woken.kind == CAUSE_TASK ? 0 : task->woken.id, task->via,
-                             stack);
+                             task->stack);
     return state != STATE_AWAIT || what->lock || !what->name_id ? NULL
-        : encoder_shape(e, SHAPE_AWAIT, 0, what->name_id, what->site, stack);
+        : encoder_shape(e, SHAPE_AWAIT, 0, what->name_id, what->site, what->stack);
+}
+
+/* Whether the text of its stack may still come: then it is no shape yet. */
+static int is_to_come(const task_line *task, const await_what *what)
+{
+    uint32_t stack = task->state == STATE_AWAIT ? what->stack : task->stack;
+    return stack && !stack_names_of(stack);
 }
 
 static void begin_state(timeline *t, task_line *task, const await_what *what, int first)
@@ -88,10 +95,12 @@ static void begin_state(timeline *t, task_line *task, const await_what *what, in
     shape *as = first ? NULL : shape_of(e, task, task->state, what);
     if (as && encoder_knows(e, as)) {
         packet_ref at;
-        encoder_shaped(e, as, task->woken.id, &task->on->on, task->since_ns, task->flow_in, &at);
+        encoder_shaped_with_care(e, as, task->woken.id, &task->on->on, task->since_ns, task->flow_in, &at);
         begun(task);
         return;
     }
+    if (as && is_to_come(task, what))
+        as = NULL;
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = task->since_ns, .on = &task->on->on, .type = SCHEMA_TYPE_SLICE_BEGIN,
                 .category = SCHEMA_CAT_TASK, .flow_in = task->flow_in};
@@ -173,10 +182,10 @@ static void end_state(timeline *t, task_line *task, uint64_t ns)
 
 /* Ends its state and begins the next one at once, where that says nothing, or what others have said. Returns whether it
  * could. */
-static int turn(timeline *t, task_line *task, uint64_t ns, enum task_state next, const await_what *what)
+static WITHIN int turn(timeline *t, task_line *task, uint64_t ns, enum task_state next, const await_what *what)
 {
     encoder *e = &t->out;
-    if (!task->shown || task->state < STATE_READY || task->awaits_lock)
+    if (!task->shown || task->state < STATE_READY || task->awaits_lock || ns < task->since_ns)
         return 0;
     int is_plain = !task->renamed && !task->flow_in &&
                    (next == STATE_RUNNING || (next == STATE_READY && !task->woken.kind && !task->via && !task->stack));
@@ -196,7 +205,7 @@ static int turn(timeline *t, task_line *task, uint64_t ns, enum task_state next,
     return 1;
 }
 
-static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
+static ALONE void enter_with_care(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
 {
     task_show(t, task);
     ns = task_line_not_before(t, task->since_ns, ns);
@@ -209,6 +218,13 @@ static void enter(timeline *t, task_line *task, uint64_t ns, enum task_state sta
         begin_state(t, task, what, 0);
     else if (state != STATE_READY) /* a new task's first `ready` waits for its name */
         show_with(t, task, what);
+}
+
+/* For the states that tasks enter again and again: the compiler makes a way of its own of each. */
+static WITHIN void enter(timeline *t, task_line *task, uint64_t ns, enum task_state state, const await_what *what)
+{
+    if (!turn(t, task, ns, state, what))
+        enter_with_care(t, task, ns, state, what);
 }
 
 static void finish(timeline *t, task_line *task, uint64_t ns, uint8_t instant, const char *text, size_t length)
@@ -360,7 +376,7 @@ HANDLER(step_begin)
     if (!task)
         return;
     if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
-        enter(t, task, ns, STATE_READY, &nothing);
+        enter_with_care(t, task, ns, STATE_READY, &nothing);
     loop_line *loop = r->b ? timeline_loop(t, thread, (uint32_t)r->b) : thread->loop ? thread->loop : task->loop;
     push_step(t, thread, loop, ns, task->id, task->func);
     enter(t, task, ns, STATE_RUNNING, &nothing);
