@@ -178,10 +178,9 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         unknown[at] = sum(is_lost and not is_off for _, is_lost, is_off in windows)
         known[at], available[at] = len(good), good.count(False)
     processes = [loop.process for loop in model.loops]
-    pids = {process: model.pid(process) for process in {*processes}}
     rows = records(
         LoopRow,
-        map(pids.__getitem__, processes),
+        model.pids(processes),
         [loop.thread_name for loop in model.loops],
         known,
         available,

@@ -56,8 +56,7 @@ def io_rows(model: Model) -> Rows[IoRow]:
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
     children, writers = Elsewhere.of(model).children_of_calls(), writers_of_calls(model)
     names, sites = _named(model, imports)
-    pid_of = {process: model.pid(process) for process in {*table.call_process}}
-    total, pids = stats.total.tolist(), [*map(pid_of.__getitem__, table.call_process)]
+    total, pids = stats.total.tolist(), model.pids(table.call_process)
 
     def make(wanted: Iterable[int]) -> Iterator[IoRow]:
         for row in wanted:

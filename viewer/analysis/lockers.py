@@ -4,6 +4,7 @@ from array import array
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
@@ -105,7 +106,8 @@ class Owners(dict[int, tuple[str, str]]):
             return who, text(table.owner_site[owner])
         key = table.owner_process[owner], table.owner_id[owner]
         if is_task and key in self._tasks:
-            who = self._model.coroutine_of(self._tasks[key])
+            group = self._model.owners.task_group[self._tasks[key]]
+            who = self._model.coroutines()[group][0]
         elif not who:
             who = f"task {key[1]}" if is_task else self._names.get(key, f"thread {key[1]}")
         return who, text(table.owner_site[owner])
@@ -202,15 +204,22 @@ def waiters_by_row(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
         stats = engine.grouped_stats(
             table.start_ns, table.end_ns, pairs.number, len(pairs.head)
         )
-        for number, at in enumerate(pairs.head):
-            if who[at] < 0:
-                continue
-            name = model.coroutine(who[at])[0] if is_task else model.thread_names[who[at]]
-            site = model.trace.text(table.site[at])
-            sums = stats.count[number], stats.total[number], stats.max[number]
-            found[waiting[at]].append(Waiter(name, site, *sums))
+        whos, sites = (engine.take(column, pairs.head, -1) for column in (who, table.site))
+        if is_task:
+            coroutines = model.coroutines()
+            names = [coroutines[group][0] if group >= 0 else "" for group in whos]
+        else:
+            names = [model.thread_names[thread] if thread >= 0 else "" for thread in whos]
+        every = map(
+            Waiter, names, map(model.trace.text, sites), stats.count, stats.total, stats.max
+        )
+        rows = engine.take(waiting, pairs.head, -1)
+        for one, row, waiter in zip(whos, rows, every, strict=True):
+            if one >= 0:
+                found[row].append(waiter)
     for waiters in found.values():
-        waiters.sort(key=lambda waiter: (-waiter.ns, waiter.who, waiter.site))
+        waiters.sort(key=attrgetter("who", "site"))
+        waiters.sort(key=attrgetter("ns"), reverse=True)
     return found
 
 

@@ -228,8 +228,7 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
                 process=model.thread_process[i],
             )
 
-    pid_of = {process: model.pid(process) for process in {*model.thread_process}}
-    pids = [*map(pid_of.__getitem__, model.thread_process)]
+    pids = model.pids(model.thread_process)
     order = in_order(
         compress(range(threads), table.last_ns.tolist()),
         (contended, True),

@@ -132,6 +132,12 @@ class Model:
     def pid(self, process: int) -> int:
         return self.trace.processes[process].pid if process >= 0 else 0
 
+    def pids(self, processes: Iterable[int]) -> list[int]:
+        """`pid` of each of very many."""
+        found = [*processes]
+        known = {process: self.pid(process) for process in {*found}}
+        return [*map(known.__getitem__, found)]
+
     def coroutine(self, group: int) -> tuple[str, str]:
         """Name and site of the coroutine function of a group of tasks.
 

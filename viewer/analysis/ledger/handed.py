@@ -1,8 +1,11 @@
 """Locks that are signals, or that one thread hands to another."""
 
 from bisect import bisect_left
+from itertools import repeat
 
 from viewer.analysis.ledger.ledger import Ledger
+
+_NONE = -2  # nobody held it, or it is not known who did
 
 
 def is_signal(ledger: Ledger, lock: int) -> bool:
@@ -11,35 +14,42 @@ def is_signal(ledger: Ledger, lock: int) -> bool:
     Then it is not a lock but a signal, or handed from one thread to another.
     """
     table, holds = ledger.model.states, ledger.holds
-    waits = [*zip(*ledger.waits_for(lock), strict=True)]
-    woken = [wait for wait in waits if table.waker[wait[0]] >= 0]
-    if not woken:
+    rows, begins, ends = ledger.waits_for(lock)
+    wakers = [*map(table.waker.__getitem__, rows)]
+    if max(wakers, default=-1) < 0:
         return False
-    timeline, known = holds.timeline, {-1: -1}
+    timeline, take = holds.timeline, ledger.model.trace.engine.take
     of_lock = slice(timeline.offset[lock], timeline.offset[lock + 1])
-    starts, held = timeline.start_ns[of_lock].tolist(), timeline.row[of_lock].tolist()
+    starts, held = timeline.start_ns[of_lock].tolist(), timeline.row[of_lock]
+    owners = take(holds.who, held, _NONE).tolist()
 
-    def holder(hold: int) -> int:
-        owner = table.owner[hold]
-        if owner not in known:
-            is_task = table.owner_is_task[owner]
-            found = ledger.thread(table.owner_process[owner], table.owner_id[owner])
-            known[owner] = -1 if is_task else found
-        return known[owner]
+    def thread_of(owner: int) -> int:
+        """-1 unknown, or a task."""
+        if owner == _NONE or owner >= holds.whos:
+            return _NONE
+        if owner < 0 or table.owner_is_task[owner]:
+            return -1
+        return ledger.thread(table.owner_process[owner], table.owner_id[owner])
 
-    def had_before(waiter: int, since: int, until: int) -> int:
+    of_owner = {owner: thread_of(owner) for owner in {*owners}}
+    threads = [*map(of_owner.__getitem__, owners)]
+
+    def had_before(place: int, waiter: int, since: int, until: int) -> int:
         """The thread that held the lock before this waiter got it; -1 unknown, or a task."""
-        place, ends = bisect_left(starts, until) - 1, until
-        while place >= 0 and ends > since:
-            hold, ends = held[place], starts[place]
+        while place >= 0 and until > since:
+            thread, until = threads[place], starts[place]
+            is_other = thread != waiter or table.start_ns[held[place]] <= since
+            if thread != _NONE and is_other:
+                return thread
             place -= 1
-            if hold >= 0 and holds.who[hold] < holds.whos:
-                thread = holder(hold)
-                if thread != waiter or table.start_ns[hold] <= since:
-                    return thread
         return -1
 
-    return any(
-        had_before(table.who[row], since, until) not in (-1, table.waker[row])
-        for row, since, until in woken
-    )
+    places = map(bisect_left, repeat(starts), ends)
+    for row, since, until, waker, after in zip(
+        rows, begins, ends, wakers, places, strict=True
+    ):
+        if waker < 0 or (after and waker == threads[after - 1] != table.who[row]):
+            continue  # nearly always
+        if had_before(after - 1, table.who[row], since, until) not in (-1, waker):
+            return True
+    return False

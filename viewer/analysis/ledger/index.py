@@ -183,8 +183,11 @@ class Index:
         """By thread, for those that ended with an exception."""
         trace, found = self.model.trace, dict[int, Failure]()
         names = map(trace.text, trace.begin_with(s.FAILED_PREFIX))
-        for event in trace.instants(trace.events.name, *names):
-            thread = self.thread_of_track[trace.events.track[event]]
+        events, take = trace.instants(trace.events.name, *names), trace.engine.take
+        threads = take(self.thread_of_track, take(trace.events.track, events, -1), -1)
+        for thread, event in dict(
+            zip(threads, events, strict=True)
+        ).items():  # the last of each
             if thread >= 0:
                 name = trace.text(trace.events.name[event])
                 found[thread] = Failure(

@@ -5,16 +5,19 @@ A pool is a resource with as many slots as workers: a job waits from `submitted_
 """
 
 import re
-from bisect import bisect_right
 from collections import defaultdict
 from functools import cached_property
+from itertools import compress
+from operator import attrgetter, not_
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.trace.columns import IDLE_WAIT, LOOP_TASK, STATE_MASK
+from viewer.analysis.states import marks, numbers
+from viewer.trace.columns import IDLE_WAIT, LARGEST, LOOP_TASK, STATE_MASK, records
+from viewer.trace.told import Told
 
 _NUMBERED = re.compile(r"[-_]?\d+( \(\d+\))?$")
 # Twisted's workers have a queue each, which the pool fills: names alone tell whose they are.
@@ -59,27 +62,33 @@ class Jobs:
         self.ledger, self.model = ledger, ledger.model
         trace = self.model.trace
         self._runs: dict[int, list[int]] = defaultdict(list)  # by thread: events
-        for event in trace.instants(trace.events.name, s.RUN):
-            thread = ledger.thread_of_track[trace.events.track[event]]
+        runs, take = trace.instants(trace.events.name, s.RUN), trace.engine.take
+        tracks = take(trace.events.track, runs, -1)
+        for event, thread in zip(runs, take(ledger.thread_of_track, tracks, -1), strict=True):
             if thread >= 0:
                 self._runs[thread].append(event)
-        self._idle = {thread: self._idle_of(thread) for thread in self._runs}
+        self._idle = self._find_idle()
         self.pools: list[ThreadPool] = []
         self.pool_of: dict[int, int] = {}
         self._find_pools()
         self.all = self._find_jobs() if self._runs else []
 
-    def _idle_of(self, thread: int) -> list[tuple[int, int]]:
-        """(begin, lock) of the times at which a worker looks for work."""
-        model, rows = self.model, self.ledger.rows_of_threads
-        table, trace = model.states, model.trace
-        found = []
-        for at in range(rows.offset[thread], rows.offset[thread + 1]):
-            row = rows.row[at]
-            if table.state[row] & STATE_MASK == IDLE_WAIT:
-                event = trace.slices.event[table.slice[row]]
-                if trace.text(trace.events.name[event]) == WORKER_IDLE:
-                    found.append((table.start_ns[row], table.row[row]))
+    def _find_idle(self) -> dict[int, list[tuple[int, int]]]:
+        """By worker (begin, lock) of the times at which it looks for work, in their order."""
+        trace, table = self.model.trace, self.model.states
+        found: dict[int, list[tuple[int, int]]] = {thread: [] for thread in self._runs}
+        looks = trace.symbol(WORKER_IDLE)
+        if not found or looks < 0:
+            return found
+        engine = trace.engine
+        idle = marks(self.model, lambda state: int(state & STATE_MASK == IDLE_WAIT))
+        rows = engine.longer(table.start_ns, table.end_ns, idle, 0)
+        columns = (table.who, table.start_ns, table.row, table.slice)
+        who, start_ns, locks, slices = (engine.take(column, rows, -1) for column in columns)
+        names = engine.gather(slices, trace.slices.event, trace.events.name)
+        for name, thread, start, lock in zip(names, who, start_ns, locks, strict=True):
+            if name == looks and thread in found:
+                found[thread].append((start, lock))
         return found
 
     def _find_pools(self) -> None:
@@ -102,25 +111,47 @@ class Jobs:
         return _NUMBERED.sub("", self.model.threads[thread].thread_name)
 
     def _find_jobs(self) -> list[Job]:
-        trace, table = self.model.trace, self.model.states
-        events, sources = trace.events, self._sources
-        found = []
+        trace, take = self.model.trace, self.model.trace.engine.take
+        events = [event for runs in self._runs.values() for event in runs]
+        threads = [thread for thread, runs in self._runs.items() for _ in runs]
+        source_of = self._sources
+        told = Told(trace, events, [-1] * len(events))
+        known = numbers(source_of.get(event, -1) for event in events)
+        began_ns, sent_ns = (
+            take(trace.events.time_ns, at, 0).tolist() for at in (told.events, known)
+        )
+        senders = take(self.ledger.thread_of_track, take(trace.events.track, known, -1), -1)
+        submitted_ns = [*map(min, sent_ns, began_ns)]
+        of_sender: dict[int, Who] = {thread: ("thread", thread) for thread in {*senders}}
+        submitters: list[Who | None] = [*map(of_sender.__getitem__, senders)]
+        for n in [n for n, sender in enumerate(senders) if sender < 0]:
+            submitters[n], submitted_ns[n] = self._submitter(known[n], began_ns[n])
+        jobs = records(
+            Job,
+            map(self.pool_of.__getitem__, threads),
+            threads,
+            submitted_ns,
+            began_ns,
+            self._ends_ns(began_ns),
+            told.texts(s.ARG_NAME),
+            told.texts(s.ARG_SITE),
+            submitters,
+        )
+        jobs.sort(key=attrgetter("began_ns", "thread"))
+        return jobs
+
+    def _ends_ns(self, began_ns: list[int]) -> list[int]:
+        """A job ends when its worker begins the next one, or looks for work."""
+        found, low = list[int](), 0
         for thread, runs in self._runs.items():
-            idle = [start for start, _ in self._idle[thread]]
-            begins = [events.time_ns[event] for event in runs]
-            for n, event in enumerate(runs):
-                began = begins[n]
-                end = begins[n + 1] if n + 1 < len(runs) else table.last_ns[thread]
-                at = bisect_right(idle, began)
-                end = min(end, idle[at]) if at < len(idle) else end
-                who, submitted = self._submitter(sources.get(event, -1), began)
-                args = trace.args(event)
-                name, site = str(args.get(s.ARG_NAME, "")), str(args.get(s.ARG_SITE, ""))
-                pool = self.pool_of[thread]
-                found.append(
-                    Job(pool, thread, submitted, began, max(end, began), name, site, who)
-                )
-        found.sort(key=lambda job: (job.began_ns, job.thread))
+            begins = began_ns[low : low + len(runs)]
+            low += len(runs)
+            last_ns, at = self.model.states.last_ns[thread], 0
+            idle = [*(start for start, _ in self._idle[thread]), LARGEST]
+            for began, end in zip(begins, (*begins[1:], last_ns), strict=True):
+                while idle[at] <= began:
+                    at += 1
+                found.append(max(min(end, idle[at]), began))
         return found
 
     @cached_property
@@ -134,28 +165,21 @@ class Jobs:
     @cached_property
     def _sources(self) -> dict[int, int]:
         """By `run` the event that submitted the job."""
-        flows, events = self.ledger.flows, self.model.trace.events
-        runs = {
-            flow: event
-            for found in self._runs.values()
-            for event in found
-            for flow, is_end in flows.at(event)
-            if is_end
-        }
+        events = self.model.trace.events
+        known = {event for found in self._runs.values() for event in found}
+        ends = compress(zip(events.flow_event, events.flow_id, strict=True), events.flow_end)
+        runs = {flow: event for event, flow in ends if event in known}
         columns = zip(events.flow_id, events.flow_event, events.flow_end, strict=True)
         return {
             runs[flow]: event for flow, event, is_end in columns if not is_end and flow in runs
         }
 
     def _submitter(self, source: int, began_ns: int) -> tuple[Who | None, int]:
-        """Who submitted a job, and the latest time at which that was."""
+        """Who submitted a job that no thread did, and the latest time at which that was."""
         if source < 0:
             return None, began_ns
         model, ledger = self.model, self.ledger
         events, at_ns = model.trace.events, model.trace.events.time_ns[source]
-        thread = ledger.thread_of_track[events.track[source]]
-        if thread >= 0:
-            return ("thread", thread), min(at_ns, began_ns)
         i = ledger.slice_at(source)
         if i >= 0 and ledger.task_of_slice[i] >= 0:  # at some time in this step
             return ("task", ledger.task_of_slice[i]), min(
@@ -173,14 +197,19 @@ class Jobs:
     @cached_property
     def never_begun(self) -> list[Submitted]:
         """Jobs that threads submitted and no worker began."""
-        trace, flows, found = self.model.trace, self.ledger.flows, list[Submitted]()
-        submits = trace.instants(trace.events.name, s.SUBMIT)
-        begun = set(self._sources.values())
-        for event in submits:
-            if trace.text(trace.events.category[event]) == s.CAT_JOB:
-                continue  # of a pool of processes
-            if event in begun or not any(not is_end for _, is_end in flows.at(event)):
-                continue
-            thread = self.ledger.thread_of_track[trace.events.track[event]]
-            found.append(Submitted(trace.events.time_ns[event], thread))
-        return found
+        trace, take = self.model.trace, self.model.trace.engine.take
+        events, begun = trace.events, set(self._sources.values())
+        arrows = {*compress(events.flow_event, map(not_, events.flow_end))}
+        submits = trace.instants(events.name, s.SUBMIT)
+        of_processes = trace.symbol(s.CAT_JOB)
+        columns = (events.category, events.time_ns, events.track)
+        categories, times_ns, tracks = (take(column, submits, -1) for column in columns)
+        threads = take(self.ledger.thread_of_track, tracks, -1)
+        rows = zip(submits, categories, times_ns, threads, strict=True)
+        return [
+            Submitted(at_ns, thread)
+            for event, category, at_ns, thread in rows
+            if (category != of_processes or category < 0)
+            and event in arrows
+            and event not in begun
+        ]

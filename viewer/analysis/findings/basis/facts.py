@@ -140,12 +140,11 @@ class Facts(Reading):
     def pools(self) -> dict[tuple[int, str], list[int]]:
         """By (pid, stem) the threads whose names differ only in a number, as in `threads`."""
         model, found = self.model, defaultdict[tuple[int, str], list[int]](list)
-        names, processes = stems(model.thread_names), model.thread_process
-        pids = {process: model.pid(process) for process in {*processes}}
+        names, pids = model.thread_names, model.pids(model.thread_process)
+        likes = [*zip(pids, stems(names), strict=True)]
         for thread in self.threads.numbers:
-            name = names[thread]
-            if name != model.thread_names[thread]:
-                found[pids[processes[thread]], name].append(thread)
+            if likes[thread][1] != names[thread]:
+                found[likes[thread]].append(thread)
         return found
 
     @cached_property

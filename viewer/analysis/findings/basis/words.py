@@ -19,7 +19,7 @@ from viewer.trace.columns import (
     THREAD_RUNNING,
 )
 from viewer.trace.loops import Nouns
-from viewer.words import code, shorten, stem
+from viewer.words import code, shorten, stems
 
 _LONG = 48
 _NAMED = 4
@@ -60,8 +60,8 @@ def waited(nouns: Nouns, tasks: int, ns: int, how: str = "ready") -> str:
 def names(found: Iterable[str]) -> str:
     """`a`, `a` and `b`, 20 threads `worker-N`, or 3 threads `a`, `b` and `c`."""
     found = sorted(set(found))
-    stems = sorted({stem(name) for name in found})
-    said = [f"`{shorten(name, _LONG)}`" for name in (found if len(found) <= 2 else stems)]
+    alike = found if len(found) <= 2 else sorted({*stems(found)})
+    said = [f"`{shorten(name, _LONG)}`" for name in alike]
     if len(said) > _NAMED:
         return f"{len(found)} threads"
     listed = " and ".join(part for part in (", ".join(said[:-1]), said[-1]) if part)

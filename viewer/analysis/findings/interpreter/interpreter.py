@@ -70,9 +70,6 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
     blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
     away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
     waited = threads.measure(s.GIL_WAIT)
-    by_id = {
-        (model.pid(model.thread_process[i]), model.threads[i].tid): i for i in threads.numbers
-    }
     counts = threads.measure("gil_waits")
     for row in threads.with_numbers(
         [i for i in threads.numbers if counts[i] and waited[i] >= counts[i] * _TURN_NS]
@@ -91,6 +88,10 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
                 long = row.gil_waits.max_ns // _LONG_TURN_NS
                 turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
+    if not blamed:
+        return
+    pids, tids = model.pids(model.thread_process), model.threads.tids
+    by_id = {(pids[i], tids[i]): i for i in threads.numbers}
     for hog, victims in blamed.items():
         lost = sum(ns for ns, *_ in victims)
         own = waited[by_id[hog]] if hog in by_id else 0

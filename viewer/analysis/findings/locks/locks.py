@@ -70,10 +70,8 @@ def _lives(facts: Facts) -> Callable[[], dict[tuple[int, str], int]]:
     def lives() -> dict[tuple[int, str], int]:
         model, threads = facts.model, facts.threads
         wall, idle = threads.measure("wall_ns"), threads.measure("idle")
-        return {
-            (model.pid(model.thread_process[i]), model.thread_names[i]): wall[i] - idle[i]
-            for i in threads.numbers
-        }
+        pids, called = model.pids(model.thread_process), model.thread_names
+        return {(pids[i], called[i]): wall[i] - idle[i] for i in threads.numbers}
 
     return lives
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import gt
 
 from tracer import schema as s
 from tracer.units import duration, plural
@@ -46,7 +47,7 @@ def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
         if len(pools) == 1:
             left[next(iter(pools))].append(lost.at_ns)
     for pool, jobs in by_pool.items():
-        if len(jobs) + len(left[pool]) < _MANY:
+        if not _ever_waited(jobs, left[pool], _MANY):
             continue
         changes = [(job.submitted_ns, 1) for job in jobs]
         changes += [(job.began_ns, -1) for job in jobs]
@@ -56,6 +57,13 @@ def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
         counts = [(at_ns, n) for (at_ns, _), n in zip(changes, waiting, strict=True)]
         if counts := growing(counts, _MANY):
             yield _of_pool(facts, facts.jobs.pools[pool], jobs, counts)
+
+
+def _ever_waited(jobs: list[Job], left: list[int], many: int) -> bool:
+    """Whether so many waited at one time: some job began after that many later ones came."""
+    came = sorted([*(job.submitted_ns for job in jobs), *left])
+    begun = sorted([job.began_ns for job in jobs])
+    return len(left) >= many or any(map(gt, begun, came[many - 1 :]))
 
 
 def _of_pool(facts: Facts, pool: ThreadPool, jobs: list[Job], counts: Counts) -> Finding:

@@ -56,10 +56,11 @@ def _waits(name: str, site: str) -> bool:
 def _failed(facts: Facts) -> Iterator[_Failed]:
     table, failures = facts.model.states, facts.ledger.failures
     last = dict.fromkeys(failures, 0)
-    for row in _calls(facts, *failures):
-        who, end = table.who[row], table.end_ns[row]
-        if end <= failures[who].at_ns:
-            last[who] = max(last[who], end)
+    calls, take = _calls(facts, *failures), facts.model.trace.engine.take
+    ends = take(table.end_ns, calls, 0)
+    for who, end in zip(take(table.who, calls, -1), ends, strict=True):
+        if last[who] < end <= failures[who].at_ns:
+            last[who] = end
     for thread, since_ns in last.items():
         if failures[thread].at_ns - since_ns <= _AT_ONCE_NS:
             yield _Failed(thread, since_ns)
