@@ -20,6 +20,7 @@ from viewer.trace.columns import (
 )
 from viewer.trace.model import Model
 
+_FEW = 1_000  # owners that are named one by one
 WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
 
 
@@ -173,11 +174,12 @@ def held_longest_at(model: Model, holding: Column, owners: Owners) -> dict[int, 
 def _held_by(model: Model, holding: Column, owners: Owners) -> Pairs:
     """The holds by their row and the name and site of their owner."""
     table, engine = model.states, model.trace.engine
-    if model.trace.events.is_plain and not owners.have_other_names:  # a string for each text
+    heads = engine.pairs(holding, table.owner).head
+    are_many = len(heads) > _FEW  # then a string for each text is worth the columns of all
+    if are_many and model.trace.events.is_plain and not owners.have_other_names:
         alike = engine.pairs(table.owner_name, table.owner_site).number
     else:
         number, named = dict[tuple[str, str], int](), array("i", [-1]) * len(table.owner_id)
-        heads = engine.pairs(holding, table.owner).head
         for owner in dict.fromkeys(map(table.owner.__getitem__, heads)):
             if owner >= 0:
                 named[owner] = number.setdefault(owners[owner], len(number))

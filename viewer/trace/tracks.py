@@ -85,12 +85,12 @@ class Tracks(Mapping[int, Track]):
         return [*map(self._columns.texts.__getitem__, names)]
 
     def columns_of(
-        self, rows: Iterable[int]
+        self, rows: Column
     ) -> tuple[list[int], list[int], list[int], list[str]]:
         """Of these rows the uuids, the pids, the tids, and the names of threads."""
-        of, at = self._columns, [*rows]
+        of = self._columns
         uuids, pids, tids, names = (
-            [*map(column.tolist().__getitem__, at)]  # quicker than the column's own
+            self._engine.take(column, rows, 0).tolist()
             for column in (of.uuid, of.pid, of.tid, of.thread_name)
         )
         return uuids, pids, tids, [*map(of.texts.__getitem__, names)]
@@ -106,9 +106,9 @@ class Tracks(Mapping[int, Track]):
         return self._engine.distinct(self._columns.row_of_track, len(self))
 
     @property
-    def of_threads(self) -> Iterator[int]:
+    def of_threads(self) -> Column:
         """The rows of threads."""
-        return compress(range(len(self)), self._columns.tid.tolist())
+        return memoryview(array("i", compress(range(len(self)), self._columns.tid.tolist())))
 
     @property
     def of_processes(self) -> Iterator[int]:
@@ -182,7 +182,7 @@ class Threads(Sequence[Track]):
     is asked of columns."""
 
     def __init__(self, tracks: Tracks) -> None:
-        self._tracks, self._rows = tracks, [*tracks.of_threads]
+        self._tracks, self._rows = tracks, tracks.of_threads
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -201,7 +201,7 @@ class Threads(Sequence[Track]):
         return self._tracks.columns_of(self._rows)
 
     @property
-    def rows(self) -> Sequence[int]:
+    def rows(self) -> Column:
         """By thread the row of its track."""
         return self._rows
 

@@ -24,7 +24,15 @@ typedef struct {
     const uint64_t *flow_id;
     const uint8_t *flow_end;
     Py_ssize_t slices, events, strings, flows, threads;
+    struct Told *told;
 } Source;
+
+/* Where one slice has its arguments, by symbol; found together, since most are asked for. */
+typedef struct Told {
+    Py_ssize_t slice;            /* -1 none yet */
+    int32_t at[2][SYM_COUNT];    /* numbers, texts; -1 without */
+    uint8_t *symbol_of;          /* by string: a symbol + 1, or 0 */
+} Told;
 
 enum { START, END, BUSY_END, STATE, SLICE, WHO, ROW, OWNER, SITE, WAKER, FIRST, LAST, CALL_PROCESS,
        CALL_NAME, CALL_SITE, CALL_BYTES, LOCK_ID, LOCK_PROCESS, LOCK_NAME, LOCK_SITE,
@@ -43,22 +51,34 @@ typedef struct {
 #define I32(column) ((int32_t *)(column).data)
 #define I64(column) ((int64_t *)(column).data)
 
-/* Index of an argument of the slice, of its END rather than its BEGIN, as text or as number. */
-static int32_t find_arg(const Source *s, Py_ssize_t slice, int symbol, int text)
+static void look_at(const Source *s, Py_ssize_t slice)
 {
     const int32_t sides[] = {s->end_event[slice], s->slice_event[slice]};
+    Told *told = s->told;
+    told->slice = slice;
+    memset(told->at, 0xFF, sizeof told->at);
     for (int side = 0; side < 2; side++) {
         int32_t event = sides[side];
         for (int32_t a = event < 0 ? 0 : s->arg_start[event];
              event >= 0 && a < s->arg_start[event + 1]; a++) {
-            int is_text = s->arg_kind[a] == ARG_KIND_STRING;
-            if (s->arg_name[a] == s->symbols[symbol] && is_text == text
-                && s->arg_kind[a] != ARG_KIND_DOUBLE) {
-                return a;
+            int32_t name = s->arg_name[a];
+            int symbol = name < 0 || name >= s->strings ? 0 : told->symbol_of[name];
+            if (!symbol || s->arg_kind[a] == ARG_KIND_DOUBLE) {
+                continue;
             }
+            int32_t *at = &told->at[s->arg_kind[a] == ARG_KIND_STRING][symbol - 1];
+            *at = *at < 0 ? a : *at;
         }
     }
-    return -1;
+}
+
+/* Index of an argument of the slice, of its END rather than its BEGIN, as text or as number. */
+static inline int32_t find_arg(const Source *s, Py_ssize_t slice, int symbol, int text)
+{
+    if (s->told->slice != slice) {
+        look_at(s, slice);
+    }
+    return s->told->at[text][symbol];
 }
 
 static int32_t find_text(const Source *s, Py_ssize_t slice, int symbol)
@@ -357,6 +377,7 @@ PyObject *states(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     (void)module;
     Inputs in;
     Work w = {0};
+    Told told = {.slice = -1};
     PyObject *result = NULL;
     if (inputs_get(&in, args, nargs, "iiqqiiiiiBqiiiBBBiiQBn") < 0) {
         goto done;
@@ -367,13 +388,19 @@ PyObject *states(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
                 in.view[12].buf, in.view[13].buf, in.view[14].buf, in.view[15].buf,
                 in.view[16].buf, in.view[17].buf, in.view[18].buf, in.view[19].buf,
                 in.view[20].buf, in.length[0], in.length[4], in.length[14], in.length[18],
-                in.number[21]};
+                in.number[21], &told};
     if (check_source(&in, &s) < 0) {
         goto done;
     }
+    told.symbol_of = PyMem_RawCalloc(s.strings + 1, 1);
+    for (int symbol = 0; told.symbol_of && symbol < SYM_COUNT; symbol++) {
+        if (s.symbols[symbol] >= 0 && s.symbols[symbol] < s.strings) {
+            told.symbol_of[s.symbols[symbol]] = (uint8_t)(symbol + 1);
+        }
+    }
     w.last_row = PyMem_RawMalloc(s.threads * sizeof *w.last_row + 1);
     w.last_call = PyMem_RawMalloc(s.threads * sizeof *w.last_call + 1);
-    if (!w.last_row || !w.last_call) {
+    if (!w.last_row || !w.last_call || !told.symbol_of) {
         PyErr_NoMemory();
         goto done;
     }
@@ -390,6 +417,7 @@ PyObject *states(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     result = finish(&s, &w) < 0 ? NULL : take_columns(w.out, FORMATS);
 done:
+    PyMem_RawFree(told.symbol_of);
     PyMem_RawFree(w.last_row);
     PyMem_RawFree(w.last_call);
     map_free(&w.calls);

@@ -37,12 +37,12 @@ PyObject *take(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
             goto done;
         }
     }
-    if (!format[0] || format[1] || !strchr("iqB", format[0])) {
+    if (!format[0] || format[1] || !strchr("iqQB", format[0])) {
         PyErr_Format(PyExc_TypeError, "argument 0: format %s", format);
         goto done;
     }
     Py_ssize_t least = format[0] == 'q' ? PY_SSIZE_T_MIN : format[0] == 'i' ? INT32_MIN : 0;
-    Py_ssize_t most = format[0] == 'q' ? PY_SSIZE_T_MAX : format[0] == 'i' ? INT32_MAX : UINT8_MAX;
+    Py_ssize_t most = format[0] == 'B' ? UINT8_MAX : format[0] == 'i' ? INT32_MAX : PY_SSIZE_T_MAX;
     if (missing < least || missing > most) {
         PyErr_SetString(PyExc_OverflowError, "the column cannot have that value");
         goto done;
@@ -50,7 +50,7 @@ PyObject *take(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (column_reserve(&out[0], n * size) < 0) {
         goto done;
     }
-    if (format[0] == 'q') {
+    if (format[0] == 'q' || format[0] == 'Q') {
         TAKE(int64_t)
     } else if (format[0] == 'i') {
         TAKE(int32_t)
