@@ -2,16 +2,19 @@
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import repeat
 
 from tracer import schema as s
 from viewer import words
 from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.lockers import Cause, Holder, Waiter
 from viewer.analysis.locks import LockRow
-from viewer.analysis.rows import Rows
+from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread
+from viewer.analysis.states import numbers
 from viewer.analysis.threads import (
     IDLE,
     Held,
@@ -22,6 +25,7 @@ from viewer.analysis.threads import (
     spent_by,
 )
 from viewer.analysis.threads import Holder as GilHolder
+from viewer.trace.columns import Column
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library, place_of
 from viewer.trace.users import name_args
@@ -74,20 +78,19 @@ def shared_names(model: Model) -> list[str]:
     Where threads with one stem began in several functions, the function is added.
     """
     likes, entries = words.stems(model.threads.names), _entries(model)
-    own, processes = model.thread_names, model.thread_process
-    owned = [*zip(processes, likes, strict=True)]
+    own, owned = model.thread_names, _owned(model, likes)
     if not any(entries):
         times = Counter(owned)
         return [
-            like[1] if times[like] > 1 else name for like, name in zip(owned, own, strict=True)
+            like if times[key] > 1 else name
+            for key, like, name in zip(owned, likes, own, strict=True)
         ]
-    groups: dict[tuple[int, str], dict[str, list[int]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
+    groups: dict[object, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, (like, entry) in enumerate(zip(owned, entries, strict=True)):
         groups[like][entry].append(i)
     found = [*own]
-    for (_, name), by_entry in groups.items():
+    for by_entry in groups.values():
+        name = likes[next(iter(by_entry.values()))[0]]
         known = [entry for entry in by_entry if entry]
         for entry, threads in by_entry.items():
             function = entry.rpartition(" ")[2]
@@ -96,6 +99,14 @@ def shared_names(model: Model) -> list[str]:
                 for i in threads:
                     found[i] = shared
     return found
+
+
+def _owned(model: Model, names: list[str]) -> Sequence[object]:
+    """By thread what tells its name from those of other processes: the name alone if there is
+    one process, since a text is found sooner than a pair."""
+    processes = model.thread_process
+    least, most = model.trace.engine.bounds(processes)
+    return names if least >= most else [*zip(processes, names, strict=True)]
 
 
 def fold_locks(model: Model, rows: Rows[LockRow], names: Names) -> Rows[LockRow]:
@@ -152,38 +163,36 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
 
     Percentiles cannot be summed: they are 0, as is the tid. Measures: `GIL wait`, `wall_ns`.
     """
-    members, called = _alike(model, rows, names) if rows else ([], [])
-    group_of = array("i", [-1]) * len(model.threads)
-    for group, threads in enumerate(members):
-        for thread in threads:
-            group_of[thread] = group
-    of_thread = memoryview(group_of)
-    spent = cache(lambda: spent_by(model, of_thread, len(members)))
-    holders = cache(lambda: Holders.of(model).grouped(of_thread, len(members)))
+    if not rows:
+        return Rows()
+    alike = _Alike(model, rows.numbers, names())
+    members, called, of_thread = alike.members, alike.called, alike.of_thread
+    spent = cache(lambda: spent_by(model, of_thread, len(called)))
+    holders = cache(lambda: Holders.of(model).grouped(of_thread, len(called)))
     counters = cache(lambda: counted(model))
     calling = cache(lambda: _calling(model, names()))
 
-    def of(measure: str, group: int) -> Iterable[int]:
-        return map(rows.measure(measure).__getitem__, members[group])
+    def of(measure: str, threads: list[int]) -> Iterable[int]:
+        return map(rows.measure(measure).__getitem__, threads)
 
-    def grown(counter: str, group: int) -> int | None:
+    def grown(counter: str, threads: list[int]) -> int | None:
         known = counters()
-        uuids = (model.threads[thread].uuid for thread in members[group]) if known else ()
+        uuids = (model.threads[thread].uuid for thread in threads) if known else ()
         found = [known[uuid, counter] for uuid in uuids if (uuid, counter) in known]
         return sum(found) if found else None
 
     def make(wanted: Iterable[int]) -> Iterator[ThreadRow]:
         longest = rows.measure("gil_max")
         for group in wanted:
-            first, *more = members[group]
-            waited = max(members[group], key=longest.__getitem__)
-            row, worst = rows.with_numbers([first, waited])
+            like = members(group)
+            waited = max(like, key=longest.__getitem__)
+            row, worst = rows.with_numbers([like[0], waited])
             held = _held(holders().held(group), calling()(row.process))
-            if not more:
+            if len(like) == 1:
                 yield row._replace(held=held)
                 continue
             states, holding = spent_at(spent(), group)
-            count, total = sum(of("gil_waits", group)), sum(of("gil_ns", group))
+            count, total = sum(of("gil_waits", like)), sum(of("gil_ns", like))
             yield ThreadRow(
                 row.pid,
                 0,
@@ -191,46 +200,47 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
                 wall[group],
                 states,
                 wall[group] - sum(states.values()),
-                sum(of(IDLE, group)),
+                sum(of(IDLE, like)),
                 holding,
                 Spread(count, total, 0, 0, 0, longest[waited]),
                 held,
                 worst.worst,
-                grown(s.COUNTER_CPU, group),
-                grown(s.COUNTER_RUN_DELAY, group),
-                len(members[group]),
+                grown(s.COUNTER_CPU, like),
+                grown(s.COUNTER_RUN_DELAY, like),
+                len(like),
                 row.process,
             )
 
-    def summed(measure: str) -> list[int]:
-        if not rows:
-            return []
+    def summed(measure: str) -> Column:
         values = memoryview(array("q", rows.measure(measure)))
         since, kinds = (memoryview(bytes(size * len(values))) for size in (8, 1))
         tally = model.trace.engine.tally
-        sums = tally(since.cast("q"), values, of_thread, kinds, len(members), 1)
-        found: list[int] = sums.total.tolist()
-        return found
+        return tally(since.cast("q"), values, of_thread, kinds, len(called), 1).total
 
     wall, contended = summed("wall_ns"), summed("contended_ns")
-    order = sorted(range(len(members)), key=lambda n: (-contended[n], -wall[n]))
+    order = in_order(range(len(called)), (contended, True), (wall, True))
     return Rows(order, make, {"wall_ns": wall, s.GIL_WAIT: summed(s.GIL_WAIT)})
 
 
-def _alike(
-    model: Model, rows: Rows[ThreadRow], names: Names
-) -> tuple[list[list[int]], list[str]]:
-    """The numbers of the rows that are one, and the name of each of these."""
-    shared, process_of = names(), model.thread_process
-    if len({*process_of}) == 1:  # a text is found sooner than a pair
-        of_name = defaultdict[str, list[int]](list)
-        for number in rows.numbers:
-            of_name[shared[number]].append(number)
-        return [*of_name.values()], [*of_name]
-    groups = defaultdict[tuple[int, str], list[int]](list)
-    for number in rows.numbers:
-        groups[process_of[number], shared[number]].append(number)
-    return [*groups.values()], [name for _, name in groups]
+class _Alike:
+    """Threads in groups that share a name, in order of their first rows."""
+
+    def __init__(self, model: Model, rows: Sequence[int], shared: list[str]) -> None:
+        engine, owned = model.trace.engine, _owned(model, shared)
+        keys = dict.fromkeys(map(owned.__getitem__, rows))
+        number = {key: n for n, key in enumerate(keys)}
+        groups = longs(map(number.get, owned, repeat(-1)))
+        self.of_thread = engine.narrow(groups)  # -1: it has no row, nor has its like
+        self._ordered = engine.ranked(numbers(rows), groups, 0)
+        group, nothing = engine.take(self.of_thread, self._ordered, -1), bytes(8 * len(rows))
+        self._spans = engine.spans(memoryview(nothing).cast("q"), group, len(number))
+        self.called = [shared[self._ordered[first]] for first in self._spans.first]
+
+    def members(self, group: int) -> list[int]:
+        """The numbers of its rows, in their order."""
+        first, last = self._spans.first[group], self._spans.last[group]
+        found: list[int] = self._ordered[first : last + 1].tolist()
+        return found
 
 
 def _held(held: Held, called: Callable[[str], str]) -> Held:

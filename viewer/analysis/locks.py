@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.lockers import (
     Cause,
     Holder,
@@ -150,7 +151,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
     )
     names = [_kind_name(model, first[head]) for head in alike.head]
     rank = {name: n for n, name in enumerate(sorted({*names}))}
-    ranks = memoryview(array("i", map(rank.__getitem__, names)))
+    ranks = longs(map(rank.__getitem__, names))
     total = waits.total.tolist()
     contended = [
         0 if is_idle or names[kind] in ENDS else ns  # the end of a thread is no lock
@@ -167,11 +168,11 @@ def lock_rows(model: Model) -> Rows[LockRow]:
     }
     order = in_order(
         range(rows),
-        (made.is_idle, False),
-        (total, True),
+        *([(made.is_idle, False)] if True in made.is_idle else []),
+        (waits.total, True),
         (engine.take(ranks, alike.number, -1), False),
         (sites, False),
-        (engine.take(table.lock_id, first, -1).tolist(), False),
+        (engine.take(table.lock_id, first, -1), False),
     )
     return Rows(order, make, measures)
 

@@ -1,8 +1,11 @@
 """Tables whose rows are made when somebody looks at them: of very many, few are ever shown."""
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import overload
+
+from viewer.trace.engine import BEST
 
 _FIRST = 16  # rows made at once; each time more
 _MORE = 16
@@ -18,10 +21,14 @@ def in_order(numbers: Iterable[int], *columns: tuple[Ordered, bool]) -> list[int
     A sort by each column compares integers or texts, in C, and is quick where all are equal;
     tuples of them would have to be made first.
     """
-    order = [*numbers]
+    order: Sequence[int] = [*numbers]
     for column, is_down in reversed(columns):
-        order.sort(key=column.__getitem__, reverse=is_down)
-    return order
+        if isinstance(column, memoryview) and column.format == "q":
+            rows = order if isinstance(order, memoryview) else memoryview(array("i", order))
+            order = BEST.ranked(rows, column, is_down)
+        else:
+            order = sorted(order, key=column.__getitem__, reverse=is_down)
+    return [*order]
 
 
 class Later[T](Sequence[T]):
@@ -118,8 +125,7 @@ class Rows[T](Sequence[T]):
             among: Iterable[int] = self._order
             if having and self._order:
                 among = filter(self._measures[having].__getitem__, self._order)
-            ordered = sorted(among, key=column.__getitem__, reverse=True)
-            self._by_size[measure, having] = ordered
+            self._by_size[measure, having] = in_order(among, (column, True))
         return self._in_batches(self._by_size[measure, having])
 
     @property

@@ -1,5 +1,6 @@
 """Keys for the rows of the states table, by which the engine sums."""
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
@@ -69,12 +70,24 @@ def _without_digits(text: str) -> bytes:
     return text.encode(errors="surrogatepass").translate(None, b"0123456789")
 
 
-def mentioned(model: Model, *parts: str) -> bool:
-    """Whether a line of a stack, or another text of the trace, has one of these parts."""
+def _lines(model: Model) -> bytes:
     lines = model.derived.get(_Lines)
     if not isinstance(lines, _Lines):
         lines = model.derived[_Lines] = _Lines(model)
-    return any(_without_digits(part) in lines.text for part in parts)
+    return lines.text
+
+
+def mentioned(model: Model, *parts: str) -> bool:
+    """Whether a line of a stack, or another text of the trace, has one of these parts."""
+    text = _lines(model)
+    return any(_without_digits(part) in text for part in parts)
+
+
+def may_be_called(model: Model, parts: Iterable[str]) -> bool:
+    """Whether the function of a site, or of a line of a stack, may have one of these parts in
+    its name."""
+    any_of = "|".join(map(re.escape, parts)).encode()
+    return re.search(rb": [^\n]*(?:" + any_of + rb")", _lines(model)) is not None
 
 
 def state_of_slice(model: Model, i: int) -> int:

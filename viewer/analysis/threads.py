@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from itertools import compress
-from operator import add, sub
+from operator import add
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbers
@@ -180,7 +181,8 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     spent = spent_by(model, everyone, threads)
     waiting = keys(model, _waits_for_gil, table.who, everyone)
     waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, threads)
-    wall = [*map(sub, table.last_ns.tolist(), table.first_ns.tolist())]
+    walls = engine.between(table.first_ns, table.last_ns)
+    wall = walls.tolist()
     measures = _Measures(
         spent,
         {
@@ -190,11 +192,12 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
             "gil_max": waits.max,
         },
     )
-    parts = (measures[s.GIL_WAIT], measures["lock"], measures[IDLE], measures[s.PREEMPTED])
-    contended = [
-        gil + lock - idle + away for gil, lock, idle, away in zip(*parts, strict=True)
-    ]
-    measures["contended_ns"] = contended
+    for_others = keys(model, _is_contended, table.who, everyone)
+    every_state = memoryview(bytes(len(for_others)))
+    contended = engine.tally(
+        table.start_ns, table.end_ns, for_others, every_state, threads, 1
+    ).total
+    measures["contended_ns"] = contended.tolist()
     holders = Holders.of(model)
     of_longest = Holders.during(model, _longest(model, waits))
 
@@ -232,9 +235,9 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     order = in_order(
         compress(range(threads), table.last_ns.tolist()),
         (contended, True),
-        (wall, True),
-        (pids, False),
-        (model.threads.tids, False),
+        (walls, True),
+        (longs(pids), False),
+        (longs(model.threads.tids), False),
     )
     return Rows(order, make, measures)
 
@@ -278,6 +281,11 @@ def _kind(state: int) -> int:
 def _is_own(state: int) -> bool:
     # 0: a row outside the range, of any owner
     return state & STATE_MASK not in (0, TASK_WAIT, HOLD)
+
+
+def _is_contended(state: int) -> bool:
+    """Whether it waits for what another thread has, or for a CPU."""
+    return state & STATE_MASK in (GIL_WAIT, LOCK_WAIT, PREEMPTED)
 
 
 def _waits_for_gil(state: int) -> bool:

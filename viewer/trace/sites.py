@@ -64,10 +64,15 @@ def place_of(site: str) -> Place:
     return Place(match[1], int(match[2]), match[3]) if match else Place("", 0, "")
 
 
+def _is_own_path(frame: str) -> bool:
+    """Whether no library's pattern can match, as for nearly all of the user's frames."""
+    return frame.startswith("/") and "-packages/" not in frame and "/lib" not in frame
+
+
 def is_library(frame: str) -> bool:
     """Whether a frame is of the standard library or of an installed package."""
-    if frame.startswith("/") and "-packages/" not in frame and "/lib" not in frame:
-        return False  # as nearly all of the user's are: none of the patterns matches
+    if _is_own_path(frame):
+        return False
     return bool(_PACKAGE.match(frame) or _STANDARD.match(frame) or _MADE.match(frame))
 
 
@@ -87,6 +92,9 @@ def head(stack: str) -> str:
     a package or imported something; a call to the standard library already names its wait.
     What a loop runs (a package's callback that sends) was not called by who started the loop.
     """
+    first = stack[: stack.find("\n")]
+    if _is_own_path(first) and _SITE.fullmatch(first):
+        return ""  # as nearly always where it is the user's: nothing was called
     inside, imports = "", False
     for frame in _frames(stack):
         if frame.endswith(_RUN) and not imports and _LOOPS.match(frame):

@@ -84,9 +84,7 @@ class Tracks(Mapping[int, Track]):
         names = self._engine.take(self._columns.name, rows, -1).tolist()
         return [*map(self._columns.texts.__getitem__, names)]
 
-    def columns_of(
-        self, rows: Column
-    ) -> tuple[list[int], list[int], list[int], list[str]]:
+    def columns_of(self, rows: Column) -> tuple[list[int], list[int], list[int], list[str]]:
         """Of these rows the uuids, the pids, the tids, and the names of threads."""
         of = self._columns
         uuids, pids, tids, names = (

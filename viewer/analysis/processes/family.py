@@ -250,8 +250,10 @@ def _whole(args: dict[str, Arg], name: str) -> int | None:
 
 def _main_threads(model: Model) -> dict[int, int]:
     """By process its first thread, as the kernel has it; else the one with the first state."""
-    threads, of = model.threads, model.thread_process
-    found = dict(zip(reversed(of), range(len(of) - 1, -1, -1), strict=True))
+    threads, of, engine = model.threads, model.thread_process, model.trace.engine
+    nothing = memoryview(bytes(8 * len(of))).cast("q")
+    first_of = engine.spans(nothing, of, len(model.trace.processes)).first
+    found = {process: thread for process, thread in enumerate(first_of) if thread >= 0}
     firsts = map(eq, threads.tids, threads.pids)
     return found | {of[i]: i for i in compress(range(len(of)), firsts)}
 

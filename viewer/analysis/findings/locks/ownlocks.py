@@ -18,7 +18,7 @@ from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.slots import groups, whole
 from viewer.analysis.resources.waits import Wait
-from viewer.analysis.states import having
+from viewer.analysis.states import having, may_be_called
 from viewer.trace.columns import SLEEP
 from viewer.trace.sites import IMPORT, is_library, place_of
 from viewer.words import code
@@ -144,6 +144,8 @@ def _polled(facts: Facts) -> Iterator[Finding]:
 def _pauses(facts: Facts) -> Iterator[tuple[str, _Pause]]:
     """The pauses of threads and tasks in a lock of the program's own, and its users' lines."""
     model, table, trace = facts.model, facts.model.states, facts.model.trace
+    if not may_be_called(model, _PARTS):
+        return
     wanted = having(model, table.call_site, _may_acquire, _PARTS)
     rows = calls_of(facts, (SLEEP,), memoryview(wanted)) if 1 in wanted else []
     for row in rows[:_MOST]:

@@ -63,16 +63,17 @@ _BARE_FUTURE = f"{s.AWAIT_PREFIX}future"
 def task_leak(facts: Facts) -> Iterator[Finding]:
     """The number of live tasks of a coroutine, or of those made at one place, only grows."""
     model, owned = facts.model, facts.model.owners
-    times = Counter(owned.task_group.tolist())
-    several = [group for group, count in times.items() if count >= _SEVERAL]
-    if not several:
+    if len(owned.task_id) < _SEVERAL:
         return
     ids, none = owned.task_id, memoryview(bytes(len(owned.task_id)))
     lanes = model.trace.engine.lanes(ids, ids, none, owned.task_group, len(owned.group_head))
     members = {
-        group: lanes.row[lanes.offset[group] : lanes.offset[group + 1]].tolist()
-        for group in several
+        group: lanes.row[first:behind].tolist()
+        for group, (first, behind) in enumerate(pairwise(lanes.offset.tolist()))
+        if behind - first >= _SEVERAL
     }
+    if not members:
+        return
     yield from heartbeats_pile_up(facts, members)
     slices = model.trace.slices
     large = {
@@ -96,9 +97,9 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
 
 def _born_within_ns(model: Model, tasks: list[int]) -> int:
     """The time between the begins of the first and the last of these tasks."""
-    heads = model.trace.engine.take(model.owners.task_head, numbers(tasks), -1)
-    starts = model.trace.slices.start_ns  # in order of begin
-    return int(starts[max(heads)] - starts[min(heads)])
+    engine, starts = model.trace.engine, model.trace.slices.start_ns  # in order of begin
+    first, last = engine.bounds(engine.take(model.owners.task_head, numbers(tasks), -1))
+    return int(starts[last] - starts[first])
 
 
 def _stacks(model: Model) -> Column:
@@ -136,7 +137,7 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     model, slices, take = facts.model, facts.model.trace.slices, facts.model.trace.engine.take
     members = numbers(tasks)
     births = take(slices.start_ns, take(model.owners.task_head, members, -1), 0)
-    since, until = min(births), max(births)
+    since, until = model.trace.engine.bounds(births)
     if until - since < _GROWS_NS:
         return None
     # A task counts as alive until its last await ends; what it does then is short.
@@ -158,7 +159,7 @@ def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Findi
     middle = (since + until) // 2
     stuck = [
         row
-        for row, begin, end in zip(rows, begins, ends, strict=True)
+        for row, begin, end in zip(rows.tolist(), begins.tolist(), ends.tolist(), strict=True)
         if end > until and begin < middle
     ]
     if len(stuck) * _STUCK[1] < alive[-1] * _STUCK[0]:

@@ -16,7 +16,7 @@ from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
 from viewer.analysis.states import numbers, stack_of
 from viewer.analysis.threads import spent_by, spent_on
-from viewer.trace.columns import IDLE_WAIT, SLEEP
+from viewer.trace.columns import IDLE_WAIT, SLEEP, Column
 from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
 
@@ -43,19 +43,18 @@ _LAST_NS = 500_000_000  # after it, a poller has said nothing more before the en
 _STAYS = 2
 
 
-def _workers(facts: Facts, threads: list[int]) -> tuple[list[int], int]:
+def _workers(facts: Facts, threads: list[int]) -> tuple[Column, int]:
     """The threads that stay, and the time in which there were any.
 
     A thread that lives for less than half of that time is not a worker of a pool but has one
     job: a request, a call.
     """
-    table, take = facts.model.states, facts.model.trace.engine.take
-    at, columns = numbers(threads), (table.last_ns, table.first_ns)
-    last_ns, first_ns = (take(column, at, -1).tolist() for column in columns)
-    whole = max(last_ns) - min(first_ns)
-    least = (whole + _STAYS - 1) // _STAYS
-    lived = zip(threads, last_ns, first_ns, strict=True)
-    return [thread for thread, last, first in lived if last - first >= least], whole
+    table, engine = facts.model.states, facts.model.trace.engine
+    at, columns = numbers(threads), (table.first_ns, table.last_ns)
+    first_ns, last_ns = (engine.take(column, at, -1) for column in columns)
+    whole = engine.bounds(last_ns)[1] - engine.bounds(first_ns)[0]
+    least, every = (whole + _STAYS - 1) // _STAYS, memoryview(b"\1" * len(at))
+    return engine.take(at, engine.longer(first_ns, last_ns, every, least), -1), whole
 
 
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
@@ -84,7 +83,8 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(workers):
             continue
         lock, idle, waited = map(measure, ("lock", "idle", s.GIL_WAIT))
-        worst = max(workers, key=lambda i: lock[i] - idle[i] + waited[i])
+        cost = [lock[i] - idle[i] + waited[i] for i in workers]
+        worst = workers[cost.index(max(cost))]
         waits = [f"{share(ns, wall)} for {what}" for ns, what in
                  ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
         text = (
