@@ -8,6 +8,7 @@ from itertools import repeat
 
 from tracer import schema as s
 from viewer import words
+from viewer.analysis.counters import counted
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.lockers import Cause, Holder, Waiter
@@ -20,7 +21,6 @@ from viewer.analysis.threads import (
     Held,
     Holders,
     ThreadRow,
-    counted,
     spent_at,
     spent_by,
 )
