@@ -30,7 +30,8 @@ def test_what_kinds_stand_for(engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    ("code", "value"), [("i", -(1 << 31)), ("q", (1 << 63) - 1), ("Q", (1 << 63) - 1), ("B", 255)]
+    ("code", "value"),
+    [("i", -(1 << 31)), ("q", (1 << 63) - 1), ("Q", (1 << 63) - 1), ("B", 255)],
 )
 def test_the_largest_values(engine, code, value):
     assert (
