@@ -12,11 +12,13 @@ from viewer.analysis.findings.basis.order import in_order
 REPORT = "/app/web.py:9 report"
 CLIENT = "/app/web.py:16 client"
 SERVES = f"{REPORT}\n/usr/lib/python3.13/socketserver.py:235 BaseServer.serve_forever"
+LIB = "/usr/lib/python3.13"
+SERVER = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:27 SyncWorker.accept"
 LIBRARY = "/venv/lib/python3.13/site-packages/gunicorn/workers/sync.py:120 SyncWorker.run"
 
 
 def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", count=6,
-            late_ns=0):  # fmt: skip
+            late_ns=0, sends=""):  # fmt: skip
     """Workers that serve one request after the other; each request had waited for `waits`
     jobs. `idle`: they had waited for connections before; the last one not until `late_ns`."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
@@ -24,7 +26,11 @@ def service(threads=1, job_ns=200 * MS, waits=2, *, idle=True, works="sleep", co
     made = [trace.thread(f"worker-{n}") for n in range(threads)]
     begins = 1_000 * MS
     for thread in made:
-        if idle:
+        if sends:
+            thread.native(0).io(2 * MS, "socket.sendall", site=REPORT, stack=sends)
+            accepts = f"{LIB}/socket.py:295 socket.accept\n{SERVER}"
+            thread.io(950 * MS, "socket.accept", site=LIBRARY, stack=accepts)
+        elif idle:
             thread.native(0)
             asks_ns = max(late_ns, MS) if thread is made[-1] else MS
             thread.io(asks_ns, "select.select", site=LIBRARY, stack=LIBRARY)
@@ -84,6 +90,19 @@ def test_a_worker_that_starts_late(tmp_path, starts_ms, lost):
     """Connections came while the other one served already: what they waited from its start
     on is time in which both were busy."""
     (found,) = find_in(tmp_path, service(threads=2, late_ns=starts_ms * MS))
+    assert found.severity_ns == lost * MS
+
+
+@pytest.mark.parametrize(
+    ("sends", "lost"),
+    [
+        pytest.param(SERVER, 2_400, id="an answer"),
+        pytest.param("/app/db.py:3 connect", 2_000, id="something else"),
+    ],
+)
+def test_a_worker_that_answered_before(tmp_path, sends, lost):
+    """It got its first connections at once, so it never waited for any."""
+    (found,) = find_in(tmp_path, service(sends=f"{LIB}/socket.py:5 send\n{sends}"))
     assert found.severity_ns == lost * MS
 
 

@@ -18,6 +18,7 @@ from viewer.analysis.findings.servers.servers import servers_busy
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.regions import merged
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library, place_of
@@ -31,6 +32,7 @@ _LOST_NS = 500 * _MS
 _LONG_NS = 100 * _MS
 _FEWEST = 3  # connections
 _IDLE_NS = _MS
+_ACCEPT, _SENDS, _SOCKET = ".accept", (".send", ".sendall"), "/socket.py"
 _STARTS = "Thread.start"  # ends once the new thread had a processor
 
 
@@ -67,9 +69,10 @@ class LateConnections:
                 late = Late(number_of(args, s.ARG_SINCE), trace.events.time_ns[event], thread)
                 found.append((number_of(args, s.ARG_PORT), late))
         found.sort(key=lambda one: one[1].at_ns)
-        serves = _serves_since(facts, {late.thread for _, late in found}) if found else {}
+        first = dict[int, int]()
         for _, late in found:
-            serves[late.thread] = min(serves.get(late.thread, late.at_ns), late.at_ns)
+            first.setdefault(late.thread, late.at_ns)
+        serves = _serves_since(facts, first)
         for port, late in found:
             self.threads[port].add(late.thread)
         since = {
@@ -149,14 +152,29 @@ def _queued_ns(late: list[Late]) -> int:
     return sum(end - start for start, end in merged((one.since_ns, one.at_ns) for one in late))
 
 
-def _serves_since(facts: Facts, threads: set[int]) -> dict[int, int]:
-    """By thread when it first waited for connections."""
-    table, found = facts.model.states, dict[int, int]()
-    for row in facts.rows_of((IO,), _IDLE_NS):
-        if table.who[row] not in threads or not asks_for_clients(facts, table.row[row]):
+def _serves_since(facts: Facts, first: dict[int, int]) -> dict[int, int]:
+    """By thread when it first waited for connections, or sent something below a function of
+    the file that accepts; at the latest when it first accepted one that was late."""
+    table, found, last = facts.model.states, {**first}, max(first.values(), default=0)
+    accepts, sends = set[str](), list[tuple[int, int, str]]()
+    for row in facts.rows_of((IO,), 0) if first else ():
+        start, thread, call = table.start_ns[row], table.who[row], table.row[row]
+        if start > last:
+            break
+        if start > first.get(thread, -1):
             continue
-        start = table.start_ns[row]
-        found[table.who[row]] = min(found.get(table.who[row], start), start)
+        if asks_for_clients(facts, call) and table.end_ns[row] - start >= _IDLE_NS:
+            found[thread] = min(found[thread], start)
+        name = facts.call(call)[0]
+        if name.endswith(_ACCEPT):
+            frames = stack_of(facts.model, row).split("\n")
+            paths = (place_of(frame).path for frame in frames)
+            accepts.add(next((path for path in paths if not path.endswith(_SOCKET)), ""))
+        elif name.endswith(_SENDS):
+            sends.append((thread, start, stack_of(facts.model, row)))
+    for thread, start, stack in sends:
+        if start < found[thread] and any(f"{path}:" in stack for path in accepts if path):
+            found[thread] = start
     return found
 
 
