@@ -51,7 +51,6 @@ FRESH: dict[str, Wanted] = {
     "fb14_bot_listener_thinks": Wanted(
         "slow consumer|awaits in turn|pool exhausted|queue grows|long waits",
         ("dispatch", "infer"),
-        missed="the length of a queue is recorded from the sixteenth item on",
     ),
     "fb15_one_tool_hangs_in_communicate": Wanted(
         "slow answer", ("main", "gather", "check", "subprocess")

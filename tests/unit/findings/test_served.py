@@ -97,3 +97,44 @@ def test_who_sends_waits_for_it(tmp_path):
 )
 def test_no_advice(tmp_path, story):
     assert kinds(tmp_path, served(**story)) == []
+
+
+def relayed(gets=MESSAGE, consumers=1, times=25, ns=40 * MS):
+    """Items of a queue, into which a `reader` puts what it gets, or makes; one consumer does
+    the work of all, and then waits for more."""
+    trace = TraceBuilder(argv="serve.py", signals=SIGNALS)
+    loop = trace.loop(thread := trace.thread("MainThread").native(0))
+    queue = trace.lock("Queue.get", NEXT)
+    reader = loop.task("reader", site=SEND).ready(0).running(1).awaits(2, gets, site=SEND)
+    tasks = [loop.task("handler", site=NEXT).ready(0).running(3) for _ in range(consumers)]
+    wait = {"lock": queue.id, "site": NEXT, "stack": NEXT}
+    for n, task in enumerate(tasks):
+        task.awaits(4 + n, "Queue.get", **wait)
+    at = MS
+    reader.ready(at, waker="io").running(at)
+    tasks[0].ready(at, by=reader)
+    reader.done(at + 1)
+    tasks[0].running(at := at + 2)
+    for _ in range(times):
+        tasks[0].awaits(at, "sleep", site=LOOKUP, stack=HELPER)
+        at += ns
+        tasks[0].ready(at, waker="timer").running(at)
+    tasks[0].awaits(at + 1, "Queue.get", **wait)
+    at += 2 * MS
+    for task in tasks:
+        task.ready(at).running(at + 1).done(at := at + 2)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+@pytest.mark.parametrize(
+    ("story", "found"),
+    [
+        pytest.param({}, ["awaits in turn"], id="messages"),
+        pytest.param({"gets": "sleep"}, [], id="jobs of the program's own"),
+        pytest.param({"consumers": 2}, [], id="others take some of them"),
+        pytest.param({"times": 9, "ns": 120 * MS}, [], id="few"),
+    ],
+)
+def test_messages_from_a_queue(tmp_path, story, found):
+    assert kinds(tmp_path, relayed(**story)) == found

@@ -11,7 +11,7 @@ from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.loops.served import sender_to, served_in_turn
+from viewer.analysis.findings.loops.served import is_input, sender_to, served_in_turn
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
@@ -47,8 +47,6 @@ _TIMED = ("sleep", "socket", "future", *_ASKS)
 # after a tenth of them at most, so the next message was mostly there; or another one waits for
 # room to send it.
 _CALLS = tuple(f"{what} (" for what in s.LIBRARY_OUTSIDE if what not in ("send", "close"))
-_INPUTS = tuple(f"{s.AWAIT_PREFIX}{what} (" for what in s.LIBRARY_CALLERS)
-_READS = "StreamReader._wait_for_data"
 _SELDOM = 10
 
 
@@ -184,21 +182,13 @@ def _is_served(facts: Facts, found: list[int], ns: int) -> bool:
     inputs = [
         i
         for i in _awaits(facts, facts.model.owners.owner[found[0]])
-        if _is_input(facts, i) and place_of(facts.awaited(i)[1]).function != helper
+        if is_input(facts, i) and place_of(facts.awaited(i)[1]).function != helper
     ]
     between = {bisect_left(found, i) for i in inputs} - {0, len(found)}
     if len(between) * _SELDOM > len(gaps):
         return False
     does_listen = bool(inputs) and inputs[-1] > found[-1]
     return does_listen or sender_to(facts, found) is not None
-
-
-def _is_input(facts: Facts, i: int) -> bool:
-    what = facts.awaited(i)[0]
-    is_read = what == f"{s.AWAIT_PREFIX}socket"
-    return what.startswith(_INPUTS) or (
-        is_read and _READS in facts.model.trace.text_of_slice(i, s.ARG_STACK)
-    )
 
 
 def _is_its_life(facts: Facts, task: int, ns: int) -> bool:
