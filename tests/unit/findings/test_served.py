@@ -107,9 +107,8 @@ def relayed(gets=MESSAGE, consumers=1, times=25, ns=40 * MS):
     queue = trace.lock("Queue.get", NEXT)
     reader = loop.task("reader", site=SEND).ready(0).running(1).awaits(2, gets, site=SEND)
     tasks = [loop.task("handler", site=NEXT).ready(0).running(3) for _ in range(consumers)]
-    wait = {"lock": queue.id, "site": NEXT, "stack": NEXT}
     for n, task in enumerate(tasks):
-        task.awaits(4 + n, "Queue.get", **wait)
+        task.awaits(4 + n, "Queue.get", lock=queue.id, site=NEXT, stack=NEXT)
     at = MS
     reader.ready(at, waker="io").running(at)
     tasks[0].ready(at, by=reader)
@@ -119,7 +118,7 @@ def relayed(gets=MESSAGE, consumers=1, times=25, ns=40 * MS):
         tasks[0].awaits(at, "sleep", site=LOOKUP, stack=HELPER)
         at += ns
         tasks[0].ready(at, waker="timer").running(at)
-    tasks[0].awaits(at + 1, "Queue.get", **wait)
+    tasks[0].awaits(at + 1, "Queue.get", lock=queue.id, site=NEXT, stack=NEXT)
     at += 2 * MS
     for task in tasks:
         task.ready(at).running(at + 1).done(at := at + 2)
