@@ -479,11 +479,6 @@ size_t encoder_whole_packets(const encoder *e, size_t limit, uint64_t *events)
     return (size_t)(at - e->bytes);
 }
 
-uint64_t encoder_new_flow(encoder *e)
-{
-    return e->next_flow++;
-}
-
 enum { FLOW_BYTES = 10, FAR = 4096 };
 
 /* Moves `at` along with its packet, past the flows added to earlier packets meanwhile. Returns -1 if the
@@ -525,10 +520,21 @@ static ALONE int add_flow_with_care(encoder *e, packet_ref *at, uint64_t flow)
     return follow(e, at) < 0 || !encoder_reserve(e) ? -1 : add_flow(e, at, flow);
 }
 
+/* To the last packet nothing is to be moved. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
 {
-    int is_near = at->position >= e->flushed && at->inserted == e->inserted && e->length < e->quick_until;
-    if (!is_near || e->length - (at->position - e->flushed) > FAR)
+    if (at->position < e->flushed || at->inserted != e->inserted || e->length >= e->quick_until)
         return add_flow_with_care(e, at, flow);
-    return add_flow(e, at, flow);
+    uint8_t *start = e->bytes + (at->position - e->flushed), *end = e->bytes + e->length;
+    size_t length = (size_t)(end - start);
+    int small = !(start[1] & 0x80);
+    uint8_t *packet = start + (small ? 2 : 3);
+    if (length > 127 - FLOW_BYTES || packet + (small ? start[1] : (start[1] & 0x7f) | start[2] << 7) != end)
+        return add_flow_with_care(e, at, flow);
+    end = put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
+    close_field(start + at->body, end, small);
+    close_field(packet, end, small);
+    e->inserted_into[e->inserted++ % INSERTIONS] = at->position - e->flushed;
+    encoder_advance(e, end);
+    return 0;
 }

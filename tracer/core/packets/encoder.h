@@ -91,7 +91,10 @@ void encoder_lone_event(encoder *e, const event *ev);
 /* How many of the first `limit` bytes encoded since the last flush form whole packets, and how many events
  * these contain. */
 size_t encoder_whole_packets(const encoder *e, size_t limit, uint64_t *events);
-uint64_t encoder_new_flow(encoder *e);
+static inline uint64_t encoder_new_flow(encoder *e)
+{
+    return e->next_flow++;
+}
 /* Adds `flow` as an outgoing flow to an event already encoded, and updates `at`. Returns 0, or -1 if it is
  * too late. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow);
@@ -161,6 +164,14 @@ static inline uint8_t *encoder_put_start(encoder *e, uint8_t *p, uint64_t ns, in
                      (uint64_t)passed.bytes << (at + 8);
     memcpy(p, &start, sizeof start); /* at once: little-endian hosts only, as in wire.h */
     return p + 3 + large + passed.length;
+}
+
+/* The same for a packet whose length takes one byte, at the time of the event before. */
+static inline uint8_t *encoder_put_start_at_once(uint8_t *p)
+{
+    const uint32_t start = BYTES(SCHEMA_TRACE_PACKET) | VARINT(SCHEMA_PACKET_TIMESTAMP) << 16;
+    memcpy(p, &start, sizeof start);
+    return p + sizeof start;
 }
 
 /* A packet that is being written. `large`: its lengths take two bytes. Without arguments and data one byte is enough,

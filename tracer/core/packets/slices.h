@@ -34,7 +34,7 @@ static inline void encoder_put_end(encoder *e, uint8_t *p, track *on, uint64_t n
 static inline uint8_t *encoder_put_turn(encoder *e, uint8_t *p, track *on, uint64_t ns, uint8_t **begin)
 {
     const event_head *head = encoder_head_of(e, on);
-    uint8_t *end = encoder_put_start(e, p, ns, 0);
+    uint8_t *end = ns == e->last_ns ? encoder_put_start_at_once(p) : encoder_put_start(e, p, ns, 0);
     *begin = end + head->lengths[0];
     memcpy(end, head->turn, TURN_BYTES);
     close_field(p + PACKET_AT, *begin, 1);

@@ -42,9 +42,13 @@ static inline short_varint short_varint_of(uint32_t value)
     return (short_varint){bytes | goes_on[more], more + 1};
 }
 
-/* The same as put_varint(), quicker where the value mostly takes three bytes or less. There is room for four. */
+/* The same as put_varint(), quicker where the value mostly takes three bytes or less, or often one. There is room for four. */
 static inline uint8_t *put_short_varint(uint8_t *p, uint64_t value)
 {
+    if (value < 1 << 7) {
+        *p = (uint8_t)value;
+        return p + 1;
+    }
     if (value >= SHORT_LIMIT)
         return put_varint(p, value);
     short_varint made = short_varint_of((uint32_t)value);

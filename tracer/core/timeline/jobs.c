@@ -7,7 +7,7 @@
 #include "packets/slices.h"
 #include "ring/intern.h"
 #include "ring/stack_names.h"
-#include "timeline/loops.h"
+#include "timeline/steps.h"
 
 HANDLER(job_submit)
 {

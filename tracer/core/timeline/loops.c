@@ -1,13 +1,13 @@
-/* Turns records into slices: loops, what runs on them, and who scheduled a callback. */
+/* Turns records into slices: loops, their callbacks, and who scheduled these. */
 #include "timeline/loops.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "packets/slices.h"
-#include "ring/hot.h"
 #include "ring/intern.h"
 #include "ring/text.h"
+#include "timeline/steps.h"
 #include "timeline/user.h"
 
 /* Who scheduled a loop callback, kept from call_soon until it runs. */
@@ -33,8 +33,7 @@ static size_t name_of_loop(uint32_t id, const thread_line *thread, char name[NAM
     return text_fit(name, (size_t)length, NAME_BYTES - 1);
 }
 
-/* It is seen on this thread, and got its name when a recording began elsewhere. */
-static void place(loop_line *loop, const thread_line *thread)
+void loop_place(loop_line *loop, const thread_line *thread)
 {
     char name[NAME_BYTES];
     loop->is_astray = 0;
@@ -123,147 +122,6 @@ void loop_ends(timeline *t, loop_line *loop)
     loop_free(t, loop);
 }
 
-/* --- what runs on a thread --- */
-
-void end_poll(timeline *t, loop_line *loop, uint64_t ns)
-{
-    if (!loop || !loop->polling)
-        return;
-    encoder_end(&t->out, &loop->running, ns);
-    loop->idle_ns = loop_idle_ns(loop, ns);
-    loop->polling = 0;
-}
-
-/* Its slice on the loop's track, for the first time: others will be of the same shape. */
-static ALONE void show_first(timeline *t, loop_line *loop, uint64_t ns, running_step *s, int by_timer, shape *as)
-{
-    intern_func func = intern_function_of(s->func);
-    arg ev_args[EVENT_ARGS];
-    event ev = {.args = ev_args, .ns = ns, .on = &loop->running, .type = SCHEMA_TYPE_SLICE_BEGIN,
-                .category = SCHEMA_CAT_LOOP, .name_id = func.name, .flow_in = s->flow_in};
-    if (!func.name) {
-        ev.text = "task";
-        ev.text_length = 4;
-    }
-    if (!s->task)
-        event_interned(&ev, SCHEMA_ARG_SITE, func.site);
-    if (by_timer)
-        event_interned(&ev, SCHEMA_ARG_WAKER, intern_string("timer", 5));
-    if (s->task)
-        event_own(&ev, SCHEMA_ARG_TASK, s->task);
-    s->on_loop = encoder_event_as(&t->out, &ev, as);
-}
-
-/* Its slice on the loop's track. `task`: its own, written out so that the compiler makes a way of its own for callbacks. */
-static WITHIN void show_step(timeline *t, const thread_line *thread, loop_line *loop, uint64_t ns, running_step *s,
-                             uint32_t task)
-{
-    if (loop->is_astray)
-        place(loop, thread);
-    if (loop->polling)
-        end_poll(t, loop, ns);
-    loop->handled++;
-    ++*(task ? &loop->steps : &loop->callbacks);
-    s->since_ns = ns;
-    int by_timer = s->because.kind == CAUSE_TIMER && !s->flow_in; /* else what a timer's callback has scheduled */
-    shape *as = encoder_shape(&t->out, task ? SHAPE_TASK : SHAPE_CALLBACK, 0, s->func, (uint32_t)by_timer, 0);
-    s->loop = loop;
-    if (encoder_knows(&t->out, as))
-        encoder_shaped(&t->out, task ? SHAPE_TASK : SHAPE_CALLBACK, as, task, &loop->running, ns, s->flow_in, &s->on_loop);
-    else
-        show_first(t, loop, ns, s, by_timer, as);
-}
-
-/* Its fields one by one: the processor waits where it reads several at once that were written singly. */
-static inline running_step *push(thread_line *thread, uint32_t task, uint32_t func, const cause *because, uint64_t flow_in)
-{
-    if (thread->depth++ >= RUNNING_DEPTH)
-        return NULL;
-    running_step *s = &thread->steps[thread->depth - 1];
-    s->task = task;
-    s->func = func;
-    s->because.kind = because->kind;
-    s->because.id = because->id;
-    s->because.due_ns = because->due_ns;
-    s->flow_in = flow_in;
-    s->loop = NULL;
-    return s;
-}
-
-void push_step(timeline *t, thread_line *thread, loop_line *loop, uint64_t ns, uint32_t task, uint32_t func)
-{
-    static const cause none;
-    running_step *s = push(thread, task, func, &none, 0);
-    if (s && loop)
-        show_step(t, thread, loop, ns, s, task);
-}
-
-void pop_step(timeline *t, thread_line *thread, uint64_t ns)
-{
-    if (thread->depth-- > RUNNING_DEPTH)
-        return;
-    running_step *s = &thread->steps[thread->depth];
-    if (s->loop)
-        encoder_end(&t->out, &s->loop->running, ns);
-}
-
-static ALONE void leave_outer_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
-{
-    uint32_t depth = thread->depth;
-    if (depth > RUNNING_DEPTH) {
-        thread->depth--;
-        return;
-    }
-    while (depth && thread->steps[depth - 1].task != task)
-        depth--;
-    if (!depth)
-        return;
-    while (thread->depth >= depth)
-        pop_step(t, thread, ns);
-}
-
-/* Ends the innermost step of `task` (0: callback) and whatever is left open inside it. */
-void leave_step(timeline *t, thread_line *thread, uint32_t task, uint64_t ns)
-{
-    uint32_t last = thread->depth - 1;
-    if (last >= RUNNING_DEPTH || thread->steps[last].task != task) {
-        leave_outer_step(t, thread, task, ns);
-        return;
-    }
-    thread->depth = last;
-    loop_line *loop = thread->steps[last].loop;
-    if (loop)
-        encoder_end(&t->out, &loop->running, ns);
-}
-
-cause cause_of(const thread_line *thread, const running_step *waker)
-{
-    if (!waker && thread->loop && thread->loop->id >> LOOP_KIND_SHIFT == LOOP_GREENLETS)
-        return (cause){CAUSE_IO, 0, 0}; /* of greenlets that is the hub, in code of its own */
-    if (!waker)
-        return (cause){CAUSE_THREAD, thread->tid, 0};
-    return waker->task ? (cause){CAUSE_TASK, waker->task, 0} : waker->because;
-}
-
-/* The begin of the slice of what runs; NULL: none. */
-static packet_ref *slice_of(const timeline *t, running_step *by)
-{
-    task_line *task = by && by->task ? timeline_task(t, by->task) : NULL;
-    return task && task->state == STATE_RUNNING ? &task->running : by ? &by->on_loop : NULL;
-}
-
-uint64_t flow_from(timeline *t, thread_line *thread, uint64_t ns, running_step *by, uint8_t name)
-{
-    uint64_t flow = encoder_new_flow(&t->out);
-    packet_ref *from = slice_of(t, by);
-    if (from && encoder_add_flow(&t->out, from, flow) == 0)
-        return flow;
-    int is_shown = by && by->loop;
-    packet_ref instant = encoder_instant(&t->out, is_shown ? &by->loop->running : &thread->on,
-                                         is_shown ? SCHEMA_CAT_LOOP : SCHEMA_CAT_THREAD, name, ns);
-    return encoder_add_flow(&t->out, &instant, flow) == 0 ? flow : 0;
-}
-
 /* --- records --- */
 
 /* That of a handle, the same as before if it has one; NULL: no memory. */
@@ -288,7 +146,7 @@ HANDLER(callback_ready)
     if (!made)
         return;
     running_step *by = top_step(thread);
-    const packet_ref *from = slice_of(t, by);
+    const packet_ref *from = step_slice(t, by);
     *made = (handle_cause){cause_of(thread, by), ns, flow_from(t, thread, ns, by, SCHEMA_WAKE), .has_from = from != NULL,
                            .tid = thread->tid};
     if (from)
@@ -369,9 +227,8 @@ HANDLER(callback_begin)
     loop_line *loop = timeline_loop(t, thread, r->flag == CALLED ? (uint32_t)r->c : 0);
     uint64_t flow;
     cause because = callback_cause(t, loop, r, &flow);
-    running_step *s = push(thread, 0, r->a, &because, flow);
-    if (s && loop)
-        show_step(t, thread, loop, ns, s, 0);
+    loop_is_seen(loop, thread);
+    step_begins(t, thread, loop, ns, 0, r->a, &because, flow);
 }
 
 HANDLER(callback_end)
@@ -441,8 +298,7 @@ HANDLER(loop_run)
     *(r->flag ? &thread->named : &thread->loop) = loop;
     if (!loop)
         return;
-    if (loop->is_astray)
-        place(loop, thread);
+    loop_is_seen(loop, thread);
     loop->run_since_ns = ns;
     loop->old_rounds = r->c ? OLD_ROUNDS : 0;
     encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, ns);

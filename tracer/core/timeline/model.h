@@ -63,7 +63,7 @@ typedef struct {
     uint64_t flow_in;   /* flow into the next slice */
     cause woken;        /* of the ready slice to come … */
     uint32_t stack;     /* … and the place where it was made ready */
-    uint32_t via;
+    uint32_t via;       /* the callback that did so; 0: none */
     packet_ref running; /* open `running` slice, target of new flows */
     tally_coroutine *counts; /* its coroutine's; NULL: no memory */
     uint32_t await_name, await_site, awaited; /* of the await, and the task that it awaits, if one */

@@ -12,6 +12,7 @@
 #include "ring/text.h"
 #include "timeline/counts.h"
 #include "timeline/loops.h"
+#include "timeline/steps.h"
 #include "timeline/task_lines.h"
 #include "timeline/user.h"
 #include "timeline/waits.h"
@@ -43,7 +44,7 @@ static void add_waker(event *ev, const task_line *task)
         event_text(ev, SCHEMA_ARG_WAKER, "io", 2);
         break;
     }
-    event_interned(ev, SCHEMA_ARG_VIA, task->via);
+    event_interned(ev, SCHEMA_ARG_VIA, intern_function_of(task->via).name);
 }
 
 static void add_stack(event *ev, uint32_t id)
@@ -340,7 +341,7 @@ HANDLER(task_ready)
     task->outcome = r->flag & READY_CANCELLED ? LOCK_TIMED_OUT : LOCK_ACQUIRED;
     task->woken = because;
     task->stack = (uint32_t)r->b;
-    task->via = waker && !waker->task ? intern_function_of(waker->func).name : 0;
+    task->via = waker && !waker->task ? waker->func : 0;
     task->flow_in = flow;
     enter(t, task, since_ns, STATE_READY, &nothing);
 }
@@ -370,6 +371,7 @@ HANDLER(step_begin)
 {
     UNUSED(text);
     static const await_what nothing;
+    static const cause none;
     task_line *task = timeline_task(t, r->a);
     if (!task)
         task = task_line_add(t, r->a, 0, thread->loop, ns);
@@ -378,7 +380,8 @@ HANDLER(step_begin)
     if (task->state == STATE_AWAIT || task->state == STATE_RUNNING) /* woken past call_soon */
         enter_with_care(t, task, ns, STATE_READY, &nothing);
     loop_line *loop = r->b ? timeline_loop(t, thread, (uint32_t)r->b) : thread->loop ? thread->loop : task->loop;
-    push_step(t, thread, loop, ns, task->id, task->func);
+    loop_is_seen(loop, thread);
+    step_begins(t, thread, loop, ns, task->id, task->func, &none, 0);
     enter(t, task, ns, STATE_RUNNING, &nothing);
 }
 
