@@ -92,6 +92,44 @@ def test_what_a_future_held(is_error: bool, new_loop: NewLoop, tmp_path: Path) -
     assert_outside(summary, "next_one", dropped)
 
 
+@on_every_loop
+def test_what_futures_held_again_and_again(new_loop: NewLoop, tmp_path: Path) -> None:
+    """The first time, a step's end records more than later."""
+    dropped: list[Span] = []
+
+    async def takes_two(futures: list[asyncio.Future[object]]) -> None:
+        await futures.pop()
+        await futures.pop()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            lasts = [loop.create_future() for _ in range(2)]
+            firsts = [loop.create_future() for _ in range(2)]
+            pairs = [list(pair) for pair in zip(lasts, firsts, strict=True)]
+            tasks = [asyncio.create_task(takes_two(pair)) for pair in pairs]
+            await asyncio.sleep(0)
+            dropped.append([])
+            first, second = firsts
+            firsts.clear()
+            first.set_result(Costly(dropped[-1]))
+            second.set_result(None)
+            del first
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            for last in lasts:
+                last.set_result(None)
+            await asyncio.gather(*tasks)
+
+    summary = record_on(new_loop, main, tmp_path)
+    assert [len(span) for span in dropped] == [2, 2, 2]
+    for task in summary.tasks.values():
+        for step in states_of(task, "running"):
+            for begin_ns, end_ns in dropped:
+                assert step.end_ns is not None
+                assert step.end_ns <= begin_ns or step.start_ns >= end_ns
+
+
 class Embedded(asyncio.SelectorEventLoop):
     """Its steps are run by somebody else's loop, as in a user interface."""
 
