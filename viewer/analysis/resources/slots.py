@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
+from viewer.analysis.regions import merged
 from viewer.analysis.resources.resource import Claim, Hold, most_at_once
 from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.analysis.waited import For, waited_for
+from viewer.trace.sites import is_library
 
 _MS = 1_000_000
 # Some pools wake all who wait: whoever waits again that soon had got nothing.
@@ -19,6 +21,9 @@ _AGAIN_NS = 5 * _MS
 # other way round, where it is full of those who run. Conditions and full queues also make two
 # sides wait for each other, or threads take turns: one function waits in a pool.
 _HOME_MADE = (*GETS, "Queue.put", "Condition.wait", "Condition")
+# So does each who waits for an object of its own at the same line, six waits of three or more.
+_ONE_EACH = ("future", "Event", "Event.wait")
+_FEWEST, _WAITERS = 6, 3
 _HANDED_ON_NS = _MS  # whoever got a slot just now hands on what was there already
 _GIVES = 2
 _TAKES = 3  # permits one after the other, without giving one back
@@ -49,9 +54,11 @@ class Group:
 
 
 def groups(waits: Waits) -> Iterable[Group]:
-    """Known pools by their lock or function, home-made ones by the queue that they are."""
+    """Known pools by their lock or function; home-made ones by the queue that they are, or by
+    the line at which each waits for an object of its own."""
     found: dict[object, Group] = {}
     others: dict[tuple[str, int], list[Wait]] = defaultdict(list)
+    by_line: dict[tuple[str, str, int], list[Wait]] = defaultdict(list)
     for wait in waits.all:
         pool = pool_of(wait.name, wait.stack)
         if pool is not None:
@@ -61,6 +68,8 @@ def groups(waits: Waits) -> Iterable[Group]:
             found.setdefault(key, Group(pool)).waits.append(wait)
         elif wait.name in _HOME_MADE and wait.lock >= 0:
             others[wait.name, wait.lock].append(wait)
+        elif wait.name in _ONE_EACH and not is_library(wait.site) and waits.is_for_one(wait):
+            by_line[wait.name, wait.site, waits.process(wait.who)].append(wait)
     found = {key: group for key, group in found.items() if not _hands_on(group)}
     for (name, _), alike in others.items():
         if _goes_round(waits, alike):
@@ -68,7 +77,31 @@ def groups(waits: Waits) -> Iterable[Group]:
                 continue
             pool = Pool(OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
             found[id(alike)] = Group(pool, alike)
+    for alike in by_line.values():
+        if _is_one_by_one(alike) and _goes_round(waits, whole(alike)):
+            found[id(alike)] = Group(Pool(OWN_SLOT, "a home-made pool"), alike)
     return [Group(group.pool, whole(group.waits)) for group in found.values()]
+
+
+def _is_one_by_one(alike: list[Wait]) -> bool:
+    """Whether several mostly wait at the same time, one of whom each end lets go on, who keeps
+    it: what ends all at once is an event, those that never wait together take turns, and those
+    that hand on at once wait for the one before them."""
+    if len(alike) < _FEWEST or len({wait.who for wait in alike}) < _WAITERS:
+        return False
+    if any(wait.failed for wait in alike):
+        return False
+    times = merged([(wait.start_ns, wait.end_ns) for wait in alike])
+    if sum(wait.ns for wait in alike) * 2 < sum(end - start for start, end in times) * 3:
+        return False
+    gave, got, kept = dict[Who, int](), dict[Who, int](), 0
+    for wait in sorted(alike, key=lambda wait: wait.end_ns):
+        if wait.ender is not None:
+            last = max(gave.get(wait.ender, 0), got.get(wait.ender, 0))
+            kept += wait.end_ns - last >= _HANDED_ON_NS
+            gave[wait.ender] = wait.end_ns
+        got[wait.who] = wait.end_ns
+    return kept * _GOES_ROUND[1] >= len(alike) * _GOES_ROUND[0]
 
 
 def _hands_on(group: Group) -> bool:
