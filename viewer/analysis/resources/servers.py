@@ -1,6 +1,6 @@
 """Threads and tasks that serve others in turn: whom they answered, and when each had its turn.
 
-They take requests from a queue, and somebody waits for the answer to each.
+Somebody waits for the answer to each request, which they take from a queue, or as it comes.
 """
 
 from bisect import bisect_right
@@ -8,25 +8,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.resources.answers import Answers, Idle, asked, awaits_of_task, takes
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import GETS, Wait, Waits
-from viewer.trace.columns import AWAIT, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import STATE_MASK, TASK_WAIT
 from viewer.trace.sites import place_of
 from viewer.words import stem
 
-# In what one waits for an answer.
-_ANSWERS = (
-    "Event.wait", "Event", "Condition.wait", "Future.result", "future", *GETS,
-)  # fmt: skip
-
 # In what workers wait for the next job; a list of jobs has a condition.
 JOBS = (*GETS, "Condition.wait", "Condition")
+_LEAST = 8  # answers of one who takes from no queue
 _TOGETHER_NS = 1_000_000  # answers that one request brings for several at once
-
-type Idle = list[tuple[int, int]]
 
 
 class Turn(NamedTuple):
@@ -71,28 +65,47 @@ def _turns(
 # Threads ------------------------------------------------------------------------------------
 
 
-def pools_of_queues(waits: Waits) -> Iterator[tuple[ThreadPool, list[Job]]]:
-    """The threads that take from one queue, and the requests that somebody waited for: these
-    are jobs, as those of an executor are."""
-    answered = waits.answered_by("thread", _ANSWERS)
+def pools_of_answers(waits: Waits) -> Iterator[tuple[ThreadPool, list[Job]]]:
+    """The threads that take from one queue, or from those who wait for their answers; and the
+    requests that somebody waited for: these are jobs, as those of an executor are."""
+    answered = {
+        who[1]: ended for who, ended in Answers.of(waits).items() if who[0] == "thread"
+    }
     if not answered:
         return
+    known = set[int]()
     for _, threads, idle in takers_of_queues(waits.reading, JOBS):
-        peers: set[Who] = {("thread", thread) for thread in threads}
-        jobs = [
-            Job(
-                0, thread, turn.wait.start_ns, turn.began_ns, turn.ended_ns,
-                place_of(turn.wait.site).function, "", turn.wait.who,
-            )
-            for thread in threads
-            for turn in _turns(
-                ("thread", thread), answered.get(thread, []), idle[thread], peers
-            )
-        ]  # fmt: skip
-        if jobs:
-            jobs.sort(key=lambda job: (job.began_ns, job.thread))
-            name = stem(waits.model.thread_names[threads[0]])
-            yield ThreadPool(name, threads), jobs
+        known.update(threads)
+        yield from _pool(waits, threads, answered, idle)
+    alike = defaultdict[tuple[int, str], dict[int, Idle]](dict)
+    pools = waits.reading.jobs.pool_of
+    for thread in answered.keys() - known - pools.keys():
+        ended = answered[thread]
+        if len(ended) >= _LEAST and (idle_of := asked(waits, ("thread", thread), ended)):
+            of = waits.model.thread_process[thread], stem(waits.model.thread_names[thread])
+            alike[of][thread] = idle_of
+    for idle in alike.values():
+        yield from _pool(waits, tuple(sorted(idle)), answered, idle)
+
+
+def _pool(
+    waits: Waits,
+    threads: tuple[int, ...],
+    answered: dict[int, list[Wait]],
+    idle: dict[int, Idle],
+) -> Iterator[tuple[ThreadPool, list[Job]]]:
+    peers: set[Who] = {("thread", thread) for thread in threads}
+    jobs = [
+        Job(
+            0, thread, turn.wait.start_ns, turn.began_ns, turn.ended_ns,
+            place_of(turn.wait.site).function, "", turn.wait.who,
+        )
+        for thread in threads
+        for turn in _turns(("thread", thread), answered.get(thread, []), idle[thread], peers)
+    ]  # fmt: skip
+    if jobs:
+        jobs.sort(key=lambda job: (job.began_ns, job.thread))
+        yield ThreadPool(stem(waits.model.thread_names[threads[0]]), threads), jobs
 
 
 def takers_of_queues(
@@ -134,13 +147,17 @@ def serving_tasks(waits: Waits, least: int, lost_ns: int) -> Iterator[Serving]:
     """Tasks that take from a queue, and answered so many waits, which lost so much."""
     owned, alike = waits.model.owners, defaultdict[tuple[int, int], list[int]](list)
     answered = {
-        task: ended
-        for task, every in waits.answered_by("task", _ANSWERS).items()
-        if len(ended := [wait for wait in every if wait.who[0] == "task"]) >= least
+        who[1]: ended
+        for who, ended in Answers.of(waits).items()
+        if who[0] == "task"
+        and len(ended) >= max(least, _LEAST)
         and sum(wait.ns for wait in ended) >= lost_ns
     }
-    awaits = {task: _awaits(waits.reading, task) for task in answered}
-    idle = {task: _idle(waits.reading, awaits[task]) for task in answered}
+    awaits = {task: awaits_of_task(waits, task) for task in answered}
+    idle = {
+        task: takes(waits, awaits[task]) or asked(waits, ("task", task), answered[task])
+        for task in answered
+    }
     for task in answered:
         if idle[task]:
             alike[owned.task_process[task], owned.task_group[task]].append(task)
@@ -154,20 +171,3 @@ def serving_tasks(waits: Waits, least: int, lost_ns: int) -> Iterator[Serving]:
         yield Serving(
             {task: awaits[task] for task in tasks}, [idle[task] for task in tasks], turns
         )
-
-
-def _awaits(reading: Reading, task: int) -> list[int]:
-    """The slices of its awaits, in order of time."""
-    rows, kinds = reading.ledger.rows_of_tasks, reading.model.owners.kind
-    low, high = rows.offset[task], rows.offset[task + 1]
-    return [i for i in rows.row[low:high] if kinds[i] == AWAIT]
-
-
-def _idle(reading: Reading, awaits: list[int]) -> Idle:
-    """When a task waited for requests."""
-    slices = reading.model.trace.slices
-    return [
-        (slices.start_ns[i], slices.end_ns[i])
-        for i in awaits
-        if reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX) in GETS
-    ]

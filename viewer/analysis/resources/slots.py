@@ -28,6 +28,7 @@ _HANDED_ON_NS = _MS  # whoever got a slot just now hands on what was there alrea
 _GIVES = 2
 _TAKES = 3  # permits one after the other, without giving one back
 OWN_SLOT = "slot"  # of a home-made pool
+HOME_MADE = Pool(OWN_SLOT, "a home-made pool")
 _WORKER = "worker"  # of gevent's pools: it is made by whoever waited, and ends with its slot
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
 
@@ -79,7 +80,7 @@ def groups(waits: Waits) -> Iterable[Group]:
             found[id(alike)] = Group(pool, alike)
     for alike in by_line.values():
         if _is_one_by_one(alike) and _goes_round(waits, whole(alike)):
-            found[id(alike)] = Group(Pool(OWN_SLOT, "a home-made pool"), alike)
+            found[id(alike)] = Group(HOME_MADE, alike)
     return [Group(group.pool, whole(group.waits)) for group in found.values()]
 
 

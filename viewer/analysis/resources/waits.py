@@ -1,7 +1,6 @@
 """Long waits of threads and tasks in one form: who, for what, where, and who ended it."""
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -105,19 +104,6 @@ class Waits:
         """The waits that another one overlaps."""
         high = bisect_left(self.all, wait.end_ns, key=lambda one: one.start_ns)
         return (one for one in self.all[:high] if one.end_ns > wait.start_ns)
-
-    def answered_by(self, kind: str, names: tuple[str, ...]) -> dict[int, list[Wait]]:
-        """By thread or task the waits of others that it ended with an answer, in order of
-        their ends: those in objects of these names, each of which was made for one wait."""
-        found = defaultdict[int, list[Wait]](list)
-        for wait in self.all:
-            if wait.failed or wait.name not in names or wait.ender is None:
-                continue
-            if self.is_for_one(wait) and wait.ender[0] == kind and wait.ender != wait.who:
-                found[wait.ender[1]].append(wait)
-        for waits in found.values():
-            waits.sort(key=lambda wait: wait.end_ns)
-        return found
 
     def is_for_one(self, wait: Wait) -> bool:
         """Whether what it waits in was made for this wait alone, as for an answer."""

@@ -31,7 +31,7 @@ from viewer.analysis.ledger.pools import SEMAPHORES
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.processes.family import Family
-from viewer.analysis.resources.servers import pools_of_queues
+from viewer.analysis.resources.servers import pools_of_answers
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
@@ -59,7 +59,7 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
     for number, lost in _never_begun(facts, by_pool).items():
         by_pool[number] += lost
     pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
-    home_made = [*pools_of_queues(LongWaits.of(facts))]
+    home_made = [*pools_of_answers(LongWaits.of(facts))]
     collectors = cache(lambda: collectors_of(facts))
     pools += [
         *of_processes(facts, collectors),

@@ -20,7 +20,7 @@ from viewer.analysis.findings.vain.failed import server_that_failed
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool
 from viewer.analysis.resources.resource import Hold, Known, Resource
-from viewer.analysis.resources.slots import Group, Held, claim_of, groups, holds_of
+from viewer.analysis.resources.slots import HOME_MADE, Group, Held, claim_of, groups, holds_of
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
@@ -119,8 +119,9 @@ def _number(pool: Pool, held: Held, workers: Collection[Who]) -> str:
 
 
 def _is_batch(facts: Facts, group: Group) -> bool:
-    """Whether a semaphore only paces tasks that one other task made and waits for."""
-    if group.pool.slot != "permit":
+    """Whether a semaphore, or what is like one, only paces tasks that one other task made and
+    waits for."""
+    if group.pool.slot != "permit" and group.pool != HOME_MADE:
         return False
     owned, sites = facts.model.owners, {wait.site for wait in group.waits}
     parents = {

@@ -9,8 +9,9 @@ from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
 from viewer.analysis.findings.pools.slots import come_over_time
 from viewer.analysis.findings.servers.overdue import mostly_blocked
+from viewer.analysis.resources.answers import Idle
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
-from viewer.analysis.resources.servers import Idle, Serving, Turn, serving_tasks
+from viewer.analysis.resources.servers import Serving, Turn, serving_tasks
 
 _MS = 1_000_000
 # A tenth of the lives of those who ask was lost: one slow request now and then is no small
@@ -75,10 +76,13 @@ def _awaited_ns(facts: Facts, awaits: list[int], turn: Turn) -> int:
 
 def _is_batch(facts: Facts, queued: list[Turn]) -> bool:
     """Whether each caller asked once, and one task made all of them at once."""
-    owned, tasks = facts.model.owners, [turn.wait.who[1] for turn in queued]
-    is_once = len(set(tasks)) == len(tasks)
-    is_of_one = len({owned.task_parent[task] for task in tasks}) == 1
-    return is_once and is_of_one and not come_over_time(facts, [turn.wait for turn in queued])
+    owned, callers = facts.model.owners, [turn.wait.who for turn in queued]
+    if len(set(callers)) < len(callers):
+        return False
+    if any(kind == "thread" for kind, _ in callers):
+        return True  # they may be
+    is_of_one = len({owned.task_parent[task] for _, task in callers}) == 1
+    return is_of_one and not come_over_time(facts, [turn.wait for turn in queued])
 
 
 def _finding(facts: Facts, serving: Serving, queued: list[Turn]) -> Finding:
