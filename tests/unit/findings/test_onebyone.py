@@ -87,7 +87,9 @@ def test_the_rest_of_the_program_does_not_count(tmp_path):
 
 def test_answers_of_a_server(tmp_path):
     (found,) = find_in(tmp_path, stored("socket.recv", stack=(REDIS, STORE)))
-    assert "waits for an answer 30 times, one call after the other" in found.text
+    assert (
+        "waits in `socket.recv` for answers 30 times, one call after the other" in found.text
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def pieces(tmp_path, trace):
     path = RunPath.of(build_model(read_trace(file)))
     names = path.model.thread_names
     start = path.model.start_ns
-    return [(names[of], (a - start) // MS, (b - start) // MS) for of, a, b in path.pieces]
+    return [(names[of], (a - start) // MS, (b - start) // MS) for of, a, b, _ in path.pieces]
 
 
 def test_the_end_of_a_thread_then_what_it_waited_for(tmp_path):

@@ -33,18 +33,29 @@ type At = tuple[int, int]  # a thread, and until when it did what the end waited
 
 
 class _Within(NamedTuple):
-    """A thread whose doings count back to a moment: since then the one before it waited."""
+    """A visit to a thread, whose doings count back to a moment: since then the one before it
+    waited."""
 
     thread: int
     since_ns: int
+    visit: int
 
 
 class Piece(NamedTuple):
-    """A time of a thread for which the end waited."""
+    """A time of a thread for which the end waited; `visit` is a number of the path's coming to
+    it: it comes to a server's thread anew with each request."""
 
     thread: int
     start_ns: int
     end_ns: int
+    visit: int
+
+
+class Followed(NamedTuple):
+    """A wait that another one ended, whose doings are on the path in its stead."""
+
+    ns: int
+    visit: int
 
 
 class RunPath:
@@ -55,6 +66,8 @@ class RunPath:
         self.elsewhere = Elsewhere.of(model)
         self.family = self.elsewhere.family
         self.pieces: list[Piece] = []
+        self.followed: dict[int, Followed] = {}  # by row of States
+        self._visits = 0
         self._long = defaultdict[int, list[int]](list)  # by thread its waits that are followed
         first = min(self.family.members.values(), key=lambda one: one.start_ns, default=None)
         if first is not None and first.main >= 0 and model.states.last_ns[first.main]:
@@ -71,6 +84,14 @@ class RunPath:
     @property
     def ns(self) -> int:
         return sum(piece.end_ns - piece.start_ns for piece in self.pieces)
+
+    def ns_of(self, thread: int, since_ns: int, until_ns: int) -> int:
+        """How long another thread waited for this one in a time, on the path."""
+        return sum(
+            max(min(piece.end_ns, until_ns) - max(piece.start_ns, since_ns), 0)
+            for piece in self.pieces
+            if piece.thread == thread and piece.visit
+        )
 
     def ns_without(
         self, states: Container[int], since_ns: int = 0, until_ns: int = NEVER
@@ -93,15 +114,15 @@ class RunPath:
             found[piece.thread].append((piece.start_ns, piece.end_ns))
         return {thread: windows_of(times) for thread, times in found.items()}
 
-    def visits(self, times_ns: Iterable[int]) -> int:
-        """At how many of the path's visits to a thread these times are: it comes back to a
-        server's thread with each request."""
-        pieces, visit_of, number = [*reversed(self.pieces)], list[int](), 0
-        for n, piece in enumerate(pieces):
-            number += n > 0 and piece.thread != pieces[n - 1].thread
-            visit_of.append(number)
-        starts = [piece.start_ns for piece in pieces]
-        return len({visit_of[bisect_right(starts, at) - 1] for at in times_ns})
+    def visits(self, rows: Iterable[int]) -> int:
+        """To how many visits these rows of States belong."""
+        pieces, found = self.pieces[::-1], set[int]()
+        starts, start_ns = [piece.start_ns for piece in pieces], self.model.states.start_ns
+        for row in rows:
+            known = self.followed.get(row)
+            at = bisect_right(starts, start_ns[row]) - 1
+            found.add(pieces[at].visit if known is None else known.visit)
+        return len(found)
 
     def _walk(self, thread: int, until: int) -> None:
         table = self.model.states
@@ -109,7 +130,7 @@ class RunPath:
         mark = marks(self.model, lambda state: int(state & STATE_MASK in _WAITS))
         for row in self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, least):
             self._long[table.who[row]].append(row)
-        who = [_Within(thread, table.first_ns[thread])]
+        who = [_Within(thread, table.first_ns[thread], 0)]
         for _ in range(_MOST_STEPS):
             while who and until <= who[-1].since_ns:
                 who.pop()
@@ -120,29 +141,34 @@ class RunPath:
     def _before(self, who: list[_Within], until: int, rows: list[int]) -> int:
         """Notes what the last thread did until then, back to its last long wait; who ended
         that comes next. Returns the moment before which the rest lies."""
-        table, (thread, since) = self.model.states, who[-1]
+        table, (thread, since, visit) = self.model.states, who[-1]
         n = bisect_left(rows, until, key=table.start_ns.__getitem__) - 1
         if n < 0 or table.end_ns[rows[n]] <= since:
             began = max(since, table.first_ns[thread])
-            self._note(thread, began, until)
+            self._note(who[-1], began, until)
             if began > since and (by := self._starter(thread)) is not None:
-                who.append(_Within(by[0], since))
+                self._visit(who, by[0], since)
                 return min(by[1], began)
             return since
         row = rows[n]
         start, end = max(table.start_ns[row], since), min(table.end_ns[row], until)
-        self._note(thread, end, until)
+        self._note(who[-1], end, until)
         by = self._ender(row) if end == table.end_ns[row] else None
         if by is None or not start < by[1] <= end or by[0] == thread or len(who) == _DEEPEST:
-            self._note(thread, start, end)
+            self._note(who[-1], start, end)
             return start
-        self._note(thread, by[1], end)
-        who.append(_Within(by[0], start))
+        self._note(who[-1], by[1], end)
+        self.followed[row] = Followed(by[1] - start, visit)
+        self._visit(who, by[0], start)
         return by[1]
 
-    def _note(self, thread: int, since: int, until: int) -> None:
+    def _visit(self, who: list[_Within], thread: int, since: int) -> None:
+        self._visits += 1
+        who.append(_Within(thread, since, self._visits))
+
+    def _note(self, who: _Within, since: int, until: int) -> None:
         if since < until:
-            self.pieces.append(Piece(thread, since, until))
+            self.pieces.append(Piece(who.thread, since, until, who.visit))
 
     def _ender(self, row: int) -> At | None:
         """Who ended a wait, and when; None: nobody that is known."""

@@ -68,7 +68,7 @@ def one_at_a_time(facts: Facts) -> Iterator[Finding]:
             found = sorted(every)
             if callers[what, site] > 1:
                 continue  # others do so at the same time
-            if len(found) >= _TIMES and _in_turn(facts, who, found):
+            if len(found) >= _TIMES and _in_turn(facts, kind, who, found):
                 yield _finding(facts, kind, who, what, site, found)
 
 
@@ -116,7 +116,7 @@ def _children(facts: Facts) -> _Alike:
     return found
 
 
-def _in_turn(facts: Facts, who: Who, found: list[_One]) -> bool:
+def _in_turn(facts: Facts, kind: _Kind, who: Who, found: list[_One]) -> bool:
     if any(later.start_ns < one.end_ns for one, later in pairwise(found)):
         return False
     took = [one.end_ns - one.start_ns for one in found]
@@ -124,15 +124,17 @@ def _in_turn(facts: Facts, who: Who, found: list[_One]) -> bool:
     if sum(took) - max(took) < _SAVED_NS or sum(took) < _LEAST_NS * len(found):
         return False
     is_most = sum(took) * _MOSTLY[1] >= whole * _MOSTLY[0]
-    return is_most and _waits_ns(facts, who[1], found) * _MOSTLY[1] >= whole * _MOSTLY[0]
+    return is_most and _waits_ns(facts, kind, who[1], found) * _MOSTLY[1] >= whole * _MOSTLY[0]
 
 
-def _waits_ns(facts: Facts, thread: int, found: list[_One]) -> int:
-    """How long a thread waited from the first to the last of them."""
+def _waits_ns(facts: Facts, kind: _Kind, thread: int, found: list[_One]) -> int:
+    """How long a thread waited from the first to the last of them: for threads not in calls,
+    as a server waits for its clients."""
+    states = (LOCK_WAIT, IDLE_WAIT) if kind is _THREADS else (LOCK_WAIT, IDLE_WAIT, IO)
     table, rows, ns = facts.model.states, facts.ledger.rows_of_threads, 0
     since, until = found[0].start_ns, found[-1].end_ns
     for n in range(rows.offset[thread], rows.offset[thread + 1]):
-        if table.state[rows.row[n]] & STATE_MASK in (LOCK_WAIT, IDLE_WAIT, IO):
+        if table.state[rows.row[n]] & STATE_MASK in states:
             ns += max(min(rows.end_ns[n], until) - max(rows.start_ns[n], since), 0)
     return ns
 

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -20,9 +21,10 @@ from viewer.trace.sites import is_library, place_of
 _MS = 1_000_000
 # As advice: twenty calls, half a second in all, and half of what the end of the program waited
 # for from the first to the last, so that it would have come that much sooner. What the kernel
-# took does not count.
+# took does not count. Ten are enough for a second.
 _TIMES = 20
 _LOST_NS = 500 * _MS
+_FEW, _MUCH_NS = 10, 1_000 * _MS
 _HALF = 1, 2
 _EACH = 5  # calls for each request, or each other time that somebody waits for the thread
 # An answer takes as long as somebody else needs for it: four fifths. Where a quarter of the
@@ -43,6 +45,7 @@ _ANSWERS = (
     "Each waits for an answer before it asks again: ask for all in one request (a join, a "
     "pipeline), or from several threads, if none needs the one before."
 )
+_MOST = 3  # lines that are looked at
 _SEVERAL = 4
 _LOOKED_AT = 200  # answers: whether the program itself gives them
 _SQLITE = "sqlite3."
@@ -63,6 +66,8 @@ _LISTENS = (
     "listen", "get_message", "pubsub", "subscribe", "consum", "notif", "pop", "xread", "iter_",
     "stream", "serve", "accept", "poll_", "watch", "wait_for", "run_forever", "next",
 )  # fmt: skip
+# What it waits for there is told as *new connections*.
+_CONNECTS = ("connect", "getconn", "checkout", "get_connection", "do_handshake")
 
 
 class _Line(NamedTuple):
@@ -94,21 +99,31 @@ def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
         for number, ns in zip(carved.key, carved.total, strict=True):
             if number in lines.enough:
                 lost[number] += ns
-    for number, ns in lost.most_common(1):
-        rows = _rows(facts, lines, number)
-        on_path = _on_path(facts, path, rows) if ns >= _LOST_NS else []
-        if len(on_path) < _TIMES:
-            return
-        table = facts.model.states
-        if len(on_path) < _EACH * path.visits(table.start_ns[row] for row in on_path):
-            return
-        times = table.start_ns[on_path[0]], max(table.busy_end_ns[row] for row in on_path)
-        whole = path.ns_without(NOT_ITS_FAULT, *times)
-        name, site = facts.call(lines.head[number])
-        line = _line(facts, name, site, on_path, len(rows))
-        part = _MOSTLY if line is not None and line.step is _ANSWERS else _HALF
-        if line is not None and ns * part[1] >= whole * part[0]:
-            yield _finding(facts, line, on_path, ns, whole)
+    for row, followed in path.followed.items():
+        if (number := lines.of_row[row]) in lines.enough:
+            lost[number] += followed.ns
+    found = (_told(facts, path, lines, number, ns) for number, ns in lost.most_common(_MOST))
+    yield from islice((one for one in found if one is not None), 1)
+
+
+def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> Finding | None:
+    if ns < _LOST_NS:
+        return None
+    table, rows = facts.model.states, _rows(facts, lines, number)
+    on_path = _on_path(facts, path, rows)
+    starts = [table.start_ns[row] for row in on_path]
+    if len(on_path) < (_FEW if ns >= _MUCH_NS else _TIMES):
+        return None
+    if len(on_path) < _EACH * path.visits(on_path):
+        return None
+    until = max(table.busy_end_ns[row] for row in on_path)
+    whole = path.ns_without(NOT_ITS_FAULT, starts[0], until)
+    name, site = facts.call(lines.head[number])
+    line = _line(facts, name, site, on_path, len(rows))
+    part = _MOSTLY if line is not None and line.step is _ANSWERS else _HALF
+    if line is None or ns * part[1] < whole * part[0]:
+        return None
+    return _finding(facts, line, on_path, ns, whole)
 
 
 def _lines(facts: Facts) -> _Lines | None:
@@ -147,7 +162,7 @@ def _begins(state: int) -> bool:
 
 
 def _on_path(facts: Facts, path: RunPath, rows: Column) -> list[int]:
-    """Those of the rows that begin on the path."""
+    """Those of the rows that begin on the path, or behind which it goes on."""
     table, engine, found = facts.model.states, facts.model.trace.engine, list[int]()
     for thread, windows in path.windows.items():
         is_its = memoryview(bytes(n == thread for n in range(len(facts.model.threads))))
@@ -155,7 +170,7 @@ def _on_path(facts: Facts, path: RunPath, rows: Column) -> list[int]:
         starts = engine.take(table.start_ns, own, -1)
         for since, until in zip(windows.from_ns, windows.until_ns, strict=True):
             found += own[bisect_left(starts, since) : bisect_left(starts, until)]
-    return sorted(found)
+    return sorted({*found, *path.followed.keys() & {*rows}})
 
 
 def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _Line | None:
@@ -175,7 +190,7 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
     return (
         _Line("for a query", site, _STATEMENTS)
         if is_query
-        else _Line("for an answer", site, step)
+        else _Line(f"in `{name}` for answers", site, step)
     )
 
 
@@ -184,6 +199,8 @@ def _asks(frames: list[str]) -> bool:
     inside = [frame for frame in frames if is_library(frame)]
     functions = [place_of(frame).function.lower() for frame in inside]
     is_client = any("-packages/" in frame or "/http/client.py" in frame for frame in inside)
+    if any(name.rpartition(".")[2].strip("_") in _CONNECTS for name in functions):
+        return False
     return is_client and not any(part in name for name in functions for part in _LISTENS)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -30,6 +31,7 @@ from viewer.analysis.findings.vain.missed import (
 )
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.slots import looks
 from viewer.analysis.resources.waits import GETS, PUTS, Wait
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
@@ -45,10 +47,10 @@ _TRIED_NS = 200 * _MS
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
               "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
 _VAIN_NS = 500 * _MS
-# Others may only pace a loop: they count for the main thread and for tasks, from a second on,
-# where nothing ever came; three or more of them are somebody who looks again and again, unless
-# each looked once and ended when it gave up: at the same thing, or, where a task failed
-# meanwhile, each at a thing of its own.
+# Others may only pace a loop: they count for tasks, for the main thread, and for one for which
+# the end of the program waits meanwhile, from a second on, where nothing ever came; three or
+# more of them are somebody who looks again and again, unless each looked once and ended when
+# it gave up: at the same thing, or, where a task failed meanwhile, each at a thing of its own.
 _LOOKS = 3
 _THEN_NS = 50 * _MS
 _PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
@@ -217,10 +219,15 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
         return False
     if len(found) < _LOOKS and all(is_pause(facts, wait) for wait in found):
         return False
-    model = facts.model
-    return all(
-        kind == "task" or model.threads[which].thread_name == _MAIN
-        for kind, which in (wait.who for wait in found)
+    return all(wait.who[0] == "task" or _holds_up_the_end(facts, wait) for wait in found)
+
+
+def _holds_up_the_end(facts: Facts, wait: Wait) -> bool:
+    """Whether it is the main thread's, or the end of the program waited for that thread."""
+    which = wait.who[1]
+    is_main = facts.model.threads[which].thread_name == _MAIN
+    return is_main or covers(
+        RunPath.of(facts.model).ns_of(which, wait.start_ns, wait.end_ns), wait.ns
     )
 
 
