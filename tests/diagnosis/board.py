@@ -16,6 +16,7 @@ from tests.diagnosis.wanted_drawn import DRAWN
 from tests.diagnosis.wanted_fresh import FRESH
 from tests.diagnosis.wanted_general import GENERAL
 from tests.diagnosis.wanted_loops import LOOPS
+from tests.diagnosis.wanted_path import PATH
 from tests.diagnosis.wanted_services import SERVICES
 from tests.diagnosis.wanted_stdlib import STDLIB
 from tests.diagnosis.wanted_sync import SYNC
@@ -48,7 +49,7 @@ def missing(name: str) -> str:
 
 
 def wanted(name: str) -> Wanted:
-    known = WANTED | SYNC | ASYNC | LOOPS | STDLIB | SERVICES | GENERAL | FRESH | DRAWN
+    known = WANTED | SYNC | ASYNC | LOOPS | STDLIB | SERVICES | GENERAL | FRESH | DRAWN | PATH
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]
 
 
