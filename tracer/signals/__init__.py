@@ -53,6 +53,7 @@ class Tool:
         self._callbacks = {
             events.PY_START: core.on_py_start,
             events.PY_RETURN: core.on_py_return,
+            events.LINE: core.on_line,
             events.CALL: core.on_call,
             events.C_RETURN: core.on_c_end,
             events.C_RAISE: core.on_c_end,
@@ -66,14 +67,23 @@ class Tool:
         self.core.note(signal, reason, True)
 
     def watch(self, function: "Any", role: str, events: str) -> None:
-        """Sends the named local events ("PY_START PY_RETURN") of a function to a role."""
+        """Sends the named local events ("PY_START PY_RETURN") of a function to a role; of the
+        event "LINE" its last line."""
         code: CodeType = function if isinstance(function, CODE_TYPE) else function.__code__
         mask = 0
         for name in events.split():
             mask |= getattr(self._monitoring.events, name)
-        self.core.watch(code, role)
+        last = max(line or 0 for *_, line in code.co_lines()) if events == "LINE" else 0
+        self.core.watch(code, role, last)
         self._watched.append(code)
         self._monitoring.set_local_events(self._id, code, mask)
+
+    def watch_timers(self, timer: "type", call_at: "Any") -> None:
+        """Watches timers, and call_at() while there are many of them."""
+        self.watch(call_at, "timer set", "PY_START")
+        monitoring, code = self._monitoring, call_at.__code__
+        how = (monitoring.set_local_events, self._id, code, monitoring.events.PY_START)
+        self.core.watch_timers(timer, *how)
 
     def learn_calls(self) -> None:
         """Gives call sites that block CALL events, to learn the callee's name."""
@@ -104,6 +114,7 @@ class Tool:
     def close(self) -> None:
         """Switches all events off, each local one by itself: 3.12 and 3.13 keep those of a
         freed tool id."""
+        self.core.unwatch_timers()
         if self._monitoring.get_tool(self._id) == TOOL_NAME:  # else the program took it over
             self.core.stop_learning()
             for code in self._watched:

@@ -1,11 +1,14 @@
 """How many timers a loop has, and how often the program cancels its own."""
 
 import asyncio
+import dis
 import functools
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -74,6 +77,39 @@ def test_timers_that_wait(tmp_path: Path) -> None:
 @pytest.mark.parametrize("main", [few, guarded])
 def test_few_wait(main: Main, tmp_path: Path) -> None:
     assert not counters(main, tmp_path / "t.pftrace")
+
+
+def instrumented(code: CodeType, before: int = sys.maxsize) -> list[str]:
+    """Instructions, up to that line, at which the interpreter stops to tell somebody."""
+    earlier = itertools.takewhile(
+        lambda at: not at.positions or at.positions.lineno != before,
+        dis.get_instructions(code, adaptive=True),
+    )
+    names = [instruction.opname for instruction in earlier]
+    assert names
+    return [name for name in names if name.startswith("INSTRUMENTED_")]
+
+
+def test_a_sleep_is_not_told_of(tmp_path: Path) -> None:
+    """Nearly every program sleeps, and few have many timers or cancel them."""
+    set_at, cancelled = (
+        function.__code__
+        for function in (
+            asyncio.BaseEventLoop.call_at,
+            asyncio.BaseEventLoop._timer_handle_cancelled,  # type: ignore[attr-defined]
+        )
+    )
+    last = max(line or 0 for *_, line in cancelled.co_lines())
+    found: list[list[str]] = []
+
+    async def sleeps() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+        found.append(instrumented(set_at))
+        found.append(instrumented(cancelled, last))
+
+    record_here(lambda: asyncio.run(sleeps()), tmp_path / "t.pftrace")
+    assert found == [[], []]
 
 
 async def debounced(times: int) -> None:

@@ -65,7 +65,7 @@ void clock_choose(void)
     measure_rate();
 }
 
-uint64_t clock_ticks_of(uint64_t ns)
+HOT uint64_t clock_ticks_of(uint64_t ns)
 {
     return (uint64_t)((double)ns * ticks_per_ns);
 }

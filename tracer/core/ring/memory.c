@@ -80,7 +80,7 @@ static COLD void *cut(size_t size_bytes)
     return block;
 }
 
-void *memory_take(size_t size_bytes)
+HOT void *memory_take(size_t size_bytes)
 {
     unsigned class = class_of(&size_bytes);
     if (class == CLASSES)
@@ -96,7 +96,7 @@ void *memory_take(size_t size_bytes)
     return is_used ? memset(block, 0, size_bytes) : block;
 }
 
-void memory_give(void *given, size_t size_bytes)
+HOT void memory_give(void *given, size_t size_bytes)
 {
     free_block *block = given;
     unsigned class = class_of(&size_bytes);

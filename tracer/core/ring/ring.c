@@ -288,7 +288,7 @@ COLD record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t t
     return &buffer->write_chunk->records[buffer->write_at];
 }
 
-void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
+HOT void ring_emit_text(thread_buffer *buffer, uint8_t kind, uint8_t flag, uint32_t a,
                     const char *text, size_t length, uint64_t c)
 {
     char shown[TEXT_LIMIT];

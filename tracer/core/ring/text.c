@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ring/hot.h"
+
 enum { ESCAPE_BYTES = 8 };
 
 /* How many bytes at the beginning of `text` are one character to escape; 0: none. These are the control
@@ -41,7 +43,7 @@ static size_t plain_prefix(const char *text, size_t length)
     return i;
 }
 
-int text_needs_escape(const char *text, size_t length)
+HOT int text_needs_escape(const char *text, size_t length)
 {
     unsigned which;
     for (size_t i = plain_prefix(text, length); i < length; i++)

@@ -174,6 +174,21 @@ static HOT PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ss
     Py_RETURN_NONE;
 }
 
+/* A line of a function that is of interest only where it comes to that line: the others are not told of again. */
+static PyObject *on_line(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module, (void)count;
+    watched_role *role = watched_role_of(args[0]);
+    if (!role || !role->on_start || PyLong_AsLong(args[1]) != role->line)
+        return Py_NewRef(disable);
+    thread_buffer *b = ring_current();
+    if (b) {
+        role->on_start(b, 0, NULL);
+        check(role);
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *on_call(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
@@ -346,20 +361,22 @@ static int find_disable(void)
     return disable ? 0 : -1;
 }
 
-PyDoc_STRVAR(watch_doc, "watch(code, role)\n\nSets what the events of `code` mean.");
+PyDoc_STRVAR(watch_doc, "watch(code, role, line=0)\n\nSets what the events of `code` mean; of its LINE events, that of `line`.");
 
 static PyObject *watch(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *code;
     const char *name;
-    if (!PyArg_ParseTuple(args, "O!s", &PyCode_Type, &code, &name) || find_disable() < 0)
+    int line = 0;
+    if (!PyArg_ParseTuple(args, "O!s|i", &PyCode_Type, &code, &name, &line) || find_disable() < 0)
         return NULL;
     for (int i = 0; i < ROLES; i++) {
         if (strcmp(roles[i].name, name))
             continue;
         if (watched_add(code, &roles[i]) < 0)
             break;
+        roles[i].line = line;
         Py_RETURN_NONE;
     }
     return PyErr_Format(PyExc_ValueError, "no role %s, or too many codes", name);
@@ -380,7 +397,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     eager_unwatch();
     trio_forget();
     unasked_unwatch();
-    timers_forget();
+    timers_unwatch();
     identity_forget();
     Py_RETURN_NONE;
 }
@@ -441,6 +458,7 @@ static PyObject *setup_trio(PyObject *module, PyObject *facts)
 PyMethodDef monitor_methods[] = {
     FAST(on_py_start),
     FAST(on_py_return),
+    FAST(on_line),
     FAST(on_call),
     FAST(on_c_end),
     {"watch", watch, METH_VARARGS, watch_doc},

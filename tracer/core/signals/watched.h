@@ -21,6 +21,7 @@ typedef struct {
     const char *name;
     on_event on_start, on_return;
     uint8_t loop_part; /* enum loop_part */
+    int line;          /* the one whose LINE events are `on_start`'s; 0: none */
 } watched_role;
 
 enum { WATCHED = 256, WATCHED_MOST = WATCHED / 2 };

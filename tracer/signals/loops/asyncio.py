@@ -100,9 +100,9 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
         tool.watch(loop.close, "close", "PY_START PY_RETURN")
     for select in _selects():
         tool.watch(select, "select", "")
-    core.watch_timers(asyncio.events.TimerHandle)
-    tool.watch(loop.call_at, "timer set", "PY_START")
-    tool.watch(loop._timer_handle_cancelled, "timer cancelled", "PY_START")
+    tool.watch_timers(asyncio.events.TimerHandle, loop.call_at)
+    # Each sleep calls it, but the timer has called back: it does not come to the last line.
+    tool.watch(loop._timer_handle_cancelled, "timer cancelled", "LINE")
     task = asyncio.tasks._PyTask
     tool.watch(task._Task__eager_start, "eager", "PY_START")
     tool.watch(task.__init__, "task made", "PY_RETURN")

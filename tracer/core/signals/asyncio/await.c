@@ -183,7 +183,7 @@ static PyObject *first_of(PyObject *callbacks)
 /* Who makes the future that a task awaits adds the first callback: asyncio.shield() and asyncio.wrap_future() one of
  * theirs, and so does run_coroutine_threadsafe() to the concurrent future that this stands for. Follows these to what
  * is awaited in the end: another future, borrowed from the given one; or says that an executor has it. */
-static ALONE PyObject *behind(PyObject *waiter, int *is_executor)
+static HOT_ALONE PyObject *behind(PyObject *waiter, int *is_executor)
 {
     PyObject *next = waiter;
     for (int depth = 0; next && depth < CHAIN_LIMIT; depth++) {

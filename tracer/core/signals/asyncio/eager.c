@@ -47,7 +47,7 @@ static int make(PyObject *task, PyObject *args, PyObject *keywords)
 }
 
 /* A true value that is not a bool is left to asyncio: the program could notice that we test it too. */
-static int init_traced(PyObject *task, PyObject *args, PyObject *keywords)
+static HOT int init_traced(PyObject *task, PyObject *args, PyObject *keywords)
 {
     int is_eager = keywords && watched && keyword(keywords, str_eager_start) == Py_True;
     return is_eager ? make(task, args, keywords) : original(task, args, keywords);

@@ -65,7 +65,7 @@ HOT uint32_t identity_id(PyObject *task)
     return id;
 }
 
-PyObject *identity_py_task_of(PyObject *callback)
+HOT PyObject *identity_py_task_of(PyObject *callback)
 {
     if (PyMethod_Check(callback)) {
         PyObject *function = PyMethod_GET_FUNCTION(callback);
@@ -137,7 +137,7 @@ static PyObject *wrapped_by(PyObject *coro, const code_facts *facts)
     return found;
 }
 
-uint32_t identity_function(PyObject *coro)
+HOT uint32_t identity_function(PyObject *coro)
 {
     if (!coro)
         return 0;
@@ -159,7 +159,7 @@ uint32_t identity_function(PyObject *coro)
     return intern_function(text ? text : codes_type_name(coro), intern_string("?:0", 3));
 }
 
-void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name)
+HOT void identity_emit_name(thread_buffer *b, uint32_t id, PyObject *name)
 {
     Py_ssize_t length;
     PyObject *owned;

@@ -7,6 +7,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/steps.h"
+#include "signals/asyncio/timers.h"
 #include "signals/asyncio/unasked.h"
 #include "signals/calls/accepted.h"
 #include "signals/trio/trio.h"
@@ -132,16 +133,18 @@ static HOT PyObject *poll_ended(poll_entry poll, PyObject *result)
     uint64_t tick = clock_tick();
     ring_emit(b, tick, b->poll_waits ? REC_POLL_END : REC_POLL_INSTANT, 0, 0, 0, 0);
     polled(b, tick);
+    if (result)
+        timers_polled(b, tick);
     return result;
 }
 
 #define POLL(n)                                                                                               \
-    static PyObject *fast_##n(PyObject *self, PyObject *const *args, Py_ssize_t count)                        \
+    static HOT PyObject *fast_##n(PyObject *self, PyObject *const *args, Py_ssize_t count)                    \
     {                                                                                                         \
         poll_entry poll = poll_begins();                                                                     \
         return poll_ended(poll, ((fast)(void (*)(void))polls[n].original)(self, args, count));               \
     }                                                                                                         \
-    static PyObject *keywords_##n(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)   \
+    static HOT PyObject *keywords_##n(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) \
     {                                                                                                         \
         poll_entry poll = poll_begins();                                                                     \
         return poll_ended(poll, ((fast_keywords)(void (*)(void))polls[n].original)(self, args, count, names)); \

@@ -26,7 +26,7 @@ static PyObject *wrapped_by_caller(void)
     return first && PyCell_Check(first) ? PyCell_GET(first) : first;
 }
 
-static uint32_t function_of(PyObject *coro)
+static HOT uint32_t function_of(PyObject *coro)
 {
     int is_wrapper = identity.wrapper && coro && PyCoro_CheckExact(coro) &&
                      (PyObject *)compat_gen_code(coro) == identity.wrapper;
@@ -39,7 +39,7 @@ static uint32_t function_of(PyObject *coro)
 
 /* Writes the task to the trace, if it is new, and returns its id; 0 when memory is short. Returns an id
  * and not a known_task, because reading a name may run the program's code, which may stop the recording. */
-static ALONE uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
+static HOT_ALONE uint32_t introduce(thread_buffer *b, uint64_t tick, PyObject *task, enum task_origin origin)
 {
     PyObject *coro = identity_read(task, FIELD_CORO);
     PyObject *loop = identity_read(task, FIELD_LOOP);
@@ -239,7 +239,7 @@ static void drop_raised(thread_buffer *b, noticed end, const PyObject *task)
 }
 
 /* Whatever is the innermost step. */
-static ALONE void end_any_step(thread_buffer *b, uint64_t tick, PyObject *task)
+static HOT_ALONE void end_any_step(thread_buffer *b, uint64_t tick, PyObject *task)
 {
     const noticed end = running_noticed(b, tick);
     const step *top = running_top(b);

@@ -28,6 +28,14 @@ static uint64_t look_due;
 static Py_ssize_t scheduled_offset;
 static PyObject *str_scheduled, *str_cancelled;
 
+/* call_at()'s events. Few loops ever have MANY timers, and every sleep sets one: once a poll has shown that a loop has few,
+ * there are no events until one has more. From then on they stay. */
+static struct {
+    PyObject *set, *tool, *code, *mask; /* sys.monitoring.set_local_events and its arguments; NULL: nothing is watched */
+    int are_on;
+    uint64_t look_due;
+} events;
+
 static PyObject *at(const void *object, Py_ssize_t offset)
 {
     return *(PyObject *const *)((const char *)object + offset);
@@ -84,24 +92,73 @@ static int64_t share_of(PyObject *scheduled, const PyCodeObject *code)
     return alive ? same * 100 / alive : 0;
 }
 
+static int64_t waiting_of(PyObject *loop, PyObject **timers)
+{
+    PyObject *cancelled = plain_attribute(loop, str_cancelled);
+    *timers = plain_attribute(loop, str_scheduled);
+    int is_known = *timers && PyList_CheckExact(*timers) && cancelled && PyLong_CheckExact(cancelled);
+    int64_t waiting = is_known ? PyList_GET_SIZE(*timers) - PyLong_AsSsize_t(cancelled) : -1;
+    Py_XDECREF(cancelled);
+    return waiting;
+}
+
+static int has_names(void)
+{
+    return (str_scheduled || (str_scheduled = PyUnicode_InternFromString("_scheduled"))) &&
+           (str_cancelled || (str_cancelled = PyUnicode_InternFromString("_timer_cancelled_count")));
+}
+
 static void look(thread_buffer *b, uint64_t tick, PyObject *loop, PyObject *callback)
 {
-    PyObject *scheduled = plain_attribute(loop, str_scheduled);
-    PyObject *cancelled = plain_attribute(loop, str_cancelled);
+    PyObject *scheduled;
+    int64_t waiting = waiting_of(loop, &scheduled);
     uint32_t id = identity_known_loop(loop);
     PyCodeObject *code = codes_of_callable(callback);
-    if (id && code && scheduled && PyList_CheckExact(scheduled) && cancelled && PyLong_CheckExact(cancelled)) {
-        int64_t waiting = PyList_GET_SIZE(scheduled) - PyLong_AsSsize_t(cancelled);
-        int64_t share = waiting >= MANY ? share_of(scheduled, code) : 0;
-        counted *these = share > 50 ? find(codes_func(code), id) : NULL;
-        if (these) {
-            these->count = waiting * share / 100;
-            tell(b, tick, these, SCHEMA_TEXT_TIMERS_PENDING_PREFIX);
-        }
+    int64_t share = id && code && waiting >= MANY ? share_of(scheduled, code) : 0;
+    counted *these = share > 50 ? find(codes_func(code), id) : NULL;
+    if (these) {
+        these->count = waiting * share / 100;
+        tell(b, tick, these, SCHEMA_TEXT_TIMERS_PENDING_PREFIX);
     }
     PyErr_Clear();
     Py_XDECREF(scheduled);
-    Py_XDECREF(cancelled);
+}
+
+static void switch_events(int on)
+{
+    PyObject *done = on ? PyObject_CallFunctionObjArgs(events.set, events.tool, events.code, events.mask, NULL)
+                        : PyObject_CallFunction(events.set, "OOi", events.tool, events.code, 0);
+    if (!done)
+        PyErr_Clear(); /* they stay as they are */
+    else
+        events.are_on = on;
+    Py_XDECREF(done);
+}
+
+static COLD void look_at(PyObject *loop)
+{
+    PyObject *scheduled;
+    int64_t waiting = waiting_of(loop, &scheduled);
+    if (waiting >= MANY) {
+        switch_events(1);
+        Py_CLEAR(events.set);
+    } else if (waiting >= 0 && events.are_on) {
+        switch_events(0);
+    }
+    PyErr_Clear();
+    Py_XDECREF(scheduled);
+}
+
+HOT void timers_polled(thread_buffer *b, uint64_t tick)
+{
+    if (tick < events.look_due || !events.set || COMPAT_FREE_THREADED)
+        return;
+    events.look_due = tick + clock_ticks_of(EVERY_NS);
+    const compat_frame *select = compat_running_frame(), *once = select ? compat_frame_caller(select) : NULL;
+    const PyCodeObject *code = once ? compat_frame_code(once) : NULL;
+    PyObject *loop = code && code->co_argcount ? compat_frame_local(once, 0) : NULL; /* of _run_once() */
+    if (loop && identity_known_loop(loop) == b->loop && has_names())
+        look_at(loop);
 }
 
 HOT void timers_on_call_at(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -111,9 +168,7 @@ HOT void timers_on_call_at(thread_buffer *b, uint64_t tick, PyObject *value)
     if (tick < look_due || COMPAT_FREE_THREADED)
         return;
     look_due = tick + clock_ticks_of(EVERY_NS);
-    if (!str_scheduled && !(str_scheduled = PyUnicode_InternFromString("_scheduled")))
-        return;
-    if (!str_cancelled && !(str_cancelled = PyUnicode_InternFromString("_timer_cancelled_count")))
+    if (!has_names())
         return;
     PyObject *loop = compat_local(PyThreadState_Get(), 0), *callback = compat_local(PyThreadState_Get(), 2);
     if (loop && callback)
@@ -141,15 +196,24 @@ HOT void timers_on_cancel(thread_buffer *b, uint64_t tick, PyObject *value)
         tell(b, now, these, SCHEMA_TEXT_TIMERS_CANCELLED_PREFIX);
 }
 
-PyDoc_STRVAR(doc, "watch_timers(type)\n\nThe type of asyncio's timers, after setup_asyncio().");
+PyDoc_STRVAR(doc, "watch_timers(type, set_local_events, tool, code, mask)\n\n"
+"The type of asyncio's timers, after setup_asyncio(); and how call_at()'s events are set, which are on.");
 
-static PyObject *watch_timers(PyObject *module, PyObject *type)
+static PyObject *watch_timers(PyObject *module, PyObject *args)
 {
     (void)module;
-    timers_forget();
+    PyObject *type, *set, *tool, *code, *mask;
+    if (!PyArg_ParseTuple(args, "OOOOO", &type, &set, &tool, &code, &mask))
+        return NULL;
+    timers_unwatch();
     scheduled_offset = identity_slot(type, "_scheduled");
     if (scheduled_offset < 0)
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_RuntimeError, "asyncio's timers are not known");
+    events.set = Py_NewRef(set);
+    events.tool = Py_NewRef(tool);
+    events.code = Py_NewRef(code);
+    events.mask = Py_NewRef(mask);
+    events.are_on = 1;
     Py_RETURN_NONE;
 }
 
@@ -157,10 +221,29 @@ void timers_forget(void)
 {
     memset(all, 0, sizeof all);
     kept = 0;
-    look_due = 0;
+    look_due = events.look_due = 0;
+}
+
+void timers_unwatch(void)
+{
+    timers_forget();
+    Py_CLEAR(events.set);
+    Py_CLEAR(events.tool);
+    Py_CLEAR(events.code);
+    Py_CLEAR(events.mask);
+}
+
+PyDoc_STRVAR(unwatch_doc, "unwatch_timers()\n\ncall_at()'s events are no longer switched.");
+
+static PyObject *unwatch_timers(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    timers_unwatch();
+    Py_RETURN_NONE;
 }
 
 PyMethodDef timers_methods[] = {
-    {"watch_timers", watch_timers, METH_O, doc},
+    {"unwatch_timers", unwatch_timers, METH_NOARGS, unwatch_doc},
+    {"watch_timers", watch_timers, METH_VARARGS, doc},
     {NULL, NULL, 0, NULL},
 };

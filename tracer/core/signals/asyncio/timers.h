@@ -7,7 +7,9 @@
 
 void timers_on_call_at(thread_buffer *b, uint64_t tick, PyObject *value); /* BaseEventLoop.call_at begins */
 void timers_on_cancel(thread_buffer *b, uint64_t tick, PyObject *value);  /* BaseEventLoop._timer_handle_cancelled */
+void timers_polled(thread_buffer *b, uint64_t tick); /* a selector's poll has ended, without an exception */
 void timers_forget(void);
+void timers_unwatch(void);
 
 extern PyMethodDef timers_methods[];
 

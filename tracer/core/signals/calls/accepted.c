@@ -9,6 +9,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "ring/hot.h"
+
 static uint32_t port_of(int fd)
 {
     struct sockaddr_storage here = {0};
@@ -30,7 +32,7 @@ static void ask(thread_buffer *b, int fd)
         ring_emit_detached(b, clock_tick(), REC_ACCEPTED, port_of(fd), about.tcpi_last_data_recv);
 }
 
-void accepted_look(thread_buffer *b, int listener, int made)
+HOT void accepted_look(thread_buffer *b, int listener, int made)
 {
     int error = errno;
     accepting *accepts = &b->accepts;

@@ -293,7 +293,7 @@ static int hook_accepting(int fd, struct sockaddr *address, socklen_t *length)
     return made;
 }
 
-static int hook_accepting4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+static HOT int hook_accepting4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     int made = hook_accept4(fd, address, length, flags);
     thread_buffer *b = own_buffer();
@@ -304,7 +304,7 @@ static int hook_accepting4(int fd, struct sockaddr *address, socklen_t *length, 
 
 /* --- calls that do not block --- */
 
-static int hook_close(int fd)
+static HOT int hook_close(int fd)
 {
     if (__builtin_expect(streams_on, 0))
         traffic_closes(fd);
@@ -325,7 +325,7 @@ static int hook_dup3(int old, int new, int flags)
     return dup3(old, new, flags);
 }
 
-static int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+static HOT int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
     int reads = operation != EPOLL_CTL_DEL && traffic_may_look(event) && event->events & EPOLLIN;
     if (__builtin_expect(streams_on, 0) && reads && gil_mode == GIL_WATCHED && own_buffer())

@@ -56,7 +56,7 @@ static HOT void on_drop(thread_buffer *b, uint64_t tick)
     atomic_store_explicit(&b->released_tick, tick, memory_order_release);
 }
 
-static void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
+static HOT void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
 {
     uint64_t asked = b->asked_tick;
     uint64_t wait = asked && (b->queued || tick - asked >= quick_ticks) ? asked : 0;
