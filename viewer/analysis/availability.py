@@ -17,7 +17,6 @@ from viewer.trace.model import Model
 
 WINDOW_NS = 100_000_000
 ANSWER_NS = 10_000_000
-_NEVER_NS = 1 << 63
 # 1, 2, 5, 10 … µs up to 100 s
 BOUNDS_NS = (
     *(step * 10**power for power in range(3, 11) for step in (1, 2, 5)),
@@ -119,15 +118,16 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
 
     def mark(marks: dict[int, _Marks], at: int, since: int, until: int) -> None:
         """Marks the windows of a loop that contain one of the moments [since, until)."""
-        count = counts[at]
-        if count and since < until:
-            start = starts[at]
+        newest, start = counts[at] - 1, starts[at]
+        if newest >= 0 and since < until:
             first = (since - start) // WINDOW_NS if since > start else 0
             last = (until - 1 - start) // WINDOW_NS
-            _put(marks[at], count, first if first < count else count - 1, last)
+            first, last = min(first, newest), min(last, newest)
+            if first <= last:
+                marks[at].append((first, last))
 
     def mark_bad(at: int, from_ns: int, until_ns: int) -> None:
-        if until_ns <= stops.first_ns(at):
+        if at not in stops.of:  # as most
             mark(bad, at, from_ns, until_ns - ANSWER_NS)
             return
         for since, until in stops.ran(at, from_ns, until_ns):
@@ -151,10 +151,7 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         mark_bad(at, covers[at], covered[at])
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
     for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
-        if at in stops:
-            mark_bad(at, from_ns, until_ns)
-        else:
-            mark(bad, at, from_ns, until_ns - ANSWER_NS)
+        mark_bad(at, from_ns, until_ns)
     for handler in handlers_in_polls(model):
         mark_bad(handler.loop, handler.start_ns, handler.end_ns)
     losses = Losses.of(model)
@@ -219,7 +216,7 @@ class _Stops:
     """When loops did not run: after one run_forever() and before the next."""
 
     def __init__(self, model: Model) -> None:
-        trace, self._of = model.trace, defaultdict[int, list[tuple[int, int]]](list)
+        trace, self.of = model.trace, defaultdict[int, list[tuple[int, int]]](list)
         events, since = trace.events, dict[int, int]()
         for event in trace.instants(events.name, s.LOOP_STARTED, s.LOOP_STOPPED):
             lane = model.track_lane[events.track[event]]
@@ -228,24 +225,17 @@ class _Stops:
             if trace.text(events.name[event]) == s.LOOP_STOPPED:
                 since[lane] = events.time_ns[event]
             elif lane in since:
-                self._of[lane].append((since.pop(lane), events.time_ns[event]))
+                self.of[lane].append((since.pop(lane), events.time_ns[event]))
         for lane, stop_ns in since.items():
-            self._of[lane].append((stop_ns, model.end_ns))
-
-    def __contains__(self, lane: int) -> bool:
-        return lane in self._of
-
-    def first_ns(self, lane: int) -> int:
-        """When the loop stopped for the first time."""
-        return self._of[lane][0][0] if lane in self._of else _NEVER_NS
+            self.of[lane].append((stop_ns, model.end_ns))
 
     def each(self) -> Iterator[tuple[int, tuple[int, int]]]:
         """(loop, (from, until)) for each such time."""
-        return ((lane, stop) for lane, stops in self._of.items() for stop in stops)
+        return ((lane, stop) for lane, stops in self.of.items() for stop in stops)
 
     def ran(self, lane: int, since: int, until: int) -> Iterator[tuple[int, int]]:
         """The parts of a time in which the loop ran."""
-        stops = self._of.get(lane, [])
+        stops = self.of.get(lane, [])
         for at in range(bisect_right(stops, since, key=itemgetter(1)), len(stops)):
             stop, start = stops[at]
             if stop >= until:

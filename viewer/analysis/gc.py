@@ -6,6 +6,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple, Self
 
+from viewer.analysis.ledger.rows import Runs
 from viewer.analysis.spread import Spread, spread_of
 from viewer.trace.heap import Block, Heap
 from viewer.trace.model import Collection, Model
@@ -34,8 +35,10 @@ class Collectors:
     def __init__(self, model: Model) -> None:
         self._blocks = Heap.of(model).blocks
         self.of_thread = defaultdict[tuple[int, int], list[Collection]](list)
-        for each in sorted(model.collections, key=_START):
-            self.of_thread[each.process, each.tid].append(each)
+        for each, owner in zip(model.collections, Runs.of(model).owners, strict=True):
+            self.of_thread[owner].append(each)
+        for runs in self.of_thread.values():
+            runs.sort(key=_START)
 
     @classmethod
     def of(cls, model: Model) -> Self:

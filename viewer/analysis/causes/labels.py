@@ -9,7 +9,7 @@ from viewer.analysis.causes.elsewhere import Child, Elsewhere
 from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.holders import Holders
-from viewer.analysis.ledger.rows import GENERATIONS, kind_of_collection
+from viewer.analysis.ledger.rows import GENERATIONS, Runs
 from viewer.analysis.processes.jobs import Job
 from viewer.analysis.tasks import occupant
 from viewer.trace.columns import (
@@ -94,9 +94,10 @@ class Labels:
     def _collect_calls(self) -> dict[int, set[str]]:
         """By kind of collection the sites that called gc.collect()."""
         found: dict[int, set[str]] = {}
-        for run in self.model.collections:
+        kinds = Runs.of(self.model).kinds
+        for run, kind in zip(self.model.collections, kinds, strict=True):
             if run.called_at is not None:
-                found.setdefault(kind_of_collection(run), set()).add(run.called_at)
+                found.setdefault(kind, set()).add(run.called_at)
         return found
 
     def gil(self, key: int) -> Label:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import compress
 from typing import NamedTuple
 
 from viewer.analysis.ledger.index import Index
@@ -9,12 +10,12 @@ from viewer.analysis.ledger.resource import Losses, Resource, Waits, Windows
 from viewer.analysis.ledger.rows import (
     COLLECTIONS,
     Rows,
+    Runs,
     has_gil,
     is_hold,
     is_own,
     is_wait,
     joined,
-    kind_of_collection,
     longs,
     nowhere,
 )
@@ -115,17 +116,15 @@ class Ledger(Index):
 
     def _collections(self, first: int) -> list[_Extra]:
         """Collections on the threads of loops, with numbers from `first` on by kind."""
-        runs = self.model.collections
-        owners = [(run.process, run.tid) for run in runs]
-        lanes = {
+        runs = Runs.of(self.model)
+        lane_of = {
             owner: self.lane_of_thread.get(self.thread(*owner), -1) if owner[1] else -1
-            for owner in {*owners}
+            for owner in {*runs.owners}
         }
-        return [
-            (run.start_ns, run.end_ns, lane, first + kind_of_collection(run))
-            for run, lane in zip(runs, map(lanes.__getitem__, owners), strict=True)
-            if lane >= 0
-        ]
+        lanes = [*map(lane_of.__getitem__, runs.owners)]
+        kinds = map(first.__add__, runs.kinds)
+        rows = zip(runs.start_ns, runs.end_ns, lanes, kinds, strict=True)
+        return [*compress(rows, map((0).__le__, lanes))]
 
     def waiting_for_loop(self, kind: int) -> Column:
         """By slice the lane of its loop, if it is of that kind, else -1."""
@@ -205,11 +204,13 @@ class Ledger(Index):
     @cached_property
     def collecting(self) -> Resource:
         """By thread its collections, by kind."""
-        found = []
-        for run in self.model.collections:
-            thread = self.thread(run.process, run.tid) if run.tid else -1
-            if thread >= 0:
-                found.append((run.start_ns, run.end_ns, thread, kind_of_collection(run)))
+        runs = Runs.of(self.model)
+        thread_of = {
+            owner: self.thread(*owner) if owner[1] else -1 for owner in {*runs.owners}
+        }
+        threads = [*map(thread_of.__getitem__, runs.owners)]
+        rows_of = zip(runs.start_ns, runs.end_ns, threads, runs.kinds, strict=True)
+        found = [*compress(rows_of, map((0).__le__, threads))]
         rows = Rows(longs(()), longs(()), nowhere(0), nowhere(0))
         return self._flat(rows, found, len(self.model.threads), 0, nowhere(0), COLLECTIONS)
 

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import NamedTuple
 
 from viewer.trace.columns import (
@@ -13,7 +14,7 @@ from viewer.trace.columns import (
     TASK_WAIT,
     Column,
 )
-from viewer.trace.model import Collection
+from viewer.trace.model import Model
 
 GENERATIONS = 4  # of collections; there are no higher ones
 COLLECTIONS = 2 * GENERATIONS  # kinds: by themselves; then those that gc.collect() began
@@ -28,11 +29,33 @@ class Rows(NamedTuple):
     frame: Column
 
 
-def kind_of_collection(run: Collection) -> int:
-    generation = run.generation
-    if not 0 <= generation < GENERATIONS:
-        generation = 0 if generation < 0 else GENERATIONS - 1
-    return generation if run.called_at is None else generation + GENERATIONS
+class Runs(NamedTuple):
+    """The collections in columns; there may be very many. An owner is (process, tid)."""
+
+    owners: list[tuple[int, int]]
+    start_ns: list[int]
+    end_ns: list[int]
+    kinds: list[int]
+
+    @classmethod
+    def of(cls, model: Model) -> "Runs":
+        found = model.derived.get(cls)
+        if not isinstance(found, cls):
+            runs = model.collections
+            owners, how = (
+                [*map(attrgetter(*names), runs)]
+                for names in (("process", "tid"), ("generation", "called_at"))
+            )
+            kinds = {each: _kind_of_collection(*each) for each in {*how}}
+            starts, ends = ([*map(attrgetter(name), runs)] for name in ("start_ns", "end_ns"))
+            found = cls(owners, starts, ends, [*map(kinds.__getitem__, how)])
+            model.derived[cls] = found
+        return found
+
+
+def _kind_of_collection(generation: int, called_at: str | None) -> int:
+    generation = min(max(generation, 0), GENERATIONS - 1)
+    return generation if called_at is None else generation + GENERATIONS
 
 
 def longs(values: Iterable[int]) -> Column:

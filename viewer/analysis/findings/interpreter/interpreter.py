@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
@@ -49,6 +50,7 @@ _OTHERS_PART = 5
 _ENDS_NS = 500 * _MS
 _ENDS_PART = 4
 _CALLED = 3
+_STARTS, _ENDS, _CALLED_AT = map(attrgetter, ("start_ns", "end_ns", "called_at"))
 _MOST_PAUSES = 5_000  # only the longest are examined
 _ELSEWHERE = "Compute in a process, or in code that releases the GIL."
 _DO_NOT_CALL = "Do not call `gc.collect()` there."
@@ -148,7 +150,7 @@ def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
     alike: dict[tuple[int, str, str], list[Finding]] = defaultdict(list)
     for (process, tid), every in facts.collections.items():
         thread, runs = facts.ledger.thread(process, tid), _in_the_path(every)
-        if sum(run.end_ns - run.start_ns for run in runs) >= _GC_NS:
+        if sum(map(_ENDS, runs)) - sum(map(_STARTS, runs)) >= _GC_NS:
             for finding in _collections(facts, process, tid, thread, runs):
                 site = next((run.called_at for run in runs if run.called_at), "")
                 alike[process, stem(facts.model.thread_names[thread]), site].append(finding)
@@ -167,7 +169,9 @@ def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
 
 def _in_the_path(runs: list[Collection]) -> list[Collection]:
     """Without those that a line called only once or twice."""
-    called = Counter(run.called_at for run in runs)
+    called = Counter(map(_CALLED_AT, runs))
+    if all(site is None or times >= _CALLED for site, times in called.items()):
+        return runs
     return [run for run in runs if run.called_at is None or called[run.called_at] >= _CALLED]
 
 
