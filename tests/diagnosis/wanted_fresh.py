@@ -67,7 +67,7 @@ FRESH: dict[str, Wanted] = {
     "fg03_killed_workers_are_not_replaced": Wanted(
         "wait in vain|killed by signal",
         ("SIGKILL", "ask|worker|Process"),
-        missed="when a child was killed is known only once its parent has asked for its end",
+        missed="a child that is idle until its parent kills it leaves the same trace",
     ),
     "fg04_gather_in_a_loop": Wanted(
         "awaits in turn",

@@ -24,7 +24,7 @@ _POLLS = 500
 _POLL_NS = 2 * _MS
 _SMALL_STEP_NS = 100_000
 # Of a crowd, whose loop gets round less often, fewer are enough for each of them.
-_CROWD_POLLS = 4_000
+_CROWD_POLLS = 2_500
 _POLLS_EACH = 100
 # Several that wait in a helper make each other late: what it asks for is not its own pace.
 _CROWD_POLL_NS = 5 * _MS
