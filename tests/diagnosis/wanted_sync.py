@@ -322,7 +322,7 @@ SYNC: dict[str, Wanted] = {
     ),
     "v23_result_asked_for_in_redis": Wanted(
         "busy loop",
-        ("web_N", "wait_for_result"),
+        (r"web_[N\d]", "wait_for_result"),
         ("redis",),
         "REDIS_URL",
     ),
