@@ -137,3 +137,24 @@ def test_nobody_ever_waited_for_an_item(tmp_path, tasks, by):
     (found,) = find_in(tmp_path, trace.ended(16 * STEP + MS))
     assert f"They are taken{by} in `dispatch` (bus.py:12)" in found.text
     assert ("asleep in `store` (bus.py:20)" in found.text) == (by != "")
+
+
+@pytest.mark.parametrize(("at", "is_told"), [(3, True), (14, False)])
+def test_whoever_took_them_has_failed(tmp_path, at, is_told):
+    trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    task = trace.loop(thread).task("dispatch", site="/app/bus.py:9 dispatch").ready(0)
+    task.running(1).awaits(2, "sleep", site="/app/bus.py:20 store")
+    task.ready(at * STEP, waker="timer").running(at * STEP)
+    task.done(at * STEP + 1, "failed: ValueError")
+    track = trace.track(f"queue 7 {TAKES}", b"", parent=trace.track(s.TRACK_QUEUES))
+    for n in range(16):
+        trace.counter(track, n * STEP, 20 + 10 * n)
+    thread.end(16 * STEP)
+    (found,) = [
+        one for one in find_in(tmp_path, trace.ended(16 * STEP + MS))
+        if one.finding == "queue grows"
+    ]  # fmt: skip
+    gone = "Whoever took them, `dispatch` in `dispatch` (bus.py:12), had ended (failed: "
+    assert (gone in found.text) == is_told
+    assert ("Look at why it ended" in found.text) == is_told

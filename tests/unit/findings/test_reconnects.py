@@ -134,7 +134,7 @@ SET_UP = f"/app/shop.py:4 prepare\n{POOL}\n/app/shop.py:12 store"
 QUERY = "/app/shop.py:12 store"
 
 
-def events(count=8, set_up_ns=140 * MS, query_ns=20 * MS, stack=SET_UP):
+def events(count=8, set_up_ns=140 * MS, query_ns=20 * MS, stack=SET_UP, kept=0):
     """A task whose pool opens a connection for each event, which the program then sets up."""
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
@@ -148,6 +148,11 @@ def events(count=8, set_up_ns=140 * MS, query_ns=20 * MS, stack=SET_UP):
             loop.step(task, at, at + 1)
             at += ns
             task.ready(at, waker="io").running(at)
+    for _ in range(kept):
+        task.awaits(at + 1, "query (asyncpg)", site=QUERY, stack=QUERY)
+        loop.step(task, at, at + 1)
+        at += MS
+        task.ready(at, waker="io").running(at)
     loop.step(task, at, at + 1)
     task.done(at + 1)
     thread.end(at + MS)
@@ -167,6 +172,7 @@ def test_few_connections_that_are_dear_to_set_up(tmp_path):
         pytest.param({"count": 7, "set_up_ns": 200 * MS}, id="seven"),
         pytest.param({"set_up_ns": 100 * MS}, id="cheap"),
         pytest.param({"query_ns": 160 * MS}, id="the query takes longer"),
+        pytest.param({"kept": 16}, id="it keeps what it has opened"),
         pytest.param({"stack": "/app/shop.py:4 prepare\n/app/shop.py:12 store"}, id="its own"),
     ],
 )

@@ -36,7 +36,7 @@ def served(
     for n in range(1, times + 1):
         task.awaits(at, what, site=LOOKUP, stack=stack)
         at += ns
-        task.ready(at, waker="timer").running(at)
+        task.ready(at, waker="timer" if what == "sleep" else "io").running(at)
         if sends and n % sends == 0:
             feed.ready(at + sent_ns, waker="io").running(at + sent_ns)
             feed.awaits(at + sent_ns + 1, "send (websockets)", site=SEND, stack=SEND)

@@ -8,10 +8,11 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 TIMED = "/usr/lib/python3.13/asyncio/timeouts.py:129 Timeout._on_timeout"
 CANCELS = "/usr/lib/python3.13/site-packages/rpc/server.py:9 Server.drop"
 OWN = "/app/ask.py:30 first_of_two"
+SLEEP = "/usr/lib/python3.13/asyncio/tasks.py:718 sleep"
 STACK = "/app/ask.py:3 slow\n/app/ask.py:8 ask"
 
 
-def asks(given=(250,) * 4, what="sleep", waker="timer", stack=TIMED, answers=0, apart=5):
+def asks(given=(250,) * 4, what="sleep", waker="timer", stack=TIMED, answers=0, of=STACK):
     """Two tasks whose calls are cut short after so many ms; `answers` of them come."""
     trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
@@ -20,10 +21,10 @@ def asks(given=(250,) * 4, what="sleep", waker="timer", stack=TIMED, answers=0, 
         at = n * MS
         task = loop.task("ask", site="/app/ask.py:5 ask").ready(at).running(at)
         for ms in given:
-            task.awaits(at + MS, what, site="/app/ask.py:3 slow", stack=STACK)
+            task.awaits(at + MS, what, site="/app/ask.py:3 slow", stack=of)
             at += ms * MS
             task.ready(at, waker=waker, stack=stack).running(at)
-            at += apart * MS
+            at += 5 * MS
         for _ in range(answers):
             task.awaits(at, what, site="/app/ask.py:3 slow", stack=STACK)
             task.ready(at + 10 * MS, waker="timer").running(at + 10 * MS)
@@ -33,7 +34,7 @@ def asks(given=(250,) * 4, what="sleep", waker="timer", stack=TIMED, answers=0, 
     return trace.ended(at + 41 * MS)
 
 
-def rpcs(stack=CANCELS, lives=(300, 300, 310, 301), naps=1):
+def rpcs(stack=CANCELS, lives=(300, 300, 310, 301), naps=1, by_io=False):
     """Tasks, one after the other, that are cancelled as they sleep."""
     trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
@@ -49,7 +50,10 @@ def rpcs(stack=CANCELS, lives=(300, 300, 310, 301), naps=1):
                 task.ready(end, waker="timer").running(end)
         at += ms * MS
         main.ready(at - 1, waker="io").running(at - 1)
-        task.ready(at, by=main, stack=stack)
+        if by_io:
+            task.ready(at, waker="io", stack=stack)
+        else:
+            task.ready(at, by=main, stack=stack)
         main.awaits(at + 1, "future", site="/app/rpc.py:41 main")
         task.running(at + 2).done(at + MS)
         at += 40 * MS
@@ -69,8 +73,9 @@ def test_calls_are_given_up_again_and_again(tmp_path):
     assert found.evidence.site == "/app/ask.py:3 slow"
 
 
-def test_a_library_cancels_what_takes_too_long(tmp_path):
-    (found,) = find_in(tmp_path, rpcs())
+@pytest.mark.parametrize("by_io", [False, True])
+def test_a_library_cancels_what_takes_too_long(tmp_path, by_io):
+    (found,) = find_in(tmp_path, rpcs(by_io=by_io))
     assert found.finding == "time-outs"
     assert "4 tasks `flash` had about 301 ms" in found.text
     assert "in `load` (rpc.py:6), 4 of 4 times: 1.21 s of work" in found.text
@@ -86,7 +91,10 @@ def test_a_library_cancels_what_takes_too_long(tmp_path):
         pytest.param({"what": "Queue.get"}, id="it waits for an item for a moment"),
         pytest.param({"what": "message (aiohttp)"}, id="it waits for a client for a moment"),
         pytest.param({"stack": "/app/ask.py:3 slow"}, id="the sleeps were over"),
-        pytest.param({"waker": "timer", "given": (1,)}, id="short"),
+        pytest.param(
+            {"what": "connect (redis)", "of": f"{SLEEP}\n{STACK}", "stack": ""},
+            id="a pause of a library",
+        ),
     ],
 )
 def test_no_time_outs(tmp_path, story):

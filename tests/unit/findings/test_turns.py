@@ -88,7 +88,13 @@ def asks(times=20, ns=60 * MS, first=True, pause_ns=0, what="socket"):
 
 @pytest.mark.parametrize(
     "story",
-    [{}, {"first": False, "what": "executor"}, {"first": False, "what": "subprocess"}],
+    [
+        {},
+        {"first": False, "what": "executor"},
+        {"first": False, "what": "subprocess"},
+        {"first": False, "what": "response (httpcore)"},
+        {"first": False, "what": "command (redis)"},
+    ],
 )
 def test_one_task_asks_many_in_turn(tmp_path, story):
     (found,) = find_in(tmp_path, asks(**story))
@@ -102,6 +108,7 @@ def test_one_task_asks_many_in_turn(tmp_path, story):
         pytest.param({"ns": 40 * MS}, id="little to save"),
         pytest.param({"times": 9, "ns": 150 * MS}, id="few"),
         pytest.param({"pause_ns": 30 * MS}, id="it paces itself"),
+        pytest.param({"first": False, "what": "message (redis)"}, id="it listens"),
     ],
 )
 def test_one_task_that_may_await_in_turn(tmp_path, story):

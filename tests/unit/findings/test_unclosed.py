@@ -57,3 +57,33 @@ def test_somebody_still_has_a_connection(tmp_path):
 )
 def test_other_waits(tmp_path, story):
     assert "wait in vain" not in kinds(tmp_path, closes(**story))
+
+
+def sessions(count=3, ns=400 * MS, stack=STACK):
+    """`main` opens and closes one client after the other, whose peer says nothing."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, at = trace.loop(thread), MS
+    main = loop.task("main", site="/app/shop.py:20 main").ready(0).running(at)
+    lock = trace.lock("Event", CLOSE)
+    for _ in range(count):
+        main.awaits(at + 1, "Event", site=CLOSE, stack=stack, lock=lock.id, acquired=False)
+        loop.step(main, at, at + 1)
+        at += ns
+        main.ready(at, waker="timer").running(at)
+    loop.step(main, at, at + 1)
+    main.done(at + 1)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_each_client_takes_its_time_to_close(tmp_path):
+    found = next(one for one in find_in(tmp_path, sessions()) if "Pool.close" in one.text)
+    assert (found.finding, found.severity_ns) == ("wait in vain", 3 * 400 * MS - 3)
+    assert "(at 1.00 ms) and gave up, 3 times, 1.20 s in total." in found.text
+
+
+@pytest.mark.parametrize("story", [{"count": 2}, {"ns": 240 * MS}, {"stack": CLOSE}])
+def test_clients_that_close_soon(tmp_path, story):
+    said = [one.text for one in find_in(tmp_path, sessions(**story))]
+    assert not any("in `Pool.close`" in text for text in said)

@@ -10,6 +10,7 @@ from tracer import schema as s
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.resources.waits import GIVEN_UP, Waits
 from viewer.analysis.states import mentioned
+from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, Column
 from viewer.trace.sites import is_library
 
@@ -26,6 +27,9 @@ _CUTS = (
 _OF_TRIO = (" Task._attempt_abort",)
 _FAILED = (" TaskGroup._abort",)
 _TIMER = "timer"
+_NOT_TIMERS = (Kind.WAKER, Kind.IO)
+_OVER = (Kind.TIMER, Kind.TIMEOUT)
+_PAUSES = (" sleep", ".sleep")
 
 
 class By(Enum):
@@ -65,9 +69,9 @@ class Cuts:
         self.all = list(self._find(waits.reading.kinds((AWAIT,)), has_scopes=has_scopes))
 
     def _find(self, awaits: Column, *, has_scopes: bool) -> Iterator[Cut]:
-        """Without time-outs and scopes in the trace only sleeps tell that they were cut."""
+        """Where no scope is in the trace, only what others never end tells of a cut."""
         trace, owner, least = self.model.trace, self.model.owners.owner, _LONG_NS
-        asked = trace.awaiting(bool if has_scopes else _is_sleep)
+        asked = trace.awaiting(bool if has_scopes else _may_tell)
         if asked is None:
             return
         while True:
@@ -92,7 +96,9 @@ class Cuts:
         start, end = trace.slices.start_ns[i], trace.slices.end_ns[i]
         event = trace.slices.event[after]
         stack = trace.text_of_event(event, s.ARG_STACK)
-        is_sleep = _is_sleep(tree.lanes.name_of_slice(i))
+        is_sleep = _is_sleep(tree.lanes.name_of_slice(i)) or _pauses(
+            trace.text_of_slice(i, s.ARG_STACK)
+        )
         if _has(stack, _CUTS):
             if trace.text_of_event(event, s.ARG_WAKER) != _TIMER:
                 return Cut(task, i, start, end, _by(stack))
@@ -100,9 +106,16 @@ class Cuts:
             is_own = is_sleep and _has(stack, _OF_TRIO)
             return None if is_own else Cut(task, i, start, end, By.TIMER)
         ended = tree.ended_by(task, i)
-        if ended.kind is Kind.TIMEOUT or self.waits.timed_out(ended, task, i):
+        is_over = is_sleep and ended.kind in _OVER
+        if self.waits.timed_out(ended, task, i) or (
+            ended.kind is Kind.TIMEOUT and not is_over
+        ):
             return Cut(task, i, start, end, By.TIMER)
-        if ended.kind in GIVEN_UP or (is_sleep and ended.kind is Kind.WAKER):
+        if is_over:
+            return None
+        # Nobody but a timer ends a sleep that is over.
+        is_cancelled = (is_sleep and ended.kind in _NOT_TIMERS) or tree.is_in_vain(task, i)
+        if ended.kind in GIVEN_UP or is_cancelled:
             return Cut(task, i, start, end, _by(stack))
         return None
 
@@ -113,11 +126,24 @@ def _has(stack: str, parts: tuple[str, ...]) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def _pauses(stack: str) -> bool:
+    """Whether an await, however its library calls it, is a sleep."""
+    return stack.partition("\n")[0].endswith(_PAUSES)
+
+
+@lru_cache(maxsize=4096)
 def _by(stack: str) -> By:
     """Who cancelled a task, by the stack in which that was woken."""
     frames = stack.split("\n")
     is_own = _has(stack, _FAILED) or not all(is_library(frame) for frame in frames)
     return By.PROGRAM if is_own else By.LIBRARY
+
+
+def _may_tell(name: str) -> bool:
+    what = name.removeprefix(s.AWAIT_PREFIX)
+    return waited_for(what) in (For.CLOCK, For.OUTSIDE, For.CHILD) or what.startswith(
+        "executor"
+    )
 
 
 def _is_sleep(name: str) -> bool:

@@ -48,6 +48,9 @@ _TIMED = ("sleep", "socket", "future", *_ASKS)
 # room to send it.
 _CALLS = tuple(f"{what} (" for what in s.LIBRARY_OUTSIDE if what not in ("send", "close"))
 _SELDOM = 10
+# Answers of servers may be asked for at once, as well; each call asks, so it does not listen.
+_ANSWERS = tuple(f"{what} (" for what in ("response", "command", "DNS"))
+_GATHERED = (*_TIMED, *_ANSWERS)
 
 
 def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
@@ -67,7 +70,7 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         if _is_served(facts, found, sum(ns)):
             yield served_in_turn(facts, task, helper, caller, found)
             continue
-        if not facts.awaited(found[0])[0].removeprefix(s.AWAIT_PREFIX).startswith(_TIMED):
+        if not facts.awaited(found[0])[0].removeprefix(s.AWAIT_PREFIX).startswith(_GATHERED):
             continue
         is_row = _is_row(facts, found, sum(ns))
         is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
@@ -139,7 +142,7 @@ def _is_row(facts: Facts, found: list[int], ns: int) -> bool:
     """Whether one task calls a helper so often, in rows, that this is a fault of its own."""
     what, site = facts.awaited(found[0])
     gaps = _gaps(facts, found, ns)
-    if what.removeprefix(s.AWAIT_PREFIX).startswith(_ASKS):
+    if what.removeprefix(s.AWAIT_PREFIX).startswith((*_ASKS, *_ANSWERS)):
         return bool(gaps)
     helper, others = place_of(site), 0
     for between in gaps:

@@ -64,6 +64,7 @@ class _Line:
     first_ns: list[int] = field(default_factory=list)  # answers after a connect
     other_ns: list[int] = field(default_factory=list)
     total_ns: int = 0
+    asked_ns: list[int] = field(default_factory=list)  # when something was asked there
 
     def connects(self, who: Who, start_ns: int) -> None:
         self.whos.append(who)
@@ -93,6 +94,8 @@ def _goes_on(facts: Facts, line: _Line) -> bool:
     """Whether it connects for its calls: again and again, and not to keep what it opens at the
     start."""
     first, last = min(line.starts), max(line.starts)
+    if sum(at_ns > last for at_ns in line.asked_ns) >= 2 * len(line.starts):
+        return False
     if last - first < _SPREAD_NS:
         return False
     parts = {(start - first) * _PARTS_OF_TIME // (last - first + 1) for start in line.starts}
@@ -170,6 +173,7 @@ def _of_tasks(facts: Facts, lines: dict[str, _Line]) -> None:
             connects = ""
             if what.startswith(_ASKED):
                 lines[site].total_ns += ns
+                lines[site].asked_ns.append(slices.start_ns[i])
 
 
 @lru_cache(maxsize=4096)

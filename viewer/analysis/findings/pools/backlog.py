@@ -10,7 +10,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing
 from viewer.analysis.ledger.circles import Who
@@ -24,6 +24,15 @@ from viewer.words import code
 # is recorded from the sixteenth on.
 _MANY = 50
 _ITEMS = 30
+_LATELY = 4  # who takes items had ended for a quarter of the time
+_FASTER = (
+    "Give the queue a `maxsize`, so that who puts into it waits, or drop what has no room; or "
+    "take items faster: several at once, or with more consumers."
+)
+_AGAIN = (
+    "Look at why it ended; keep those who put and those who take in one group (`TaskGroup`), "
+    "so that all end, and give the queue a `maxsize`."
+)
 _FEW = 8  # tasks that may be told as those who take them
 
 
@@ -103,15 +112,29 @@ def _finding(facts: Facts, process: int, lock: int, site: str, counts: Counts) -
     if takers or site:
         who = f" by {users(model, takers)}" if takers else ""
         takes = f" They are taken{who}{place_in(site)}{f', {did}' if did else ''}."
+    if gone := _gone(facts, takers, since, until):
+        takes = f" Whoever took them, {users(model, takers)}{place_in(site)}, {gone}."
     puts = f" {users(model, putters)} put some of them in." if putters else ""
     text = (
         f"A queue grows: {first:,} items waited in it {at(facts, since)}, {last:,} after "
-        f"{duration(until - since)}, and the number rose all the time.{takes}{puts} Give the "
-        "queue a `maxsize`, so that who puts into it waits, or drop what has no room; or "
-        "take items faster: several at once, or with more consumers."
+        f"{duration(until - since)}, and the number rose all the time.{takes}{puts} "
+        f"{_AGAIN if gone else _FASTER}"
     )
     evidence = Evidence(since, until - since, "", site=site, lock=lock, pid=model.pid(process))
     return Finding("queue grows", until - since, text, evidence)
+
+
+def _gone(facts: Facts, takers: set[Who], since: int, until: int) -> str:
+    """When all who took items had ended, and how, if that was well before the last count."""
+    tasks = {which for kind, which in takers if kind == "task"}
+    if not tasks or len(tasks) < len(takers):
+        return ""
+    ended_ns = max(LongWaits.of(facts).ends_ns(who) for who in takers)
+    hows = {facts.ledger.how_it_ended(task) for task in tasks}
+    if (until - ended_ns) * _LATELY < until - since or "" in hows:
+        return ""
+    how = f" ({hows.pop()})" if len(hows) == 1 else ""
+    return f"had ended{how} {at(facts, ended_ns)}"
 
 
 def _of_function(facts: Facts, process: int, site: str) -> set[Who]:

@@ -1,9 +1,10 @@
 """Clients and pools whose `close` does not end: it waits for what somebody still has."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration
+from tracer.units import duration, plural
 from viewer.analysis.findings.basis import takers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -17,6 +18,8 @@ from viewer.words import code
 _MS = 1_000_000
 # Whoever closes in order is through in a moment; a second that ended in vain is a time-out.
 _LONG_NS = 1_000 * _MS
+# So are three of a quarter of a second at one line, which take a second.
+_EACH_NS, _TIMES = 250 * _MS, 3
 _CLOSES = re.compile(
     r"-packages/(?P<package>\w+)/\S+ \S*\b(?:close|aclose|wait_closed|disconnect)$"
 )
@@ -27,15 +30,24 @@ _SAID = 3
 def close_in_vain(facts: Facts) -> Iterator[Finding]:
     """A task gave up in the `close` of a library, or is still in it."""
     waits = LongWaits.of(facts)
-    long = [w for w in (*waits.all, *waits.for_tasks) if w.ns >= _LONG_NS]
+    long = [w for w in (*waits.all, *waits.for_tasks) if w.ns >= _EACH_NS]
     ended = {wait.who: wait.end_ns for wait in long if wait.failed}
+    by_line = defaultdict[tuple[str, str], list[Wait]](list)
     for wait in long:
         # Where the library made tasks for it, these gave up.
         by = wait.end_ns if wait.failed else ended.get(wait.ender or wait.who, 0)
         if wait.who[0] != "task" or abs(wait.end_ns - by) > _AT_ONCE_NS:
             continue
         if wait.slice not in waits.told and (frame := _closing(wait)):
-            yield _finding(facts, waits, wait, frame)
+            by_line[wait.site, frame].append(wait)
+    for (_, frame), found in by_line.items():
+        lost = sum(wait.ns for wait in found)
+        if len(found) >= _TIMES and lost >= _LONG_NS:
+            yield _finding(facts, waits, found, frame)
+            continue
+        for wait in found:
+            if wait.ns >= _LONG_NS:
+                yield _finding(facts, waits, [wait], frame)
 
 
 def _closing(wait: Wait) -> str:
@@ -49,14 +61,17 @@ def _closing(wait: Wait) -> str:
     return ""
 
 
-def _finding(facts: Facts, waits: LongWaits, wait: Wait, frame: str) -> Finding:
-    match = _CLOSES.search(frame)
+def _finding(facts: Facts, waits: LongWaits, found: list[Wait], frame: str) -> Finding:
+    match, wait = _CLOSES.search(frame), max(found, key=lambda one: one.ns)
     package = match["package"] if match else ""
     ends = "is still waiting" if wait.is_open else "gave up"
+    lost = sum(one.ns for one in found)
+    times = f", {plural(len(found), 'time')}, {duration(lost)} in total" * (len(found) > 1)
     text = (
-        f"Waited in vain: {users(facts.model, [wait.who])}{place_in(wait.site)} waited "
-        f"{duration(wait.ns)} in {code(place_of(frame).function, frame)} "
-        f"({at(facts, wait.start_ns)}) and {ends}"
+        f"Waited in vain: {users(facts.model, {one.who for one in found})}"
+        f"{place_in(wait.site)} waited {duration(wait.ns)} in "
+        f"{code(place_of(frame).function, frame)} "
+        f"({at(facts, wait.start_ns)}) and {ends}{times}"
     )
     if users_ := _still_use(facts, waits, wait, package):
         did = doing(facts, [(who, wait.start_ns, wait.end_ns) for who in users_])
@@ -69,8 +84,8 @@ def _finding(facts: Facts, waits: LongWaits, wait: Wait, frame: str) -> Finding:
             ". Look at what it waits for: an answer of the other side that nobody reads any "
             "more, or a connection that was not given back"
         )
-    waits.told.add(wait.slice)
-    return Finding("wait in vain", wait.ns, f"{text}.", waits.evidence(wait))
+    waits.told.update(one.slice for one in found)
+    return Finding("wait in vain", lost, f"{text}.", waits.evidence(wait))
 
 
 def _still_use(facts: Facts, waits: LongWaits, wait: Wait, package: str) -> list[Who]:
