@@ -14,6 +14,7 @@ from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, names
+from viewer.analysis.findings.outside.reconnects import is_connecting
 from viewer.analysis.states import having, keys, numbers, stack_of
 from viewer.trace.columns import CONTINUES, IO, STATE_MASK, Column
 from viewer.trace.sites import is_library, place_of
@@ -186,6 +187,8 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
     is_here = any(is_own(facts, row) for row in rows[:_LOOKED_AT])
     if at_once * _SEVERAL > every or is_here or not _asks(frames):
         return None
+    if is_connecting(stack_of(facts.model, rows[0])):
+        return None  # told as new connections
     is_query = any(part in frame for frame in frames for part in _DATABASES)
     return (
         _Line("for a query", site, _STATEMENTS)

@@ -132,7 +132,7 @@ def _of_threads(facts: Facts, lines: dict[str, _Line]) -> None:
             line.total_ns += ns
             if site != last_site:
                 last, last_site, connects, connected = "", site, False, False
-            if name.endswith(_CALLS) or _is_connecting(stack_of(facts.model, row)):
+            if name.endswith(_CALLS) or is_connecting(stack_of(facts.model, row)):
                 if not connects:
                     line.connects(("thread", thread), table.start_ns[row])
                 line.costs[-1] += ns
@@ -182,12 +182,13 @@ def _around(stack: str) -> str:
     without."""
     frames = stack.split("\n")
     own = next((n for n, frame in enumerate(frames) if not is_library(frame)), len(frames))
-    last = next((n for n in range(own, len(frames)) if _is_connecting(frames[n])), len(frames))
+    last = next((n for n in range(own, len(frames)) if is_connecting(frames[n])), len(frames))
     return next((frame for frame in frames[last:] if not is_library(frame)), "")
 
 
 @lru_cache(maxsize=4096)
-def _is_connecting(stack: str) -> bool:
+def is_connecting(stack: str) -> bool:
+    """Whether a frame of a stack is of a function that connects."""
     return any(part in stack for part in _PARTS) and _CONNECTS.search(stack) is not None
 
 
