@@ -20,6 +20,7 @@ from tests.diagnosis.wanted_path import PATH
 from tests.diagnosis.wanted_services import SERVICES
 from tests.diagnosis.wanted_stdlib import STDLIB
 from tests.diagnosis.wanted_sync import SYNC
+from tests.diagnosis.wanted_unseen import UNSEEN
 from tests.support.servers import postgres, redis
 
 CASES = Path(__file__).parent / "cases"
@@ -49,7 +50,19 @@ def missing(name: str) -> str:
 
 
 def wanted(name: str) -> Wanted:
-    known = WANTED | SYNC | ASYNC | LOOPS | STDLIB | SERVICES | GENERAL | FRESH | DRAWN | PATH
+    known = (
+        WANTED
+        | SYNC
+        | ASYNC
+        | LOOPS
+        | STDLIB
+        | SERVICES
+        | GENERAL
+        | FRESH
+        | DRAWN
+        | PATH
+        | UNSEEN
+    )
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]
 
 

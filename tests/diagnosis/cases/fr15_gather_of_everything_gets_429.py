@@ -1,0 +1,49 @@
+"""After pythoncodecrack.com (rate limits and semaphores): all at once, 429, and at once again.
+
+Truth: `fetch` asks again at once after a 429: most of the requests are refused and repeated;
+the server lets 10 a time through.
+"""
+
+import asyncio
+
+import aiohttp
+from aiohttp import web
+
+busy = 0
+asked = 0
+
+
+async def item(request):
+    global busy, asked
+    asked += 1
+    if busy >= 10:
+        return web.Response(status=429)
+    busy += 1
+    await asyncio.sleep(0.1)
+    busy -= 1
+    return web.json_response({"id": request.match_info["number"]})
+
+
+async def fetch(session, url):
+    while True:
+        async with session.get(url) as response:
+            if response.status == 200:
+                return await response.json()
+
+
+async def main():
+    app = web.Application()
+    app.router.add_get("/items/{number}", item)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    async with aiohttp.ClientSession() as session:
+        urls = [f"http://127.0.0.1:{port}/items/{number}" for number in range(120)]
+        await asyncio.gather(*(fetch(session, url) for url in urls))
+    await runner.cleanup()
+    print(asked)
+
+
+asyncio.run(main())
