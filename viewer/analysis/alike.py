@@ -165,7 +165,7 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
     """
     if not rows:
         return Rows()
-    alike = _Alike(model, rows.numbers, names())
+    alike = Alike(model, rows.numbers, names())
     members, called, of_thread = alike.members, alike.called, alike.of_thread
     spent = cache(lambda: spent_by(model, of_thread, len(called)))
     holders = cache(lambda: Holders.of(model).grouped(of_thread, len(called)))
@@ -222,7 +222,7 @@ def fold_threads(model: Model, rows: Rows[ThreadRow], names: Names) -> Rows[Thre
     return Rows(order, make, {"wall_ns": wall, s.GIL_WAIT: summed(s.GIL_WAIT)})
 
 
-class _Alike:
+class Alike:
     """Threads in groups that share a name, in order of their first rows."""
 
     def __init__(self, model: Model, rows: Sequence[int], shared: list[str]) -> None:

@@ -57,6 +57,10 @@ def having(
     return bytes(engine.take(memoryview(mark), column, 0) if 1 in mark else len(column))
 
 
+# Names of waits, calls and ends, which have the form of a site without its line.
+_NAMED_LIKE_SITES = (s.LOCK_WAIT_PREFIX, s.IO_PREFIX, s.FAILED_PREFIX)
+
+
 class _Lines:
     """The lines of all texts of a trace, as one text; once what differs only in digits."""
 
@@ -86,8 +90,10 @@ def mentioned(model: Model, *parts: str) -> bool:
 def may_be_called(model: Model, parts: Iterable[str]) -> bool:
     """Whether the function of a site, or of a line of a stack, may have one of these parts in
     its name."""
-    any_of = "|".join(map(re.escape, parts)).encode()
-    return re.search(rb": [^\n]*(?:" + any_of + rb")", _lines(model)) is not None
+    any_of = "|".join(map(re.escape, parts))
+    not_ours = "".join(f"(?<!\n{prefix.removesuffix(': ')})" for prefix in _NAMED_LIKE_SITES)
+    found = re.search(f"{not_ours}: [^\n]*(?:{any_of})".encode(), b"\n" + _lines(model))
+    return found is not None
 
 
 def state_of_slice(model: Model, i: int) -> int:

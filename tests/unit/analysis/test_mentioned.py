@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
-from viewer.analysis.states import mentioned
+from viewer.analysis.states import may_be_called, mentioned
 from viewer.trace.model import Model, build_model
 from viewer.trace.reader import read_trace
 
@@ -36,3 +36,14 @@ def test_what_lines_have(model, part):
 @pytest.mark.parametrize("part", ["fetch.2", "/http2/server.py:", "fetch_  "])
 def test_what_no_line_has(model, part):
     assert not mentioned(model, part)
+
+
+@pytest.mark.parametrize("part", ["fetch_", "end", "module"])
+def test_what_functions_are_called(model, part):
+    assert may_be_called(model, ("nowhere", part))
+
+
+@pytest.mark.parametrize("part", ["client", "recv", "socket", "fetch.", "main"])
+def test_what_no_function_is_called(model, part):
+    """A file's name is none, nor is that of a call: `io: socket.recv`."""
+    assert not may_be_called(model, (part,))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tracer import schema as s
+from viewer.analysis.alike import Alike
 from viewer.analysis.findings.basis.hot import places
 from viewer.analysis.gc import Collectors
 from viewer.analysis.health import Health, health
@@ -140,11 +141,12 @@ class Facts(Reading):
     def pools(self) -> dict[tuple[int, str], list[int]]:
         """By (pid, stem) the threads whose names differ only in a number, as in `threads`."""
         model, found = self.model, defaultdict[tuple[int, str], list[int]](list)
-        names, pids = model.thread_names, model.pids(model.thread_process)
-        likes = [*zip(pids, stems(names), strict=True)]
-        for thread in self.threads.numbers:
-            if likes[thread][1] != names[thread]:
-                found[likes[thread]].append(thread)
+        names = model.thread_names
+        likes = stems(names)
+        alike = Alike(model, [i for i in self.threads.numbers if likes[i] != names[i]], likes)
+        for group, name in enumerate(alike.called):
+            members = alike.members(group)
+            found[model.pid(model.thread_process[members[0]]), name] += members
         return found
 
     @cached_property
