@@ -19,7 +19,7 @@ from viewer.words import stem
 
 # In what workers wait for the next job; a list of jobs has a condition.
 JOBS = (*GETS, "Condition.wait", "Condition")
-_LEAST = 8  # answers of one who takes from no queue
+LEAST = 8  # answers, or requests, tell one who serves
 _TOGETHER_NS = 1_000_000  # answers that one request brings for several at once
 
 
@@ -81,7 +81,7 @@ def pools_of_answers(waits: Waits) -> Iterator[tuple[ThreadPool, list[Job]]]:
     pools = waits.reading.jobs.pool_of
     for thread in answered.keys() - known - pools.keys():
         ended = answered[thread]
-        if len(ended) >= _LEAST and (idle_of := asked(waits, ("thread", thread), ended)):
+        if len(ended) >= LEAST and (idle_of := asked(waits, ("thread", thread), ended)):
             of = waits.model.thread_process[thread], stem(waits.model.thread_names[thread])
             alike[of][thread] = idle_of
     for idle in alike.values():
@@ -143,14 +143,14 @@ class Serving(NamedTuple):
     turns: list[Turn]
 
 
-def serving_tasks(waits: Waits, least: int, lost_ns: int) -> Iterator[Serving]:
-    """Tasks that take from a queue, and answered so many waits, which lost so much."""
+def serving_tasks(waits: Waits, lost_ns: int) -> Iterator[Serving]:
+    """Tasks that take from a queue, or from those whom they answer, who lost so much."""
     owned, alike = waits.model.owners, defaultdict[tuple[int, int], list[int]](list)
     answered = {
         who[1]: ended
         for who, ended in Answers.of(waits).items()
         if who[0] == "task"
-        and len(ended) >= max(least, _LEAST)
+        and len(ended) >= LEAST
         and sum(wait.ns for wait in ended) >= lost_ns
     }
     awaits = {task: awaits_of_task(waits, task) for task in answered}

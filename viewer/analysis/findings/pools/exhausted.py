@@ -12,11 +12,14 @@ from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.locks.ownlocks import own_lock_of
 from viewer.analysis.resources.made import made_in_turn
 from viewer.analysis.resources.polled import polled
-from viewer.analysis.resources.resource import Resource
+from viewer.analysis.resources.resource import Known, Resource
 from viewer.words import code
 
 # As with other pools, half a second must be lost.
 LOST_NS = 500_000_000
+
+
+_GUESSED = {Known.ENDS: "Who has it is known only by when each goes on. "}
 
 
 class Said(NamedTuple):
@@ -34,7 +37,7 @@ def exhausted(facts: Facts, found: Resource, said: Said) -> Finding:
     text = (
         f"Pool exhausted: {said.lost} {in_total(facts, found.ns, worst.ns, worst.start_ns)}. "
         f"{said.each} {duration(found.mean_ns)} on average"
-        f"{f', {did.text}' if did.text else ''}. "
+        f"{f', {did.text}' if did.text else ''}. {_GUESSED.get(found.known, '')}"
         f"{said.step}"
     )
     evidence = facts.evidence(worst.who, worst.start_ns, worst.ns, worst.site)

@@ -11,7 +11,7 @@ from viewer.analysis.findings.pools.slots import come_over_time
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.resources.answers import Idle
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
-from viewer.analysis.resources.servers import Serving, Turn, serving_tasks
+from viewer.analysis.resources.servers import LEAST, Serving, Turn, serving_tasks
 
 _MS = 1_000_000
 # A tenth of the lives of those who ask was lost: one slow request now and then is no small
@@ -22,12 +22,11 @@ _PART = 10
 _NOTICED_NS = 5 * _MS
 _AWAITS = 8, 10
 _IDLE = 10  # whoever serves was idle for a tenth of a wait: then that was for something else
-_LEAST = 8  # requests
 
 
 def serves_in_turn(facts: Facts) -> Iterator[Finding]:
     """Callers wait for their turn with a task that awaits something else for each request."""
-    for serving in serving_tasks(LongWaits.of(facts), _LEAST, LOST_NS):
+    for serving in serving_tasks(LongWaits.of(facts), LOST_NS):
         queued = [
             turn
             for turn in serving.turns
@@ -52,7 +51,7 @@ def _met(idle: Idle, turn: Turn) -> int:
 def _is_fault(facts: Facts, serving: Serving, queued: list[Turn]) -> bool:
     lost = sum(turn.queued_ns for turn in queued)
     served = sum(turn.served_ns for turn in queued)
-    if len(queued) < _LEAST or lost < LOST_NS or lost * 2 < served * 3:
+    if len(queued) < LEAST or lost < LOST_NS or lost * 2 < served * 3:
         return False
     waits, callers = LongWaits.of(facts), {turn.wait.who for turn in queued}
     lives = sum(waits.ends_ns(who) - waits.begins_ns(who) for who in callers)
