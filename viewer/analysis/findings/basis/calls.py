@@ -78,7 +78,7 @@ def is_set_up(facts: Facts, call: int) -> bool:
     if facts.call(call)[0] not in _CERTIFICATES:
         return False
     calls = facts.model.states.row
-    return sum(calls[row] == call for row in facts.rows_of((IO,), _QUICK_NS)) == 1
+    return sum(calls[row] == call for row in long_calls(facts, _QUICK_NS)) == 1
 
 
 def is_of_import(facts: Facts, call: int, row: int) -> bool:
