@@ -160,3 +160,8 @@ def test_a_thread_that_waits_for_those_whom_it_answers(tmp_path):
 
 def test_idle_workers_are_not_served(tmp_path):
     assert kinds(tmp_path, asked()) == []
+
+
+def test_so_many_waits_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("viewer.analysis.resources.answers._OF_ALL", 0)
+    assert "pool exhausted" not in kinds(tmp_path, served())

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple, Self
 
 from tracer import schema as s
@@ -22,7 +22,7 @@ _ASKS_NS = 5_000_000
 _MOSTLY = 4
 # Whoever sleeps once for each answer works on it; a clock sleeps until it is time for one.
 _STEADY = 7, 10
-_MOST = 5_000  # waits of one that are looked at
+_MOST, _OF_ALL = 2_000, 10_000  # waits that are looked at: of one, and in all
 
 type Idle = list[tuple[int, int]]
 
@@ -41,6 +41,7 @@ class Answers(dict[Who, list[Wait]]):
 
     def __init__(self, waits: Waits) -> None:
         super().__init__()
+        self.left = _OF_ALL
         for wait in waits.all:
             if wait.failed or wait.name not in _ANSWERS or wait.ender in (None, wait.who):
                 continue
@@ -78,7 +79,10 @@ def asked(waits: Waits, who: Who, answered: list[Wait]) -> Idle:
     asks = defaultdict[Who, list[int]](list)
     for wait in sorted(answered, key=lambda wait: wait.start_ns):
         asks[wait.who].append(wait.start_ns)
-    own, places, others = [*_own(waits, who)], Counter[tuple[str, str]](), 0
+    every = Answers.of(waits)
+    own = [*islice(_own(waits, who), max(every.left, 0))]
+    every.left -= len(own)
+    places, others = Counter[tuple[str, str]](), 0
     for one in own:
         begins = asks.get(one.by) if one.by is not None else None
         if begins is not None:
