@@ -2,6 +2,7 @@
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
+from viewer.analysis.causes import spent as spending
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.causes.spent import Spent, spent
 from viewer.trace.columns import OFF_CPU, PREEMPTED
@@ -77,6 +78,20 @@ def test_a_wait_that_nobody_ended_is_its_own(tmp_path):
         ("MainThread", 10, 110),
         ("MainThread", 0, 10),
     ]
+
+
+def test_what_the_time_of_a_large_trace_went_to_is_not_summed(tmp_path, monkeypatch):
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    trace.thread("MainThread").running(0).sleep(10 * MS, site=MAIN).running(90 * MS).end(
+        99 * MS
+    )
+    file = tmp_path / "a.pftrace"
+    file.write_bytes(trace.ended(100 * MS).data())
+    model = build_model(read_trace(file))
+    monkeypatch.setattr(spending, "_MOST_ROWS", 3)
+    assert spent(model)
+    monkeypatch.setattr(spending, "_MOST_ROWS", 2)
+    assert spent(model) == ()
 
 
 def test_what_the_time_went_to(tmp_path):

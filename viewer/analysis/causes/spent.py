@@ -33,6 +33,9 @@ _STATES = {
 _COLLECTING = "collecting garbage"
 
 
+_MOST_ROWS = 100_000  # of States: summing more of them takes longer than it tells
+
+
 class Spent(NamedTuple):
     """`call` is "" where the thread waited for nothing, but did what `did` says."""
 
@@ -43,7 +46,9 @@ class Spent(NamedTuple):
 
 
 def spent(model: Model) -> tuple[Spent, ...]:
-    """What the path went to, the most first; empty of a trace without one."""
+    """What the path went to, the most first; empty of a trace without one, or a large one."""
+    if len(model.states.state) > _MOST_ROWS:
+        return ()
     path, ledger, total = RunPath.of(model), Ledger.of(model), Counter[tuple[str, str, str]]()
     for thread, windows in path.windows.items():
         for did, ns in _did(model, ledger, thread, windows):
