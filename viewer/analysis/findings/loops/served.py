@@ -49,14 +49,27 @@ def _is_message(facts: Facts, i: int) -> bool:
     )
 
 
+class _Queues(dict[int, bool]):
+    """By lock of a queue, found once, whether what it brings one task are messages."""
+
+
 def _is_relayed(facts: Facts, i: int) -> bool:
-    lanes, table = LongWaits.of(facts).tree.lanes, facts.model.states
+    lanes, derived = LongWaits.of(facts).tree.lanes, facts.model.derived
     if (row := lanes.task_waits.get(i, -1)) < 0:
         return False
-    waits, lock = facts.ledger.waits_of_locks, table.row[row]
+    known = derived.get(_Queues)
+    if not isinstance(known, _Queues):
+        known = derived[_Queues] = _Queues()
+    lock = facts.model.states.row[row]
+    if lock not in known:
+        known[lock] = _brings_messages(facts, lock, facts.model.owners.owner[i])
+    return known[lock]
+
+
+def _brings_messages(facts: Facts, lock: int, task: int) -> bool:
+    waits, table = facts.ledger.waits_of_locks, facts.model.states
     rows = waits.row[waits.offset[lock] : waits.offset[lock + 1]][:_LOOKED]
     is_alone = len({(table.state[one] & STATE_MASK, table.who[one]) for one in rows}) == 1
-    task = facts.model.owners.owner[i]
     return is_alone and any(_relays(facts, task, table.slice[one]) for one in rows)
 
 
