@@ -73,6 +73,11 @@ def test_calls_are_given_up_again_and_again(tmp_path):
     assert found.evidence.site == "/app/ask.py:3 slow"
 
 
+def test_a_busy_machine_is_late_with_some(tmp_path):
+    (found,) = find_in(tmp_path, rpcs(lives=(300, 420, 300, 301, 390)))
+    assert "5 of 5 times" in found.text
+
+
 @pytest.mark.parametrize("by_io", [False, True])
 def test_a_library_cancels_what_takes_too_long(tmp_path, by_io):
     (found,) = find_in(tmp_path, rpcs(by_io=by_io))
