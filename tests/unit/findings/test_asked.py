@@ -87,6 +87,10 @@ def test_what_follows_is_another_question(tmp_path):
     assert "in 5 such waits" in found.text
 
 
+def test_questions_that_are_mostly_too_short_to_be_recorded(tmp_path):
+    assert kinds(tmp_path, client(sends=80, answers=160, each_ns=2 * MS)) == ["busy loop"]
+
+
 @pytest.mark.parametrize(
     "story",
     [
@@ -97,6 +101,7 @@ def test_what_follows_is_another_question(tmp_path):
         pytest.param({"usual": (512,), "last": 400}, id="blocks and the rest"),
         pytest.param({"last": 0}, id="the end of a stream"),
         pytest.param({"sends": 0}, id="it only listens"),
+        pytest.param({"sends": 200, "answers": 200, "each_ns": 2 * MS}, id="it asks seldom"),
         pytest.param({"answers": 30, "each_ns": 25 * MS}, id="the peer paces it"),
         pytest.param({"waits": 2}, id="not for long"),
         pytest.param({"answers": 20, "waits": 40}, id="a few tries"),
