@@ -140,9 +140,6 @@ typedef struct thread_buffer {
     uint64_t polled_ns;  /* of an old run: the last poll of uvloop's ended; by the one before … */
     uint32_t old_timers; /* … so many timers from before the recording had called back */
     void *libuv_tstate;      /* `in_libuv`: this thread's state in the interpreter */
-    uint64_t seen_tick;      /* `in_libuv`: when the loop's own code was seen to run last, 0: not lately; … */
-    uint64_t seen_records;   /* … how many the thread had recorded by then, and … */
-    void *seen_callee;       /* … where the next function that it calls names its code */
     step steps[STEP_DEPTH];
     traffic_state traffic;
     uint64_t gap_tick;

@@ -27,38 +27,6 @@ static inline context_entry *contexts_innermost(thread_buffer *b)
     return entry;
 }
 
-/* The clock is dear beside the few instructions of a hook, and uvloop goes from one to the next in a fraction of a
- * microsecond: it takes the GIL and calls back, a callback ends and the next one begins, or it gives up the GIL. So the
- * next hook takes what this one has read if none but uvloop's own code has run since: nothing was recorded, and no Python
- * function was called.
- *
- * A hook that finds uvloop's own code running on a thread `in_libuv` has looked at the clock. */
-static inline void contexts_seen(thread_buffer *b, uint64_t tick)
-{
-    PyThreadState *tstate = b->libuv_tstate;
-    PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code(tstate);
-    b->seen_tick = 0;
-    if (!callee || !b->loop_caller || *compat_frame_slot(tstate) != b->loop_caller)
-        return; /* a Python function runs that the loop has called */
-    *callee = NULL;
-    b->seen_callee = callee;
-    b->seen_records = b->offered;
-    b->seen_tick = tick;
-}
-
-/* What that hook has read, for one other; 0: the clock must be read. */
-static inline uint64_t contexts_seen_just_now(thread_buffer *b)
-{
-    uint64_t tick = b->seen_tick;
-    if (!tick)
-        return 0;
-    b->seen_tick = 0;
-    PyThreadState *tstate = b->libuv_tstate;
-    int is_alone = b->seen_records == b->offered && *compat_frame_slot(tstate) == b->loop_caller &&
-                   !*(PyObject **)b->seen_callee; /* the same place, since the same frame runs */
-    return is_alone ? tick : 0;
-}
-
 /* A context is about to be entered inside the innermost one, and what runs in that has not shown itself. */
 void contexts_enter_unknown(thread_buffer *b);
 
@@ -78,8 +46,7 @@ static inline void contexts_enter(thread_buffer *b)
     entry->is_shown = 0;
     if (b->depth != b->poll_depth)
         return; /* a known one's call */
-    uint64_t seen = contexts_seen_just_now(b);
-    entry->tick = seen ? seen : clock_tick();
+    entry->tick = clock_tick();
     entry->records = running_noticed(b, 0).records;
     PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code((const PyThreadState *)b->libuv_tstate);
     entry->callee = callee;
@@ -99,10 +66,8 @@ static inline int contexts_leave_known(thread_buffer *b)
         const step *top = running_top(b);
         if (!top || top->object || top->kind != STEP_COMMON || top->readied_itself)
             return 0;
-        uint64_t tick = clock_tick();
         b->depth--;
-        ring_emit(b, tick, REC_CB_END, 0, 0, 0, 0);
-        contexts_seen(b, tick);
+        ring_emit(b, clock_tick(), REC_CB_END, 0, 0, 0, 0);
     }
     b->contexts--;
     return 1;

@@ -29,7 +29,6 @@ void found_run(thread_buffer *b, PyObject *loop, int is_old)
     b->contexts = 0;
     b->in_libuv = identity.uv_loop && PyObject_TypeCheck(loop, identity.uv_loop);
     b->libuv_tstate = PyThreadState_Get();
-    b->seen_tick = 0;
     b->accepts = (accepting){0};
     ring_emit(b, clock_tick(), REC_LOOP_RUN, 0, b->loop, 0, (uint64_t)is_old);
 }

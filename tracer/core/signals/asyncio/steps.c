@@ -8,7 +8,6 @@
 
 #include "python/trampolines.h"
 #include "ring/hot.h"
-#include "signals/asyncio/contexts.h"
 #include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/tasks.h"
@@ -42,10 +41,7 @@ static HOT PyObject *leave(step_entry entry, PyObject *task, PyObject *callback,
     } else if (callback) {
         tasks_end_callback(b, tick, callback);
     } else {
-        uint64_t records = b->offered;
         tasks_end_step(b, tick, task);
-        if (b->in_libuv && b->offered == records + 1) /* nothing that was recorded made it end later */
-            contexts_seen(b, tick);
     }
     if (raised)
         PyErr_SetRaisedException(raised);

@@ -232,8 +232,6 @@ static ALONE int exit_any(PyObject *context)
         PyObject *raised = contexts_tstate(b)->current_exception ? PyErr_GetRaisedException() : NULL;
         if (contexts_leave(b, tick))
             tasks_end_step(b, tick, NULL);
-        else
-            contexts_seen(b, tick);
         if (tasks_adopting)
             tasks_end_adopted(b, tick);
         if (raised)

@@ -49,7 +49,7 @@ static COLD void calibrate(const void *what, const void **seen, int *count)
 static HOT void on_drop(thread_buffer *b, uint64_t tick)
 {
     b->has_gil = b->queued = b->forced = 0;
-    b->asked_tick = b->out_tick = b->seen_tick = 0;
+    b->asked_tick = b->out_tick = 0;
     b->libc = b->libc_longest = 0;
     b->libc_longest_ticks = 0;
     b->takes_before = takes;
@@ -100,13 +100,8 @@ static HOT void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
 static HOT int on_quick_take(thread_buffer *b)
 {
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
-    if (!released || takes != b->takes_before || b->traffic.count)
+    if (!released || takes != b->takes_before || clock_counter() - released >= gil_threshold_ticks || b->traffic.count)
         return 0;
-    uint64_t tick = clock_counter();
-    if (tick - released >= gil_threshold_ticks)
-        return 0;
-    if (b->in_libuv)
-        contexts_seen(b, tick);
     takes++;
     b->has_gil = 1;
     b->asked_tick = 0;
@@ -155,8 +150,7 @@ static HOT int hook_cond_signal(pthread_cond_t *cond)
         thread_buffer *b = ring_known();
         if (!b || !clock_is_counter())
             return signal_cond(cond);
-        uint64_t seen = b->in_libuv ? contexts_seen_just_now(b) : 0;
-        on_drop(b, seen ? seen : clock_counter());
+        on_drop(b, clock_counter());
     } else if (cond == switch_cond) {
         thread_buffer *b = ring_known();
         if (!b || !clock_is_counter() || !on_quick_take(b))
