@@ -16,6 +16,7 @@
 #include "python/stacks.h"
 #include "ring/family.h"
 #include "ring/intern.h"
+#include "ring/memory.h"
 #include "ring/own_table.h"
 #include "ring/ring.h"
 #include "sampler/drain.h"
@@ -136,6 +137,7 @@ static PyObject *start(PyObject *module, PyObject *args)
     pthread_mutex_lock(&control);
     trace_file_hold(is_held);
     clock_choose();
+    memory_keep_large_blocks();
     error = ring_start(buffer_bytes) < 0 ? ENOMEM : 0;
     if (error) {
         if (fd >= 0)

@@ -6,15 +6,29 @@
 #include "ring/memory.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "ring/hot.h"
 
-#ifdef __SANITIZE_ADDRESS__ /* which knows only malloc()'s blocks */
-#include <stdlib.h>
+enum { LARGE_BYTES = 512 << 10, LARGE_BLOCKS = 4 };
 
+void memory_keep_large_blocks(void)
+{
+    static atomic_flag is_done = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&is_done))
+        return;
+    void *volatile blocks[LARGE_BLOCKS]; /* volatile: else the compiler leaves out both calls */
+    for (int i = 0; i < LARGE_BLOCKS; i++)
+        blocks[i] = malloc(LARGE_BYTES); /* never touched; where the heap has room for the first ones, not for the last */
+    for (int i = 0; i < LARGE_BLOCKS; i++)
+        free(blocks[i]);
+}
+
+#ifdef __SANITIZE_ADDRESS__ /* which knows only malloc()'s blocks */
 void *memory_take(size_t size_bytes)
 {
     return calloc(1, size_bytes);
