@@ -27,7 +27,7 @@ from viewer.analysis.threads import (
 from viewer.analysis.threads import Holder as GilHolder
 from viewer.trace.columns import Column
 from viewer.trace.model import Model
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 from viewer.trace.users import name_args
 
 _LOOKED_AT = 64  # rows of a thread until one has a stack
@@ -67,7 +67,7 @@ def _entries(model: Model) -> list[str]:
 
 
 def _entry(stack: str) -> str:
-    own = [frame for frame in stack.split("\n") if not is_library(frame)]
+    own = own_frames(stack.split("\n"))
     places = [found for frame in own if (found := place_of(frame)).path]
     return f"{places[-1].path} {places[-1].function}" if places else ""
 

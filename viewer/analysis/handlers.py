@@ -8,7 +8,7 @@ from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.states import having, marks, mentioned, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.model import Model
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import innermost, place_of
 
 _LONG_NS = 10_000_000
 _MOST = 10_000  # states whose stacks are looked at, the first ones
@@ -75,6 +75,5 @@ def _handler(stack: str) -> str:
     frames = stack.split("\n")
     for n, frame in enumerate(frames):
         if _FILE in frame and place_of(frame).function.endswith(_POLL):
-            own = (one for one in reversed(frames[:n]) if one and not is_library(one))
-            return next(own, "")
+            return innermost(reversed(frames[:n]))
     return ""

@@ -55,7 +55,6 @@ class Process(NamedTuple):
     uuid: int = 0  # of its track
     replaced_why: str = ""
     snapshot: dict[str, Arg] | None = None
-    snapshot_ns: int = 0
 
 
 class Trace(NamedTuple):
@@ -364,7 +363,6 @@ def _read_processes(
             uuid,
             str(found[i].get(s.EXEC, {}).get(s.ARG_REASON, "")),
             found[i].get(s.SNAPSHOT) if ends_there(i) else None,
-            taken.get(i, 0),
         )
         for i, (uuid, pid) in enumerate(processes)
     )

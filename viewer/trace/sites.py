@@ -7,7 +7,7 @@ second, as `via`.
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -74,6 +74,16 @@ def is_library(frame: str) -> bool:
     if _is_own_path(frame):
         return False
     return bool(_PACKAGE.match(frame) or _STANDARD.match(frame) or _MADE.match(frame))
+
+
+def own_frames(frames: Iterable[str]) -> list[str]:
+    """Those of the user's code."""
+    return [frame for frame in frames if frame and not is_library(frame)]
+
+
+def innermost(frames: Iterable[str]) -> str:
+    """The first of them that is of the user's code; "" none."""
+    return next((frame for frame in frames if frame and not is_library(frame)), "")
 
 
 def _frames(stack: str) -> Iterator[str]:

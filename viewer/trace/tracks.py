@@ -98,11 +98,6 @@ class Tracks(Mapping[int, Track]):
         rows = self._columns.row_of_track
         return self._engine.group_keys(memoryview(b"\1" * len(rows)), rows, of_row, 1)
 
-    @cached_property
-    def with_events(self) -> Column:
-        """The rows of event tracks, in ascending order."""
-        return self._engine.distinct(self._columns.row_of_track, len(self))
-
     @property
     def of_threads(self) -> Column:
         """The rows of threads."""

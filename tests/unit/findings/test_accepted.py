@@ -114,7 +114,7 @@ def test_workers_that_compute(tmp_path):
         "was busy: 77 % of that time computing in `total` (web.py:4, 100 % of 11 CPU samples)"
         in found.text
     )
-    assert "(1.54 s that the kernel took are not counted)" in found.text
+    assert "(not counted: 1.54 s preempted by the kernel)" in found.text
     assert found.text.endswith("Serve with more workers or threads, or make `total` shorter.")
 
 

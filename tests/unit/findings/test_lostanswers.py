@@ -41,8 +41,8 @@ def test_two_replies_are_lost(tmp_path):
     (found,) = find_in(tmp_path, calls())
     assert found.finding == "wait in vain"
     assert found.text.startswith(
-        "Waited in vain: 2 tasks `call` in `call` (rpc.py:9) got no answer, 2 of 6 waits in "
-        "`future` there: they waited 3.10 s in total"
+        "Waited in vain: 2 tasks `call` in `call` (rpc.py:9) got no answer in 2 of 6 waits in "
+        "`future`. They waited 3.10 s in total"
     )
     assert "The others had theirs after 20.0 ms, as a rule." in found.text
 

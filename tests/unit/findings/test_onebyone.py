@@ -49,9 +49,9 @@ def test_a_sync_for_each_file(tmp_path):
     assert (found.finding, found.severity_ns) == ("awaits in turn", 600 * MS)
     assert found.text == (
         "Awaits in turn: `writer` in `store` (keep.py:9) waits in `os.fsync` 30 times, one "
-        "call after the other (at 1.00 ms): 600 ms, 91 % of what the end of the program "
-        "waited for meanwhile; 20.0 ms each, as a rule. Each call waits for the disk: "
-        "write many, then sync once, where all may be lost together."
+        "call after the other (at 1.00 ms), as a rule for 20.0 ms. The end of the program "
+        "waited 600 ms for these calls, 91 % of all that it waited for meanwhile. Each call "
+        "waits for the disk: write many, then sync once, where all may be lost together."
     )
     assert found.evidence.site == STORE
 
@@ -82,7 +82,7 @@ def test_a_query_for_each_row(tmp_path):
 
 def test_the_rest_of_the_program_does_not_count(tmp_path):
     (found,) = find_in(tmp_path, stored(begin_ns=2_000 * MS))
-    assert "600 ms, 91 % of what the end of the program waited for meanwhile" in found.text
+    assert "waited 600 ms for these calls, 91 % of all that it waited for" in found.text
 
 
 def test_answers_of_a_server(tmp_path):

@@ -38,8 +38,8 @@ def test_a_clean_up_has_no_time_limit(tmp_path):
     assert found.finding == "wait in vain"
     assert found.text.startswith(
         "Waited in vain: the time of 2 tasks `job` in `job` (job.py:14) was over after 200 ms "
-        "in `work` (job.py:5), but then they waited in `future` in `goodbye` (job.py:8) to "
-        "their end, which no time limit ended: 2 waits, 1.80 s in total"
+        "in `work` (job.py:5). Then they waited in `future` in `goodbye` (job.py:8) until "
+        "they ended, and no time limit cut that short: 2 waits, 1.80 s in total"
     )
     assert found.evidence.site == "/app/job.py:8 goodbye"
 

@@ -55,8 +55,9 @@ def test_tasks_poll_a_pool_of_one(tmp_path):
         "until one of those before them has ended: 3 waits of 60 pauses lost 1.20 s in total, "
         "the longest 600 ms (at 23 ns). It lets 1 through at a time, and each makes room "
         "for the next after 190 ms on average, 99 % of that time asleep in `report` "
-        "(pool.py:31). Who has it is known only by when each goes on. Keep it for less time, "
-        "or raise their number; a semaphore or a queue would wake the next one at once."
+        "(pool.py:31). The trace does not show who has it: this follows from when each goes "
+        "on. Keep it for less time, or raise their number; a semaphore or a queue would wake "
+        "the next one at once."
     )
     assert found.evidence.site == ASKS
 

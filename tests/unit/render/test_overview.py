@@ -190,8 +190,8 @@ def test_what_the_time_went_to(tmp_path, what):
     ).running(200 * MS).end(200 * MS)
     screen = " ".join(first_screen(tmp_path, trace.ended(300 * MS)).split())
     said = (
-        "Of the 200 ms until the program's end, followed back through whoever ended each "
-        "wait: 75 % in `os.fsync` (keep.py:9), 25 % computing."
+        "Of the 200 ms until the program's end, 75 % went to `os.fsync` (keep.py:9), 25 % to "
+        "computing. A wait that another thread or process ended counts as what that one did"
     )
     assert (said in screen) == (what == "os.fsync")
 

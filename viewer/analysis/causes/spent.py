@@ -26,13 +26,11 @@ _COMPUTING = "computing"
 _STATES = {
     THREAD_RUNNING: _COMPUTING,
     NATIVE: f"{_COMPUTING} without the GIL",
-    PREEMPTED: "off the CPU",
-    OFF_CPU: "off the CPU",
+    PREEMPTED: "time off the CPU",
+    OFF_CPU: "time off the CPU",
     GIL_WAIT: "waiting for the GIL",
 }
 _COLLECTING = "collecting garbage"
-
-
 _MOST_ROWS = 100_000  # of States: summing more of them takes longer than it tells
 
 

@@ -1,5 +1,4 @@
-"""Awaits of tasks that were cut short: by a time-out or a cancel scope, or as their task was
-cancelled."""
+"""Awaits of tasks that a time-out, a cancel scope or a cancellation cut short."""
 
 from collections.abc import Iterator
 from enum import Enum, auto

@@ -1,5 +1,4 @@
-"""Limits of a pool or library that makes a task for each wait: the next one begins as one of
-those before it ends."""
+"""Limits of who makes a task for each wait: the next one begins as one before it ends."""
 
 from collections import defaultdict
 from collections.abc import Iterator

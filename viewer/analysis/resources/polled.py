@@ -10,7 +10,7 @@ from viewer.analysis.resources.resource import Claim, Hold, Known, Resource, siz
 from viewer.analysis.resources.waits import Waits
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import SLEEP
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 
 _MS = 1_000_000
 # Three or more sleep three times or more in one helper, at a line at which nobody does
@@ -78,7 +78,7 @@ def _of_threads(waits: Waits) -> Iterator[tuple[Who, str, int, int]]:
 
 def _helper(stack: str) -> str:
     """The innermost line of the program, if another function of it called that."""
-    own = [frame for frame in stack.split("\n") if frame and not is_library(frame)]
+    own = own_frames(stack.split("\n"))
     if len(own) < 2 or place_of(own[1]).function == "<module>":
         return ""
     return own[0]

@@ -156,16 +156,20 @@ def _spent(report: Report, style: Style) -> list[str]:
     worth = [one for one in report.spent[:_SPENT] if one.ns >= whole * _SPENT_PART]
     if whole < _BUSY_NS or not worth or worth[0].call.endswith(_FOR_CLIENTS):
         return []
-    parts = [f"{share(one.ns, whole)} {_how(one, style)}" for one in worth]
+    (first, *others) = [(share(one.ns, whole), _how(one, style)) for one in worth]
+    parts = [f"{first[0]} went to {first[1]}", *(f"{part} to {how}" for part, how in others)]
     return wrap(
-        f"Of the {duration(whole)} until the program's end, followed back through whoever "
-        f"ended each wait: {', '.join(parts)}.",
+        f"Of the {duration(whole)} until the program's end, {', '.join(parts)}. A wait that "
+        f"another thread or process ended counts as what that one did meanwhile.",
         style.width,
     )
 
 
 def _how(one: Spent, style: Style) -> str:
-    return f"in `{one.call}` ({place(one.site, style.base)})" if one.call else one.did
+    if not one.call:
+        return one.did
+    where = place(one.site, style.base)
+    return f"`{one.call}` ({where})" if where else f"`{one.call}`"
 
 
 def _busiest(report: Report, style: Style) -> list[str]:

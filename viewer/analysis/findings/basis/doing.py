@@ -9,12 +9,13 @@ from viewer.analysis.causes.part import Cause, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import sampled
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.sites import is_library, place_of
-from viewer.words import code, shorten
+from viewer.trace.sites import is_library
+from viewer.words import shorten
 
 _MOST = 40  # times that are looked at, the longest ones
 _SAID = 2
@@ -74,12 +75,12 @@ def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = ""
         total -= taken
     said = [
         f"{share(ns, total)} {'' if n else 'of that time '}{what}"
-        f"{_where(site) or _computes(facts, what, stacks)}"
+        f"{place_in(site) or _computes(facts, what, stacks)}"
         for n, ((what, site), ns) in enumerate(sums.most_common(_SAID))
         if ns * 100 >= total * _WORTH
     ]
     if said and is_much:
-        said[-1] += f" ({duration(taken)} that the kernel took are not counted)"
+        said[-1] += f" (not counted: {duration(taken)} {_TAKEN})"
     ((_, site), ns) = next(iter(sums.most_common(1)), (("", ""), 0))
     return Doing(", ".join(said), site, ns * 100 // total if total else 0)
 
@@ -120,8 +121,3 @@ def _what(cause: Cause) -> str:
     if cause.kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
         return f"waiting for `{cause.who}`"
     return _WORDS.get(cause.kind, "")
-
-
-def _where(site: str) -> str:
-    function = place_of(site).function
-    return f" in {code(function, site)}" if function else ""

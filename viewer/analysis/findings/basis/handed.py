@@ -8,7 +8,7 @@ from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import is_library, own_frames, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -78,9 +78,7 @@ def was_woken(facts: Facts, thread: int, until_ns: int, wait: Wait) -> bool:
 def started_for(facts: Facts, wait: Wait) -> Iterator[int]:
     """The threads that the waiter had started, before it waited, in a function that it still
     was in, or in a method of an object of the same class."""
-    own = [
-        _owner(frame) for frame in (*wait.stack, wait.site) if frame and not is_library(frame)
-    ]
+    own = [_owner(frame) for frame in own_frames((*wait.stack, wait.site))]
     inside, here = {*own} - {_MODULE, ""}, own[0] if own else ""
     for thread, (parent, event) in facts.ledger.starters.items():
         if parent != wait.who[1] or facts.model.states.first_ns[thread] > wait.end_ns:

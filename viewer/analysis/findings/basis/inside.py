@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Sequence
 
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import innermost, place_of
 
 type Known[T] = tuple[str, Container[str], T]  # part of a path, functions of it, what they are
 
@@ -18,4 +18,4 @@ def known_in[T](frames: Sequence[str], known: Iterable[Known[T]]) -> tuple[int, 
 
 def called_by(frames: Sequence[str], n: int) -> str:
     """The user's frame that a library's frame called, by way of others of it; "" none."""
-    return next((one for one in reversed(frames[:n]) if not is_library(one)), "")
+    return innermost(reversed(frames[:n]))

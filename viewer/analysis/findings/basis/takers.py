@@ -12,7 +12,7 @@ from viewer.analysis.resources.waits import Wait, longest_slices
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import AWAIT, IO
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import innermost, own_frames, place_of
 from viewer.words import code
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
@@ -163,7 +163,7 @@ def further_in(waits: LongWaits, vain: list[Wait]) -> tuple[set[Who], str]:
     lines = {place_of(wait.site)._replace(line=0): wait.site for wait in vain}
     found, taken_at = set[Who](), ""
     for wait in vain:
-        for frame in [frame for frame in wait.stack if not is_library(frame)][1:]:
+        for frame in own_frames(wait.stack)[1:]:
             site = lines.get(place_of(frame)._replace(line=0), "")
             if wait.who[0] == "task" and site and place_of(frame).line > place_of(site).line:
                 found.add(wait.who)
@@ -187,7 +187,7 @@ def nested(facts: Facts, waits: list[Wait]) -> dict[Who, str]:
         elif at_ns < waiting[who].start_ns:
             found[who] = site
     for who, wait in waiting.items():
-        functions = [place_of(f).function for f in wait.stack if not is_library(f)]
+        functions = [place_of(frame).function for frame in own_frames(wait.stack)]
         if who not in found or place_of(found[who]).function not in functions[1:]:
             return {}
     return found if not others or 0 < size(facts, waits[0]) <= len(found) else {}
@@ -212,7 +212,7 @@ def used(facts: Facts, package: str, before: int) -> Iterator[tuple[Who, str, in
         name = facts.call(table.row[row])[0]
         if table.start_ns[row] < before and name.startswith(_NETWORK):
             frames = stack_of(model, row).split("\n")
-            site = next((frame for frame in frames if not is_library(frame)), "")
+            site = innermost(frames)
             is_its = any(part in frame for frame in frames)
             if site and is_its and facts.on_loop_at(table.who[row], table.start_ns[row]) < 0:
                 times = table.start_ns[row], table.end_ns[row]
@@ -271,7 +271,7 @@ def _is_during(wait: Wait, start_ns: int, end_ns: int) -> bool:
 def _is_further_on(wait: Wait, stack: tuple[str, ...]) -> bool:
     """Whether a stack has the function in which somebody waits, at a later line."""
     here = place_of(wait.site)
-    places = [place_of(frame) for frame in stack if frame and not is_library(frame)]
+    places = map(place_of, own_frames(stack))
     return bool(here.function) and any(
         at._replace(line=here.line) == here and at.line > here.line for at in places
     )

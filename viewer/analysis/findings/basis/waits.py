@@ -9,7 +9,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.resource import Claim
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.trace.model import Model
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 from viewer.words import code, shorten, stem
 
 _NO_NAMES = ("Task-N", "#N")  # asyncio's and gevent's
@@ -62,7 +62,7 @@ def place_in(site: str) -> str:
 
 def around(wait: Wait) -> str:
     """The line of the program that called the function in which somebody waits."""
-    frames = [frame for frame in wait.stack if not is_library(frame)]
+    frames = own_frames(wait.stack)
     return frames[1] if len(frames) > 1 else ""
 
 

@@ -9,7 +9,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.trace.columns import IDLE_WAIT, STATE_MASK
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -70,7 +70,7 @@ def _item(facts: Facts, wait: Wait) -> str:
 def _gets_in(facts: Facts, thread: int, wait: Wait) -> str:
     """The line of a function that the waiter is in, at which it got an item from a queue."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
-    callers = [frame for frame in wait.stack if not is_library(frame)]
+    callers = own_frames(wait.stack)
     inside = {place_of(frame)[::2] for frame in callers}
     low = rows.offset[thread]
     for n in range(

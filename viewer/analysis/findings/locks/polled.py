@@ -16,7 +16,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import innermost, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -159,7 +159,7 @@ def _lock(stack: str) -> tuple[str, str, bool] | None:
     for n, frame in enumerate(frames):
         for part, name in _LOCKS:
             if part in frame:
-                user = next((f for f in frames[n:] if not is_library(f)), "")
+                user = innermost(frames[n:])
                 gives_back = any(
                     "release" in place_of(f).function for f in frames[n:] if part in f
                 )

@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.trace.columns import READY, SELECT
-from viewer.trace.sites import is_library
+from viewer.trace.sites import innermost
 from viewer.words import code, stem
 
 _MS = 1_000_000
@@ -42,7 +42,7 @@ def sleeping_loop(facts: Facts) -> Iterator[Finding]:
         tid = args.get(s.ARG_WAKER_THREAD)
         if isinstance(tid, int) and _slept(facts, i, polls.get(model.lane[i], [])):
             frames = trace.text_of_slice(i, s.ARG_STACK).split("\n")
-            site = next((frame for frame in frames if not is_library(frame)), "")
+            site = innermost(frames)
             process = model.owners.task_process[model.owners.owner[i]]
             thread = facts.ledger.thread(process, tid)
             name = model.thread_names[thread] if thread >= 0 else ""

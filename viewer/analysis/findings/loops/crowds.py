@@ -25,7 +25,6 @@ _NOTICED_NS = 500 * _MS
 _OTHERS_NS = 500 * _MS
 _LATE_NS = 100 * _MS
 _OFTEN_NS = 50 * _MS
-_MOST = 50_000  # of more tasks it is not searched who made them
 _MANY = 100  # calls of one callback
 _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length, if they are most of it
 
@@ -89,16 +88,6 @@ class _Crowd:
             if who in self.made and not is_library(delay.site):
                 return who
         return "", ""
-
-
-def _made_by(facts: Facts, group: int) -> set[tuple[str, str]]:
-    """The coroutines of the tasks that those of a coroutine made."""
-    owned, ledger, found = facts.model.owners, facts.ledger, set[int]()
-    for task, parent in enumerate(owned.task_parent if len(owned.task_id) <= _MOST else ()):
-        maker = ledger.task_of(owned.task_process[task], parent) if parent >= 0 else -1
-        if maker >= 0 and owned.task_group[maker] == group != owned.task_group[task]:
-            found.add(owned.task_group[task])
-    return {facts.model.coroutine(one) for one in found}
 
 
 def _is_of_long_steps(facts: Facts, crowd: _Crowd) -> bool:

@@ -15,7 +15,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import CONTINUES, IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, own_frames
 from viewer.words import code, stem
 
 _MS = 1_000_000
@@ -109,7 +109,7 @@ def _children(facts: Facts) -> _Alike:
         stack = stack_of(facts.model, row).split("\n")
         if not any(frame.endswith(_CHILD) and _SUBPROCESS in frame for frame in stack):
             continue
-        own = [frame for frame in stack if not is_library(frame)]
+        own = own_frames(stack)
         if own:
             key: tuple[Who, str, str] = ("thread", table.who[row]), "|".join(own[:2]), own[0]
             found[key].append(_One(table.start_ns[row], table.busy_end_ns[row]))

@@ -17,7 +17,7 @@ from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.findings.outside.reconnects import is_connecting
 from viewer.analysis.states import having, keys, numbers, stack_of
 from viewer.trace.columns import CONTINUES, IO, STATE_MASK, Column
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import innermost, is_library, place_of
 
 _MS = 1_000_000
 # As advice: twenty calls, half a second in all, and half of what the end of the program waited
@@ -178,7 +178,7 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
     """What is called and where; None: it may wait for what others do when they like."""
     step = _step(name)
     frames = stack_of(facts.model, rows[0]).split("\n")
-    own = next((frame for frame in frames if not is_library(frame)), "")
+    own = innermost(frames)
     if not step or not own or (name.startswith(_SQLITE) and is_locked(facts)):
         return None
     if step is not _ANSWERS:
@@ -217,10 +217,9 @@ def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) ->
     verb = "waits" if len(threads) == 1 else "wait"
     text = (
         f"Awaits in turn: {who}{place_in(line.site)} {verb} {line.what} {len(rows):,} times, "
-        f"one call after the other ({at(facts, start)}): {duration(ns)}, {share(ns, whole)} "
-        f"of what the end of the program waited for meanwhile; {duration(each)} each, as a "
-        f"rule. "
-        f"{line.step}"
+        f"one call after the other ({at(facts, start)}), as a rule for {duration(each)}. The "
+        f"end of the program waited {duration(ns)} for these calls, {share(ns, whole)} of all "
+        f"that it waited for meanwhile. {line.step}"
     )
     evidence = facts.evidence(("thread", table.who[first]), start, ns, line.site)
     processes = len({facts.model.thread_process[thread] for thread in threads})

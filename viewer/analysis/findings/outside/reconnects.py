@@ -18,7 +18,7 @@ from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
-from viewer.trace.sites import is_library
+from viewer.trace.sites import innermost, is_library
 
 _MS = 1_000_000
 # Twenty connections that cost half a second, a fifth of what was waited for at that line; and
@@ -183,7 +183,7 @@ def _around(stack: str) -> str:
     frames = stack.split("\n")
     own = next((n for n, frame in enumerate(frames) if not is_library(frame)), len(frames))
     last = next((n for n in range(own, len(frames)) if is_connecting(frames[n])), len(frames))
-    return next((frame for frame in frames[last:] if not is_library(frame)), "")
+    return innermost(frames[last:])
 
 
 @lru_cache(maxsize=4096)

@@ -1,5 +1,4 @@
-"""What waits for a turn or a slot cost, and what those did who had it: in the same words for
-each kind of resource."""
+"""The words for each kind of resource: what its waits cost, and what those did who had it."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,9 +16,9 @@ from viewer.words import code
 
 # As with other pools, half a second must be lost.
 LOST_NS = 500_000_000
-
-
-_GUESSED = {Known.ENDS: "Who has it is known only by when each goes on. "}
+_GUESSED = {
+    Known.ENDS: "The trace does not show who has it: this follows from when each goes on. "
+}
 
 
 class Said(NamedTuple):

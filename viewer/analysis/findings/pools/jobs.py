@@ -71,10 +71,8 @@ def pool_starvation(facts: Facts) -> Iterator[Finding]:
         if any(members is jobs for _, jobs in home_made):
             members = apart(facts, pool, members)
         libraries = {site: is_library(site) for site in {job.site for job in members}}
-        found, handed = (
-            _named(facts, members),
-            [not job.name or libraries[job.site] for job in members],
-        )
+        found = _named(facts, members)
+        handed = [not job.name or libraries[job.site] for job in members]
         batches = batches_of(facts, found, handed, collectors())
         finding = _starved(facts, pool, found, batches)
         # Where a server's clients are seen, it is they who wait, not what its loop hands on.

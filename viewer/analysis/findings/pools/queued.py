@@ -18,7 +18,7 @@ from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.waits import GETS, PUTS
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -100,7 +100,7 @@ def _parts(
         if is_wait and facts.wait(row)[0] in GETS:
             continue
         frames = stack_of(facts.model, row).split("\n")
-        chain = tuple(f for f in reversed(frames) if f and not is_library(f))
+        chain = tuple(reversed(own_frames(frames)))
         yield _Part(table.start_ns[row], table.end_ns[row], thread, chain)
 
 

@@ -14,7 +14,7 @@ from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.waits import GETS, Wait, longest_rows
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import CONTINUES, SLEEP
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import is_library, own_frames, place_of
 from viewer.words import code
 
 # Who ends a program notices half a second. A thread that works on to the end of its job should
@@ -100,7 +100,7 @@ def _handlers(facts: Facts) -> Iterator[Finding]:
         if is_main and not table.state[row] & CONTINUES:
             stack = stack_of(model, row).split("\n")
             if _is_over(facts, table.who[row], stack):
-                own = [frame for frame in stack if not is_library(frame)]
+                own = own_frames(stack)
                 by_handler[table.who[row], own[-1]].append(row)
     for (thread, handler), rows in by_handler.items():
         ns = sum(table.busy_end_ns[row] - table.start_ns[row] for row in rows)

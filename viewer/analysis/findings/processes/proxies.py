@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.locks.filelocks import waiting_for
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
-from viewer.trace.sites import is_library
+from viewer.trace.sites import innermost
 
 _MS = 1_000_000
 # As advice: half a second must be lost at one line, in short calls which are at least half of
@@ -46,7 +46,7 @@ def _asked_at(stack: str) -> str:
     """The user's line that calls a method of a proxy; "" where it is a library's call. The
     method itself is made from a text, so it is in no file."""
     outside = stack.partition(f"{_CALLS}\n")[2].split("\n")
-    return next((frame for frame in outside[1:] if frame and not is_library(frame)), "")
+    return innermost(outside[1:])
 
 
 def _ns(facts: Facts, rows: list[int]) -> int:

@@ -12,7 +12,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import innermost, place_of
 from viewer.words import code
 
 # Who stops a server notices half a second.
@@ -94,7 +94,7 @@ def _told(
     closers = (_THREADS, _CHILDREN, _LISTENER)
     closes = next((n for n, one in enumerate(stack) if one.endswith(closers)), 0)
     is_server = not stack[closes].endswith(_LISTENER)
-    site = next((one for one in stack[closes:] if not is_library(one)), "")
+    site = innermost(stack[closes:])
     closer = place_of(stack[closes]).function
     text = (
         f"Slow end: {code(name_of(facts.model, ('thread', thread)))}{place_in(site)} waits "

@@ -10,6 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
+from viewer.analysis.findings.basis.inside import called_by
 from viewer.analysis.findings.basis.itself import is_own, servers
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -17,7 +18,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import place_of
 from viewer.words import code, stem
 
 _MS = 1_000_000
@@ -107,8 +108,7 @@ def _job(stack: str) -> tuple[str, str]:
     for n, frame in enumerate(frames):
         function = place_of(frame).function
         if _SERVES.get(function, "\n") in frame:
-            own = (one for one in reversed(frames[:n]) if not is_library(one))
-            return function, next(own, "")
+            return function, called_by(frames, n)
     return "", ""
 
 

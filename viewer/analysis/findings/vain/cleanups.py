@@ -15,7 +15,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.waits import GIVEN_UP, longest_slices
 from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
-from viewer.trace.sites import Place, is_library, place_of
+from viewer.trace.sites import Place, innermost, place_of
 
 _MS = 1_000_000
 # Half a second in all, in awaits of a tenth of a second: clean-ups take a moment, as a rule.
@@ -45,7 +45,7 @@ def late_time_out(facts: Facts) -> Iterator[Finding]:
         scope = _scope_of(facts, i)
         late = _late(facts, i, scope) if scope else None
         if late is not None:
-            caller = next((one for one in scope[1:] if not is_library(one)), "")
+            caller = innermost(scope[1:])
             found[caller, facts.awaited(i)[1]].append(late)
     for (caller, where), every in found.items():
         lost = sum(slices.end_ns[one.i] - slices.start_ns[one.i] for one in every)

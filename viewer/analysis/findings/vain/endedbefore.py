@@ -7,7 +7,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.waits import GETS, PUTS, Wait
 from viewer.analysis.states import stack_of
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 from viewer.words import code
 
 _LONG_NS = 500_000_000
@@ -92,7 +92,7 @@ def _runs(facts: Facts, thread: int) -> str:
     low, high = rows.offset[thread], rows.offset[thread + 1]
     for place in range(low, min(high, low + _LOOKED)):
         stack = stack_of(facts.model, rows.row[place]).split("\n")
-        own = [frame for frame in stack if frame and not is_library(frame)]
+        own = own_frames(stack)
         if own:
             return own[-1]
     return ""

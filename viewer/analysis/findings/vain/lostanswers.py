@@ -122,13 +122,13 @@ def _finding(
     waits.told.update(one.i for one in lost)
     start = slices.start_ns[worst.i]
     text = (
-        f"Waited in vain: {users(facts.model, whos)}{place_in(line.site)} got no answer, "
+        f"Waited in vain: {users(facts.model, whos)}{place_in(line.site)} got no answer in "
         f"{len(lost):,} of {plural(len(lost) + len(answered), 'wait')} in "
-        f"`{line.what.removeprefix(s.AWAIT_PREFIX)}` there: they waited "
-        f"{in_total(facts, total, ns[worst.i], start)}, until they were cancelled or to the "
-        f"end of the trace. The others had theirs after {duration(usual[len(usual) // 2])}, "
-        f"as a rule{by}. Look at the path on which an answer is not given (an error, a "
-        f"message that is dropped, a key that is used twice), and give the wait a time-out."
+        f"`{line.what.removeprefix(s.AWAIT_PREFIX)}`. They waited "
+        f"{in_total(facts, total, ns[worst.i], start)}, until they were cancelled or the "
+        f"trace ended. The others had theirs after {duration(usual[len(usual) // 2])}, "
+        f"as a rule{by}. Look for a case in which no answer is given (an error, a message "
+        f"that is dropped, a key that is used twice), and give the wait a time-out."
     )
     evidence = facts.evidence(("task", worst.task), start, ns[worst.i], line.site)
     yield Finding("wait in vain", total, text, evidence)

@@ -13,7 +13,7 @@ from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.cuts import By, Cut, Cuts
 from viewer.trace.columns import AWAIT
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 
 _MS = 1_000_000
 # A second in all, a quarter of a second each, and twice the time that there was.
@@ -70,7 +70,7 @@ def _same_caller(facts: Facts, cut: int, last: int) -> str:
     """The frame of the program that called the functions of two awaits; "" if none did both,
     or it was one function."""
     stacks = (facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n") for i in (cut, last))
-    before, after = ([frame for frame in one if not is_library(frame)] for one in stacks)
+    before, after = map(own_frames, stacks)
     if len(before) < _DEEP or len(before) != len(after):
         return ""
     (inner, caller), (then, again) = (map(place_of, one[:_DEEP]) for one in (before, after))
@@ -87,8 +87,8 @@ def _finding(facts: Facts, caller: str, where: str, every: list[_Late], lost: in
     cut = facts.awaited(worst.cut.i)[1]
     text = (
         f"Waited in vain: the time of {users(facts.model, whos)}{place_in(caller)} was over "
-        f"after {duration(worst.cut.ns)}{place_in(cut)}, but then they waited in "
-        f"`{what}`{place_in(where)} to their end, which no time limit ended: "
+        f"after {duration(worst.cut.ns)}{place_in(cut)}. Then they waited in "
+        f"`{what}`{place_in(where)} until they ended, and no time limit cut that short: "
         f"{plural(len(every), 'wait')}, {in_total(facts, lost, ns, start)}. Give what is done "
         f"after a time-out (a clean-up, a second attempt) a time limit of its own."
     )

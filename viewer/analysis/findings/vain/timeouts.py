@@ -14,7 +14,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.cuts import By, Cut, Cuts
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import own_frames, place_of
 
 _MS = 1_000_000
 # Three times, at three different moments, and three quarters of a second in all: who asks two
@@ -134,20 +134,19 @@ def _finding(
     usual = sorted(one.ns for one in given)[len(given) // 2]
     whos: list[Who] = [("task", one.cut.task) for one in given]
     stack = facts.model.trace.text_of_slice(worst.cut.i, s.ARG_STACK).split("\n")
-    frames = [frame for frame in stack if frame and not is_library(frame)]
+    frames = own_frames(stack)
     outer = next(
         (f for f in frames[1:] if place_of(f).function != place_of(site).function), ""
     )
     text = (
         f"Time-outs: {users(facts.model, whos)}{place_in(outer)} had about {duration(usual)} "
-        f"for what takes longer, and {'was' if len(set(whos)) == 1 else 'were'} cut short in "
-        f"`{what.removeprefix(s.AWAIT_PREFIX)}`{place_in(site)}, {len(given):,} of "
-        f"{plural(attempts, 'time')}: {duration(lost)} of work was thrown away (the first "
-        f"{at(facts, min(one.cut.end_ns for one in given))})."
+        f"for what takes longer. In {len(given):,} of {plural(attempts, 'attempt')} the time "
+        f"was over in `{what.removeprefix(s.AWAIT_PREFIX)}`{place_in(site)} (first "
+        f"{at(facts, min(one.cut.end_ns for one in given))}): {duration(lost)} were lost."
     )
     step = (
-        "Give it more time or make what it waits for faster; what is asked again after a "
-        "time-out begins anew, and adds to the load."
+        "Raise the time limit, or make what it waits for faster. What is asked again after a "
+        "time-out begins anew and adds to the load."
     )
     start = worst.cut.end_ns - worst.ns
     evidence = facts.evidence(("task", worst.cut.task), start, worst.ns, site)
