@@ -8,7 +8,16 @@ import pytest
 from tests.support.engines import ENGINES
 from viewer.trace.columns import BOOL, DOUBLE, INT, STRING, UINT
 from viewer.trace.engine import BEST, HAS_NATIVE, in_python
-from viewer.trace.sites import Site, entry, head, is_library, place_of, via
+from viewer.trace.sites import (
+    Site,
+    entry,
+    head,
+    innermost,
+    is_library,
+    own_frames,
+    place_of,
+    via,
+)
 
 PACKAGE = "/env/lib/python3.13/site-packages/db/connection.py:120 Connection.execute"
 INNER = "/env/lib/python3.13/site-packages/db/waiting.py:9 wait"
@@ -48,6 +57,21 @@ def column(code, values):
 def test_is_library(frame, library):
     """Installed packages and the standard library are; a path that looks alike is not."""
     assert is_library(frame) is library
+
+
+@pytest.mark.parametrize(
+    ("frames", "own"),
+    [
+        (["/usr/lib/python3.13/queue.py:9 get", "/a.py:2 f", "/a.py:5 main"], [1, 2]),
+        (["/a.py:2 f", "/usr/lib/python3.13/queue.py:9 get", "/a.py:5 main"], [0, 2]),
+        (["/usr/lib/python3.13/queue.py:9 get"], []),
+        ([""], []),
+    ],
+)
+def test_own_frames(frames, own):
+    """In their order; the text of no stack is one empty frame."""
+    assert own_frames(frames) == [frames[n] for n in own]
+    assert innermost(frames) == (frames[own[0]] if own else "")
 
 
 def test_place_of():
