@@ -109,6 +109,6 @@ def test_what_the_time_went_to(tmp_path):
         Spent(35 * MS, "computing", "", ""),
         Spent(30 * MS, "collecting garbage", "", ""),
         Spent(10 * MS, "in", "os.fsync", WORK),
-        Spent(5 * MS, "off the CPU", "", ""),
+        Spent(5 * MS, "time off the CPU", "", ""),
     )
     assert RunPath.of(model).ns_without((PREEMPTED, OFF_CPU)) == 175 * MS
