@@ -99,3 +99,39 @@ def test_who_was_started_for_it_never_sets_it(tmp_path, story):
 )
 def test_a_pause_beside_a_thread(tmp_path, story):
     assert kinds(tmp_path, starts(**story)) == []
+
+
+def helped(asks="Thread.start", waits="Thread.join"):
+    """`MainThread` starts `helper`, or gets what it made, and waits for its end, or for more
+    of it; meanwhile the helper pauses."""
+    trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
+    main, helper = trace.thread("MainThread").native(0), trace.thread("helper").native(0)
+    begun, stop = trace.lock(asks, START), trace.lock("Event.wait", DB)
+    main.lock_wait(MS, asks, lock=begun, site=START)
+    helper.release(2 * MS, begun, to=main)
+    main.native(2 * MS)
+    helper.lock_wait(3 * MS, "Event.wait", lock=stop, site=DB, acquired=False)
+    end = trace.lock(waits, ASK)
+    owner = helper if waits == "Thread.join" else None
+    main.lock_wait(100 * MS, waits, lock=end, site=ASK, owner=owner)
+    helper.native(END).release(END + MS, end, to=main).end(END + 2 * MS)
+    main.native(END + MS).end(END + 3 * MS)
+    return trace.ended(END + 4 * MS)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({}, id="it is started and joined"),
+        pytest.param({"asks": "Queue.get"}, id="it is joined"),
+        pytest.param({"waits": "Queue.get"}, id="it is started"),
+    ],
+)
+def test_a_pause_that_the_end_of_the_program_waits_for(tmp_path, story):
+    """Neither a start nor a wait for the end says that somebody was given something."""
+    assert "wait in vain" not in kinds(tmp_path, helped(**story))
+
+
+def test_the_end_waits_for_one_whom_nobody_answers(tmp_path):
+    """What it gave to `MainThread` made that one wait for more."""
+    assert kinds(tmp_path, helped("Queue.get", "Queue.get")) == ["wait in vain"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
+from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, own_frames, place_of
@@ -14,6 +15,7 @@ from viewer.words import code
 _MS = 1_000_000
 EVENTS = ("Event.wait",)
 _FOR_MORE = (*GETS, "Condition.wait", "Condition")
+_STARTS = "Thread.start"  # a new thread ends it as soon as it runs: nothing was given
 _JUST_NS = 50 * _MS  # from what it gave to the wait for it
 _BACK = 20  # states of a thread in which a wake-up is looked for
 _COVERED = 8, 10
@@ -35,7 +37,7 @@ def taker(facts: Facts, wait: Wait) -> Wait | None:
     """The wait for more of a thread that the waiter had woken just before: it lasts for most
     of the wait, so what it was given is done or forgotten."""
     for other in LongWaits.of(facts).overlapping(wait):
-        if other.who == wait.who or other.who[0] != "thread":
+        if other.who == wait.who or other.who[0] != "thread" or other.name in ENDS:
             continue
         met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
         is_most = met * _COVERED[1] >= wait.ns * _COVERED[0]
@@ -69,7 +71,7 @@ def was_woken(facts: Facts, thread: int, until_ns: int, wait: Wait) -> bool:
         row = rows.row[n]
         if table.state[row] & STATE_MASK not in (IDLE_WAIT, LOCK_WAIT):
             continue
-        is_his = table.waker[row] == wait.who[1]
+        is_his = table.waker[row] == wait.who[1] and facts.wait(row)[0] != _STARTS
         if is_his and abs(table.end_ns[row] - wait.start_ns) <= _JUST_NS:
             return True
     return False

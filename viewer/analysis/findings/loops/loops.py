@@ -8,6 +8,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.calls import (
     is_of_import,
     is_quick,
+    is_set_up,
     long_calls,
     pieces,
 )
@@ -295,6 +296,8 @@ def _blocking_calls(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
         if total < _CALLS_NS or not (often or longest >= _SLOW_STEP_NS * facts.patience):
             continue
         if is_quick(facts, call) or is_of_import(facts, call, rows[0][0]):
+            continue
+        if is_set_up(facts, call):
             continue
         waits = facts.during(
             [Interval(model.lane[j], *piece) for r, j in rows for piece in pieces(facts, r)]

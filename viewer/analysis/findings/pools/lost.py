@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis import takers
-from viewer.analysis.findings.basis.blockers import Blockers
+from viewer.analysis.findings.basis.blockers import Blocked, Blockers
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import (
@@ -237,15 +237,18 @@ def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             yield left
             continue
         blockers = blockers or Blockers(facts)
-        blocked = blockers.of(last)
+        blocked = _had_last(facts, blockers, last)
         if blocked is None and all(wait.who[0] == "task" for wait in alike):
             found = _lost_in_cancel(facts, waits, alike, vain, lost)
             if found is not None:
                 yield found
             continue
         holder = blocked.by[0] if blocked is not None else None
-        if blocked is None or holder is None or waits.ends_ns(holder) >= last.end_ns:
+        if blocked is None or holder is None:
             continue
+        ended_ns = waits.ends_ns(holder)
+        if sum(max(wait.end_ns - max(wait.start_ns, ended_ns), 0) for wait in vain) < VAIN_NS:
+            continue  # who cancels all of them cancels the holder first
         waits.told.update(wait.slice for wait in vain)
         worst = max(vain, key=lambda wait: wait.ns)
         text = (
@@ -256,6 +259,16 @@ def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"Acquire it with `with`, or release it in a `finally`."
         )
         yield Finding("slots never returned", lost, text, waits.evidence(worst))
+
+
+def _had_last(facts: Facts, blockers: Blockers, wait: Wait) -> Blocked | None:
+    """Who has the lock as a wait ends: those who had it before have given it on."""
+    holds, start_ns = facts.ledger.holds, wait.start_ns
+    if holds.has(wait.lock):
+        for hold, _ in holds.backwards(wait.lock, start_ns, wait.end_ns):
+            start_ns = max(start_ns, facts.model.states.start_ns[hold])
+            break
+    return blockers.of(wait._replace(start_ns=start_ns))
 
 
 def _end(facts: Facts, who: Who) -> str:
