@@ -1,4 +1,4 @@
-"""Locks that a job of a pool acquired and left locked."""
+"""Locks that a job of a pool, or a task that was cancelled, left locked."""
 
 import pytest
 
@@ -115,3 +115,54 @@ def test_a_job_that_does_not_release(tmp_path):
 
 def test_a_job_that_still_runs(tmp_path):
     assert "slots never returned" not in kinds(tmp_path, plain(later_ns=20 * MS))
+
+
+SYNC = "/app/sync.py:4 sync"
+
+
+def all_cancelled(late_ns=MS, turns=1):
+    """Tasks take turns with a lock of asyncio, until all are cancelled: whoever has it first,
+    and `late_ns` later those who wait for it."""
+    trace = TraceBuilder(argv="sync.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, lock, at = trace.loop(thread), trace.lock("Lock", SYNC), 0
+    main = loop.task("main", site="/app/sync.py:9 main").ready(0).running(0)
+    tasks = [loop.task("sync", site="/app/sync.py:3 sync") for _ in range(4 + turns)]
+    owner = tasks[0].id
+    tasks[0].ready(1).running(2)
+    lock.hold(3, 500 * MS, tasks[0], SYNC)
+    tasks[0].awaits(4, "sleep", site="/app/sync.py:5 sync")
+    for n, task in enumerate(tasks[1:]):
+        task.ready(10 + n).running(20 + n)
+        got = n < turns - 1
+        task.awaits(30 + n, "Lock", acquired=got, lock=lock.id, site=SYNC, owner_task=owner)
+    for n in range(turns - 1):
+        before, after, at = tasks[n], tasks[n + 1], (n + 1) * 500 * MS
+        before.ready(at, waker="timer").running(at)
+        after.ready(at + 1, by=before)
+        before.done(at + 2)
+        after.running(at + 3)
+        lock.hold(at + 4, at + 500 * MS, after, SYNC)
+        after.awaits(at + 5, "sleep", site="/app/sync.py:5 sync")
+    end = turns * 500 * MS
+    tasks[turns - 1].ready(end, by=main).running(end + 10).done(end + 20, "cancelled")
+    end += late_ns
+    for n, task in enumerate(tasks[turns:]):
+        task.ready(end + n, by=main).running(end + 10 + n).done(end + 20 + n, "cancelled")
+    main.done(end + MS)
+    thread.end(end + 2 * MS)
+    return trace.ended(end + 3 * MS)
+
+
+@pytest.mark.parametrize(
+    ("story", "is_told"),
+    [
+        pytest.param({}, False, id="as the program ends"),
+        pytest.param({"turns": 3}, False, id="… after others who gave it on"),
+        pytest.param({"late_ns": 400 * MS}, True, id="long before"),
+    ],
+)
+def test_a_lock_whose_holder_is_cancelled(tmp_path, story, is_told):
+    """Half a second must be lost after its end."""
+    found = kinds(tmp_path, all_cancelled(**story))
+    assert ("slots never returned" in found) == is_told
