@@ -87,7 +87,14 @@ def setup_asyncio(facts: dict[str, Any], /) -> None: ...
 def watch_uvloop(loop: type[Any], /) -> None: ...
 def find_objects(type: type, /) -> list[Any]: ...
 def watch_timers(
-    type: type, set_local_events: object, tool: int, code: CodeType, mask: int, /
+    type: type,
+    get_tool: object,
+    name: str,
+    set_local_events: object,
+    tool: int,
+    code: CodeType,
+    mask: int,
+    /,
 ) -> None: ...
 def unwatch_timers() -> None: ...
 def old_timers(due: list[float], /) -> None: ...
@@ -226,6 +233,7 @@ def encode(
     seed: int,
     since_ns: int = 0,
     is_killed: bool = False,
+    gone_ns: int = 0,
     /,
 ) -> bytes: ...
 def status(

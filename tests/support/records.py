@@ -48,10 +48,10 @@ class Script:
                 found.append([f"{event.category}:{event.name}", event.time_ns, event.time_ns])
         return [(str(n), int(a), int(b)) for n, a, b in found]  # type: ignore[call-overload]
 
-    def data(self, since_ns: int = 0, *, is_killed: bool = False) -> bytes:
-        """With `since_ns`, of a flight recording whose oldest file begins then. Who is killed
-        leaves what waits for details."""
-        return _core.encode(self.records, 1, since_ns, is_killed)
+    def data(self, since_ns: int = 0, *, is_killed: bool = False, gone_ns: int = 0) -> bytes:
+        """With `since_ns`, of a flight recording whose oldest file begins then; the one before
+        began at `gone_ns`. Who is killed leaves what waits for details."""
+        return _core.encode(self.records, 1, since_ns, is_killed, gone_ns)
 
 
 def a_task(script: Script) -> None:

@@ -45,10 +45,10 @@ static void begin_anew(timeline *t, uint64_t ns)
     encoder_begin_batch(&t->out, ns, ns + 1000, ns + 2000);
 }
 
-PyDoc_STRVAR(encode_doc, "encode(records, seed, since_ns=0, is_killed=False) -> bytes\n\n"
+PyDoc_STRVAR(encode_doc, "encode(records, seed, since_ns=0, is_killed=False, gone_ns=0) -> bytes\n\n"
 "For tests: the trace of the records (tid, ns, kind, flag, a, b, c, text), without threads; KERNEL is the kernel's state of\n"
 "the thread, `flag`; with since_ns, that of a\n"
-"flight recording whose oldest file begins then; if it is killed, what waits for details stays unwritten.");
+"flight recording whose oldest file begins then, and with gone_ns one before that; if it is killed, what waits for details stays unwritten.");
 
 enum { TEST_THREADS = 16 };
 
@@ -90,24 +90,28 @@ static PyObject *play(PyObject *args, PyObject *(*finish)(timeline *))
 {
     PyObject *records;
     unsigned long long seed;
-    unsigned long long since_ns = 0;
+    unsigned long long since_ns = 0, gone_ns = 0;
     int is_killed = 0;
-    if (!PyArg_ParseTuple(args, "O!K|Kp", &PyList_Type, &records, &seed, &since_ns, &is_killed))
+    if (!PyArg_ParseTuple(args, "O!K|KpK", &PyList_Type, &records, &seed, &since_ns, &is_killed, &gone_ns))
         return NULL;
     timeline t;
     thread_line *threads[TEST_THREADS] = {NULL};
     timeline_init(&t, 1, seed, 0, "test", 4);
-    t.out.kept.is_on = since_ns != 0;
+    encoder_keep(&t.out, since_ns != 0);
     encoder_begin_batch(&t.out, 1000, 2000, 3000);
     PyObject *result = NULL;
     Py_ssize_t i = 0;
     for (; i < PyList_GET_SIZE(records); i++) {
-        if (since_ns && time_of(PyList_GET_ITEM(records, i)) >= since_ns) {
-            begin_anew(&t, since_ns);
-            since_ns = 0;
+        for (unsigned long long *of[] = {&gone_ns, &since_ns}, **file = of; file < of + 2; file++) {
+            if (**file && time_of(PyList_GET_ITEM(records, i)) >= **file) {
+                begin_anew(&t, **file);
+                **file = 0;
+            }
         }
         if (feed(&t, threads, PyList_GET_ITEM(records, i)) < 0)
             break;
+        if (gone_ns)
+            encoder_flushed(&t.out);
     }
     if (i == PyList_GET_SIZE(records)) {
         const lane_present now = {.is_last = !is_killed};
@@ -213,12 +217,13 @@ static PyObject *look(PyObject *module, PyObject *args)
     if (!found || !PyArg_ParseTuple(args, "O!O!KOO!", &PyList_Type, &records, &PyList_Type, &looks, &rss_bytes, &answer,
                                     &PyList_Type, &samples))
         return NULL;
-    timeline *t = calloc(1, sizeof *t);
+    timeline *t = aligned_alloc(_Alignof(timeline), sizeof *t);
     thread_line *threads[TEST_THREADS] = {NULL};
     if (!t)
         return PyErr_NoMemory();
+    memset(t, 0, sizeof *t);
     timeline_init(t, 1, 1, 0, "test", 4);
-    t->out.kept.is_on = 1;
+    encoder_keep(&t->out, 1);
     triggers_begin(t);
     take_samples(samples);
     encoder_begin_batch(&t->out, 1000, 2000, 3000);

@@ -83,7 +83,7 @@ class Tool:
         self.watch(call_at, "timer set", "PY_START")
         monitoring, code = self._monitoring, call_at.__code__
         how = (monitoring.set_local_events, self._id, code, monitoring.events.PY_START)
-        self.core.watch_timers(timer, *how)
+        self.core.watch_timers(timer, monitoring.get_tool, TOOL_NAME, *how)
 
     def learn_calls(self) -> None:
         """Gives call sites that block CALL events, to learn the callee's name."""

@@ -186,3 +186,21 @@ loop.close()
     )
     (task,) = validate(trace.read_bytes()).tasks.values()
     assert task.states == ["ready", "running"]
+
+
+def test_a_program_that_takes_the_monitoring_tool_over(tmp_path: Path) -> None:
+    """asyncio's timers are looked at no longer: their events are the program's own."""
+    recording = Recording(Options(str(tmp_path / "taken.pftrace")))
+    recording.start()
+    monitoring, code = sys.monitoring, asyncio.BaseEventLoop.call_at.__code__
+    (tool,) = (n for n in range(6) if monitoring.get_tool(n) == "tracer")
+    monitoring.free_tool_id(tool)
+    monitoring.use_tool_id(tool, "the program's")
+    monitoring.set_local_events(tool, code, monitoring.events.PY_START)
+    try:
+        asyncio.run(poll_without_a_timer())
+        assert monitoring.get_local_events(tool, code) == monitoring.events.PY_START
+    finally:
+        monitoring.set_local_events(tool, code, 0)
+        monitoring.free_tool_id(tool)
+        recording.stop()

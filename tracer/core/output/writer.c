@@ -429,7 +429,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     samples_init(&w.samples, &w.line.out, convert, sources->samples);
     w.line.names_calls = remarks_record("io");
     if (about->ring) {
-        w.line.out.kept.is_on = 1;
+        encoder_keep(&w.line.out, 1);
         triggers_begin(&w.line);
         w.samples.seen = triggers_are_set() ? places_sampled : NULL;
         error = rotate();

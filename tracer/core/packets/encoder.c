@@ -22,8 +22,14 @@ uint8_t *encoder_grow(encoder *e)
     }
     e->bytes = bytes;
     e->capacity = capacity;
-    e->quick_until = e->kept.is_on ? 0 : capacity - PACKET_SPACE;
+    encoder_keep(e, e->kept.is_on);
     return bytes + e->length;
+}
+
+void encoder_keep(encoder *e, int is_on)
+{
+    e->kept.is_on = is_on;
+    e->quick_until = is_on || !e->capacity ? 0 : e->capacity - PACKET_SPACE;
 }
 
 static uint64_t scramble(uint64_t x)

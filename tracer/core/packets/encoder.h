@@ -65,6 +65,8 @@ typedef struct {
 
 /* `member`: number of the process among those with the same seed. */
 void encoder_init(encoder *e, uint32_t pid, uint64_t seed, uint32_t member);
+/* Whether what is open is kept from here on. */
+void encoder_keep(encoder *e, int is_on);
 void encoder_free(encoder *e);
 
 /* Starts a chunk if none is open or the current one is long. Call before a batch of events. */

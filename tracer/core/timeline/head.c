@@ -76,7 +76,7 @@ void timeline_head(timeline *t, uint64_t ns)
 {
     kept_list *list = &t->out.kept;
     int was_on = list->is_on;
-    list->is_on = 0;
+    encoder_keep(&t->out, 0);
     for (uint32_t i = 0; t->tasks.slots && i <= t->tasks.mask; i++)
         if (t->tasks.slots[i].key)
             restore_task(t, (task_line *)(uintptr_t)t->tasks.slots[i].value, ns);
@@ -89,5 +89,5 @@ void timeline_head(timeline *t, uint64_t ns)
             encoder_instant(&t->out, &loop->running, SCHEMA_CAT_LOOP, SCHEMA_LOOP_STARTED, loop->run_since_ns);
     }
     heap_head(t);
-    list->is_on = was_on;
+    encoder_keep(&t->out, was_on);
 }

@@ -50,6 +50,8 @@ static WITHIN void step_begins(timeline *t, thread_line *thread, loop_line *loop
     running_step *s = step_push(thread, task, func, because, flow_in);
     if (s && loop)
         step_show(t, loop, ns, s, task);
+    else if (s)
+        s->on_loop.position = 0; /* the one before had it */
 }
 
 void pop_step(timeline *t, thread_line *thread, uint64_t ns);

@@ -254,3 +254,23 @@ def test_slices_that_say_the_same_but_for_a_number() -> None:
         woken = [event.args.get("waker_task") for event in named(found, "ready")]
         assert (since_ns, steps) == (since_ns, tasks)
         assert [waker for waker in woken if waker] == wakers
+
+
+def test_a_head_larger_than_the_room_for_packets() -> None:
+    """What begins and ends after it is kept, too: the next head has no state that was over."""
+    script = Script([])
+    script.add(1_500, "LOOP_RUN", 1)
+    tasks = range(1, 3_001)
+    for task in tasks:
+        script.add(2_000 + 10 * task, "TASK_NEW", task, FUNC, 1)
+        script.add(2_001 + 10 * task, "TASK_NAME", task, text=b"a task with a name of its own")
+        script.add(2_002 + 10 * task, "STEP_BEGIN", task)
+        script.add(2_003 + 10 * task, "STEP_AWAIT", task, SLEEP << 32 | LINE)
+    for task in tasks:
+        script.add(500_000 + 10 * task, "READY", task)
+        script.add(500_001 + 10 * task, "STEP_BEGIN", task)
+        script.add(500_002 + 10 * task, "STEP_AWAIT", task, SLEEP << 32 | LINE)
+    script.add(900_000, "READY", 1)
+    waits = read_strict(script.data(800_000, gone_ns=400_000)).events
+    begins = [event.time_ns for event in named(waits, "await sleep")]
+    assert sorted(begins) == [500_002 + 10 * task for task in tasks]

@@ -32,6 +32,7 @@ static PyObject *str_scheduled, *str_cancelled;
  * there are no events until one has more. From then on they stay. */
 static struct {
     PyObject *set, *tool, *code, *mask; /* sys.monitoring.set_local_events and its arguments; NULL: nothing is watched */
+    PyObject *get, *name;               /* sys.monitoring.get_tool, and the name that our tool has */
     int are_on;
     uint64_t look_due;
 } events;
@@ -124,8 +125,22 @@ static void look(thread_buffer *b, uint64_t tick, PyObject *loop, PyObject *call
     Py_XDECREF(scheduled);
 }
 
+/* The program may have freed our tool, and taken its number. */
+static int are_ours(void)
+{
+    PyObject *name = PyObject_CallOneArg(events.get, events.tool);
+    int same = name && PyUnicode_Check(name) && !PyUnicode_Compare(name, events.name);
+    Py_XDECREF(name);
+    return same;
+}
+
 static void switch_events(int on)
 {
+    if (!are_ours()) {
+        PyErr_Clear();
+        Py_CLEAR(events.set);
+        return;
+    }
     PyObject *done = on ? PyObject_CallFunctionObjArgs(events.set, events.tool, events.code, events.mask, NULL)
                         : PyObject_CallFunction(events.set, "OOi", events.tool, events.code, 0);
     if (!done)
@@ -196,19 +211,22 @@ HOT void timers_on_cancel(thread_buffer *b, uint64_t tick, PyObject *value)
         tell(b, now, these, SCHEMA_TEXT_TIMERS_CANCELLED_PREFIX);
 }
 
-PyDoc_STRVAR(doc, "watch_timers(type, set_local_events, tool, code, mask)\n\n"
-"The type of asyncio's timers, after setup_asyncio(); and how call_at()'s events are set, which are on.");
+PyDoc_STRVAR(doc, "watch_timers(type, get_tool, name, set_local_events, tool, code, mask)\n\n"
+"The type of asyncio's timers, after setup_asyncio(); and how call_at()'s events are set, which are on, while the tool\n"
+"has this name.");
 
 static PyObject *watch_timers(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *type, *set, *tool, *code, *mask;
-    if (!PyArg_ParseTuple(args, "OOOOO", &type, &set, &tool, &code, &mask))
+    PyObject *type, *get, *name, *set, *tool, *code, *mask;
+    if (!PyArg_ParseTuple(args, "OOUOOOO", &type, &get, &name, &set, &tool, &code, &mask))
         return NULL;
     timers_unwatch();
     scheduled_offset = identity_slot(type, "_scheduled");
     if (scheduled_offset < 0)
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_RuntimeError, "asyncio's timers are not known");
+    events.get = Py_NewRef(get);
+    events.name = Py_NewRef(name);
     events.set = Py_NewRef(set);
     events.tool = Py_NewRef(tool);
     events.code = Py_NewRef(code);
@@ -227,6 +245,8 @@ void timers_forget(void)
 void timers_unwatch(void)
 {
     timers_forget();
+    Py_CLEAR(events.get);
+    Py_CLEAR(events.name);
     Py_CLEAR(events.set);
     Py_CLEAR(events.tool);
     Py_CLEAR(events.code);
