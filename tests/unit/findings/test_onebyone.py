@@ -77,7 +77,7 @@ def test_a_query_for_each_row(tmp_path):
     """What the program does with the rows is half of it."""
     (found,) = find_in(tmp_path, stored("poll", stack=(ALCHEMY, STORE), pause_ns=18 * MS))
     assert "`store` (keep.py:9, via `do_execute`) waits for a query 30 times" in found.text
-    assert found.text.endswith("(a join, `in (...)`, `executemany`) is quicker.")
+    assert found.text.endswith("one transaction around them, if they write.")
 
 
 def test_the_rest_of_the_program_does_not_count(tmp_path):

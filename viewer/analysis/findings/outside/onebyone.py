@@ -38,7 +38,10 @@ _TRANSACTION = (
     "Each such call ends a transaction, which waits for the disk: make many changes, then "
     "commit once (`executemany`, or one `with connection:` around the loop)."
 )
-_STATEMENTS = "One statement for all of them (a join, `in (...)`, `executemany`) is quicker."
+_STATEMENTS = (
+    "One statement for all of them (a join, `in (...)`, `executemany`) is quicker; so is one "
+    "transaction around them, if they write."
+)
 _FILES = (
     "Fewer, larger files are quicker; so are several threads, if none needs the one before."
 )
