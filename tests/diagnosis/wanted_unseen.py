@@ -23,7 +23,7 @@ UNSEEN: dict[str, Wanted] = {
         "thread-pool starvation", ("only worker", "`release`", "tasks `confirm`")
     ),
     "fr09_deadline_shorter_than_the_work": Wanted(
-        "time-outs", ("`flash`", r"download` \(fr09\w+.py:15", "12 of 12 times"), ("grpc",)
+        "time-outs", ("`flash`", r"download` \(fr09\w+.py:15", "12 of 12 attempts"), ("grpc",)
     ),
     "fr12_first_insert_connects_again": Wanted(
         "new connections", ("`main` in `store`", "connected 12 times"), ("asyncpg",), "PG_URL"
