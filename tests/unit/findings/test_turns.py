@@ -60,12 +60,20 @@ def test_no_advice(tmp_path, story):
     assert kinds(tmp_path, turns(**story)) == []
 
 
-def asks(times=20, ns=60 * MS, first=True, pause_ns=0, what="socket"):
-    """One task calls `check` for each host, which connects and then waits for the answer."""
+def asks(times=20, ns=60 * MS, first=True, pause_ns=0, what="socket", connect_ns=0):
+    """One task calls `check` for each host, which connects and then waits for the answer.
+
+    `connect_ns`: or it connects once, to one host.
+    """
     trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     task = trace.loop(thread).task("main", site="/app/turns.py:40 main").ready(0).running(0)
     at, calls = 10, "/app/turns.py:31 refresh\n/app/turns.py:40 main"
+    if connect_ns:
+        line = "/app/turns.py:23 check"
+        task.awaits(at, "connect (httpcore)", site=line, stack=f"{line}\n{calls}")
+        at += connect_ns
+        task.ready(at, waker="io").running(at)
     for _ in range(times):
         if first:
             line = "/app/turns.py:21 check"
@@ -94,6 +102,7 @@ def asks(times=20, ns=60 * MS, first=True, pause_ns=0, what="socket"):
         {"first": False, "what": "subprocess"},
         {"first": False, "what": "response (httpcore)"},
         {"first": False, "what": "command (redis)"},
+        {"first": False, "what": "response (httpcore)", "connect_ns": 5 * MS},
     ],
 )
 def test_one_task_asks_many_in_turn(tmp_path, story):

@@ -70,8 +70,10 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         if _is_served(facts, found, sum(ns)):
             yield served_in_turn(facts, task, helper, caller, found)
             continue
-        if not facts.awaited(found[0])[0].removeprefix(s.AWAIT_PREFIX).startswith(_GATHERED):
+        found = [i for i in found if _can_be_gathered(facts, i)]  # the first may also connect
+        if not found:
             continue
+        ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
         is_row = _is_row(facts, found, sum(ns))
         is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
         if not is_row and not is_life:
@@ -83,6 +85,10 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         if lost >= _SAVED_NS and times[at_place] > 1:
             task, awaits, total = example[at_place]
             yield _finding(facts, *at_place, lost, task, awaits, total)
+
+
+def _can_be_gathered(facts: Facts, i: int) -> bool:
+    return facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX).startswith(_GATHERED)
 
 
 def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
