@@ -136,10 +136,10 @@ def test_a_manager(name: str, tmp_path: Path) -> None:
     assert given.answers.total() == CLIENTS * REQUESTS * loads
     assert traced == plain
     assert given.workers <= recorded(trace)
-    finding, text = findings(trace)[0]
-    assert finding == manager.finding
     program = "frameworks.py" if "frameworks" in manager.command else "service.py"
-    assert place(program, manager.fault[1:]) in text
+    told = [text for finding, text in findings(trace) if finding == manager.finding]
+    # It need not lead: on a busy machine, a server closes its connections late.
+    assert any(place(program, manager.fault[1:]) in text for text in told)
 
 
 def test_a_worker_that_hangs(tmp_path: Path) -> None:
