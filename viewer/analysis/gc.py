@@ -43,10 +43,7 @@ class Collectors:
     @classmethod
     def of(cls, model: Model) -> Self:
         """Those of a model, found once."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))
 
     @cached_property
     def freed_bytes(self) -> dict[Collection, float]:

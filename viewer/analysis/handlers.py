@@ -31,10 +31,7 @@ class _Found(NamedTuple):
 
 def handlers_in_polls(model: Model) -> list[Handler]:
     """In order of time; several calls of one handler are one."""
-    found = model.derived.get(_Found)
-    if not isinstance(found, _Found):
-        found = model.derived[_Found] = _Found(_handlers(model))
-    return found.handlers
+    return model.derive(_Found, lambda: _Found(_handlers(model))).handlers
 
 
 def _handlers(model: Model) -> list[Handler]:

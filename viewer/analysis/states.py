@@ -75,10 +75,7 @@ def _without_digits(text: str) -> bytes:
 
 
 def _lines(model: Model) -> bytes:
-    lines = model.derived.get(_Lines)
-    if not isinstance(lines, _Lines):
-        lines = model.derived[_Lines] = _Lines(model)
-    return lines.text
+    return model.derive(_Lines, lambda: _Lines(model)).text
 
 
 def mentioned(model: Model, *parts: str) -> bool:

@@ -18,10 +18,7 @@ class Steps:
 
     @classmethod
     def of(cls, model: Model) -> "Steps":
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))
 
     def _own_ends(self) -> Column:
         """By slice its end; for a step, earlier by the steps that ran inside it."""

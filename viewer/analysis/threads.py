@@ -289,6 +289,12 @@ def _is_contended(state: int) -> bool:
     return state & STATE_MASK in (GIL_WAIT, LOCK_WAIT, PREEMPTED)
 
 
+def _waiters_for_gil(model: Model) -> Column:
+    """By row of States whose wait for the GIL it is; -1 nobody's."""
+    everyone = numbers(range(len(model.threads)))
+    return keys(model, _waits_for_gil, model.states.who, everyone)
+
+
 def _waits_for_gil(state: int) -> bool:
     return state & STATE_MASK == GIL_WAIT
 
@@ -307,12 +313,7 @@ class Holders:
     @classmethod
     def of(cls, model: Model) -> "Holders":
         """By thread, during all its waits."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            everyone = numbers(range(len(model.threads)))
-            waiting = keys(model, _waits_for_gil, model.states.who, everyone)
-            found = model.derived[cls] = cls.during(model, waiting)
-        return found
+        return model.derive(cls, lambda: cls.during(model, _waiters_for_gil(model)))
 
     @classmethod
     def during(cls, model: Model, waiting: Column) -> "Holders":

@@ -45,10 +45,7 @@ class _Index:
 
     @classmethod
     def of(cls, model: Model) -> "_Index":
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))
 
     @cached_property
     def of_thread(self) -> dict[str, list[int]]:

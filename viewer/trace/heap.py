@@ -52,11 +52,9 @@ class Heap(NamedTuple):
     @classmethod
     def of(cls, model: Model) -> Self:
         """The allocations of a model, found once."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            means, blocks = _read(model.trace)
-            found = model.derived[cls] = cls(means, blocks, model.start_ns, model.end_ns)
-        return found
+        return model.derive(
+            cls, lambda: cls(*_read(model.trace), model.start_ns, model.end_ns)
+        )
 
     def within(self, from_ns: int, until_ns: int) -> Self:
         """What was there in [from_ns, until_ns); a block that is freed later is live."""

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import NamedTuple
@@ -102,7 +102,7 @@ class Model:
     states: States
     collections: tuple[Collection, ...]
     remarks: Remarks
-    # What one analysis made of the model and others use again, by its class.
+    # What `derive` has made, by its class.
     derived: dict[type, object] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -114,6 +114,13 @@ class Model:
     @property
     def end_ns(self) -> int:
         return max(process.end_ns for process in self.trace.processes)
+
+    def derive[T](self, kind: type[T], make: Callable[[], T]) -> T:
+        """What one analysis makes of the model on its first use, and others use again."""
+        found = self.derived.get(kind)
+        if not isinstance(found, kind):
+            found = self.derived[kind] = make()
+        return found
 
     @property
     def nouns(self) -> Nouns:
@@ -154,20 +161,18 @@ class Model:
 
     def coroutines(self) -> Sequence[tuple[str, str]]:
         """`coroutine` of each group, found once: there may be as many as tasks."""
-        known = self.derived.get(_Coroutines)
-        if not isinstance(known, _Coroutines):
-            take, text = self.trace.engine.take, self.trace.events.strings.__getitem__
-            heads = self.owners.group_head
-            coros, sites = (
-                take(column, heads, -1)
-                for column in (self.owners.task_coro, self.owners.task_site)
-            )
-            if -1 in coros or -1 in sites:
-                known = _Coroutines(map(self.coroutine, range(len(heads))))
-            else:
-                known = _Coroutines(zip(map(text, coros), map(text, sites), strict=True))
-            self.derived[_Coroutines] = known
-        return known
+        return self.derive(_Coroutines, self._find_coroutines)
+
+    def _find_coroutines(self) -> "_Coroutines":
+        take, text = self.trace.engine.take, self.trace.events.strings.__getitem__
+        heads = self.owners.group_head
+        coros, sites = (
+            take(column, heads, -1)
+            for column in (self.owners.task_coro, self.owners.task_site)
+        )
+        if -1 in coros or -1 in sites:
+            return _Coroutines(map(self.coroutine, range(len(heads))))
+        return _Coroutines(zip(map(text, coros), map(text, sites), strict=True))
 
     def task_name(self, task: int) -> str:
         """The newest name of a task; its track's when the first slice is lost."""

@@ -66,10 +66,7 @@ class Elsewhere:
     @classmethod
     def of(cls, model: Model) -> Self:
         """The model's, found on its first use."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model, Ledger.of(model))
-        return found
+        return model.derive(cls, lambda: cls(model, Ledger.of(model)))
 
     @cached_property
     def _received(self) -> dict[int, list[tuple[int, int]]]:

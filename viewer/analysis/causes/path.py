@@ -76,10 +76,7 @@ class RunPath:
     @classmethod
     def of(cls, model: Model) -> Self:
         """The model's, walked once."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))
 
     @property
     def ns(self) -> int:

@@ -53,10 +53,7 @@ class Ledger(Index):
     @classmethod
     def of(cls, model: Model) -> "Ledger":
         """The model's one ledger."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))
 
     # Loops --------------------------------------------------------------------------------
 

@@ -188,10 +188,7 @@ class Losses:
     @classmethod
     def of(cls, model: Model) -> Self:
         """Those of a model, found once."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model.remarks.drops())
-        return found
+        return model.derive(cls, lambda: cls(model.remarks.drops()))
 
     def __bool__(self) -> bool:
         return bool(self._of)

@@ -39,18 +39,18 @@ class Runs(NamedTuple):
 
     @classmethod
     def of(cls, model: Model) -> "Runs":
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            runs = model.collections
-            owners, how = (
-                [*map(attrgetter(*names), runs)]
-                for names in (("process", "tid"), ("generation", "called_at"))
-            )
-            kinds = {each: _kind_of_collection(*each) for each in {*how}}
-            starts, ends = ([*map(attrgetter(name), runs)] for name in ("start_ns", "end_ns"))
-            found = cls(owners, starts, ends, [*map(kinds.__getitem__, how)])
-            model.derived[cls] = found
-        return found
+        return model.derive(cls, lambda: cls.all_in(model))
+
+    @classmethod
+    def all_in(cls, model: Model) -> "Runs":
+        runs = model.collections
+        owners, how = (
+            [*map(attrgetter(*names), runs)]
+            for names in (("process", "tid"), ("generation", "called_at"))
+        )
+        kinds = {each: _kind_of_collection(*each) for each in {*how}}
+        starts, ends = ([*map(attrgetter(name), runs)] for name in ("start_ns", "end_ns"))
+        return cls(owners, starts, ends, [*map(kinds.__getitem__, how)])
 
 
 def _kind_of_collection(generation: int, called_at: str | None) -> int:

@@ -109,10 +109,7 @@ class Family:
     @classmethod
     def of(cls, model: Model) -> Self:
         """The model's family, made on its first use."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))
 
     def name(self, process: int) -> str:
         """What text calls a process; "" where the trace has only one."""

@@ -180,7 +180,4 @@ class Jobs:
     @classmethod
     def of(cls, model: Model) -> Self:
         """The model's jobs, found on their first use."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))

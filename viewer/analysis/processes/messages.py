@@ -50,10 +50,7 @@ class Messages:
     @classmethod
     def of(cls, model: Model) -> Self:
         """The model's messages, found on their first use."""
-        found = model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = model.derived[cls] = cls(model)
-        return found
+        return model.derive(cls, lambda: cls(model))
 
     def _all(self, name: str) -> Iterator[tuple[tuple[int, int], int, dict[str, Arg]]]:
         trace = self.model.trace

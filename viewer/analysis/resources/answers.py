@@ -34,10 +34,7 @@ class Answers(dict[Who, list[Wait]]):
     @classmethod
     def of(cls, waits: Waits) -> Self:
         """Those of a model, found once."""
-        found = waits.model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = waits.model.derived[cls] = cls(waits)
-        return found
+        return waits.model.derive(cls, lambda: cls(waits))
 
     def __init__(self, waits: Waits) -> None:
         super().__init__()

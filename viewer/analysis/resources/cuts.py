@@ -57,10 +57,7 @@ class Cuts:
     @classmethod
     def of(cls, waits: Waits) -> Self:
         """Those of the model, found once."""
-        found = waits.model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = waits.model.derived[cls] = cls(waits)
-        return found
+        return waits.model.derive(cls, lambda: cls(waits))
 
     def __init__(self, waits: Waits) -> None:
         self.model, self.waits = waits.model, waits

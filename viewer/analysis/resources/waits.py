@@ -87,10 +87,7 @@ class Waits:
     @classmethod
     def of(cls, reading: Reading) -> Self:
         """Those of the model, found once."""
-        found = reading.model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = reading.model.derived[cls] = cls(reading)
-        return found
+        return reading.model.derive(cls, lambda: cls(reading))
 
     def __init__(self, reading: Reading) -> None:
         self.reading, self.model = reading, reading.model

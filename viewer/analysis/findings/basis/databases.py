@@ -282,10 +282,7 @@ class _ServerCalls(dict[Who, list[Call]]):
 
 def server_calls(facts: Facts) -> dict[Who, list[Call]]:
     """Queries by tasks, named by their library; and by threads, known by their stacks."""
-    known = facts.model.derived.get(_ServerCalls)
-    if not isinstance(known, _ServerCalls):
-        known = facts.model.derived[_ServerCalls] = _ServerCalls(_queries(facts))
-    return known
+    return facts.model.derive(_ServerCalls, lambda: _ServerCalls(_queries(facts)))
 
 
 def _queries(facts: Facts) -> dict[Who, list[Call]]:

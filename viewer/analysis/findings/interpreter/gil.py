@@ -42,10 +42,7 @@ class _Saturated:
 
 def gil_saturated(facts: Facts) -> Iterator[Finding]:
     """Two or more threads compute at the same time and wait for each other."""
-    known = facts.model.derived.get(_Saturated)
-    if not isinstance(known, _Saturated):
-        known = facts.model.derived[_Saturated] = _Saturated(facts)
-    yield from known.findings
+    yield from facts.model.derive(_Saturated, lambda: _Saturated(facts)).findings
 
 
 class _Thread(NamedTuple):

@@ -54,12 +54,10 @@ class _Queues(dict[int, bool]):
 
 
 def _is_relayed(facts: Facts, i: int) -> bool:
-    lanes, derived = LongWaits.of(facts).tree.lanes, facts.model.derived
+    lanes = LongWaits.of(facts).tree.lanes
     if (row := lanes.task_waits.get(i, -1)) < 0:
         return False
-    known = derived.get(_Queues)
-    if not isinstance(known, _Queues):
-        known = derived[_Queues] = _Queues()
+    known = facts.model.derive(_Queues, _Queues)
     lock = facts.model.states.row[row]
     if lock not in known:
         known[lock] = _brings_messages(facts, lock, facts.model.owners.owner[i])

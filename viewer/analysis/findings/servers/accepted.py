@@ -52,10 +52,7 @@ class LateConnections:
     @classmethod
     def of(cls, facts: Facts) -> "LateConnections":
         """Those of the model, found once."""
-        found = facts.model.derived.get(cls)
-        if not isinstance(found, cls):
-            found = facts.model.derived[cls] = cls(facts)
-        return found
+        return facts.model.derive(cls, lambda: cls(facts))
 
     def __init__(self, facts: Facts) -> None:
         trace, threads = facts.model.trace, facts.model.threads
