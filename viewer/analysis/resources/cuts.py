@@ -1,23 +1,20 @@
 """Awaits of tasks that a time-out, a cancel scope or a cancellation cut short."""
 
-from collections.abc import Iterator
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.causes.part import Kind
-from viewer.analysis.resources.waits import GIVEN_UP, Waits
+from viewer.analysis.resources.waits import GIVEN_UP, Waits, longest_awaits
 from viewer.analysis.states import mentioned
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, Column
 from viewer.trace.sites import is_library
 
 _MS = 1_000_000
 # Of awaits that last so long; of too many, the longest ones.
 _LONG_NS = 20 * _MS
 _MOST = 1_000
-_YES = memoryview(b"\0\1")
 # What wakes a task whose await is cut short, of asyncio, anyio and trio.
 _CUTS = (
     " Timeout._on_timeout", " CancelScope._deliver_cancellation", " TaskGroup._abort",
@@ -62,26 +59,13 @@ class Cuts:
     def __init__(self, waits: Waits) -> None:
         self.model, self.waits = waits.model, waits
         has_scopes = mentioned(waits.model, *_CUTS)
-        self.all = list(self._find(waits.reading.kinds((AWAIT,)), has_scopes=has_scopes))
-
-    def _find(self, awaits: Column, *, has_scopes: bool) -> Iterator[Cut]:
-        """Where no scope is in the trace, only what others never end tells of a cut."""
-        trace, owner, least = self.model.trace, self.model.owners.owner, _LONG_NS
-        asked = trace.awaiting(bool if has_scopes else _may_tell)
-        if asked is None:
-            return
-        while True:
-            long = trace.engine.longer(
-                trace.slices.start_ns, trace.slices.end_ns, awaits, least
-            )
-            found = trace.engine.pick(long, asked, _YES)
-            if len(found) <= _MOST:
-                break
-            least *= 2
-        for i in found:
-            cut = self.cut(owner[i], i) if owner[i] >= 0 else None
-            if cut is not None:
-                yield cut
+        # Where no scope is in the trace, only what others never end tells of a cut.
+        asked = self.model.trace.awaiting(bool if has_scopes else _may_tell)
+        awaits = (
+            longest_awaits(waits.reading, asked, _LONG_NS, _MOST) if asked is not None else ()
+        )
+        cuts = (self.cut(task, i) for task, i in awaits)
+        self.all = [cut for cut in cuts if cut is not None]
 
     def cut(self, task: int, i: int) -> Cut | None:
         """How a task's await (slice i) was cut short; None if it was not, or is not over."""

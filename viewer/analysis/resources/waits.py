@@ -81,6 +81,21 @@ def longest_slices(
     return found
 
 
+def longest_awaits(
+    reading: Reading, is_asked: Column, least_ns: int, most: int
+) -> Iterator[tuple[int, int]]:
+    """Tasks and their awaits (slices) of what is asked for that last so long; of too many, the
+    longest ones."""
+    trace, owner = reading.model.trace, reading.model.owners.owner
+    slices, awaits = trace.slices, reading.kinds((AWAIT,))
+    while True:
+        long = trace.engine.longer(slices.start_ns, slices.end_ns, awaits, least_ns)
+        found = trace.engine.pick(long, is_asked, _YES)
+        if len(found) <= most:
+            return ((owner[i], i) for i in found if owner[i] >= 0)
+        least_ns *= 2
+
+
 class Waits:
     """The long waits of a model, in order of begin."""
 
@@ -140,21 +155,11 @@ class Waits:
         return list(self._of_tasks(_is_for_tasks))
 
     def _of_tasks(self, which: Callable[[str], bool]) -> Iterator[Wait]:
-        trace, owned, least = self.model.trace, self.model.owners, _LONG_NS
-        slices, awaits = trace.slices, self.reading.kinds((AWAIT,))
+        trace, slices = self.model.trace, self.model.trace.slices
         is_asked = trace.awaiting(which)
         if is_asked is None:
             return
-        while True:
-            found = trace.engine.longer(slices.start_ns, slices.end_ns, awaits, least)
-            rows = trace.engine.pick(found, is_asked, _YES)
-            if len(rows) <= _MOST:
-                break
-            least *= 2
-        for i in rows:
-            task = owned.owner[i]
-            if task < 0:
-                continue
+        for task, i in longest_awaits(self.reading, is_asked, _LONG_NS, _MOST):
             what, site = self.reading.awaited(i)
             ended = self.tree.ended_by(task, i)
             row = self.tree.lanes.task_waits.get(i, -1)
