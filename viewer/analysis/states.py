@@ -1,4 +1,4 @@
-"""Keys for the rows of the states table, by which the engine sums."""
+"""Keys for the rows of the states table, by which the engine sums; what a row is called."""
 
 import re
 from array import array
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 
 from tracer import schema as s
-from viewer.trace.columns import Column, Pairs
+from viewer.trace.columns import CONTINUES, IO, SLEEP, STATE_MASK, Column, Pairs
 from viewer.trace.engine import BEST, Engine
 from viewer.trace.model import Model
 
@@ -111,3 +111,21 @@ def numbered(engine: Engine, a: Column, b: Column) -> Pairs:
 def stack_of(model: Model, row: int) -> str:
     """The stack of a state, the innermost frame first, a line each; "" if it has none."""
     return model.trace.text_of_slice(model.states.slice[row], s.ARG_STACK)
+
+
+def wait_of(model: Model, row: int) -> tuple[str, str]:
+    """Name and site of a thread's wait for a lock or the like, by its row."""
+    trace, table = model.trace, model.states
+    name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
+    return name.removeprefix(s.LOCK_WAIT_PREFIX), trace.text(table.site[row])
+
+
+def call_of(model: Model, call: int) -> tuple[str, str]:
+    """Name and site of a blocking call, by its number."""
+    table, text = model.states, model.trace.text
+    return text(table.call_name[call]).removeprefix(s.IO_PREFIX), text(table.call_site[call])
+
+
+def begins_call(state: int) -> bool:
+    """Whether a state is a blocking call, or the first piece of one."""
+    return state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES

@@ -3,7 +3,6 @@
 from functools import cached_property
 from typing import NamedTuple
 
-from tracer import schema as s
 from viewer.analysis.causes.children import Children
 from viewer.analysis.causes.elsewhere import Child, Elsewhere
 from viewer.analysis.causes.lanes import Lanes
@@ -11,6 +10,7 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.rows import GENERATIONS, Runs
 from viewer.analysis.processes.jobs import Job
+from viewer.analysis.states import call_of, wait_of
 from viewer.analysis.tasks import occupant
 from viewer.trace.columns import (
     FAILED,
@@ -186,22 +186,17 @@ class Labels:
     def state(self, row: int) -> Label:
         if row < 0:
             return Label(Kind.UNKNOWN)
-        table, trace = self.model.states, self.model.trace
+        table = self.model.states
         state = table.state[row]
         kind = STATES[state & STATE_MASK]
         holds = bool(state & HOLDING) and kind is not Kind.COMPUTING
-        at = table.row[row]
-        if kind is Kind.IO:
-            who = trace.text(table.call_name[at]).removeprefix(s.IO_PREFIX)
+        if kind in (Kind.IO, Kind.SLEEP):
+            who, site = call_of(self.model, table.row[row])
             on = self.elsewhere.of_row(row)
-            return Label(kind, who, trace.text(table.call_site[at]), holds, on)
-        if kind is Kind.SLEEP:
-            on = self.elsewhere.of_row(row)
-            return Label(kind, "", trace.text(table.call_site[at]), holds, on)
+            return Label(kind, who if kind is Kind.IO else "", site, holds, on)
         if kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
             # Several calls may wait for a lock: the name is that of the wait.
-            who = self.lanes.name_of(row).removeprefix(s.LOCK_WAIT_PREFIX)
-            site = trace.text(table.site[row])
+            who, site = wait_of(self.model, row)
             return Label(kind, who, site, holds, self.behind(row))
         if kind is Kind.GIL_WAIT:
             process = self.model.thread_process[table.who[row]]

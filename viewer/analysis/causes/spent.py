@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts
+from viewer.analysis.states import call_of, wait_of
 from viewer.trace.columns import (
     GIL_WAIT,
     IDLE_WAIT,
@@ -63,19 +63,14 @@ def spent(model: Model) -> tuple[Spent, ...]:
 def _did(
     model: Model, ledger: Ledger, thread: int, windows: Windows
 ) -> Iterator[tuple[tuple[str, str, str], int]]:
-    table, trace = model.states, model.trace
+    table = model.states
     carved = ledger.did(thread, windows)
     for key, ns in zip(carved.key, carved.total, strict=True):
         row = ledger.row_that_did(key)
         state = table.state[row] & STATE_MASK if row >= 0 else -1
         if state in (IO, SLEEP):
-            name = trace.text(table.call_name[table.row[row]]).removeprefix(s.IO_PREFIX)
-            yield ("in", name, trace.text(table.call_site[table.row[row]])), ns
+            yield ("in", *call_of(model, table.row[row])), ns
         elif state in (LOCK_WAIT, IDLE_WAIT):
-            name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
-            yield (
-                ("in", name.removeprefix(s.LOCK_WAIT_PREFIX), trace.text(table.site[row])),
-                ns,
-            )
+            yield ("in", *wait_of(model, row)), ns
         elif state in _STATES:
             yield (_STATES[state], "", ""), ns

@@ -6,7 +6,7 @@ from functools import cached_property
 from tracer import schema as s
 from viewer.analysis.ledger.jobs import Jobs
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.states import marks
+from viewer.analysis.states import call_of, marks, wait_of
 from viewer.trace.columns import AWAIT, STATE_MASK
 from viewer.trace.model import Model
 
@@ -24,15 +24,11 @@ class Reading:
 
     def wait(self, row: int) -> tuple[str, str]:
         """Name and site of a thread's wait for a lock or the like."""
-        trace, table = self.model.trace, self.model.states
-        name = trace.text(trace.events.name[trace.slices.event[table.slice[row]]])
-        return name.removeprefix(s.LOCK_WAIT_PREFIX), trace.text(table.site[row])
+        return wait_of(self.model, row)
 
     def call(self, row: int) -> tuple[str, str]:
         """Name and site of a blocking call."""
-        table, text = self.model.states, self.model.trace.text
-        name = text(table.call_name[row]).removeprefix(s.IO_PREFIX)
-        return name, text(table.call_site[row])
+        return call_of(self.model, row)
 
     def kinds(self, wanted: tuple[int, ...]) -> memoryview:
         """By slice 1 if it is of such a kind, else 0."""

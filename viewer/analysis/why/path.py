@@ -7,6 +7,7 @@ from tracer import schema as s
 from viewer.analysis.causes.labels import On
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
+from viewer.analysis.states import call_of
 from viewer.analysis.why.across import Across
 from viewer.analysis.why.step import At, Did, Follow, Step, root
 from viewer.analysis.why.waits import AT_WORK, INSIDE
@@ -258,13 +259,9 @@ class _Walk:
         return other or ("thread", thread, table.start_ns[row])
 
     def call(self, row: int, until: int) -> Step:
-        table, text = self.model.states, self.model.trace.text
-        call = table.row[row]
-        what = text(table.call_name[call]).removeprefix(s.IO_PREFIX)
-        name, site = (
-            self.tree.lanes.name_of_thread(table.who[row]),
-            text(table.call_site[call]),
-        )
+        table = self.model.states
+        what, site = call_of(self.model, table.row[row])
+        name = self.tree.lanes.name_of_thread(table.who[row])
         return Step(Did.CALLED, name, what, site, table.start_ns[row], until)
 
     def is_stop(self, row: int) -> bool:

@@ -3,8 +3,8 @@
 from bisect import bisect_left
 
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.states import marks, stack_of
-from viewer.trace.columns import CONTINUES, IO, SLEEP, STATE_MASK
+from viewer.analysis.states import begins_call, marks, stack_of
+from viewer.trace.columns import CONTINUES
 from viewer.trace.sites import imports, place_of
 
 _QUICK_NS = 1_000_000
@@ -21,10 +21,7 @@ def long_calls(facts: Facts, at_least_ns: int) -> memoryview:
     """Rows at which calls begin that took so long by themselves: without what the kernel or
     the wait for the GIL took in between."""
     table = facts.model.states
-    begins = marks(
-        facts.model,
-        lambda state: int(state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES),
-    )
+    begins = marks(facts.model, begins_call)
     longer = facts.model.trace.engine.longer
     return longer(table.start_ns, table.busy_end_ns, begins, at_least_ns)
 

@@ -22,12 +22,11 @@ from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.rows import Rows
-from viewer.analysis.states import keys, numbers, stack_of
+from viewer.analysis.states import begins_call, keys, numbers, stack_of
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.columns import (
     AWAIT,
-    CONTINUES,
     GIL_WAIT,
     IDLE_WAIT,
     IO,
@@ -106,10 +105,6 @@ class Split:
 
     def of(self, states: Iterable[int]) -> int:
         return sum(self.states[state] for state in states)
-
-
-def _begins_call(state: int) -> bool:
-    return state & STATE_MASK in (IO, SLEEP) and not state & CONTINUES
 
 
 class Facts(Reading):
@@ -238,7 +233,7 @@ class Facts(Reading):
         table, engine = self.model.states, self.model.trace.engine
         rows = len(table.call_name)
         every = numbers(range(rows))
-        calls = keys(self.model, _begins_call, table.row, every)
+        calls = keys(self.model, begins_call, table.row, every)
         return engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows).p50
 
     @cached_property

@@ -15,8 +15,8 @@ from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.findings.outside.reconnects import is_connecting
-from viewer.analysis.states import having, keys, numbers, stack_of
-from viewer.trace.columns import CONTINUES, IO, STATE_MASK, Column
+from viewer.analysis.states import begins_call, having, keys, numbers, stack_of
+from viewer.trace.columns import IO, STATE_MASK, Column
 from viewer.trace.sites import innermost, is_library, place_of
 
 _MS = 1_000_000
@@ -156,13 +156,9 @@ def _step(name: str) -> str:
 def _rows(facts: Facts, lines: _Lines, number: int) -> Column:
     """The rows of States that begin a call of a line, in order."""
     table, engine = facts.model.states, facts.model.trace.engine
-    begun = keys(facts.model, _begins, table.row, lines.of_call)
+    begun = keys(facts.model, begins_call, table.row, lines.of_call)
     is_line = memoryview(bytes(n == number for n in range(len(lines.head))))
     return engine.pick(facts.rows_of((IO,), 0), begun, is_line)
-
-
-def _begins(state: int) -> bool:
-    return state & STATE_MASK == IO and not state & CONTINUES
 
 
 def _on_path(facts: Facts, path: RunPath, rows: Column) -> list[int]:
@@ -180,8 +176,8 @@ def _on_path(facts: Facts, path: RunPath, rows: Column) -> list[int]:
 def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _Line | None:
     """What is called and where; None: it may wait for what others do when they like."""
     step = _step(name)
-    frames = stack_of(facts.model, rows[0]).split("\n")
-    own = innermost(frames)
+    stack = stack_of(facts.model, rows[0])
+    own = innermost(frames := stack.split("\n"))
     if not step or not own or (name.startswith(_SQLITE) and is_locked(facts)):
         return None
     if step is not _ANSWERS:
@@ -190,7 +186,7 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
     is_here = any(is_own(facts, row) for row in rows[:_LOOKED_AT])
     if at_once * _SEVERAL > every or is_here or not _asks(frames):
         return None
-    if is_connecting(stack_of(facts.model, rows[0])):
+    if is_connecting(stack):
         return None  # told as new connections
     is_query = any(part in frame for frame in frames for part in _DATABASES)
     return (
