@@ -10,7 +10,7 @@ from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, IDLE_WAIT, LOCK_WAIT, LOOP_TASK, SLEEP, STATE_MASK
+from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, LOOP_TASK, SLEEP, STATE_MASK
 
 # In what one waits for an answer.
 _ANSWERS = (
@@ -129,19 +129,12 @@ def _of_thread(waits: Waits, thread: int) -> Iterator[_Own]:
 
 def _of_task(waits: Waits, task: int) -> Iterator[_Own]:
     reading, slices = waits.reading, waits.model.trace.slices
-    for i in awaits_of_task(waits, task)[:_MOST]:
+    for i in reading.awaits_of_task(task)[:_MOST]:
         what, site = reading.awaited(i)
         name = what.removeprefix(s.AWAIT_PREFIX)
         on = waits.tree.ended_by(task, i).on if waited_for(name) is For.HERE else None
         by: Who | None = ("task", on[1]) if on is not None and on[0] == "task" else None
         yield _Own(slices.start_ns[i], slices.end_ns[i], (name, site), by, name == s.SLEEP)
-
-
-def awaits_of_task(waits: Waits, task: int) -> list[int]:
-    """The slices of its awaits, in order of time."""
-    rows, kinds = waits.reading.ledger.rows_of_tasks, waits.model.owners.kind
-    low, high = rows.offset[task], rows.offset[task + 1]
-    return [i for i in rows.row[low:high] if kinds[i] == AWAIT]
 
 
 def takes(waits: Waits, awaits: Collection[int]) -> Idle:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, ThreadPool
-from viewer.analysis.resources.answers import Answers, Idle, asked, awaits_of_task, takes
+from viewer.analysis.resources.answers import Answers, Idle, asked, takes
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
@@ -153,7 +153,7 @@ def serving_tasks(waits: Waits, lost_ns: int) -> Iterator[Serving]:
         and len(ended) >= LEAST
         and sum(wait.ns for wait in ended) >= lost_ns
     }
-    awaits = {task: awaits_of_task(waits, task) for task in answered}
+    awaits = {task: waits.reading.awaits_of_task(task) for task in answered}
     idle = {
         task: takes(waits, awaits[task]) or asked(waits, ("task", task), answered[task])
         for task in answered

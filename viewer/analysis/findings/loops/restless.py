@@ -67,7 +67,7 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
 
 def _sleeps_in(facts: Facts, task: int) -> str:
     """Where a task mostly awaits `sleep`; "" nowhere."""
-    awaited = map(facts.awaited, facts.awaits({task})[task])
+    awaited = map(facts.awaited, facts.awaits_of_task(task))
     sites = Counter(site for what, site in awaited if what == _SLEEP and site)
     return next((site for site, _ in sites.most_common(1)), "")
 

@@ -266,7 +266,7 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
         task, start, end = max(found, key=lambda row: row[2] - row[1])
         orphans = plural(len(found), f"orphaned {model.nouns_for([task]).task}")
         text = f"{code(name, site)}: {orphans}, {_ORPHANED[how]}"
-        for i in facts.awaits({task}).get(task, [])[-1:]:
+        for i in facts.awaits_of_task(task)[-1:]:
             what, awaited = facts.awaited(i)
             where = f" ({place(awaited)})" if awaited else ""
             ns = duration(end - model.trace.slices.start_ns[i])

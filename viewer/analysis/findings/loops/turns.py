@@ -171,14 +171,8 @@ def _gaps(facts: Facts, found: list[int], ns: int) -> list[list[int]]:
     in_row = [(a, b) for a, b in pairs if slices.start_ns[b] - slices.end_ns[a] <= usual // 4]
     if len(in_row) * _MOSTLY[1] < len(pairs) * _MOSTLY[0]:
         return []
-    own = _awaits(facts, owned.owner[found[0]])
+    own = facts.awaits_of_task(owned.owner[found[0]])
     return [own[bisect_left(own, a) + 1 : bisect_left(own, b)] for a, b in in_row]
-
-
-def _awaits(facts: Facts, task: int) -> list[int]:
-    rows, kind = facts.ledger.rows_of_tasks, facts.model.owners.kind
-    own = rows.row[rows.offset[task] : rows.offset[task + 1]]
-    return [i for i in own if kind[i] == AWAIT]
 
 
 def _is_served(facts: Facts, found: list[int], ns: int) -> bool:
@@ -190,7 +184,7 @@ def _is_served(facts: Facts, found: list[int], ns: int) -> bool:
     helper = place_of(facts.awaited(found[0])[1]).function
     inputs = [
         i
-        for i in _awaits(facts, facts.model.owners.owner[found[0]])
+        for i in facts.awaits_of_task(facts.model.owners.owner[found[0]])
         if is_input(facts, i) and place_of(facts.awaited(i)[1]).function != helper
     ]
     between = {bisect_left(found, i) for i in inputs} - {0, len(found)}

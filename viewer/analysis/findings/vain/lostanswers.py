@@ -57,7 +57,7 @@ def lost_answers(facts: Facts) -> Iterator[Finding]:
         if group in groups and len(alike[group]) < _ALIKE:
             alike[group].append(task)
     for line, found in by_line.items():
-        lost = [one for one in found if _alone(facts, waits, line, one.task) == one.i]
+        lost = [one for one in found if _alone(facts, line, one.task) == one.i]
         if len(lost) < _LOST:
             continue
         gone = {one.task for one in lost}
@@ -74,11 +74,11 @@ def _is_in_vain(waits: LongWaits, task: int, i: int) -> bool:
     return ended.kind in GIVEN_UP
 
 
-def _alone(facts: Facts, waits: LongWaits, line: _Line, task: int) -> int:
+def _alone(facts: Facts, line: _Line, task: int) -> int:
     """The only await of a task at a line; -1 if there are more: it may be idle in one."""
-    kind, found = facts.model.owners.kind, -1
-    for i in waits.tree.lanes.rows_of_task(task):
-        if kind[i] == AWAIT and facts.awaited(i) == (line.what, line.site):
+    found = -1
+    for i in facts.awaits_of_task(task):
+        if facts.awaited(i) == (line.what, line.site):
             if found >= 0:
                 return -1
             found = i
@@ -97,7 +97,7 @@ def _answered(
 ) -> Iterator[_Await]:
     """Those of these tasks that got an answer at the line."""
     for task in tasks:
-        i = _alone(facts, waits, line, task)
+        i = _alone(facts, line, task)
         if i >= 0 and not _is_in_vain(waits, task, i):
             yield _Await(task, i)
 

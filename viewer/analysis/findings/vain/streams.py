@@ -94,7 +94,7 @@ def _clients(facts: Facts, tasks: set[int]) -> dict[int, list[int]]:
 
 
 def _listens(facts: Facts, read: _Read) -> bool:
-    awaits = facts.awaits({read.task})[read.task]
+    awaits = facts.awaits_of_task(read.task)
     return sum(facts.awaited(i)[1] == read.site for i in awaits) > _LISTENS
 
 

@@ -108,9 +108,7 @@ def _ended(facts: Facts, tasks: list[int], what: str, site: str) -> Iterator[_Gi
 
 def _awaits(facts: Facts, task: int, what: str, site: str) -> int:
     """How often a task awaits that at that line."""
-    lanes, kind = LongWaits.of(facts).tree.lanes, facts.model.owners.kind
-    rows = (i for i in lanes.rows_of_task(task) if kind[i] == AWAIT)
-    return sum(facts.awaited(i) == (what, site) for i in rows)
+    return sum(facts.awaited(i) == (what, site) for i in facts.awaits_of_task(task))
 
 
 def _is_limit(given: list[_Given]) -> bool:
