@@ -70,6 +70,11 @@ class Index:
             for loop in self.model.loops
         ]  # fmt: skip
 
+    def thread_of_task(self, task: int) -> int:
+        """The thread of the loop that runs it; -1 unknown."""
+        loop = self.model.lane[self.model.owners.task_head[task]]
+        return self.thread_of_loop[loop] if loop >= 0 else -1
+
     @cached_property
     def lane_of_loop(self) -> list[int]:
         """Loops of a thread share a lane, since they delay each other."""

@@ -25,8 +25,7 @@ def failed_before(facts: Facts, task: int, wait: Wait) -> str:
     how = facts.ledger.how_it_ended(task) if is_over else ""
     if not how.startswith(s.FAILED_PREFIX):
         return ""
-    loop = facts.model.lane[facts.model.owners.task_head[task]]
-    thread = facts.ledger.thread_of_loop[loop] if loop >= 0 else -1
+    thread = facts.ledger.thread_of_task(task)
     with_it = thread >= 0 and abs(waits.ends_ns(("thread", thread)) - end_ns) < _AT_ONCE_NS
     name = code(facts.model.thread_names[thread]) if with_it else ""
     failed = f"failed ({how.removeprefix(s.FAILED_PREFIX)}) {at(facts, end_ns)}"

@@ -68,8 +68,7 @@ def _finding(
     facts: Facts, row: TaskRow, late: list[TaskRow], start: int, life_ns: int
 ) -> Finding:
     model, task = facts.model, _task_of(facts, row)
-    head = model.owners.task_head[task]
-    thread = facts.ledger.thread_of_loop[model.lane[head]] if model.lane[head] >= 0 else -1
+    thread = facts.ledger.thread_of_task(task)
     stacks = (
         facts.stacks(model.threads[thread].tid, [(start, start + life_ns)])
         if thread >= 0

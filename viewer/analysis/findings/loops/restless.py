@@ -75,12 +75,10 @@ def _sleeps_in(facts: Facts, task: int) -> str:
 def _in_helper(facts: Facts, task: int, coro: str, start: int, end: int) -> str:
     """` in `wait_for` (app.py:9)`: where a task that polls yields, by CPU samples, if that is
     not its own function."""
-    model = facts.model
-    head = model.owners.task_head[task]
-    thread = facts.ledger.thread_of_loop[model.lane[head]] if model.lane[head] >= 0 else -1
+    thread = facts.ledger.thread_of_task(task)
     if thread < 0:
         return ""
-    stacks = facts.stacks(model.threads[thread].tid, [(start, end)])
+    stacks = facts.stacks(facts.model.threads[thread].tid, [(start, end)])
     found, total = hot(facts.hot_places, stacks)
     own = [one for one in found if one.function != "<module>" and not is_library(one.site)]
     if total < _SAMPLES or not own or own[0].samples * 2 < sum(one.samples for one in own):
@@ -96,8 +94,8 @@ def _pause_ns(facts: Facts, row: TaskRow, longest_ns: int) -> int:
     if row.awaiting.p50_ns <= longest_ns:
         return row.awaiting.p50_ns
     task = owned.group_head[model.coroutines().index((row.coro, row.site))]
-    lane, which = model.lane[owned.task_head[task]], slice(*rows.offset[task : task + 2])
-    if lane < 0 or (thread := facts.ledger.thread_of_loop[lane]) < 0:
+    which = slice(*rows.offset[task : task + 2])
+    if (thread := facts.ledger.thread_of_task(task)) < 0:
         return row.awaiting.p50_ns
     table = model.states
     split = facts.split(thread, window(table.first_ns[thread], table.last_ns[thread]))
