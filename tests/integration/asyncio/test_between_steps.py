@@ -229,7 +229,7 @@ def test_a_function_that_the_loop_calls_and_that_releases_the_gil(tmp_path: Path
         transport, _ = await loop.create_connection(Fails, sock=here)
         there.send(b"x")
         await handled
-        await asyncio.sleep(0.5)  # a poll that blocks, however long the kernel keeps us from it
+        await asyncio.sleep(0.5)  # long: a slow machine must not miss the poll
         transport.close()
         there.close()
 

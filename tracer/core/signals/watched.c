@@ -4,6 +4,7 @@
 #include "ring/hot.h"
 
 watched_code watched[WATCHED];
+static int lines[WATCHED]; /* apart: hooks that look up a role want none */
 HOT_DATA stack_ends watched_runners;
 static int count, runner_count;
 
@@ -12,7 +13,7 @@ static int is_runner(const watched_role *role)
     return role->loop_part == LOOP_RUNS_STEPS || role->loop_part == LOOP_RUNS_TRIO;
 }
 
-int watched_add(PyObject *code, watched_role *role)
+int watched_add(PyObject *code, watched_role *role, int line)
 {
     watched_code *place = watched_place(code);
     int is_new = is_runner(role) && !(place->role && is_runner(place->role));
@@ -27,7 +28,13 @@ int watched_add(PyObject *code, watched_role *role)
         count++;
     }
     place->role = role;
+    lines[place - watched] = line;
     return 0;
+}
+
+int watched_line_of(PyObject *code)
+{
+    return lines[watched_place(code) - watched];
 }
 
 void watched_forget(void)

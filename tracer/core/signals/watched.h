@@ -21,7 +21,6 @@ typedef struct {
     const char *name;
     on_event on_start, on_return;
     uint8_t loop_part; /* enum loop_part */
-    int line;          /* the one whose LINE events are `on_start`'s; 0: none */
 } watched_role;
 
 enum { WATCHED = 256, WATCHED_MOST = WATCHED / 2 };
@@ -47,7 +46,9 @@ static inline watched_role *watched_role_of(PyObject *code)
     return watched_place(code)->role;
 }
 
-int watched_add(PyObject *code, watched_role *role); /* 0, or -1: too many */
+/* `line`: the one whose LINE events are the role's `on_start`; 0: none. Returns 0, or -1: too many. */
+int watched_add(PyObject *code, watched_role *role, int line);
+int watched_line_of(PyObject *code);
 void watched_forget(void);
 int watched_has(PyCodeObject *code); /* whether some role has its events */
 extern OURS stack_ends watched_runners; /* codes of loops that call callbacks and tasks */
