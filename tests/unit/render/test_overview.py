@@ -190,10 +190,28 @@ def test_what_the_time_went_to(tmp_path, what):
     ).running(200 * MS).end(200 * MS)
     screen = " ".join(first_screen(tmp_path, trace.ended(300 * MS)).split())
     said = (
-        "Of the 200 ms until the program's end, 75 % went to `os.fsync` (keep.py:9), 25 % to "
-        "computing. A wait that another thread or process ended counts as what that one did"
+        "Of the 200 ms until the program's end, 75 % went to `MainThread` in `store` "
+        "(keep.py:9), in `os.fsync` once; 25 % to computing. A wait that another thread or "
+        "process ended counts as what that one did"
     )
     assert (said in screen) == (what == "os.fsync")
+
+
+def test_a_time_of_many_sleeps(tmp_path):
+    """How often, how long each, and whether anybody did something meanwhile; what the kernel
+    took is left out."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").preempted(0).running(100 * MS)
+    for n in range(4):
+        start = (100 + 100 * n) * MS
+        main.running(start).sleep(start + 5 * MS, site=f"{tmp_path}/keep.py:9 wait")
+    main.running(500 * MS).end(500 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(600 * MS)).split())
+    assert (
+        "Of the 500 ms until the program's end (without 100 ms off the CPU), 95 % went to "
+        "`MainThread` in `wait` (keep.py:9), asleep 4 times, mostly for 95.0 ms, while hardly "
+        "anybody else here computed. A wait"
+    ) in screen
 
 
 def test_what_is_too_short(tmp_path):

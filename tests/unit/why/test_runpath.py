@@ -1,10 +1,12 @@
 """The path to the end of the program: who did what for which its first thread waited."""
 
+import pytest
+
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS
 from viewer.analysis.causes import spent as spending
 from viewer.analysis.causes.path import RunPath
-from viewer.analysis.causes.spent import Spent, spent
+from viewer.analysis.causes.spent import Calls, Spent, spent
 from viewer.trace.columns import OFF_CPU, PREEMPTED
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
@@ -105,10 +107,43 @@ def test_what_the_time_went_to(tmp_path):
     file.write_bytes(trace.ended(200 * MS).data())
     model = build_model(read_trace(file))
     assert spent(model) == (
-        Spent(100 * MS, "in", "sleep", MAIN),
+        Spent(100 * MS, "asleep", "sleep", MAIN, Calls(1, 100 * MS, "MainThread", False)),
         Spent(35 * MS, "computing", "", ""),
         Spent(30 * MS, "collecting garbage", "", ""),
-        Spent(10 * MS, "in", "os.fsync", WORK),
+        Spent(10 * MS, "in", "os.fsync", WORK, Calls(1, 10 * MS, "MainThread", False)),
         Spent(5 * MS, "time off the CPU", "", ""),
     )
     assert RunPath.of(model).ns_without((PREEMPTED, OFF_CPU)) == 175 * MS
+
+
+@pytest.mark.parametrize("worker_ms", [4, 15])
+def test_how_often_it_slept_and_who_computed_meanwhile(tmp_path, worker_ms):
+    """Two sleeps of 60 ms: another thread computed for a tenth of that, or for more."""
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    main, other = trace.thread("MainThread").running(0), trace.thread("other").native(0)
+    other.sleep(0, site=WORK).native(20 * MS)
+    other.sleep((20 + worker_ms) * MS, site=WORK).native(190 * MS).end(190 * MS)
+    main.sleep(10 * MS, site=MAIN).running(70 * MS)
+    main.sleep(80 * MS, site=MAIN).running(140 * MS).end(150 * MS)
+    file = tmp_path / "a.pftrace"
+    file.write_bytes(trace.ended(200 * MS).data())
+    slept = spent(build_model(read_trace(file)))[0]
+    assert slept.calls == Calls(2, 60 * MS, "MainThread", is_quiet=worker_ms < 12)
+
+
+def test_who_was_woken_waits_for_the_kernel_only(tmp_path):
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    main, worker = trace.thread("MainThread").native(0), trace.thread("worker").native(0)
+    items = trace.lock("Queue.get", MAIN)
+    main.lock_wait(10 * MS, "Queue.get", lock=items, site=MAIN, stack=MAIN)
+    worker.io(0, "os.fsync", site=WORK).native(60 * MS)
+    worker.release(100 * MS, items, to=main).end(190 * MS)
+    main.native(130 * MS).end(140 * MS)
+    file = tmp_path / "a.pftrace"
+    file.write_bytes(trace.ended(200 * MS).data())
+    found = {one.did: one.ns for one in spent(build_model(read_trace(file)))}
+    assert found == {
+        "computing without the GIL": 60 * MS,
+        "in": 50 * MS,
+        "time off the CPU": 30 * MS,
+    }

@@ -17,7 +17,7 @@ from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, windows_of
 from viewer.analysis.processes.told import NEVER
 from viewer.analysis.states import marks, numbers
-from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
+from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK, Column
 from viewer.trace.model import Model
 
 _WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
@@ -110,6 +110,22 @@ class RunPath:
         for piece in reversed(self.pieces):
             found[piece.thread].append((piece.start_ns, piece.end_ns))
         return {thread: windows_of(times) for thread, times in found.items()}
+
+    def begun(self, rows: Column) -> list[int]:
+        """Those rows of States that begin on the path, or that it follows, in order."""
+        table, engine, found = self.model.states, self.model.trace.engine, list[int]()
+        threads = len(self.model.threads)
+        for thread in engine.distinct(engine.take(table.who, rows, -1), threads):
+            windows = self.windows.get(thread)
+            if windows is None:
+                continue
+            is_its = bytearray(threads)
+            is_its[thread] = 1
+            own = engine.pick(rows, table.who, memoryview(is_its))
+            starts = engine.take(table.start_ns, own, -1)
+            for since, until in zip(windows.from_ns, windows.until_ns, strict=True):
+                found += own[bisect_left(starts, since) : bisect_left(starts, until)]
+        return sorted({*found, *self.followed.keys() & {*rows}})
 
     def visits(self, rows: Iterable[int]) -> int:
         """To how many visits these rows of States belong."""

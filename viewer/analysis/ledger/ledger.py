@@ -1,6 +1,6 @@
 """The ledger of a model: its resources, each made on its first use and then kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cached_property
 from itertools import compress
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from viewer.analysis.ledger.rows import (
     longs,
     nowhere,
 )
-from viewer.analysis.states import keys, marks, numbers
+from viewer.analysis.states import every, keys, marks, numbers
 from viewer.trace.columns import (
     HOLDING,
     HOLDING_MODES,
@@ -240,6 +240,12 @@ class Ledger(Index):
     def row_that_did(self, key: int) -> int:
         """A row of States of such a state; -1 when it is unknown."""
         return self._doing.head[key] if key >= 0 else -1
+
+    def rows_that_did(self, keys: Container[int]) -> Column:
+        """The rows of States of these keys."""
+        wanted = memoryview(bytes(key in keys for key in range(len(self._doing.head))))
+        rows = every(len(self.model.states.state))
+        return self.model.trace.engine.pick(rows, self._doing.number, wanted)
 
     @cached_property
     def _task_keys(self) -> Column:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tracer import schema as s
 from tracer.units import duration, plural, share, size
-from viewer.analysis.causes.spent import Spent
+from viewer.analysis.causes.spent import ASLEEP, OFF_CPU_TIME, Spent
 from viewer.analysis.flight import Flight
 from viewer.analysis.report import Heading, Report
 from viewer.render.text.findings import next_step, no_findings, numbered
@@ -19,6 +19,7 @@ from viewer.render.text.waits import (
     waits_for_children,
     waits_for_writers,
 )
+from viewer.trace.sites import place_of
 from viewer.words import place, shorten
 
 _MISSING = 3
@@ -151,25 +152,39 @@ def _calm(report: Report, style: Style) -> list[str]:
 
 
 def _spent(report: Report, style: Style) -> list[str]:
-    """What the time went to, unless the program mostly waited for others to come."""
-    whole = sum(one.ns for one in report.spent)
-    worth = [one for one in report.spent[:_SPENT] if one.ns >= whole * _SPENT_PART]
+    """What the time went to, unless the program mostly waited for others to come. Shares are
+    of the time without what the kernel took."""
+    off = sum(one.ns for one in report.spent if one.did == OFF_CPU_TIME)
+    whole = sum(one.ns for one in report.spent) - off
+    every = [one for one in report.spent if one.did != OFF_CPU_TIME]
+    worth = [one for one in every[:_SPENT] if one.ns >= whole * _SPENT_PART]
     if whole < _BUSY_NS or not worth or worth[0].call.endswith(_FOR_CLIENTS):
         return []
     (first, *others) = [(share(one.ns, whole), _how(one, style)) for one in worth]
     parts = [f"{first[0]} went to {first[1]}", *(f"{part} to {how}" for part, how in others)]
+    less = f" (without {duration(off)} off the CPU)" if off >= whole * _SPENT_PART else ""
     return wrap(
-        f"Of the {duration(whole)} until the program's end, {', '.join(parts)}. A wait that "
-        f"another thread or process ended counts as what that one did meanwhile.",
+        f"Of the {duration(whole + off)} until the program's end{less}, {'; '.join(parts)}. A "
+        f"wait that another thread or process ended counts as what that one did meanwhile.",
         style.width,
     )
 
 
 def _how(one: Spent, style: Style) -> str:
+    """`` `main` in `store` (keep.py:9), in `os.fsync` 3 times, mostly for 50 ms ``."""
     if not one.call:
         return one.did
-    where = place(one.site, style.base)
-    return f"`{one.call}` ({where})" if where else f"`{one.call}`"
+    where, function = place(one.site, style.base), place_of(one.site).function
+    if not where:
+        return f"`{one.call}`"
+    text = f"`{function}` ({where})" if function else where
+    text += f", {one.did}" if one.did == ASLEEP else f", {one.did} `{one.call}`"
+    if one.calls is None:
+        return text
+    text = f"`{one.calls.who}` in {text}" if one.calls.who else text
+    times, usual = one.calls.times, duration(one.calls.usual_ns)
+    text += f" {times:,} times, mostly for {usual}" if times > 1 else " once"
+    return f"{text}, while hardly anybody else here computed" if one.calls.is_quiet else text
 
 
 def _busiest(report: Report, style: Style) -> list[str]:

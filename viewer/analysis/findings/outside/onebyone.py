@@ -1,6 +1,5 @@
 """Many short calls at one line, one after the other, for which the whole program waits."""
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -114,7 +113,7 @@ def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> F
     if ns < _LOST_NS:
         return None
     table, rows = facts.model.states, _rows(facts, lines, number)
-    on_path = _on_path(facts, path, rows)
+    on_path = path.begun(rows)
     starts = [table.start_ns[row] for row in on_path]
     if len(on_path) < (_FEW if ns >= _MUCH_NS else _TIMES):
         return None
@@ -159,18 +158,6 @@ def _rows(facts: Facts, lines: _Lines, number: int) -> Column:
     begun = keys(facts.model, begins_call, table.row, lines.of_call)
     is_line = memoryview(bytes(n == number for n in range(len(lines.head))))
     return engine.pick(facts.rows_of((IO,), 0), begun, is_line)
-
-
-def _on_path(facts: Facts, path: RunPath, rows: Column) -> list[int]:
-    """Those of the rows that begin on the path, or behind which it goes on."""
-    table, engine, found = facts.model.states, facts.model.trace.engine, list[int]()
-    for thread, windows in path.windows.items():
-        is_its = memoryview(bytes(n == thread for n in range(len(facts.model.threads))))
-        own = engine.pick(rows, table.who, is_its)
-        starts = engine.take(table.start_ns, own, -1)
-        for since, until in zip(windows.from_ns, windows.until_ns, strict=True):
-            found += own[bisect_left(starts, since) : bisect_left(starts, until)]
-    return sorted({*found, *path.followed.keys() & {*rows}})
 
 
 def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _Line | None:
