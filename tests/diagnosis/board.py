@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.diagnosis.wanted import WANTED, Wanted
 from tests.diagnosis.wanted_async import ASYNC
+from tests.diagnosis.wanted_common import COMMON
 from tests.diagnosis.wanted_drawn import DRAWN
 from tests.diagnosis.wanted_fresh import FRESH
 from tests.diagnosis.wanted_general import GENERAL
@@ -59,6 +60,7 @@ def wanted(name: str) -> Wanted:
         | SERVICES
         | GENERAL
         | FRESH
+        | COMMON
         | DRAWN
         | PATH
         | UNSEEN

@@ -50,6 +50,7 @@ from viewer.analysis.findings.outside.answers import body_never_came, no_answer
 from viewer.analysis.findings.outside.asked import asks_again
 from viewer.analysis.findings.outside.broadcasts import slow_reader_of_several
 from viewer.analysis.findings.outside.busytimeouts import busy_time_out
+from viewer.analysis.findings.outside.connecting import slow_connects
 from viewer.analysis.findings.outside.heldback import held_back
 from viewer.analysis.findings.outside.heldup import held_up
 from viewer.analysis.findings.outside.laggards import late_answers
@@ -238,6 +239,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     in_rounds,  # slow answer
     long_retries,  # retries
     connects_at_once,  # busy loop
+    slow_connects,  # wait in vain, slow answer
     new_connections,
     last_child,  # slow answer, uneven workers
     slow_reader_of_several,  # slow client

@@ -32,7 +32,7 @@ _TOLD_BY = {
     "GC in the hot path": ("deadlock",),
     "lock convoy": ("loop blocked", "task never yields"),
     "busy loop": ("busy loop",),
-    "new connections": ("busy loop",),
+    "new connections": ("busy loop", "wait in vain"),
     "workers never exit": ("workers never exit",),
 }
 

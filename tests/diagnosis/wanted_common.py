@@ -1,0 +1,16 @@
+"""What the first finding must say of cases after common reports of threads, processes and
+databases."""
+
+from tests.diagnosis.wanted import Wanted
+
+COMMON: dict[str, Wanted] = {
+    "la04_dead_node_is_asked_first": Wanted(
+        "wait in vain", ("`Client.query`", "connect", "12 times", "did not answer")
+    ),
+    "la07_processes_count_in_one_value": Wanted(
+        "lock convoy", ("`counter-0`", "`count`", "lock between processes")
+    ),
+    "la09_short_queue_of_connections": Wanted(
+        "slow answer", ("`client-N`", "`ask`", "queue of connections was full")
+    ),
+}

@@ -1,0 +1,162 @@
+"""Connects that take long: given up, and tried again elsewhere; or the listener's queue of
+connections was full, so that the kernel had to ask for them again."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from tracer.units import duration, plural
+from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.words import in_total
+from viewer.analysis.findings.outside.reconnecting import about
+from viewer.analysis.states import begins_call, having, keys, mentioned, numbers
+from viewer.trace.columns import IO, SLEEP
+from viewer.trace.sites import is_library
+
+_MS = 1_000_000
+# Three connects, three quarters of a second in all.
+_FEWEST, _LOST_NS = 3, 750 * _MS
+_LONG_NS = 50 * _MS
+_MOST = 500  # connects that are looked at, the first ones
+# A socket through which something is sent or read next was connected; who looks up a name,
+# connects or sleeps next has given up.
+_CONNECT = ("socket.connect", "socket.connect_ex")
+_GAVE_UP = (*_CONNECT, "socket.getaddrinfo", s.SLEEP)
+_USES = ("send", "recv", "read", "write", "poll", "select", "handshake")
+# Linux asks again after one second, two more, four more. A busy machine is late.
+_AGAIN_NS = (1_000 * _MS, 3_000 * _MS, 7_000 * _MS)
+_EARLY_NS, _LATE_NS = 10 * _MS, 150 * _MS
+_DOWN = (
+    "Remember who did not answer, and ask him last for a while; or give the connect a shorter "
+    "time-out."
+)
+_NOBODY = "Look whether the server is up and at that address; pause longer before each try."
+_QUEUE = (
+    "Listen with a longer queue (`backlog`, `request_queue_size`), and accept in a thread "
+    "that does nothing else."
+)
+
+
+class _Connect(NamedTuple):
+    """`then` is what its thread called next; "" nothing."""
+
+    thread: int
+    start_ns: int
+    ns: int
+    then: str
+    is_own: bool  # to a socket of this process
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.then in _GAVE_UP and not self.is_own
+
+    @property
+    def was_tried_again(self) -> bool:
+        """Whether the kernel, which got no answer, asked again, and then got one."""
+        used = any(part in self.then for part in _USES)
+        late = (self.ns - again for again in _AGAIN_NS)
+        return used and any(-_EARLY_NS <= ns <= _LATE_NS for ns in late)
+
+
+def slow_connects(facts: Facts) -> Iterator[Finding]:
+    """Of the threads that connect at a line of the program."""
+    if not mentioned(facts.model, *_CONNECT):
+        return
+    by_site = defaultdict[str, list[_Connect]](list)
+    for site, connect in _connects(facts):
+        by_site[site].append(connect)
+    for site, found in by_site.items():
+        if is_library(site):
+            continue
+        if enough := _enough([one for one in found if one.is_given_up]):
+            yield _in_vain(facts, site, enough, found)
+        if enough := _enough([one for one in found if one.was_tried_again]):
+            yield _in_queue(facts, site, enough)
+
+
+def _enough(found: list[_Connect]) -> list[_Connect]:
+    is_much = len(found) >= _FEWEST and sum(one.ns for one in found) >= _LOST_NS
+    return found if is_much else []
+
+
+def _connects(facts: Facts) -> Iterator[tuple[str, _Connect]]:
+    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
+    known = having(model, table.call_name, lambda name: name.endswith(_CONNECT), _CONNECT)
+    begun = keys(model, begins_call, table.row, numbers(n - 1 for n in known))
+    rows = [
+        row
+        for row in engine.pick(facts.rows_of((IO,), 0), begun, memoryview(b"\1"))
+        if table.busy_end_ns[row] - table.start_ns[row] >= _LONG_NS
+        and table.who[row] not in facts.ledger.lane_of_thread
+    ][:_MOST]
+    if len(rows) < _FEWEST:
+        return
+    of = {table.who[row] for row in rows}
+    is_its = memoryview(bytes(n in of for n in range(len(model.threads))))
+    calls = defaultdict[int, list[int]](list)
+    for row in engine.pick(facts.rows_of((IO, SLEEP), 0), table.who, is_its):
+        calls[table.who[row]].append(row)
+    for row in rows:
+        who, start, end = table.who[row], table.start_ns[row], table.busy_end_ns[row]
+        own = calls[who]
+        at = bisect_left(own, end, key=table.start_ns.__getitem__)
+        then = facts.call(table.row[own[at]])[0] if at < len(own) else ""
+        event = model.trace.slices.end_event[table.slice[own[at - 1]]]
+        is_own = event >= 0 and bool(model.trace.args(event).get(s.ARG_OWN_PEER))
+        yield facts.call(table.row[row])[1], _Connect(who, start, end - start, then, is_own)
+
+
+def _in_vain(facts: Facts, site: str, found: list[_Connect], every: list[_Connect]) -> Finding:
+    """Nobody answered until the caller's time-out."""
+    elsewhere = sum(one.then in _CONNECT for one in found)
+    usual = sorted(one.ns for one in found)[len(found) // 2]
+    then, step = ("tried again", _NOBODY)
+    if elsewhere * 2 >= len(found) and len(found) == len(every):
+        then, step = ("then connected elsewhere at once", _DOWN)
+    text = (
+        f"Waited in vain: {_who(facts, found)}{place_in(site)} waited in `connect` for a "
+        f"server that did not answer, gave up, and {then}: {plural(len(found), 'time')}, "
+        f"mostly for {duration(usual)}, {_total(facts, found)}. {step}"
+    )
+    return _finding(facts, "wait in vain", site, found, text)
+
+
+def _in_queue(facts: Facts, site: str, found: list[_Connect]) -> Finding:
+    """The kernel of the listener let nobody in."""
+    own = any(one.is_own for one in found)
+    whose = "a socket of this very process" if own else "a server"
+    why = "its queue of connections was full" + ("" if own else ", or packets were lost")
+    text = (
+        f"Slow answer: {_who(facts, found)}{place_in(site)} connected to {whose} as slowly as "
+        f"the kernel asks again ({' or '.join(_times(found))}): "
+        f"{plural(len(found), 'connection')}, {_total(facts, found)}; {why}. {_QUEUE}"
+    )
+    return _finding(facts, "slow answer", site, found, text)
+
+
+def _times(found: list[_Connect]) -> list[str]:
+    after = {
+        again
+        for one in found
+        for again in _AGAIN_NS
+        if -_EARLY_NS <= one.ns - again <= _LATE_NS
+    }
+    return [f"after {again // (1_000 * _MS)} s" for again in sorted(after)]
+
+
+def _who(facts: Facts, found: list[_Connect]) -> str:
+    return users(facts.model, (("thread", one.thread) for one in found))
+
+
+def _total(facts: Facts, found: list[_Connect]) -> str:
+    worst = max(found, key=lambda one: one.ns)
+    return in_total(facts, sum(one.ns for one in found), worst.ns, worst.start_ns)
+
+
+def _finding(facts: Facts, kind: str, site: str, found: list[_Connect], text: str) -> Finding:
+    worst = max(found, key=lambda one: one.ns)
+    evidence = facts.evidence(("thread", worst.thread), worst.start_ns, worst.ns, site)
+    return Finding(kind, sum(one.ns for one in found), text, evidence, about=about(site))
