@@ -22,14 +22,17 @@ import pytest
 PROJECT = Path(__file__).parent.parent
 os.environ["TZ"] = "UTC"  # reports show times of day in the reader's zone
 time.tzset()
+# Where compiled modules are not kept, a thousand children would each compile theirs again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Control sockets of the tests' programs, apart from those of the user.
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="tracer-tests-")
 atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 SAMPLES = PROJECT / "samples"
 PROGRAM_TIMEOUT_S = (
-    60  # a program that hangs fails its test; nothing waits this long otherwise
+    120  # a program that hangs fails its test; nothing waits this long otherwise
 )
-THREAD_EXIT_S = 5  # until 3.12, join() returns before the kernel has seen the thread off
+THREAD_EXIT_S = 60  # until 3.12, join() returns before the kernel has seen the thread off
 TRACE_GLOB = "*.pftrace"
 
 

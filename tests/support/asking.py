@@ -10,7 +10,7 @@ from viewer.endpoints.answers import Endpoints, Program
 from viewer.endpoints.rules import Rules
 from viewer.endpoints.serve import Server, listening
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True, slots=True)

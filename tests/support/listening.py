@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 class Running:

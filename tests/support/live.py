@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 # Each command is answered by one line.
 SOURCE = """

@@ -26,7 +26,7 @@ def ask(
     server: Server, path: str, method: str = "GET", host: str | None = None, **headers: str
 ) -> tuple[int, HTTPMessage, bytes]:
     """Status, headers and body; `path` is sent as it is."""
-    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=10)
+    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=60)
     connection.putrequest(method, path, skip_host=True)
     if host != "":
         connection.putheader("Host", host or f"{HOST}:{server.server_port}")

@@ -24,13 +24,13 @@ def on_event(event):
 
 async def handler():
     time.sleep(0.01)
-    seen.wait(30)  # the loop is blocked until somebody was told
+    seen.wait(60)  # the loop is blocked until somebody was told
 
 async def main():
     await asyncio.create_task(handler(), name="slow one")
 
 tracer.stop()
-tracer.flight("ring", seconds=5, on=["loop>100ms"], on_event=on_event)
+tracer.flight("ring", seconds=5, on=["loop>1s"], on_event=on_event)
 asyncio.run(main())
 ((on_another_thread, event),) = told
 print(on_another_thread, event["trigger"], event["what"], event["lasts"], event["site"])
@@ -40,12 +40,12 @@ print(on_another_thread, event["trigger"], event["what"], event["lasts"], event[
 def test_a_trigger_fires_while_the_loop_is_blocked(run: Runner, record: Recorder) -> None:
     """The snapshot shows the open step, the event and the log where it hangs."""
     printed = run(TRIGGERED)
-    assert printed == "True loop>100ms handler True <string>:15 handler\n"
+    assert printed == "True loop>1s handler True <string>:15 handler\n"
     (path,) = run.ring.glob("*.pftrace")
-    assert run.stderr.startswith("tracer WARNING loop>100ms: handler for ")
+    assert run.stderr.startswith("tracer WARNING loop>1s: handler for ")
     assert run.stderr.endswith(f" so far at <string>:15 handler -> {path}\n")
     told = json.loads(record.tracer("report", str(path), "--json").stdout)["trace"]["flight"]
-    assert told["trigger"] == "loop>100ms"
+    assert told["trigger"] == "loop>1s"
     assert told["reason"].endswith(" so far, at <string>:15 handler)")
     found = summary(path)
     (slow,) = [task for task in found.tasks.values() if task.name == "slow one"]
@@ -53,7 +53,7 @@ def test_a_trigger_fires_while_the_loop_is_blocked(run: Runner, record: Recorder
     assert slow.slices[-1].end is None
     why = record.tracer("why", str(path)).stdout
     assert why.startswith(
-        "A slow moment, for which the snapshot was taken (loop>100ms): handler,"
+        "A slow moment, for which the snapshot was taken (loop>1s): handler,"
     )
 
 
@@ -93,7 +93,7 @@ seen = threading.Event()
 tracer.stop()
 tracer.flight("ring", seconds=5, on=["region slow>1ms"], on_event=lambda event: seen.set())
 with tracer.region("slow"):
-    seen.wait(30)
+    seen.wait(60)
 tracer.snapshot("later.pftrace")
 """
 
@@ -200,7 +200,7 @@ signal.signal(signal.SIGUSR2, lambda *_: print("mine", flush=True))
 tracer.stop()
 tracer.flight("ring", on=["signal:USR2"], on_event=lambda event: seen.set())
 os.kill(os.getpid(), signal.SIGUSR2)
-seen.wait(30)
+seen.wait(60)
 tracer.stop()
 os.kill(os.getpid(), signal.SIGUSR2)
 """

@@ -24,7 +24,7 @@ from tracer.cli import main
 from tracer.errors import TracerError
 from tracer.live import client
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 NOBODY = 65534
 ADMITTED = 8  # connections at a time
 

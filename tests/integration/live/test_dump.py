@@ -17,7 +17,7 @@ from tests.support.validator.strict import read_strict
 from tracer import _core
 from tracer import schema as s
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 THREADS = 300
 SOURCE = """
 import asyncio, sys, threading

@@ -14,7 +14,7 @@ from tracer import cli
 from tracer import schema as s
 from tracer.live import client
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @pytest.fixture(params=["file", "flight"])

@@ -16,7 +16,7 @@ import pytest
 from tests.support.listening import Running
 from tests.support.live import Program
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 ROWS, COLUMNS = 24, 80
 
 

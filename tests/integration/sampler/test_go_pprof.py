@@ -21,7 +21,7 @@ from viewer.render.formats.go_text import render_profile
 from viewer.render.formats.pprof import render_pprof
 
 GO = shutil.which("go")
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 GOLDEN = Path(__file__).parents[2] / "golden" / "go"
 SHOWS = ("-top", "-traces", "-tags", "-peek=.", "-list=.", "-tree", "-raw")
 

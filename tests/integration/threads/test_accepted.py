@@ -96,4 +96,6 @@ def test_a_loop_that_was_busy(tmp_path: Path) -> None:
         server.close()
 
     found = late(lambda: asyncio.run(main()), tmp_path / "x.pftrace", "tasks")
-    assert [event.args[s.ARG_PORT] for event in found] == ports * 6
+    # The first one finds an idle loop; on a slow machine, it waits as well.
+    assert [event.args[s.ARG_PORT] for event in found][-6:] == ports * 6
+    assert len(found) <= 7

@@ -163,22 +163,20 @@ def test_functions_are_as_before(tmp_path: Path) -> None:
 def test_a_long_wait_for_the_own_process(tmp_path: Path) -> None:
     """Over TCP; a pair of Unix sockets has no address to tell."""
     server = socket.create_server(("127.0.0.1", 0))
-    late = threading.Event()
+    caller = threading.current_thread()
 
     def answer() -> None:
         connection, _ = server.accept()
         with connection:
-            late.wait(60)
+            until_it_sleeps_in(caller, "run", "recv")
+            time.sleep(0.2)
             connection.sendall(b"x")
 
     def run() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with socket.create_connection(server.getsockname()) as client:
-            timer = threading.Timer(0.2, late.set)
-            timer.start()
             client.recv(1)
-            timer.join()
         thread.join()
         a, b = socket.socketpair()
         with a, b:

@@ -51,7 +51,7 @@ while thread.is_alive() and not hung:
     child = os.fork()
     if child == 0:
         os._exit(0)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not os.waitpid(child, os.WNOHANG)[0]:
         if time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)

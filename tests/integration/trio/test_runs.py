@@ -132,7 +132,7 @@ def test_an_idle_worker_waits_for_nobody(tmp_path: Path) -> None:
     async def main() -> None:
         for _ in range(2):
             await trio.to_thread.run_sync(time.sleep, 0)
-            await trio.sleep(0.01)
+            await trio.sleep(0.1)  # however late the worker is
 
     with no_idle_threads():
         record_here(lambda: trio.run(main), path)

@@ -53,7 +53,7 @@ def test_other_hosts_are_refused(server, host):
 
 def test_two_hosts_are_refused(server):
     """Not even when one of them is right."""
-    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=10)
+    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=60)
     connection.putrequest("GET", "/secret/")
     connection.putheader("Host", "evil.example")
     connection.endheaders()
@@ -348,7 +348,7 @@ def test_command_serves_until_interrupted(tmp_path, command):
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             assert b"<title>tracer" in answer.read()
     finally:
         process.send_signal(signal.SIGINT)

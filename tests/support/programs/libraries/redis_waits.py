@@ -27,10 +27,10 @@ async def main() -> None:
     client = redis.asyncio.Redis.from_url(URL)
     async with client.pubsub() as events:
         await events.subscribe("news")
-        await events.get_message(timeout=1)
+        await events.get_message(timeout=60)
         asyncio.get_running_loop().call_later(0.01, told.put_nowait, None)
         teller = asyncio.create_task(tell(client))
-        await events.get_message(timeout=1)  #: await message (redis)
+        await events.get_message(timeout=60)  #: await message (redis)
         await teller
     lock = client.lock("lock")
     other = client.lock("lock", sleep=0.01, lock_class=Watched)
