@@ -49,6 +49,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{count:>4}  {reason}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the marker `default` names some of a test's parameters, the others are broad."""
+    for item in items:
+        named = item.get_closest_marker("default")
+        if named and isinstance(item, pytest.Function) and item.callspec.id not in named.args:
+            item.add_marker(pytest.mark.broad)
+
+
 @dataclass
 class Recorder:
     """Runs programs under `tracer run`, each in a child of the current interpreter."""

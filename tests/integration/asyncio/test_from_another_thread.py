@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from tests.support.loops import NewLoop, on_every_loop
 from tests.support.recordings import task_of, wakers
 from tests.support.validator.arrows import NOT_SHOWN
@@ -140,6 +142,7 @@ def check_wakers(summary: Summary) -> None:
     assert summary.unknown[NOT_SHOWN] == 0
 
 
+@pytest.mark.default("asyncio")
 @on_every_loop
 def test_a_busy_loop(new_loop: NewLoop, tmp_path: Path) -> None:
     """Whatever it is doing at that moment, no task is said to be woken by another than its

@@ -96,6 +96,7 @@ async def many_unseen() -> None:
 kept: list[list[Finalised]] = []
 
 
+@pytest.mark.broad
 def test_those_that_died_unseen_make_room(tmp_path: Path) -> None:
     record_main(many_unseen, tmp_path)
     trace = read_strict((tmp_path / "t.pftrace").read_bytes())

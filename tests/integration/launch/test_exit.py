@@ -234,6 +234,38 @@ CASES = [
 ]
 
 
+@pytest.mark.default(
+    "exit ",
+    "exit 7",
+    "exit text",
+    "exit -c",
+    "exit -m",
+    "exception",
+    "chained",
+    "recursion",
+    "excepthook",
+    "late output",
+    "atexit",
+    "non-daemon thread",
+    "daemon thread",
+    "exit in thread",
+    "destructors",
+    "interrupt",
+    "interrupt by signal",
+    "terminated",
+    "abort",
+    "os._exit",
+    "fork",
+    "exec",
+    "subprocess",
+    "profile left",
+    "trace left",
+    "stdout closed",
+    "all closed",
+    "modules cleared",
+    "warnings are errors",
+    "stdin",
+)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_like_python(case: Case, tmp_path: Path) -> None:
     """Same stdout, stderr and status as plain python."""
@@ -241,6 +273,13 @@ def test_like_python(case: Case, tmp_path: Path) -> None:
     assert traced == plain
 
 
+@pytest.mark.default(
+    "noted-prog.py",
+    "noted--m",
+    "noted, in eval-prog.py",
+    "a subclass, uncaught--c",
+    "hook exits-prog.py",
+)
 @pytest.mark.parametrize(
     ("name", "how"), [(name, how) for name, (_, *ways) in INTERRUPTS.items() for how in ways]
 )

@@ -44,6 +44,11 @@ def names(case: Case) -> str:
     return case.name
 
 
+@pytest.mark.default(
+    "syntax",
+    "no module",
+    "no __main__ in an archive",
+)
 @pytest.mark.parametrize("case", REFUSED, ids=names)
 def test_refused(case: Case, tmp_path: Path) -> None:
     plain, traced = compare(case, tmp_path)
@@ -67,6 +72,11 @@ def test_earlier_trace_stays(case: Case, tmp_path: Path, record: Recorder) -> No
     assert [file.read_bytes() for file in files] == before
 
 
+@pytest.mark.default(
+    "error",
+    "exit in a package",
+    "empty",
+)
 @pytest.mark.parametrize("case", STARTED, ids=names)
 def test_started(case: Case, tmp_path: Path) -> None:
     """Whatever of the program ran is in the trace, which replaces the earlier one."""

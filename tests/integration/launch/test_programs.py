@@ -126,6 +126,30 @@ CASES = [
 ]
 
 
+@pytest.mark.default(
+    "script",
+    "options like ours",
+    "in a directory",
+    "symbolic link",
+    "directory",
+    "archive",
+    "from stdin's file",
+    "latin-1 cookie",
+    "syntax error",
+    "no future leaks in",
+    "error",
+    "safe path",
+    "isolated",
+    "-c",
+    "-c nested error",
+    "-c undecodable",
+    "-m module",
+    "-m package",
+    "-m missing",
+    "-m error",
+    "-m unittest -h",
+    "-m pytest",
+)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_like_python(case: Case, tmp_path: Path) -> None:
     """Same stdout, stderr and status as plain python."""

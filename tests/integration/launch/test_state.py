@@ -251,6 +251,31 @@ CASES = [
 ]
 
 
+@pytest.mark.default(
+    "own modules",
+    "builtins in sets",
+    "flags",
+    "-OO",
+    "-bbE",
+    "frames",
+    "frames -m",
+    "recursion in C",
+    "logging",
+    "main module",
+    "environment",
+    "inheritable",
+    "first descriptors",
+    "multiprocessing spawn",
+    "multiprocessing fork",
+    "executor",
+    "subinterpreter",
+    "faulthandler",
+    "original command line",
+    "asyncio",
+    "doctest",
+    "generators",
+    "threads",
+)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_like_python(case: Case, tmp_path: Path) -> None:
     """Same stdout, stderr and status as plain python."""

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import PROGRAM_TIMEOUT_S
 
 
+@pytest.mark.broad
 def test_the_installed_versions_have_each_function_and_its_variable() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.table_rows"],

@@ -1,6 +1,6 @@
 """Managers of processes, and frameworks under load: answers and exit codes as untraced, every
-worker recorded, and the planted fault found. It need not lead: hypercorn keeps a connection and
-a task for five seconds after the client has gone, which on a slow machine is worth a finding."""
+worker recorded, and the planted fault found. It need not lead: hypercorn keeps a connection
+and a task for five seconds after the client has gone, which may be worth a finding."""
 
 import contextlib
 import json

@@ -77,6 +77,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.broad
 def test_no_sample_is_later_than_the_end(record: Recorder) -> None:
     """Another thread computes, and is sampled, while the writer writes the last of it."""
     trace = record(WHILE_ANOTHER_COMPUTES, options=("--cpu-hz", "1000"))

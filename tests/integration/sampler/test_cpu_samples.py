@@ -45,6 +45,10 @@ print(spent["A"], spent["B"])
 """
 
 
+@pytest.mark.default(
+    "pure-pure-threads",
+    "pattern-pack-alternate",
+)
 @pytest.mark.parametrize("program", [ALTERNATE, TWO_THREADS], ids=["alternate", "threads"])
 @pytest.mark.parametrize(
     ("a", "b"),

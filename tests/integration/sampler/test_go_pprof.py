@@ -161,6 +161,7 @@ def test_named_like_code_of_the_interpreter(record: Recorder, tmp_path: Path) ->
     assert "while time.thread_time() < until: pass" in pprof("-list=burn", path)
 
 
+@pytest.mark.broad
 def test_tags_tell_tasks_apart(record: Recorder) -> None:
     """Samples can be shown by task."""
     trace = record(

@@ -46,6 +46,7 @@ def test_who_keeps_it(record: Recorder) -> None:
     assert live["render"]["live_bytes"] == 0
 
 
+@pytest.mark.broad
 def test_who_leaves_garbage(record: Recorder) -> None:
     """300 documents of 4,000 nodes, each of which knows its parent: 130 samples on average."""
     trace = record(SAMPLES / "gc_storm.py", options=("--heap",))

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import PROGRAM_TIMEOUT_S, SAMPLES, Recorder
 
 
+@pytest.mark.broad
 def test_the_report_that_blocks(record: Recorder, tmp_path: Path) -> None:
     """The fiftieth report is due after 394 of the 400 requests, and blocks the loop once."""
     # A busy machine has other such moments: each gets its snapshot.

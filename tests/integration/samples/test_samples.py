@@ -26,6 +26,11 @@ def report(record: Recorder, trace: Path, *options: str) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.default(
+    "blocked_loop.py",
+    "lock_convoy.py",
+    "io_mix.py",
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
     """There is no import error, and per-task ready times equal trace_processor's to the ns."""

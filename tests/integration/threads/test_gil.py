@@ -65,11 +65,16 @@ def beside_a_busy_thread(begins: list[int], call: Callable[[], object]) -> tuple
     thread = threading.Thread(target=busy)
     thread.start()
     begins.append(threading.get_native_id())
-    calls = functools.partial(sum, range(1_000_000)), time.thread_time_ns, call
-    # In C: no chance to give up the GIL between the two.
-    _, before_ns, _, after_ns = map(operator.call, (*calls, time.thread_time_ns))
+    calls: list[Callable[[], object]] = [
+        functools.partial(sum, range(1_000_000)),
+        time.thread_time_ns,
+        call,
+        time.thread_time_ns,
+    ]
+    found = list(map(operator.call, calls))  # in C: no chance to give up the GIL between them
     over.set()
     thread.join()
+    before_ns, after_ns = (each for each in found[1::2] if isinstance(each, int))
     return before_ns, after_ns
 
 
