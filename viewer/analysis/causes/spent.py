@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from viewer.analysis.causes.awaited import Awaits
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts, windows_of
@@ -44,8 +45,8 @@ type _Did = tuple[str, str, str]  # as in Spent
 
 
 class Calls(NamedTuple):
-    """How many calls are on the path, and how long one took as a rule; `who` is the thread, if
-    it is one. `is_quiet` if it slept, and hardly anybody else computed meanwhile."""
+    """How many calls are on the path, and how long one took as a rule; `who` is the thread or
+    coroutine, if it is one. `is_quiet` if it slept, and hardly anybody else computed meanwhile."""
 
     times: int
     usual_ns: int
@@ -69,7 +70,16 @@ class _Sums:
     def __init__(self, model: Model) -> None:
         self.model, self.ledger, self.path = model, Ledger.of(model), RunPath.of(model)
         self.total, self.keys = Counter[_Did](), defaultdict[_Did, set[int]](set)
-        for thread, windows in self.path.windows.items():
+        tasks, threads = Awaits(model), self.path.windows
+        of_none = windows_of([])
+        self.windows = {
+            thread: tasks.windows(thread, threads.get(thread, of_none))
+            for thread in {*threads, *tasks.ran}
+        }
+        self.awaits = {one[:3]: one for one in tasks.all}
+        for did, one in self.awaits.items():
+            self.total[did] += one.ns
+        for thread, windows in self.windows.items():
             for did, ns in self._did(thread, windows):
                 self.total[did] += ns
             for key, collecting in parts(self.ledger.collecting.carve(thread, windows)):
@@ -109,6 +119,8 @@ class _Sums:
 
     def calls(self, did: _Did) -> Calls | None:
         """None where the trace has no begin of such a call."""
+        if (one := self.awaits.get(did)) is not None:
+            return Calls(one.times, one.usual_ns, one.who, is_quiet=False)
         table = self.model.states
         rows = [row for row in self.ledger.rows_that_did(self.keys[did]) if self._counts(row)]
         if not rows:
@@ -122,7 +134,7 @@ class _Sums:
     def _counts(self, row: int) -> bool:
         """Whether a call begins with this row, and is on the path for a while."""
         table = self.model.states
-        windows = self.path.windows.get(table.who[row])
+        windows = self.windows.get(table.who[row])
         if windows is None or table.state[row] & CONTINUES:
             return False
         at = bisect_right(windows.until_ns, table.start_ns[row])
@@ -148,7 +160,9 @@ class _Sums:
 
 
 def spent(model: Model) -> tuple[Spent, ...]:
-    """What the path went to, the most first; empty of a trace without one, or a large one."""
+    """What the path went to, the most first; empty of a trace without one, or a large one.
+
+    While the first thread ran main tasks, their path counts instead of its own."""
     if len(model.states.state) > _MOST_ROWS:
         return ()
     sums = _Sums(model)

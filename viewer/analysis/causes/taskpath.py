@@ -1,0 +1,158 @@
+"""What the end of a program's main task waited for, backwards in time: which task did what.
+
+As `path` does for threads: an await that another task ended is no part of it, but what that
+one did meanwhile. An await that the clock, a thread or somebody outside ended is part of it.
+"""
+
+from bisect import bisect_left
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.causes.labels import Label
+from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.tree import Tree
+from viewer.trace.columns import AWAIT
+from viewer.trace.model import Model
+
+_MOST_STEPS = 20_000
+_MOST_MAINS = 16
+_DEEPEST = 16  # tasks each of which waited for the next one
+GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
+_FOR_TASKS = ("task ", "gather", "wait", "TaskGroup", "nursery")
+_NOBODY = ("", -1)
+
+
+class Piece(NamedTuple):
+    """A time for which the end waited: of an await (`i` its slice), of a step (`i` -1) of a
+    task, or in which it was ready. `thread` ended the await (-1 none)."""
+
+    task: int
+    start_ns: int
+    end_ns: int
+    i: int = -1
+    by: Kind = Kind.UNKNOWN
+    thread: int = -1
+
+
+class _Within(NamedTuple):
+    """A task, whose doings count back to a moment: since then the one before it waited. It
+    gave up `by` a time-out, or the like, at `until_ns`."""
+
+    task: int
+    since_ns: int
+    until_ns: int = 0
+    by: Kind = Kind.UNKNOWN
+
+
+class TaskPath:
+    """The path to the end of the main tasks of a thread; its last piece comes first."""
+
+    def __init__(self, model: Model, thread: int) -> None:
+        self.model, self.tree = model, Tree(model)
+        self.pieces: list[Piece] = []
+        self._steps = 0
+        mains = self._mains(thread)
+        self.spans = [(self._begins_ns(task), self._ends_ns(task)) for task in mains]
+        for task in mains:
+            self._walk(task)
+
+    def thread_of(self, task: int) -> int:
+        """The thread whose loop runs a task; -1 unknown."""
+        loop = self.tree.lanes.loop_of_task(task)
+        return self.tree.ledger.thread_of_loop[loop] if loop >= 0 else -1
+
+    def awaited(self, i: int) -> tuple[str, str]:
+        """Name and site of an await (slice)."""
+        lanes = self.tree.lanes
+        what = lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX)
+        return what, lanes.site_of_await(i)
+
+    def _mains(self, thread: int) -> list[int]:
+        """The tasks of the thread's loops that no task has made and that lived for longest:
+        none of them at the same time as another one; the last comes first."""
+        owned, lanes = self.model.owners, self.tree.lanes
+        loops = {
+            loop for loop, of in enumerate(self.tree.ledger.thread_of_loop) if of == thread
+        }
+        roots = [
+            task
+            for task, parent in enumerate(owned.task_parent)
+            if parent <= 0 and lanes.loop_of_task(task) in loops and lanes.rows_of_task(task)
+        ]
+        taken: list[int] = []
+        for task in sorted(roots, key=lambda one: self._begins_ns(one) - self._ends_ns(one)):
+            start, end = self._begins_ns(task), self._ends_ns(task)
+            if len(taken) < _MOST_MAINS and all(
+                end <= self._begins_ns(one) or self._ends_ns(one) <= start for one in taken
+            ):
+                taken.append(task)
+        return sorted(taken, key=self._ends_ns, reverse=True)
+
+    def _begins_ns(self, task: int) -> int:
+        return self.model.trace.slices.start_ns[self.tree.lanes.rows_of_task(task)[0]]
+
+    def _ends_ns(self, task: int) -> int:
+        return self.model.trace.slices.end_ns[self.tree.lanes.rows_of_task(task)[-1]]
+
+    def _walk(self, task: int) -> None:
+        """From the end of a task to its begin."""
+        who, until = [_Within(task, self._begins_ns(task))], self._ends_ns(task)
+        while who and self._steps < _MOST_STEPS:
+            self._steps += 1
+            if until <= who[-1].since_ns:
+                who.pop()
+            else:
+                until = self._before(who, until)
+
+    def _before(self, who: list[_Within], until: int) -> int:
+        """Notes what the last task did last before a moment, and returns when that began; or
+        goes on with the task that ended an await."""
+        slices = self.model.trace.slices
+        task, since, given_up_ns, by = who[-1]
+        i = self._at(task, until)
+        if i < 0:
+            return since
+        start, end = max(slices.start_ns[i], since), min(slices.end_ns[i], until)
+        if end < until:  # between two of its states
+            self.pieces.append(Piece(task, max(end, since), until))
+            return max(end, since)
+        if self.model.owners.kind[i] != AWAIT:
+            self.pieces.append(Piece(task, start, end))
+            return start
+        is_over = end == slices.end_ns[i] and end != given_up_ns
+        ended = self.tree.ended_by(task, i) if is_over else Label(by)
+        kind, on = (ended.on or _NOBODY) if ended.kind is Kind.WAKER else _NOBODY
+        if ended.kind in GIVEN_UP and (child := self._awaited(task, i, end)) >= 0:
+            kind, on = "task", child
+        if kind == "task" and on != task and len(who) < _DEEPEST:
+            given_up = (end, ended.kind) if ended.kind in GIVEN_UP else ()
+            who.append(_Within(on, start, *given_up))
+            return end
+        thread = on if kind == "thread" else -1
+        self.pieces.append(Piece(task, start, end, i, ended.kind, thread))
+        return start
+
+    def _awaited(self, task: int, i: int, until: int) -> int:
+        """The task for whose end an await was that was given up: one that it had made, which
+        was still there. Of several it is the one that had waited for longest; -1 none."""
+        owned, slices, lanes = self.model.owners, self.model.trace.slices, self.tree.lanes
+        if not lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX).startswith(_FOR_TASKS):
+            return -1
+        made, start = owned.task_id[task], slices.start_ns[i]
+        found = [
+            (slices.start_ns[now], child)
+            for child, parent in enumerate(owned.task_parent)
+            if parent == made
+            and owned.task_process[child] == owned.task_process[task]
+            and self._begins_ns(child) <= start
+            and self._ends_ns(child) >= until
+            and (now := self._at(child, until)) >= 0
+            and owned.kind[now] == AWAIT
+        ]
+        return min(found)[1] if found else -1
+
+    def _at(self, task: int, at_ns: int) -> int:
+        """The state (slice) in which a task was just before a moment; -1 before its begin."""
+        rows = self.tree.lanes.rows_of_task(task)
+        n = bisect_left(rows, at_ns, key=self.model.trace.slices.start_ns.__getitem__) - 1
+        return rows[n] if n >= 0 else -1
