@@ -57,3 +57,58 @@ def test_tiny_jobs(tmp_path):
 )
 def test_others(tmp_path, story):
     assert kinds(tmp_path, lines(**story)) == []
+
+
+KEYS = "/app/load.py:14 load\n/app/load.py:20 main"
+
+
+def asked(count=1_100, ns=500 * US, stack=KEYS, what="command (redis)", other_ns=0, by="io"):
+    """`main` asks for each key in `load`, and may wait for something else in between."""
+    trace = TraceBuilder(argv="load.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    trace.thread("worker")
+    loop = trace.loop(main)
+    task = loop.task("main", site="/app/load.py:18 main").ready(0).running(1)
+    now = 10
+    for _ in range(count):
+        task.awaits(now, what, site=READS, stack=stack)
+        now += ns
+        task.ready(now, waker=by).running(now)
+        if other_ns:
+            task.awaits(now, "socket", site="/app/load.py:15 load", stack=stack)
+            now += other_ns
+            task.ready(now, waker="io").running(now)
+    task.done(now)
+    main.end(now + MS)
+    return trace.ended(now + 2 * MS)
+
+
+def test_questions_to_a_server(tmp_path):
+    (found,) = find_in(tmp_path, asked())
+    assert found.finding == "awaits in turn"
+    assert found.text == (
+        "Awaits in turn: `main` in `load` (load.py:14) awaits `command (redis)` 1,100 times, "
+        "one after the other: 550 ms (at 10 ns), 500 µs each, 100 % of it waiting. Ask for "
+        "many at once (`mget`, a pipeline, `= any(...)`, `executemany`): each saves the way "
+        "there and back."
+    )
+    assert found.evidence.site == READS
+
+
+def test_jobs_that_the_trace_does_not_know(tmp_path):
+    (found,) = find_in(tmp_path, asked(2_000, 300 * US, what="executor", by="thread"))
+    assert "awaits 2,000 jobs of a thread pool, one after the other: 600 ms" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 900}, id="some"),
+        pytest.param({"ns": 400 * US}, id="little is lost"),
+        pytest.param({"stack": "/app/load.py:14 load"}, id="a client, in its own function"),
+        pytest.param({"ns": 1_900 * US, "other_ns": 600 * US}, id="takes messages in between"),
+        pytest.param({"what": "executor", "by": "thread", "ns": 600 * US}, id="jobs that work"),
+    ],
+)
+def test_questions_that_must_be_asked(tmp_path, story):
+    assert kinds(tmp_path, asked(**story)) == []

@@ -1,7 +1,9 @@
-"""Very many tiny jobs of a thread pool that a task awaits one by one: mostly hand-over."""
+"""Very many short awaits of one task at one line: what each asks for takes less than the way
+there and back."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, share
@@ -10,53 +12,124 @@ from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
+from viewer.trace.sites import own_frames
 from viewer.words import code
 
 _MS = 1_000_000
 # A thousand jobs from one line of a task took half a second in all and less than a millisecond
 # each, and half of that or more is not their own work, but the way to the thread and back.
+# Of jobs that the trace does not know (anyio's), none takes as long as that way.
 _TIMES = 1_000
 _LOST_NS = 500 * _MS
 _TINY_NS = _MS
+_WAY_NS = _MS // 2
 _WORK = 5, 10
 _MOST = 50_000
 _EXECUTOR = f"{s.AWAIT_PREFIX}executor"
+# Questions to a server cost the program's own work for each, too. They are asked by a helper,
+# below the task's own function, which a client may be; and the task awaits little else, as
+# whoever takes messages does.
+_ASKS = (f"{s.AWAIT_PREFIX}command (", f"{s.AWAIT_PREFIX}query (")
+_QUESTION_NS = 2 * _MS
+_ELSE = 2, 10
+
+
+class _Row(NamedTuple):
+    """Equal awaits of a task at one line, and from the first to the last of them."""
+
+    task: int
+    what: str
+    site: str
+    found: list[int]
+    start_ns: int
+    whole_ns: int
+    awaits_ns: int
 
 
 def tiny_jobs(facts: Facts) -> Iterator[Finding]:
-    """Lines of a file, rows or records, each of which is fetched by a job of its own."""
-    jobs: dict[Who, list[tuple[int, str, str]]] = defaultdict(list)
-    for job in facts.jobs.all if len(facts.jobs.all) >= _TIMES else ():
-        if job.submitter is not None and job.submitter[0] == "task":
-            jobs[job.submitter].append((job.ended_ns - job.began_ns, job.name, job.site))
-    if not any(len(each) >= _TIMES for each in jobs.values()):
-        return
+    """Lines of a file, rows or keys, each fetched by a job or command of its own."""
+    for row in _rows(facts, _EXECUTOR):
+        yield from _of_jobs(facts, row)
+    for row in _rows(facts, _ASKS):
+        if _is_helper(facts, row) and row.whole_ns < len(row.found) * _QUESTION_NS:
+            yield _asked(facts, row)
+
+
+def _rows(facts: Facts, prefix: str | tuple[str, ...]) -> Iterator[_Row]:
     slices, owner = facts.model.trace.slices, facts.model.owners.owner
-    by_line: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for i in awaits_of(facts, _EXECUTOR)[:_MOST]:
-        by_line[owner[i], facts.awaited(i)[1]].append(i)
-    for (task, site), found in by_line.items():
-        each = jobs["task", task]
-        total = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
-        if min(len(found), len(each)) < _TIMES or total < _LOST_NS:
-            continue
-        work = sum(ns for ns, _, _ in each) * len(found) // len(each)
-        is_tiny = total < len(found) * _TINY_NS and work * _WORK[1] <= total * _WORK[0]
-        if is_tiny:
-            kind = Counter(job[1:] for job in each).most_common(1)[0][0]
-            yield _finding(facts, found, site, code(*kind), total, total - work)
+    every = awaits_of(facts, prefix)[:_MOST]
+    many = {
+        task for task, times in Counter(owner[i] for i in every).items() if times >= _TIMES
+    }
+    by_line: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for i in every if many else ():
+        if owner[i] in many:
+            by_line[owner[i], *facts.awaited(i)].append(i)
+    for (task, what, site), found in by_line.items():
+        start, end = slices.start_ns[found[0]], slices.end_ns[found[-1]]
+        awaits = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
+        if len(found) >= _TIMES and end - start >= _LOST_NS:
+            yield _Row(task, what, site, found, start, end - start, awaits)
 
 
-def _finding(
-    facts: Facts, found: list[int], site: str, job: str, total: int, lost: int
-) -> Finding:
-    slices, who = facts.model.trace.slices, ("task", facts.model.owners.owner[found[0]])
-    start, end = slices.start_ns[found[0]], slices.end_ns[found[-1]]
+def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
+    each = [job for job in facts.jobs.all if job.submitter == ("task", row.task)]
+    many, total = len(row.found), row.awaits_ns
+    if not each:
+        if row.whole_ns < many * _WAY_NS and _awaits_little_else(facts, row):
+            yield _handed(facts, row, "", row.whole_ns, row.whole_ns)
+        return
+    work = sum(job.ended_ns - job.began_ns for job in each) * many // len(each)
+    is_tiny = total < many * _TINY_NS and work * _WORK[1] <= total * _WORK[0]
+    if is_tiny and len(each) >= _TIMES and total >= _LOST_NS:
+        kind = Counter((job.name, job.site) for job in each).most_common(1)[0][0]
+        yield _handed(facts, row, f", mostly {code(*kind)}", total, total - work)
+
+
+def _is_helper(facts: Facts, row: _Row) -> bool:
+    stack = facts.model.trace.text_of_slice(row.found[0], s.ARG_STACK).split("\n")
+    return len(own_frames(stack)) > 1 and _awaits_little_else(facts, row)
+
+
+def _awaits_little_else(facts: Facts, row: _Row) -> bool:
+    slices, until = facts.model.trace.slices, row.start_ns + row.whole_ns
+    every = sum(
+        slices.end_ns[i] - slices.start_ns[i]
+        for i in facts.awaits_of_task(row.task)
+        if row.start_ns <= slices.start_ns[i] < until
+    )
+    return (every - row.awaits_ns) * _ELSE[1] <= row.whole_ns * _ELSE[0]
+
+
+def _handed(facts: Facts, row: _Row, mostly: str, total: int, lost: int) -> Finding:
     text = (
-        f"Awaits in turn: {code(name_of(facts.model, who))}{place_in(site)} awaits "
-        f"{len(found):,} jobs of a thread pool, mostly {job}, one after the other: "
-        f"{duration(total)} ({at(facts, start)}), {share(lost, total)} of it the way to the "
+        f"Awaits in turn: {_who(facts, row)} awaits "
+        f"{len(row.found):,} jobs of a thread pool{mostly}, one after the other: "
+        f"{duration(total)} ({at(facts, row.start_ns)}), "
+        f"{f'{share(lost, total)} of it' if mostly else 'mostly'} the way to the "
         f"thread and back. Hand over more at once: all of it, or a block, in one job "
         f"(`asyncio.to_thread`)."
     )
-    return Finding("awaits in turn", lost, text, facts.evidence(who, start, end - start, site))
+    return _finding(facts, row, lost, text)
+
+
+def _asked(facts: Facts, row: _Row) -> Finding:
+    what = row.what.removeprefix(s.AWAIT_PREFIX)
+    text = (
+        f"Awaits in turn: {_who(facts, row)} awaits `{what}` {len(row.found):,} times, one "
+        f"after the other: {duration(row.whole_ns)} ({at(facts, row.start_ns)}), "
+        f"{duration(row.whole_ns // len(row.found))} each, {share(row.awaits_ns, row.whole_ns)} "
+        f"of it waiting. Ask for many at once (`mget`, a pipeline, `= any(...)`, "
+        f"`executemany`): each saves the way there and back."
+    )
+    return _finding(facts, row, row.whole_ns, text)
+
+
+def _who(facts: Facts, row: _Row) -> str:
+    who: Who = ("task", row.task)
+    return f"{code(name_of(facts.model, who))}{place_in(row.site)}"
+
+
+def _finding(facts: Facts, row: _Row, lost: int, text: str) -> Finding:
+    evidence = facts.evidence(("task", row.task), row.start_ns, row.whole_ns, row.site)
+    return Finding("awaits in turn", lost, text, evidence)
