@@ -107,7 +107,7 @@ def test_jobs_that_the_trace_does_not_know(tmp_path):
         pytest.param({"ns": 400 * US}, id="little is lost"),
         pytest.param({"stack": "/app/load.py:14 load"}, id="a client, in its own function"),
         pytest.param({"ns": 1_900 * US, "other_ns": 600 * US}, id="takes messages in between"),
-        pytest.param({"what": "executor", "by": "thread", "ns": 600 * US}, id="jobs that work"),
+        pytest.param({"what": "executor", "by": "thread", "ns": 600 * US}, id="work"),
     ],
 )
 def test_questions_that_must_be_asked(tmp_path, story):

@@ -1,4 +1,4 @@
-"""What the path of tasks to the end of the main ones went to: their awaits, and their steps."""
+"""What the path of tasks to the end of the main ones went to: their awaits and steps."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -46,7 +46,7 @@ type _Did = tuple[str, str, str]  # as in Spent
 
 class Calls(NamedTuple):
     """How many calls are on the path, and how long one took as a rule; `who` is the thread or
-    coroutine, if it is one. `is_quiet` if it slept, and hardly anybody else computed meanwhile."""
+    coroutine, if it is one. `is_quiet` if it slept, and hardly anybody computed meanwhile."""
 
     times: int
     usual_ns: int

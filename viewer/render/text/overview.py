@@ -181,7 +181,8 @@ def _how(one: Spent, style: Style) -> str:
     text += f", {one.did}" if one.did == ASLEEP else f", {one.did} `{one.call}`"
     if one.calls is None:
         return text
-    text = f"`{one.calls.who}` in {text}" if one.calls.who else text
+    is_other = one.calls.who not in ("", function)
+    text = f"`{one.calls.who}` in {text}" if is_other else text
     times, usual = one.calls.times, duration(one.calls.usual_ns)
     text += f" {times:,} times, mostly for {usual}" if times > 1 else " once"
     return f"{text}, while hardly anybody else here computed" if one.calls.is_quiet else text

@@ -118,9 +118,10 @@ def _asked(facts: Facts, row: _Row) -> Finding:
     text = (
         f"Awaits in turn: {_who(facts, row)} awaits `{what}` {len(row.found):,} times, one "
         f"after the other: {duration(row.whole_ns)} ({at(facts, row.start_ns)}), "
-        f"{duration(row.whole_ns // len(row.found))} each, {share(row.awaits_ns, row.whole_ns)} "
-        f"of it waiting. Ask for many at once (`mget`, a pipeline, `= any(...)`, "
-        f"`executemany`): each saves the way there and back."
+        f"{duration(row.whole_ns // len(row.found))} each, "
+        f"{share(row.awaits_ns, row.whole_ns)} of it waiting. Ask "
+        f"for many at once (`mget`, a pipeline, `= any(...)`, `executemany`): each saves the "
+        f"way there and back."
     )
     return _finding(facts, row, row.whole_ns, text)
 
