@@ -310,8 +310,8 @@ WANTED: dict[str, Wanted] = {
     "ok_47_httpx_shared_client": Wanted("", (), ("httpx",)),
     "ok_53_django_threads": Wanted("", (), ("django",)),
     "y01_listeners_take_the_pool": Wanted(
-        "slots never returned",
-        ("balance", "2 tasks `listen` had one last", "Event"),
+        "pool exhausted",
+        ("balance", "2 tasks `listen` have all 2", "Event"),
         ("asyncpg",),
         "PG_URL",
     ),

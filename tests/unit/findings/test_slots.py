@@ -308,10 +308,10 @@ def test_those_who_wait_for_the_one_that_waits(tmp_path):
     (found,) = find_in(tmp_path, hook())
     assert found.finding == "deadlock"
     assert found.text == (
-        "Deadlock at 1.00 ms, for 600 ms: `hooks` in `audit` (web.py:22) waits for a "
-        "connection of SQLAlchemy's pool, and 2 threads `flow-N` in `run` (web.py:49), as "
-        "many as there are connections, wait for it meanwhile, until it gave up. Give the "
-        "connection back before waiting for somebody who needs one."
+        "Deadlock at 1.00 ms, for 600 ms: `hooks` waits for a connection of SQLAlchemy's pool "
+        "in `audit` (web.py:22), and 2 threads `flow-N` have them all and wait in `run` "
+        "(web.py:49) for its end. Give the connection back before waiting for somebody who "
+        "needs one."
     )
 
 

@@ -233,6 +233,16 @@ class Waits:
             return "task", self.group(who)
         return "thread", stem(self.model.thread_names[who[1]])
 
+    def alike(self, who: Who) -> Iterator[Who]:
+        """All of the same kind in the same process."""
+        kind, process = who[0], self.process(who)
+        thread, task = self.model.thread_process, self.model.owners.task_process
+        same = self.kind(who)
+        for which, of in enumerate(thread if kind == "thread" else task):
+            other: Who = (kind, which)
+            if of == process and self.kind(other) == same:
+                yield other
+
     def begins_ns(self, who: Who) -> int:
         """When a thread or task was first seen."""
         kind, which = who

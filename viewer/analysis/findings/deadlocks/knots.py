@@ -8,27 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer.units import duration
-from viewer.analysis.findings.basis.blockers import (
-    BARRIER,
-    CALLBACK,
-    EVENT,
-    GIVEN,
-    JOB,
-    JOIN,
-    LOCK,
-    LOOP,
-    MODULE,
-    QUEUE,
-    QUEUED,
-    REPLY,
-    SLOT,
-    Blocked,
-    Blockers,
-)
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, around, name_of, place_in
+from viewer.analysis.findings.basis.whom import why
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.enders import Blocked, Enders, How
 from viewer.analysis.resources.waits import FOR_TASKS, GETS, Wait
 from viewer.words import code, stem
 
@@ -38,26 +23,29 @@ _LONG_NS = 50_000_000
 _LARGEST = 64
 _MOST = 2_000  # waits that may close a knot; the longest ones
 _CUT = {
-    SLOT: "Give the slot back before waiting for something else, or take both in one order.",
-    QUEUED: "Do not wait in a pool for jobs of the same pool: give them a pool of their own.",
-    LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
-    MODULE: "Do not wait for a thread while a module is imported.",
-    LOCK: "Release the lock before waiting.",
-    BARRIER: "Meet with nothing that the others need first: fewer parties, or more slots.",
-    REPLY: "Go on serving while waiting for an answer, or let only one side ask the other.",
-    QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
-    CALLBACK: "Let the callback only hand on its result, and wait in another thread.",
-    EVENT: "Release what the others need before waiting for what they do.",
-    GIVEN: "Do not wait for a coroutine while having what it needs.",
-    JOB: "Do not wait for a job while having what it needs.",
-    JOIN: "Do not wait for its end while having what it needs.",
+    How.SLOT: "Give the slot back before waiting for something else, or take both in one "
+    "order.",
+    How.QUEUED: "Do not wait in a pool for jobs of the same pool: give them a pool of their "
+    "own.",
+    How.LOOP: "`await` the coroutine, or leave the loop's thread before waiting for it.",
+    How.MODULE: "Do not wait for a thread while a module is imported.",
+    How.LOCK: "Release the lock before waiting.",
+    How.BARRIER: "Meet with nothing that the others need first: fewer parties, or more slots.",
+    How.REPLY: "Go on serving while waiting for an answer, or let only one side ask the "
+    "other.",
+    How.QUEUE: "Let somebody else use the queue, or tell the waiter that nothing comes.",
+    How.CALLBACK: "Let the callback only hand on its result, and wait in another thread.",
+    How.EVENT: "Release what the others need before waiting for what they do.",
+    How.GIVEN: "Do not wait for a coroutine while having what it needs.",
+    How.JOB: "Do not wait for a job while having what it needs.",
+    How.JOIN: "Do not wait for its end while having what it needs.",
 }
 
 _STILL_RUNS = (
     "Wait for the thread while its loop still runs, without blocking it: "
     "`await asyncio.to_thread(thread.join)`."
 )
-_TOLD = ({LOCK}, {SLOT})  # circles of these alone: see cycles, and lost
+_TOLD = ({How.LOCK}, {How.SLOT})  # circles of these alone: see cycles, and lost
 
 type _Members = dict[Who, tuple[Wait, Blocked]]
 type _Kind = frozenset[tuple[str, str, str]]
@@ -68,14 +56,14 @@ def knots(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     if not any(wait.failed and wait.ns >= _LONG_NS for wait in waits.all):
         return
-    blockers, found = Blockers(facts), defaultdict[_Kind, list[tuple[_Members, int]]](list)
+    enders, found = Enders.of(waits), defaultdict[_Kind, list[tuple[_Members, int]]](list)
     every = (*waits.all, *waits.for_tasks)
     long = sorted((w for w in every if w.ns >= _LONG_NS), key=lambda w: -w.ns)[:_MOST]
     now: dict[Who, Wait] = {}
     known: dict[Wait, Blocked | None] = {}
     for wait in sorted(long, key=lambda wait: wait.start_ns):
         now[wait.who] = wait
-        members = _core(_knot(wait, now, blockers, known))
+        members = _core(_knot(wait, now, enders, known))
         if members and _is_deadlock(waits, members, wait.start_ns):
             found[_kind(facts, members)].append((members, wait.start_ns))
             waits.told.update(one.slice for one, _ in members.values())
@@ -103,7 +91,7 @@ def _apart(alike: list[tuple[_Members, int]]) -> list[tuple[_Members, int]]:
 
 
 def _knot(
-    wait: Wait, now: dict[Who, Wait], blockers: Blockers, known: dict[Wait, Blocked | None]
+    wait: Wait, now: dict[Who, Wait], enders: Enders, known: dict[Wait, Blocked | None]
 ) -> _Members:
     """All who are waited for, directly or not; empty when one of them does not wait."""
     found: _Members = {}
@@ -116,7 +104,7 @@ def _knot(
         if one is None or one.end_ns < wait.start_ns + _LONG_NS or len(found) >= _LARGEST:
             return {}
         if one not in known:
-            known[one] = blockers.of(one)
+            known[one] = enders.whom(one)
         blocked = known[one]
         if blocked is None or not blocked.by:
             return {}
@@ -143,7 +131,7 @@ def _core(members: _Members) -> _Members:
 def _is_deadlock(waits: LongWaits, members: _Members, start_ns: int) -> bool:
     hows = {blocked.how for _, blocked in members.values()}
     # Whoever waits for items, or for those who do, may wait for ever.
-    if REPLY in hows:
+    if How.REPLY in hows:
         # Whoever could answer must wait for an answer, too: in an inbox it would be idle.
         hard = [one for one, _ in members.values() if waits.is_for_one(one)]
         if len(hard) < len(members):
@@ -169,7 +157,7 @@ def _finding(facts: Facts, waits: LongWaits, every: list[tuple[_Members, int]]) 
     alike: dict[tuple[str, str, str, str], list[Who]] = defaultdict(list)
     for who, (one, blocked) in members.items():
         name = stem(name_of(facts.model, who))
-        alike[name, one.site, blocked.how, stem(blocked.why)].append(who)
+        alike[name, one.site, blocked.how.value, stem(why(facts, one, blocked))].append(who)
     parts = []
     for whos in alike.values():
         one, blocked = members[whos[0]]
@@ -181,7 +169,7 @@ def _finding(facts: Facts, waits: LongWaits, every: list[tuple[_Members, int]]) 
             said = f"{len(whos)} {noun}s {code(stem(name))}"
         parts.append(
             f"{said}{place_in(one.site)}{_called(one, members)} "
-            f"{'wait' if len(whos) > 1 else 'waits'} {blocked.why}"
+            f"{'wait' if len(whos) > 1 else 'waits'} {why(facts, one, blocked)}"
         )
     text = f"Deadlock {at(facts, start_ns)}, {lasted}: {'; '.join(parts)}. {_cut(members)}"
     lost = sum(one.ns for members, _ in every for one, _ in members.values())
@@ -199,6 +187,6 @@ def _called(wait: Wait, members: _Members) -> str:
 
 def _cut(members: _Members) -> str:
     hows = {blocked.how for _, blocked in members.values()}
-    if hows == {LOOP, JOIN}:
+    if hows == {How.LOOP, How.JOIN}:
         return _STILL_RUNS
     return _CUT[next(how for how in _CUT if how in hows)]

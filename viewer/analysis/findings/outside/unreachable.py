@@ -6,11 +6,11 @@ from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.takers import askers
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.slots import Group
+from viewer.analysis.resources.takers import askers
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import mentioned, stack_of
 from viewer.analysis.waited import package_of
@@ -30,7 +30,7 @@ def unreachable(
     if not mentioned(facts.model, _PART):
         return None
     until = max(wait.end_ns for wait in vain)
-    asked, _ = askers(facts, package_of(vain[0].name), until)
+    asked, _ = askers(waits, package_of(vain[0].name), until)
     # Who asks the server has a connection: what was tried until then has succeeded.
     since = max(min(wait.start_ns for wait in vain) - _BEFORE_NS, *asked.values(), 0)
     attempts = sum(since <= start <= until for start in _attempts(facts))

@@ -7,7 +7,6 @@ from operator import gt
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -15,6 +14,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.resources.enders import Enders
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -152,7 +152,8 @@ def _of_function(facts: Facts, process: int, site: str) -> set[Who]:
 def _users(facts: Facts, process: int, lock: int) -> tuple[set[Who], frozenset[Who]]:
     """Who waited for items of the queue, and who ended these waits."""
     table = facts.model.states
-    waits, blockers, takers = facts.ledger.waits_of_locks, Blockers(facts), set[Who]()
+    waits, takers = facts.ledger.waits_of_locks, set[Who]()
+    known = Enders.of(LongWaits.of(facts))
     putters = frozenset[Who]()
     for row_of_lock, id_ in enumerate(table.lock_id):
         if id_ != lock or table.lock_process[row_of_lock] != process:
@@ -161,5 +162,5 @@ def _users(facts: Facts, process: int, lock: int) -> tuple[set[Who], frozenset[W
         for row in waits.row[low:high]:
             is_task = table.state[row] & STATE_MASK == TASK_WAIT
             takers.add(("task" if is_task else "thread", table.who[row]))
-        putters |= blockers.enders(row_of_lock)
+        putters |= known.of_queue(row_of_lock)
     return takers, putters - takers

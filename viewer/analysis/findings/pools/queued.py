@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer.units import duration
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
-from viewer.analysis.findings.basis.waits import users
+from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import within
+from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.waits import GETS, PUTS
 from viewer.analysis.states import stack_of
@@ -63,7 +63,7 @@ def jobs_in_queue(facts: Facts) -> Iterator[Finding]:
             continue
         takers: set[Who] = {("thread", thread) for thread in threads}
         putters = [
-            who for who in sorted(Blockers(facts).enders(lock) - takers)
+            who for who in sorted(Enders.of(LongWaits.of(facts)).of_queue(lock) - takers)
             if _goes_on(facts, who, *full)
         ]  # fmt: skip
         jobs = _by_job(parts)

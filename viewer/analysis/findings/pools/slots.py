@@ -8,11 +8,14 @@ from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.taken import left_part
-from viewer.analysis.findings.basis.takers import said, size
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
-from viewer.analysis.findings.pools.lost import had_one, never_released, never_returned
-from viewer.analysis.findings.pools.ownjobs import waits_for_a_waiter
+from viewer.analysis.findings.pools.lost import (
+    had_one,
+    never_released,
+    never_returned,
+    waits_for_a_waiter,
+)
 from viewer.analysis.findings.pools.stalled import stalled_slots
 from viewer.analysis.findings.pools.unawaited import given_up_on
 from viewer.analysis.findings.servers.overdue import mostly_blocked
@@ -21,6 +24,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool
 from viewer.analysis.resources.resource import Hold, Known, Resource
 from viewer.analysis.resources.slots import HOME_MADE, Group, Held, claim_of, groups, holds_of
+from viewer.analysis.resources.takers import said, size
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
@@ -79,7 +83,7 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     if len(kept) == len(holds) and mostly_blocked(facts, kept):
         return None
     # A job's token is its task's, though the job's thread gives it back.
-    had = said(facts, group.waits) or {hold.who for hold in holds}
+    had = said(waits, group.waits) or {hold.who for hold in holds}
     found = {wait.who for wait in group.waits} | had
     threads = {hold.who for hold in holds if hold.who[0] == "thread"}
     if group.pool.slot == _WORKER and threads:
@@ -91,7 +95,7 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     pool, slots = group.pool, _number(group.pool, held, threads)
     worst = max(group.waits, key=lambda wait: wait.ns)
     who = f"{users(facts.model, found)} share"
-    if known := size(facts, worst):
+    if known := size(waits, worst):
         slots = plural(known, pool.slot)
         if known >= len(found):  # others have them
             waiting = {wait.who for wait in group.waits}

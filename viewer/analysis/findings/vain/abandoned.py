@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.causes.part import Kind
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.waits import CHANNELS, FOR_TASKS, GETS, GIVEN_UP, PUTS, Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, READY
@@ -45,11 +45,11 @@ def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     for wait in waits.all:
         if wait.name in PUTS and wait.lock >= 0 and wait.slice not in waits.told:
             by_queue[wait.lock].append(wait)
-    blockers = Blockers(facts)
+    known = Enders.of(waits)
     for queue, found in by_queue.items():
         enders = {wait.ender for wait in found if wait.ender is not None and not wait.failed}
         if not enders:  # those waits were short
-            enders = {*blockers.enders(queue)} - {wait.who for wait in found}
+            enders = {*known.of_queue(queue)} - {wait.who for wait in found}
         gone_ns = max(map(waits.ends_ns, enders), default=0)
         vain = [wait for wait in found if wait.failed and wait.end_ns > gone_ns]
         lost = sum(wait.end_ns - max(wait.start_ns, gone_ns) for wait in vain)
@@ -79,7 +79,8 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
     asked = {owned.owner[i]: i for i in for_tasks(facts, long)}
     if not asked:
         return
-    waits, blockers = LongWaits.of(facts), Blockers(facts)
+    waits = LongWaits.of(facts)
+    known = Enders.of(waits)
     by_queue: dict[tuple[int, int], list[Wait]] = defaultdict(list)
     for wait in waits.all:
         if wait.who[0] != "task" or wait.name not in GETS or not wait.failed or wait.lock < 0:
@@ -90,7 +91,7 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
         if i >= 0 and abs(wait.end_ns - slices.end_ns[i]) <= _TOGETHER_NS:
             by_queue[i, wait.lock].append(wait)
     for (i, lock), found in by_queue.items():
-        enders, parent = blockers.enders(lock), owned.owner[i]
+        enders, parent = known.of_queue(lock), owned.owner[i]
         gone_ns = max(map(waits.ends_ns, enders), default=0)
         since = max(gone_ns, *(wait.start_ns for wait in found))
         # A nursery of trio is over when its last task is, which a time-out has cancelled.

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tracer.units import plural
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.handed import EVENTS, started_for, was_woken
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.waits import GETS, Wait
 
 _MS = 1_000_000
@@ -93,7 +93,8 @@ class _Search:
 
     def __init__(self, facts: Facts) -> None:
         self.facts, self.failures = facts, facts.ledger.failures
-        self.waits, self.blockers = LongWaits.of(facts), Blockers(facts)
+        self.waits = LongWaits.of(facts)
+        self.enders = Enders.of(self.waits)
 
     def vain(self) -> Iterator[_Vain]:
         first_ns = min(one.at_ns for one in self.failures.values())
@@ -141,7 +142,7 @@ class _Search:
     ) -> set[int]:
         """The failed threads that had ended such waits, or for which all who had done so wait
         themselves; none where somebody else could have ended it."""
-        enders = self.blockers.enders(wait.lock) - seen if wait.lock >= 0 else frozenset()
+        enders = self.enders.of_queue(wait.lock) - seen if wait.lock >= 0 else frozenset()
         found = set[int]()
         for who in sorted(enders):
             kind, which = who

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.whom import why
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.vain.afterothers import LONG_WAITS, SLOTS, is_result
+from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library
 
@@ -62,20 +63,20 @@ def _finding(facts: Facts, waits: LongWaits, found: list[Wait], lost: int) -> Fi
     still = sum(wait.is_open for wait in found)
     how = f"{plural(len(found), 'wait')} without a result"
     how += f", {still} of them not over at the end of the trace" if still else ""
-    why = Blockers(facts).of(worst)
+    blocked = Enders.of(waits).whom(worst)
     who = f"{users(facts.model, (wait.who for wait in found))}{place_in(worst.site)}"
     what = f"`{worst.name}`: {how}, {in_total(facts, lost, worst.ns, worst.start_ns)}"
     text = f"Long waits: {who} waited in vain in {what}"
-    if why is None:
+    if blocked is None:
         text += _enders(facts, waits, found)
-    elif why.is_over:
-        text = f"Waited in vain: {who} waited in {what}, {why.why}."
+    elif blocked.failed_ns >= 0:
+        text = f"Waited in vain: {who} waited in {what}, {why(facts, worst, blocked)}."
         return Finding("wait in vain", lost, text, waits.evidence(worst), _ENDED)
     else:
-        times = [(by, worst.start_ns, worst.end_ns) for by in why.by[:4]]
+        times = [(by, worst.start_ns, worst.end_ns) for by in blocked.by[:4]]
         did = doing(facts, times, name_of(facts.model, worst.who))
-        whose = "which" if len(why.by) == 1 else "who"
-        text += f", {why.why}" + (f", {whose} spent {did}" if did else "")
+        whose = "which" if len(blocked.by) == 1 else "who"
+        text += f", {why(facts, worst, blocked)}" + (f", {whose} spent {did}" if did else "")
     return Finding(LONG_WAITS, lost, f"{text}.", waits.evidence(worst), _STEP)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.blockers import LOCK, Blockers
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -14,6 +13,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.enders import Enders, How
 from viewer.analysis.resources.waits import FOR_TASKS, GETS, Wait
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.words import code
@@ -64,10 +64,10 @@ def missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
 def _pairs(facts: Facts, waits: LongWaits, slept: dict[Who, list[Wait]]) -> _Pairs:
     """By the lines of both, who waited for whom that slept."""
     found: _Pairs = defaultdict(list)
-    blockers = Blockers(facts)
+    enders = Enders.of(LongWaits.of(facts))
     lines = {(wait.name, wait.site) for wait in waits.all if wait.slice in waits.told}
     for wait in waits.all:
-        whom = _whom(blockers, wait) if wait.ns >= _OWED_NS else None
+        whom = _whom(enders, wait) if wait.ns >= _OWED_NS else None
         if whom is None or wait.name.startswith(_ENDS):
             continue
         for sleep in slept.get(whom, ()):
@@ -97,12 +97,12 @@ def _was_woken(facts: Facts, sleep: Wait) -> bool:
     )
 
 
-def _whom(blockers: Blockers, wait: Wait) -> Who | None:
+def _whom(enders: Enders, wait: Wait) -> Who | None:
     """Who ended a wait; of one for a lock that is not over, who has it."""
     if not wait.failed:
         return wait.ender
-    why = blockers.of(wait) if wait.is_open and wait.name in LOCKS else None
-    return why.by[0] if why is not None and why.how == LOCK else None
+    why = enders.whom(wait) if wait.is_open and wait.name in LOCKS else None
+    return why.by[0] if why is not None and why.how is How.LOCK else None
 
 
 def _not_woken(

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -42,10 +42,10 @@ def outlived_time_out(facts: Facts) -> Iterator[Finding]:
     if not given_up or not ends:
         return
     last = {job.thread: job for job in facts.jobs.all}  # in order of their begin
-    blockers, found = Blockers(facts), defaultdict[str, list[_End]](list)
+    enders, found = Enders.of(LongWaits.of(facts)), defaultdict[str, list[_End]](list)
     ends.sort(key=lambda wait: -wait.ns)
     for wait in ends[:_MOST]:
-        blocked = blockers.of(wait)
+        blocked = enders.whom(wait)
         if blocked is None or wait.slice in waits.told:
             continue
         ((_, thread), *_) = blocked.by
@@ -58,7 +58,7 @@ def outlived_time_out(facts: Facts) -> Iterator[Finding]:
             if job.began_ns <= one.end_ns <= wait.start_ns
         ]  # fmt: skip
         gave_up = max(before, key=lambda one: one.end_ns, default=None)
-        asked = blockers.of(gave_up) if gave_up is not None else None
+        asked = enders.whom(gave_up) if gave_up is not None else None
         if gave_up is not None and asked is not None and ("thread", thread) in asked.by:
             end = _End(wait, thread, code(job.name, job.site), gave_up)
             found[gave_up.site].append(end)

@@ -6,13 +6,13 @@ from itertools import takewhile
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.takers import cancelled_before
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.enders import Enders
+from viewer.analysis.resources.takers import cancelled_before
 from viewer.analysis.resources.waits import GIVEN_UP, Wait
 from viewer.analysis.states import mentioned
 from viewer.trace.sites import is_library
@@ -23,6 +23,7 @@ _MS = 1_000_000
 # one that waits alone may be there for that: to be told when to stop.
 _LOST_NS = 1_000 * _MS
 _COVERED = 8, 10
+_NAMED = 2  # who was cancelled is told if they are no more
 _SEVERAL = 2
 _WOKEN = ("Event", "Condition", "future")
 _STARTS = (" Nursery.start", " TaskGroup.start")
@@ -39,7 +40,7 @@ def stuck_children(facts: Facts) -> Iterator[Finding]:
     ]
     if not given_up:
         return
-    blockers = Blockers(facts)
+    enders = Enders.of(LongWaits.of(facts))
     last: dict[Who, list[Wait]] = defaultdict(list)
     ended = set[tuple[str, str]]()
     for wait in waits.all:
@@ -48,7 +49,7 @@ def stuck_children(facts: Facts) -> Iterator[Finding]:
             if not wait.failed:
                 ended.add((wait.name, wait.site))
     for wait in given_up:
-        blocked = blockers.of(wait)
+        blocked = enders.whom(wait)
         by = blocked.by if blocked is not None else ()
         stuck = [one for who in by if (one := _stands_in(last[who], wait)) is not None]
         places = {(one.name, one.site, one.lock) for one in stuck}
@@ -84,12 +85,15 @@ def _finding(facts: Facts, wait: Wait, stuck: list[Wait]) -> Finding:
         f"({at(facts, worst.start_ns)}), until {code(name_of(facts.model, wait.who))}"
         f"{place_in(wait.site)}, which waited for them, gave up after {duration(wait.ns)}"
     )
-    if who := cancelled_before(facts, stuck):
+    waits = LongWaits.of(facts)
+    named = {name_of(facts.model, one) for one in cancelled_before(waits, stuck)}
+    if 0 < len(named) <= _NAMED:
         text += (
-            f". {who} was cancelled before: what it should have ended belongs in a `finally`"
+            f". {names(named)} was cancelled before: what it should have ended belongs in a "
+            f"`finally`"
         )
     text += ". Look at what should have ended it, and whether it was ever started."
-    return Finding("wait in vain", lost, text, LongWaits.of(facts).evidence(worst))
+    return Finding("wait in vain", lost, text, waits.evidence(worst))
 
 
 def no_start(facts: Facts) -> Iterator[Finding]:

@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis import takers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources import takers
 from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -90,7 +90,7 @@ def _finding(facts: Facts, waits: LongWaits, found: list[Wait], frame: str) -> F
 
 def _still_use(facts: Facts, waits: LongWaits, wait: Wait, package: str) -> list[Who]:
     """The tasks that used the library before and outlived the wait, if they are few."""
-    asked, made = takers.askers(facts, package, wait.start_ns)
+    asked, made = takers.askers(waits, package, wait.start_ns)
     found = [
         who
         for who in {*asked, *made}

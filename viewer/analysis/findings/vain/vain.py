@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.causes.path import RunPath
-from viewer.analysis.findings.basis.blockers import Blockers
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.handed import idle_again, is_pause, nobody
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.whom import why
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.processes.endedpools import (
     RESULTS,
@@ -32,6 +32,7 @@ from viewer.analysis.findings.vain.missed import (
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.slots import looks
 from viewer.analysis.resources.waits import GETS, PUTS, Wait
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
@@ -107,11 +108,11 @@ def _never_done(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
 
 def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     """Long waits at one line that all timed out."""
+    enders = Enders.of(waits)
     alike: dict[tuple[str, str], list[Wait]] = defaultdict(list)
     for wait in waits.all:
         if wait.name in _MUST_COME or wait.name in WAKEABLE:
             alike[wait.name, wait.site].append(wait)
-    blockers: Blockers | None = None
     for (name, site), every in alike.items():
         found = looks(every) if name in CONDITIONS else every
         found = without_handlers(facts, found) if name in RESULTS else found
@@ -130,15 +131,14 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         elif not _is_missing(facts, found, lost):
             continue
         worst = max(vain, key=lambda wait: wait.ns)
-        blockers = blockers or Blockers(facts)
-        if (piled := _left_alone(facts, waits, blockers, vain)) is not None:
+        if (piled := _left_alone(facts, waits, vain)) is not None:
             yield piled
             continue
         if name not in LOCKS and (left := left_in_parent(facts, vain)) is not None:
             yield left
             continue
-        why = blockers.of(worst)
-        if why is None and name in LOCKS and (forked := locked_at_fork(facts, vain)):
+        blocked = enders.whom(worst)
+        if blocked is None and name in LOCKS and (forked := locked_at_fork(facts, vain)):
             yield forked
             continue
         who = users(facts.model, (wait.who for wait in vain))
@@ -146,12 +146,15 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"Waited in vain: {who}{place_in(site)} gave up {plural(len(vain), 'wait')} in "
             f"`{name}`, {in_total(facts, lost, worst.ns, worst.start_ns)}"
         )
-        if why is not None:
-            text += f"; the longest was {why.why}"
-            times = [(who, worst.start_ns, worst.end_ns) for who in why.by[:4]]
-            did = "" if why.is_over else doing(facts, times, name_of(facts.model, worst.who))
+        if blocked is not None:
+            text += f"; the longest was {why(facts, worst, blocked)}"
+            times = [(who, worst.start_ns, worst.end_ns) for who in blocked.by[:4]]
+            is_over = blocked.failed_ns >= 0
+            did = "" if is_over else doing(facts, times, name_of(facts.model, worst.who))
             text += f", which spent {did}" if did else ""
-            text += _last_seen(facts, why.by[0], worst.end_ns) if len(why.by) == 1 else ""
+            text += (
+                _last_seen(facts, blocked.by[0], worst.end_ns) if len(blocked.by) == 1 else ""
+            )
         else:
             gone = ended_pool(facts, worst) or killed(facts, worst)
             gone = gone or no_worker_left(facts, worst) or ended_before(facts, worst)
@@ -181,14 +184,13 @@ def _last_seen(facts: Facts, who: Who, end_ns: int) -> str:
     return ""
 
 
-def _left_alone(
-    facts: Facts, waits: LongWaits, blockers: Blockers, vain: list[Wait]
-) -> Finding | None:
+def _left_alone(facts: Facts, waits: LongWaits, vain: list[Wait]) -> Finding | None:
     """Threads that were joined in vain, with time-outs, and are there after the last."""
     if vain[0].name != "Thread.join" or len(vain) < _PILE:
         return None
     last = max(vain, key=lambda wait: wait.end_ns)
-    joined = {who for wait in vain if (b := blockers.of(wait)) is not None for who in b.by}
+    whom = Enders.of(waits).whom
+    joined = {who for wait in vain if (b := whom(wait)) is not None for who in b.by}
     alive = {who for who in joined if waits.ends_ns(who) >= last.end_ns}
     if len(alive) < _PILE:
         return None

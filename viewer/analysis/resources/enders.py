@@ -2,39 +2,54 @@
 
 from bisect import bisect_right
 from collections import defaultdict
+from enum import Enum
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tracer import schema as s
-from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.given import Births, failed_before
-from viewer.analysis.findings.basis.missing import BARRIERS, missing_at
-from viewer.analysis.findings.basis.ownloop import OwnLoop
-from viewer.analysis.findings.basis.takers import have, passed
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, users
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.waits import FOR_TASKS, GETS, PUTS, Wait
+from viewer.analysis.resources.births import Births
+from viewer.analysis.resources.ownloop import OwnLoop
+from viewer.analysis.resources.takers import have, passed
+from viewer.analysis.resources.waits import FOR_TASKS, GETS, PUTS, Wait, Waits
 from viewer.trace.columns import LOOP_TASK, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
-from viewer.words import code, place
 
-LOCK, JOIN, JOB, QUEUED, MODULE, QUEUE = (
-    "lock", "join", "job", "queued job", "import", "queue",
-)  # fmt: skip
-LOOP, SLOT, CALLBACK, EVENT, REPLY, GIVEN, BARRIER = (
-    "loop", "slot", "callback", "event", "reply", "given", "barrier",
-)  # fmt: skip
+
+class How(Enum):
+    """What those whom a wait is for would have to do."""
+
+    LOCK = "release a lock"
+    JOIN = "end"
+    JOB = "finish a job"
+    QUEUED = "be free for a job"
+    MODULE = "import a module"
+    QUEUE = "use a queue"
+    LOOP = "run what was given to a loop"
+    SLOT = "give a slot back"
+    CALLBACK = "receive a result"
+    EVENT = "set an event"
+    REPLY = "answer"
+    GIVEN = "end a coroutine"
+    BARRIER = "come to a barrier"
+
+
 _LOCKS = ("Lock", "RLock")
+_BARRIERS = ("Barrier", "Barrier.wait")  # of asyncio, of threads
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
 _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
 _MANY = 500  # waits for one queue: it is not searched who ends them
 _CHILDREN = 50  # tasks that somebody waits for at once: more are not searched
 _TASKS = 50_000  # more are not searched for those that somebody awaits
+_PARTIES = 200  # that run the same: more meet nowhere
+_BEFORE_NS = (
+    200_000_000  # whoever waits gets an exception at once, but for those that end the loop
+)
 _JUST_NS = 5_000_000  # a coroutine was handed over that soon before the wait for its result
 # Threads that receive the results of a pool of processes, and call what waits for one.
 _RECEIVERS = (" Pool._handle_results", " _ExecutorManagerThread.run")
@@ -43,23 +58,31 @@ _IMPORTING = "<frozen importlib"
 
 
 class Blocked(NamedTuple):
-    """All of `by` must do something before the wait ends; `why` is what, in words. `is_over`:
-    they failed and will not."""
+    """All of `by` must do something before the wait ends. `what`: the job, by name and line;
+    or where the lock was taken, since `since_ns`. `failed_ns`: when it failed that will not
+    do it any more; -1 else."""
 
-    how: str
+    how: How
     by: tuple[Who, ...]
-    why: str
-    is_over: bool = False
+    what: tuple[str, str] = ("", "")
+    since_ns: int = -1
+    failed_ns: int = -1
 
 
-class Blockers:
+class Enders:
     """Finds who can end a wait; None where the trace does not tell."""
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts, self.model, self.ledger = facts, facts.model, facts.ledger
-        self.waits, self.holders = LongWaits.of(facts), Holders(facts.ledger)
+    @classmethod
+    def of(cls, waits: Waits) -> Self:
+        """Those of a model, which keep what they found."""
+        return waits.model.derive(cls, lambda: cls(waits))
 
-    def of(self, wait: Wait) -> Blocked | None:
+    def __init__(self, waits: Waits) -> None:
+        self.waits, self.model, self.reading = waits, waits.model, waits.reading
+        self.ledger = self.reading.ledger
+        self.holders = Holders(self.ledger)
+
+    def whom(self, wait: Wait) -> Blocked | None:
         if wait.name in _LOCKS:
             return self._lock(wait)
         if wait.name in ENDS:
@@ -68,19 +91,14 @@ class Blockers:
             return self._tasks(wait)
         if wait.name == IMPORT:
             return self._import(wait)
-        if wait.name in BARRIERS:
+        if wait.name in _BARRIERS:
             return self._barrier(wait)
         if self._own_loop.is_blocked_by(wait, self._stepping(wait)):
-            why = (
-                f"in `{wait.name}` and blocks its own event loop meanwhile: what it had given "
-                f"to that loop could only run when it gave up"
-            )
-            return Blocked(LOOP, (wait.who,), why)
+            return Blocked(How.LOOP, (wait.who,))
         if wait.name in _QUEUES:
             return self._queue(wait)
         if wait.name in _RECEIVED and self._receives(wait):
-            why = "for a result, though it is the thread that receives the results of its pool"
-            return Blocked(CALLBACK, (wait.who,), why)
+            return Blocked(How.CALLBACK, (wait.who,))
         if wait.name in _RESULTS:
             return self._job(wait) or self._loop(wait) or self._event(wait)
         return self._slot(wait) or self._event(wait)
@@ -88,9 +106,6 @@ class Blockers:
     def _receives(self, wait: Wait) -> bool:
         """Whether it is a callback of a pool of processes that waits."""
         return any(frame.endswith(_RECEIVERS) for frame in wait.stack)
-
-    def _name(self, who: Who) -> str:
-        return code(name_of(self.model, who))
 
     def _lock(self, wait: Wait) -> Blocked | None:
         table, lock = self.model.states, wait.lock
@@ -106,8 +121,7 @@ class Blockers:
         if who is None or who == wait.who:
             return None
         site = self.model.trace.text(table.site[hold])
-        took = f", acquired at {place(site)}" if site else ""
-        return Blocked(LOCK, (who,), f"for the lock that {self._name(who)} holds{took}")
+        return Blocked(How.LOCK, (who,), (wait.name, site), table.start_ns[hold])
 
     def _owner(self, owner: int) -> Who | None:
         table = self.model.states
@@ -120,9 +134,7 @@ class Blockers:
 
     def _join(self, wait: Wait) -> Blocked | None:
         who = self._owner(self.model.states.owner[wait.row]) if wait.row >= 0 else None
-        if who is None:
-            return None
-        return Blocked(JOIN, (who,), f"for the end of {self._name(who)}")
+        return Blocked(How.JOIN, (who,)) if who is not None else None
 
     def _tasks(self, wait: Wait) -> Blocked | None:
         """The tasks whose end it awaits: the one of that name, or those that it created and
@@ -143,8 +155,7 @@ class Blockers:
         ]  # fmt: skip
         if not pending or len(pending) > (_CHILDREN if name == wait.name else 1):
             return None
-        by = tuple(("task", task) for task in pending)
-        return Blocked(JOIN, by, f"for the end of {users(self.model, by)}")
+        return Blocked(How.JOIN, tuple(("task", task) for task in pending))
 
     @cached_property
     def _created(self) -> dict[tuple[int, int], list[int]]:
@@ -164,14 +175,28 @@ class Blockers:
 
     def _barrier(self, wait: Wait) -> Blocked | None:
         """Those who run the same and have not come; else a job that no worker begins."""
-        by = missing_at(self.facts, wait)
-        if by:
-            return Blocked(BARRIER, by, f"at a barrier for {users(self.model, by)}")
-        pool = self.facts.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
-        queued = pool >= 0 and any(
-            job.at_ns <= wait.end_ns for job in self.facts.jobs.never_begun
+        waits = self.waits
+        there = {
+            other.who
+            for other in waits.overlapping(wait)
+            if (other.name, other.lock) == (wait.name, wait.lock)
+        }
+        missing = tuple(
+            who
+            for who in waits.alike(wait.who)
+            if who not in there
+            and waits.begins_ns(who) < wait.end_ns
+            and waits.ends_ns(who) >= wait.end_ns
         )
-        return self._queued(pool, "the others of its barrier") if queued else None
+        if 0 < len(missing) <= _PARTIES:
+            return Blocked(How.BARRIER, missing)
+        pool = (
+            self.reading.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
+        )
+        queued = pool >= 0 and any(
+            job.at_ns <= wait.end_ns for job in self.reading.jobs.never_begun
+        )
+        return self._queued(pool) if queued else None
 
     def _import(self, wait: Wait) -> Blocked | None:
         """Those who wait inside an import, of which there is nobody else to be seen."""
@@ -186,20 +211,13 @@ class Blockers:
             inside &= {wait.ender}
         if len(inside) != 1:
             return None
-        (who,) = inside
-        return Blocked(MODULE, (who,), f"for a module that {self._name(who)} is importing")
+        return Blocked(How.MODULE, tuple(inside))
 
     def _slot(self, wait: Wait) -> Blocked | None:
-        pool = pool_of(wait.name, wait.stack)
-        if pool is None:
+        if pool_of(wait.name, wait.stack) is None:
             return None
-        by = tuple(sorted(have(self.facts, wait) or passed(self.facts, wait)))
-        if not by:
-            return None
-        verb = "has" if len(by) == 1 else "have"
-        return Blocked(
-            SLOT, by, f"for a {pool.slot} of {pool.of}, which {users(self.model, by)} {verb}"
-        )
+        by = have(self.waits, wait) or passed(self.waits, wait)
+        return Blocked(How.SLOT, tuple(sorted(by))) if by else None
 
     def _event(self, wait: Wait) -> Blocked | None:
         """Whoever woke it in the end."""
@@ -207,27 +225,18 @@ class Blockers:
             return None
         if pool_of(wait.name, wait.stack) is not None:
             return None
-        assert wait.ender is not None
-        what = "a future" if wait.name == "future" else f"`{wait.name}`"
-        why = f"for {what}, which {self._name(wait.ender)} set in the end"
-        return Blocked(EVENT, (wait.ender,), why)
+        return Blocked(How.EVENT, (wait.ender,)) if wait.ender is not None else None
 
     def _queue(self, wait: Wait) -> Blocked | None:
-        enders = self.enders(wait.lock) if wait.lock >= 0 else frozenset()
-        if not enders:
-            return self._reply(wait)
-        by = tuple(sorted(enders))
-        said = " or ".join(self._name(who) for who in by[:3])
-        said += " or others" if len(by) > 3 else ""
-        return Blocked(QUEUE, by, f"in `{wait.name}`, which only {said} ever ended")
+        enders = self.of_queue(wait.lock) if wait.lock >= 0 else frozenset()
+        return Blocked(How.QUEUE, tuple(sorted(enders))) if enders else self._reply(wait)
 
     def _reply(self, wait: Wait) -> Blocked | None:
         """Those who gave others their answers, in queues made for one answer at this line."""
         if not (wait.failed and self.waits.is_for_one(wait)):
             return None
         by = tuple(sorted(self._givers.get((wait.name, wait.site), set()) - {wait.who}))
-        why = f"for an answer, as {users(self.model, by)} gave to others"
-        return Blocked(REPLY, by, why) if by else None
+        return Blocked(How.REPLY, by) if by else None
 
     @cached_property
     def _givers(self) -> dict[tuple[str, str], set[Who]]:
@@ -238,7 +247,7 @@ class Blockers:
                 found[wait.name, wait.site].add(wait.ender)
         return found
 
-    def enders(self, lock: int) -> frozenset[Who]:
+    def of_queue(self, lock: int) -> frozenset[Who]:
         """All who ever ended a wait for a queue."""
         table, waits, tree = self.model.states, self.ledger.waits_of_locks, self.waits.tree
         low, high = waits.offset[lock], waits.offset[lock + 1]
@@ -254,14 +263,14 @@ class Blockers:
 
     @cached_property
     def _own_loop(self) -> OwnLoop:
-        return OwnLoop(self.facts)
+        return OwnLoop(self.waits)
 
     # Jobs and loops -------------------------------------------------------------------------
 
     @cached_property
     def _jobs_of(self) -> dict[Who, list[Job]]:
         found: dict[Who, list[Job]] = defaultdict(list)
-        for job in self.facts.jobs.all:
+        for job in self.reading.jobs.all:
             if job.submitter is not None:
                 found[job.submitter].append(job)
         return found
@@ -269,7 +278,7 @@ class Blockers:
     def _stepping(self, wait: Wait) -> int:
         """The task in whose step a thread waits; -1 none."""
         kind, which = wait.who
-        step = self.facts.on_loop_at(which, wait.start_ns) if kind == "thread" else -1
+        step = self.reading.on_loop_at(which, wait.start_ns) if kind == "thread" else -1
         is_task = step >= 0 and self.model.owners.kind[step] == LOOP_TASK
         return self.model.owners.owner[step] if is_task else -1
 
@@ -292,32 +301,31 @@ class Blockers:
             queued = [job for job in pending if job.began_ns > middle]
             if not queued:
                 by = sorted({("thread", job.thread) for job in pending})
-                said = " and ".join(self._name(who) for who in by[:2])
-                said += (
-                    " and others run" if len(by) > 2 else " run" if len(by) > 1 else " runs"
-                )
-                name = code(pending[0].name, pending[0].site)
-                return Blocked(JOB, tuple(by), f"for {name}, which {said}")
-            return self._queued(queued[0].pool, code(queued[0].name, queued[0].site))
-        pool = self.facts.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
+                return Blocked(How.JOB, tuple(by), (pending[0].name, pending[0].site))
+            return self._queued(queued[0].pool, (queued[0].name, queued[0].site))
+        pool = (
+            self.reading.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
+        )
         lost = [
             job
-            for job in self.facts.jobs.never_begun
+            for job in self.reading.jobs.never_begun
             if ("thread", job.thread) == wait.who and job.at_ns <= wait.start_ns
         ]
-        pools = self.facts.jobs.pools
+        pools = self.reading.jobs.pools
         pool = 0 if pool < 0 and len(pools) == 1 and self._is_here(pools[0], wait) else pool
-        return self._queued(pool, "a job") if lost and pool >= 0 else None
+        return self._queued(pool) if lost and pool >= 0 else None
+
+    def _pool_of(self, who: Who) -> int:
+        """The pool of which somebody is a worker; -1 none."""
+        return self.reading.jobs.pool_of.get(who[1], -1) if who[0] == "thread" else -1
 
     def _is_here(self, pool: ThreadPool, wait: Wait) -> bool:
         """Whether the workers of a pool are in the waiter's process."""
         return self.model.thread_process[pool.threads[0]] == self.waits.process(wait.who)
 
-    def _queued(self, pool: int, job: str) -> Blocked:
-        found = self.facts.jobs.pools[pool]
-        by = tuple(("thread", thread) for thread in found.threads)
-        name = code(found.name)
-        return Blocked(QUEUED, by, f"for {job}, for which no worker of {name} is free")
+    def _queued(self, pool: int, job: tuple[str, str] = ("", "")) -> Blocked:
+        threads = self.reading.jobs.pools[pool].threads
+        return Blocked(How.QUEUED, tuple(("thread", thread) for thread in threads), job)
 
     def _loop(self, wait: Wait) -> Blocked | None:
         """A result that a loop owes: `run_coroutine_threadsafe(...).result()`."""
@@ -326,23 +334,26 @@ class Blockers:
             return None
         lanes = self.ledger.lane_of_thread
         process = self.model.thread_process[which]
-        step = self.facts.on_loop_at(which, wait.start_ns) if which in lanes else -1
+        step = self.reading.on_loop_at(which, wait.start_ns) if which in lanes else -1
         if step >= 0:
-            why = "for a coroutine on its own event loop, which it blocks meanwhile"
             owes = self._own_loop.owes(step, self._stepping(wait), wait)
-            return Blocked(LOOP, (wait.who,), why) if owes else None
+            return Blocked(How.LOOP, (wait.who,)) if owes else None
         if (task := self._given(which, wait)) >= 0:
-            name, failed = self._name(("task", task)), failed_before(self.facts, task, wait)
-            why = f"for {name}, which it gave to the loop"
-            why += f". {name} {failed}" if failed else ""
-            return Blocked(GIVEN, (("task", task),), why, bool(failed))
+            failed_ns = self._failed_ns(task, wait)
+            return Blocked(How.GIVEN, (("task", task),), failed_ns=failed_ns)
         woken = self._woken_loop(which, wait.start_ns)
         others = [t for t in lanes if self.model.thread_process[t] == process]
         thread = woken if woken >= 0 else others[0] if len(others) == 1 else -1
         if thread < 0 or (woken < 0 and not self._has_woken(which, wait.start_ns)):
             return None
-        name = self._name(("thread", thread))
-        return Blocked(LOOP, (("thread", thread),), f"for a coroutine on the loop of {name}")
+        return Blocked(How.LOOP, (("thread", thread),))
+
+    def _failed_ns(self, task: int, wait: Wait) -> int:
+        """When a task that owes a result failed, long before a wait was over; else -1."""
+        end_ns = self.waits.ends_ns(("task", task))
+        is_over = wait.end_ns - end_ns >= _BEFORE_NS
+        how = self.ledger.how_it_ended(task) if is_over else ""
+        return end_ns if how.startswith(s.FAILED_PREFIX) else -1
 
     @cached_property
     def _wakes(self) -> dict[int, list[int]]:
@@ -368,7 +379,7 @@ class Blockers:
 
     @cached_property
     def _births(self) -> Births:
-        return Births(self.facts)
+        return Births(self.waits)
 
     def _has_woken(self, thread: int, time_ns: int) -> bool:
         return self._last_wake(thread, time_ns) >= 0

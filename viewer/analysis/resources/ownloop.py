@@ -4,9 +4,7 @@ from bisect import bisect_left
 from functools import cached_property
 
 from tracer import schema as s
-from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits
-from viewer.analysis.resources.waits import Wait
+from viewer.analysis.resources.waits import Wait, Waits
 from viewer.trace.columns import RUNNING
 
 # In which it may wait in a step, and in vain for half a second: a shorter one may pace it.
@@ -17,8 +15,9 @@ _IN_VAIN_NS = 500_000_000
 class OwnLoop:
     """Finds what steps of loops give to their own loop."""
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts, self.model, self.ledger = facts, facts.model, facts.ledger
+    def __init__(self, waits: Waits) -> None:
+        self.waits, self.model = waits, waits.model
+        self.ledger = waits.reading.ledger
 
     def is_blocked_by(self, wait: Wait, task: int) -> bool:
         """Whether a thread waits in vain in a step of its loop, which has to run, only when
@@ -27,7 +26,7 @@ class OwnLoop:
         is_long = wait.name in _FOR_OTHERS and wait.failed and wait.ns >= _IN_VAIN_NS
         if kind != "thread" or not is_long or which not in self.ledger.lane_of_thread:
             return False
-        step = self.facts.on_loop_at(which, wait.start_ns)
+        step = self.waits.reading.on_loop_at(which, wait.start_ns)
         return step >= 0 and self.owes(step, task, wait)
 
     def owes(self, step: int, task: int, wait: Wait) -> bool:
@@ -35,7 +34,7 @@ class OwnLoop:
         trace, flows = self.model.trace, self.ledger.flows
         start_ns = trace.slices.start_ns[step]
         sources = [trace.slices.event[step]]
-        lanes = LongWaits.of(self.facts).tree.lanes
+        lanes = self.waits.tree.lanes
         running = lanes.begins(task, start_ns, RUNNING) if task >= 0 else -1
         sources += [trace.slices.event[running]] if running >= 0 else []
         times = trace.events.time_ns

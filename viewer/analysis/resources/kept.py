@@ -1,0 +1,174 @@
+"""Slots that others wait for in vain: who has them, how that is known, and what for."""
+
+from collections import defaultdict
+from enum import Enum
+from typing import NamedTuple
+
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources import takers
+from viewer.analysis.resources.enders import Enders, How
+from viewer.analysis.resources.slots import Group, holds_of
+from viewer.analysis.resources.waits import Wait, Waits
+from viewer.analysis.waited import package_of
+
+_MS = 1_000_000
+_AT_ONCE_NS = 50 * _MS
+# Who waits for one who waits for a slot does so for nearly all of that time. A short time-out
+# is how some ask whether there is a slot.
+_COVERED = 8, 10
+_GAVE_UP_NS = 200 * _MS
+_TOKEN = "token"
+_IDLE = "executor idle"  # a worker without a job
+_OWED = ("Future.result", "Thread.join", "as_completed", "wait", "executor")
+_MAIN = "MainThread"
+
+
+class Has(Enum):
+    """What those who have the slots do meanwhile."""
+
+    WAITS = "they wait for another one, or for those who do"
+    CALLS = "their threads wait for what the loop of the waiters would do"
+    AWAITS = "they wait for the end of one who waits for a slot"
+    USES = "they use it all the while"
+    STAYS = "they are further on in the function in which they took it"
+    HAD = "they got one last, and nobody knows of a return"
+    UNKNOWN = "the trace does not show who has them"
+
+
+class Kept(NamedTuple):
+    """Who has the slots; at which line they took it, "" unknown; in which waits they stand."""
+
+    has: Has
+    by: set[Who]
+    taken_at: str = ""
+    stuck: tuple[Wait, ...] = ()
+
+
+def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Kept:
+    """Who has the slots while these waits, after those that got one, are in vain."""
+    worst = max(vain, key=lambda wait: wait.ns)
+    told = takers.said(waits, vain)
+    have = takers.said(waits, [worst]) if group.pool.slot == _TOKEN else set()
+    stuck = _for_coroutines(waits, worst) if have else ()
+    if stuck and len({wait.who for wait in stuck}) >= len(have):
+        return Kept(Has.CALLS, have, stuck=stuck)
+    circle = told | takers.parents(waits, vain) or takers.nobody_else(waits, vain)
+    if circle and circle <= _all_wait(waits, vain, circle):
+        return Kept(Has.WAITS, circle)
+    if not served and (around := takers.nested(waits, vain)):
+        return Kept(Has.WAITS, {*around}, min(around.values()))
+    deeper, taken_at = takers.further_in(waits, vain)
+    if deeper:
+        return Kept(Has.WAITS, deeper, taken_at)
+    size, own = takers.size(waits, worst), {wait.who for wait in vain}
+    users = takers.in_use(waits, worst) - own
+    if users and len(users) >= size:
+        return Kept(Has.USES, users)
+    asking = tuple(wait for wait in _for_its_end(waits, worst) if wait.ender == worst.who)
+    if asking and len({wait.who for wait in asking}) == size:
+        return Kept(Has.AWAITS, {wait.who for wait in asking}, stuck=asking)
+    gave_ns = {wait.ender: wait.end_ns for wait in sorted(served, key=lambda w: w.end_ns)}
+    had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
+    had = had or takers.used_last(waits, vain)
+    taken_at = "" if served else takers.used_at(waits, vain, had)
+    inside = takers.inside(waits, worst, taken_at or worst.site) - own
+    if inside and (not had or had <= inside):
+        return Kept(Has.STAYS, inside, taken_at)
+    return Kept(Has.HAD if had else Has.UNKNOWN, had, taken_at)
+
+
+def owed(waits: Waits, worst: Wait) -> Wait | None:
+    """The wait of somebody for the end of one who waits for a slot: whoever has a slot and
+    waits so never gives it back."""
+    asked, _ = takers.askers(waits, package_of(worst.name), worst.start_ns)
+    for other in _for_its_end(waits, worst):
+        is_other = other.name != _IDLE and not _is_main(waits, other.who)
+        if is_other and (not asked or other.who in asked):
+            return other
+    return None
+
+
+def freed_too_late(waits: Waits, group: Group) -> tuple[list[Wait], set[Who]]:
+    """Whoever waits for a slot in vain, and gives one back as soon as it gave up, had one."""
+    gave_up = {wait.who: wait for wait in group.waits if wait.failed}
+    freed = [
+        wait
+        for wait in group.waits
+        if not wait.failed
+        and wait.ender in gave_up
+        and 0 <= wait.end_ns - gave_up[wait.ender].end_ns <= _AT_ONCE_NS
+    ]
+    circle = {wait.ender for wait in freed if wait.ender is not None}
+    return [*freed, *(gave_up[who] for who in circle)], circle
+
+
+def holder_that_awaits(waits: Waits, group: Group) -> tuple[Wait, Wait] | None:
+    """The wait of somebody who has a slot for one who gave up waiting for one; and his."""
+    gave_up = defaultdict[Who, list[Wait]](list)
+    for wait in group.waits:
+        if wait.failed and not wait.is_open and wait.ns >= _GAVE_UP_NS:
+            gave_up[wait.who].append(wait)
+    if not gave_up:
+        return None
+    of_holders = defaultdict[Who, list[Wait]](list)
+    holds = holds_of(group.waits, waits, group.pool.slot).holds
+    holders = {hold.who for hold in holds}
+    for wait in (*waits.all, *waits.for_tasks):
+        if wait.who in holders and wait.ender in gave_up:
+            of_holders[wait.who].append(wait)
+    for hold in holds:
+        for outer in of_holders[hold.who]:
+            for wait in gave_up[outer.ender] if outer.ender is not None else ():
+                until = min(outer.end_ns, hold.end_ns, wait.end_ns)
+                met = until - max(outer.start_ns, hold.start_ns, wait.start_ns)
+                if met * _COVERED[1] >= wait.ns * _COVERED[0]:
+                    return outer, wait
+    return None
+
+
+def _for_its_end(waits: Waits, worst: Wait) -> list[Wait]:
+    """The waits of others for whoever waits for a slot, which last for most of its wait: it
+    ended them when it had given up, or would have to."""
+    whom, found = Enders.of(waits).whom, list[Wait]()
+    for other in waits.overlapping(worst):
+        met = min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns)
+        if other.who == worst.who or met * _COVERED[1] < worst.ns * _COVERED[0]:
+            continue
+        ended_ns = other.end_ns - worst.end_ns
+        if other.ender == worst.who and not other.failed and 0 <= ended_ns <= _AT_ONCE_NS:
+            found.append(other)
+            continue
+        blocked = whom(other) if other.name in _OWED else None
+        if blocked is not None and worst.who in blocked.by:
+            found.append(other)
+    return found
+
+
+def _for_coroutines(waits: Waits, worst: Wait) -> tuple[Wait, ...]:
+    """The waits of threads, for most of another one, for coroutines that they gave a loop."""
+    whom, least = Enders.of(waits).whom, worst.ns * _COVERED[0] // _COVERED[1]
+    return tuple(
+        other
+        for other in waits.overlapping(worst)
+        if other.name == "Future.result"
+        and min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns) >= least
+        and (blocked := whom(other)) is not None
+        and blocked.how in (How.GIVEN, How.LOOP)
+    )
+
+
+def _is_main(waits: Waits, who: Who) -> bool:
+    """Whether it is the main thread, which waits for all others in the end."""
+    kind, which = who
+    return kind == "thread" and waits.model.threads[which].thread_name == _MAIN
+
+
+def _all_wait(waits: Waits, vain: list[Wait], circle: set[Who]) -> set[Who]:
+    """Those of the circle that wait for a slot, or for a task that does."""
+    owned, waiting = waits.model.owners, {wait.who for wait in vain}
+    created = {
+        waits.reading.ledger.task_of(owned.task_process[which], owned.task_parent[which])
+        for kind, which in waiting
+        if kind == "task"
+    }
+    return {who for who in circle if who in waiting or who[1] in created}

@@ -1,0 +1,336 @@
+"""Who has the slots for which others wait: as the trace says, or by what they did."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import awaits_of
+from viewer.analysis.resources.waits import Wait, Waits, longest_slices
+from viewer.analysis.states import stack_of
+from viewer.analysis.waited import package_of
+from viewer.trace.columns import AWAIT, IO
+from viewer.trace.sites import innermost, own_frames, place_of
+
+_TASK = re.compile(r"\((\d+)\)(?:, |$)")
+_WITH_ONE = ("query ", "command ", "response ", "body ", "message ")  # with a connection
+_NOT_YET = ("connect (asyncpg)",)  # its pool connects before anybody asks for one
+_ANY_DRIVER = "sqlalchemy"  # its pool has the connections of another package
+_OF_DRIVERS = ("query ", "executor (aiosqlite)")
+_JUST_NS = 50_000_000
+_OF_GREENLETS = "pool slot"  # in gevent's `Pool`, each of which is a greenlet
+_MANY = 8  # more who used a pool than that may all have given back
+_NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
+_MOST_AWAITS = 2_000  # of tasks that may be further on, the longest ones
+_IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
+_AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
+_MOST = 8, 10
+_HALF = 2  # whoever talks to the server for half of a wait has a connection all the while
+
+
+class Use(NamedTuple):
+    """Somebody used a connection of a library's pool."""
+
+    who: Who
+    site: str
+    start_ns: int
+    end_ns: int
+
+
+def said(waits: Waits, vain: Iterable[Wait]) -> set[Who]:
+    """The tasks that had the slots when these waits began, where the trace says so."""
+    found, trace, task_of = set[Who](), waits.model.trace, waits.reading.ledger.task_of
+    for wait in vain:
+        held = str(trace.args(trace.slices.event[wait.slice]).get(s.ARG_HOLDERS, ""))
+        process = waits.process(wait.who)
+        tasks = (task_of(process, int(id_)) for id_ in _TASK.findall(held))
+        found |= {("task", task) for task in tasks if task >= 0}
+    return found
+
+
+def size(waits: Waits, wait: Wait) -> int:
+    """The pool's number of slots, as the library said; 0: it did not."""
+    trace = waits.model.trace
+    ends = (trace.slices.event[wait.slice], trace.slices.end_event[wait.slice])
+    told = (trace.args(end).get(s.ARG_SLOTS, 0) for end in ends if end >= 0)
+    return max(map(int, told), default=0)
+
+
+# By where they are --------------------------------------------------------------------------
+
+
+def parents(waits: Waits, vain: list[Wait]) -> set[Who]:
+    """The creators of tasks that wait, if they run the same function and wait for these.
+
+    Whoever is further in a function has passed the line at which the others wait.
+    """
+    owned, found = waits.model.owners, set[Who]()
+    waiting = {wait.who for wait in vain}
+    for wait in vain:
+        kind, task = wait.who
+        if kind != "task":
+            return set()
+        of = owned.task_process[task], owned.task_parent[task]
+        parent = waits.reading.ledger.task_of(*of)
+        is_same = parent >= 0 and owned.task_group[parent] == owned.task_group[task]
+        lives = is_same and waits.ends_ns(("task", parent)) >= wait.end_ns
+        if not lives or ("task", parent) in waiting:
+            return set()
+        found.add(("task", parent))
+    return found
+
+
+def nobody_else(waits: Waits, vain: list[Wait]) -> set[Who]:
+    """Greenlets that wait in vain for a place in a pool of greenlets, where all others only
+    wait for the end of some: nobody else can have the places."""
+    worst = max(vain, key=lambda wait: wait.ns)
+    if any(wait.name != _OF_GREENLETS for wait in vain):
+        return set()
+    waiting = {wait.who for wait in vain}
+    return waiting if not waits.free_meanwhile(worst, waiting) else set()
+
+
+def further_in(waits: Waits, vain: list[Wait]) -> tuple[set[Who], str]:
+    """The tasks that wait in vain in what a function called behind the line at which others
+    wait for the same: they have got there what these wait for. And that line. All other tasks
+    only wait for the end of some, so nobody else has one."""
+    lines = {place_of(wait.site)._replace(line=0): wait.site for wait in vain}
+    found, taken_at = set[Who](), ""
+    for wait in vain:
+        for frame in own_frames(wait.stack)[1:]:
+            site = lines.get(place_of(frame)._replace(line=0), "")
+            if wait.who[0] == "task" and site and place_of(frame).line > place_of(site).line:
+                found.add(wait.who)
+                taken_at = site
+    worst = max(vain, key=lambda wait: wait.ns)
+    if not found or waits.free_meanwhile(worst, {wait.who for wait in vain}):
+        return set(), ""
+    return found, taken_at
+
+
+def passed(waits: Waits, wait: Wait) -> set[Who]:
+    """Those that meanwhile wait for something else further on in the function in which one
+    waits: they have got there what it waits for, and may have it still."""
+    return {
+        one.who
+        for one in waits.overlapping(wait)
+        if one.who != wait.who
+        and _is_during(wait, one.start_ns, one.end_ns)
+        and _is_further_on(wait.site, one.stack)
+    }
+
+
+def inside(waits: Waits, wait: Wait, taken_at: str) -> set[Who]:
+    """The tasks that meanwhile await something, a socket, a time or other tasks, further on
+    in the function in which one takes what is waited for."""
+    trace, owner, found = waits.model.trace, waits.model.owners.owner, set[Who]()
+    process, least_ns = waits.process(wait.who), wait.ns * _MOST[0] // _MOST[1]
+    for i in longest_slices(waits.reading, (AWAIT,), least_ns, _MOST_AWAITS):
+        who: Who = ("task", owner[i])
+        is_other = owner[i] >= 0 and who != wait.who
+        if is_other and _is_during(wait, trace.slices.start_ns[i], trace.slices.end_ns[i]):
+            stack = tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n"))
+            if waits.process(who) == process and _is_further_on(taken_at, stack):
+                found.add(who)
+    return found
+
+
+def _is_during(wait: Wait, start_ns: int, end_ns: int) -> bool:
+    met = min(end_ns, wait.end_ns) - max(start_ns, wait.start_ns)
+    return met * _MOST[1] >= wait.ns * _MOST[0]
+
+
+def _is_further_on(site: str, stack: tuple[str, ...]) -> bool:
+    """Whether a stack has the function of a line, at a later one."""
+    here = place_of(site)
+    places = map(place_of, own_frames(stack))
+    return bool(here.function) and any(
+        at._replace(line=here.line) == here and at.line > here.line for at in places
+    )
+
+
+# By what they talk to -----------------------------------------------------------------------
+
+
+def _is_talk(what: str, package: str) -> bool:
+    """Whether such a wait is for a server, by way of a connection of the package's pool."""
+    if package == _ANY_DRIVER:
+        return what.startswith(_OF_DRIVERS)
+    return what.startswith(_WITH_ONE) and package_of(what) == _family(package)
+
+
+def _family(package: str) -> str:
+    """The package that talks to the server, by that of the pool: psycopg of psycopg_pool."""
+    return package.removesuffix("_pool")
+
+
+def _of_threads(waits: Waits, package: str, before: int) -> Iterator[Use]:
+    """Which threads talked to a server by way of a package, before a time."""
+    model, reading, table = waits.model, waits.reading, waits.model.states
+    part = f"-packages/{_family(package)}/"
+    for row in reading.rows_of((IO,), 0) if package else ():
+        name = reading.call(table.row[row])[0]
+        if table.start_ns[row] < before and name.startswith(_NETWORK):
+            frames = stack_of(model, row).split("\n")
+            site = innermost(frames)
+            is_its = any(part in frame for frame in frames)
+            if site and is_its and reading.on_loop_at(table.who[row], table.start_ns[row]) < 0:
+                who: Who = ("thread", table.who[row])
+                yield Use(who, site, table.start_ns[row], table.end_ns[row])
+
+
+def _of_tasks(waits: Waits, package: str, before: int) -> Iterator[tuple[str, int]]:
+    """What tasks awaited before a time, and the slice."""
+    trace, code = waits.model.trace, waits.model.owners.code
+    for i in awaits_of(waits.reading, s.AWAIT_PREFIX) if package else ():
+        if trace.slices.start_ns[i] >= before:
+            return
+        yield trace.text(code[i]).removeprefix(s.AWAIT_PREFIX), i
+
+
+def _use(waits: Waits, i: int) -> Use:
+    slices, who = waits.model.trace.slices, ("task", waits.model.owners.owner[i])
+    return Use(who, waits.reading.awaited(i)[1], slices.start_ns[i], slices.end_ns[i])
+
+
+def _uses(waits: Waits, package: str, before: int) -> Iterator[Use]:
+    """The talks to a pool's server before a time."""
+    yield from _of_threads(waits, package, before)
+    for what, i in _of_tasks(waits, package, before):
+        if _is_talk(what, package):
+            yield _use(waits, i)
+
+
+def askers(waits: Waits, package: str, before: int) -> tuple[dict[Who, int], set[Who]]:
+    """Who asked the server by way of a package before a time, and when they did last; who only
+    did something else."""
+    asked = dict[Who, int]()
+    for use in _uses(waits, package, before):
+        asked[use.who] = max(use.start_ns, asked.get(use.who, 0))
+    owner = waits.model.owners.owner
+    made: set[Who] = {
+        ("task", owner[i])
+        for what, i in _of_tasks(waits, package, before)
+        if not _is_talk(what, package)
+        and package_of(what) == _family(package)
+        and what not in _NOT_YET
+    }
+    return asked, made
+
+
+def used_last(waits: Waits, vain: list[Wait]) -> set[Who]:
+    """Those who used a library's pool before all who wait for it in vain did, if few did."""
+    before, own = min(wait.start_ns for wait in vain), {wait.who for wait in vain}
+    asked, made = askers(waits, package_of(vain[0].name), before)
+    if any(kind == "task" for kind, _ in own):  # tasks share theirs with tasks alone
+        asked = {who: ns for who, ns in asked.items() if who[0] == "task"}
+    asked = {who: ns for who, ns in asked.items() if who not in own}
+    return _suspects(waits, vain, asked, made - own)
+
+
+def _suspects(
+    waits: Waits, vain: list[Wait], asked: dict[Who, int], made: set[Who]
+) -> set[Who]:
+    """Of those who asked the server, who need a connection for it, the ones that still lived
+    when the waits were over, as many as there are connections, the last ones to ask; else
+    those that failed or were cancelled; else all, with those who made the pool. None, if they
+    are many: they may all have given back."""
+    last, how_it_ended = max(w.end_ns for w in vain), waits.reading.ledger.how_it_ended
+    alive = [who for who in asked if waits.ends_ns(who) >= last - _JUST_NS]
+    alive.sort(key=lambda who: (-asked[who], who))
+    failed = {
+        who for who in asked if who[0] == "task" and how_it_ended(who[1]).startswith(_IN_VAIN)
+    }
+    found = {*alive[: size(waits, vain[0]) or None]} or failed or asked.keys() | made
+    return found if len(found) <= _MANY else set()
+
+
+def used_at(waits: Waits, vain: list[Wait], users: set[Who]) -> str:
+    """The line at which these tasks used a library's pool last before others waited for it in
+    vain; "" where these are several."""
+    package, before = package_of(vain[0].name), min(wait.start_ns for wait in vain)
+    talks = (
+        _use(waits, i)
+        for what, i in _of_tasks(waits, package, before)
+        if _is_talk(what, package)
+    )
+    last = {use.who: use.site for use in talks if use.who in users}
+    sites = set(last.values())
+    return sites.pop() if len(sites) == 1 and len(last) == len(users) else ""
+
+
+def are_all(waits: Waits, vain: list[Wait]) -> bool:
+    """Whether all who asked the server before are among those who wait, and some are."""
+    before, own = min(wait.start_ns for wait in vain), {wait.who for wait in vain}
+    asked, _ = askers(waits, package_of(vain[0].name), before)
+    return bool(asked) and asked.keys() <= own
+
+
+def nested(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
+    """The threads that wait, and the line where each used the pool before, if that is in a
+    function that goes on around its wait: then they have what they wait for. {} where others
+    may have it."""
+    waiting, found = {wait.who: wait for wait in vain}, dict[Who, str]()
+    others = set[Who]()
+    last_ns = max(wait.start_ns for wait in vain)
+    for use in _of_threads(waits, package_of(vain[0].name), last_ns):
+        if use.who not in waiting:
+            others.add(use.who)
+        elif use.start_ns < waiting[use.who].start_ns:
+            found[use.who] = use.site
+    for who, wait in waiting.items():
+        functions = [place_of(frame).function for frame in own_frames(wait.stack)]
+        if who not in found or place_of(found[who]).function not in functions[1:]:
+            return {}
+    return found if not others or 0 < size(waits, vain[0]) <= len(found) else {}
+
+
+def in_use(waits: Waits, wait: Wait) -> set[Who]:
+    """Those who talked to the pool's server for at least half of a wait."""
+    talked, process = Counter[Who](), waits.process(wait.who)
+    for who, _, start_ns, end_ns in _uses(waits, package_of(wait.name), wait.end_ns):
+        talked[who] += max(min(end_ns, wait.end_ns) - max(start_ns, wait.start_ns), 0)
+    return {
+        who
+        for who, ns in talked.items()
+        if ns * _HALF >= wait.ns and waits.process(who) == process
+    }
+
+
+def have(waits: Waits, wait: Wait) -> set[Who]:
+    """The tasks that probably have the slots for which a task waits: as the trace says, or
+    those that used the library's connections before, and still live."""
+    found = said(waits, [wait])
+    if found or wait.who[0] != "task":
+        return found
+    package = package_of(wait.name)
+    uses = (
+        _use(waits, i)
+        for what, i in _of_tasks(waits, package, wait.start_ns)
+        if what.startswith(_WITH_ONE) and package_of(what) == _family(package)
+    )
+    return {
+        use.who
+        for use in uses
+        if use.end_ns <= wait.start_ns
+        and use.who != wait.who
+        and waits.ends_ns(use.who) >= wait.end_ns - _JUST_NS
+    }
+
+
+# By what they left --------------------------------------------------------------------------
+
+
+def cancelled_before(waits: Waits, vain: list[Wait]) -> set[Who]:
+    """Tasks that were cancelled shortly before: they may have had it."""
+    until, own = max(wait.start_ns for wait in vain), {wait.who for wait in vain}
+    found = set[Who]()
+    for task in range(len(waits.model.owners.task_id)):
+        who: Who = ("task", task)
+        is_near = until - _AFTER_NS <= waits.ends_ns(who) <= until + _AFTER_NS
+        how = waits.reading.ledger.how_it_ended(task) if is_near and who not in own else ""
+        if how == s.CANCELLED:
+            found.add(who)
+    return found
