@@ -1,17 +1,20 @@
 """Garbage collections, by generation."""
 
+from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from functools import cached_property
-from operator import attrgetter
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from viewer.analysis.ledger.rows import Runs
 from viewer.analysis.spread import Spread, spread_of
+from viewer.trace.columns import Column
+from viewer.trace.garbage import Collection
 from viewer.trace.heap import Block, Heap
-from viewer.trace.model import Collection, Model
+from viewer.trace.model import Model
 
-_START = attrgetter("start_ns")
+_NONE = memoryview(array("i"))
 
 
 class GcRow(NamedTuple):
@@ -29,21 +32,31 @@ class GcRow(NamedTuple):
 
 
 class Collectors:
-    """The collections by (process, tid) in order of time, which of them freed a block, and how
-    much each freed."""
+    """The collections by thread, which of them freed a block, and how much each freed."""
 
     def __init__(self, model: Model) -> None:
-        self._blocks = Heap.of(model).blocks
-        self.of_thread = defaultdict[tuple[int, int], list[Collection]](list)
-        for each, owner in zip(model.collections, Runs.of(model).owners, strict=True):
-            self.of_thread[owner].append(each)
-        for runs in self.of_thread.values():
-            runs.sort(key=_START)
+        self._model = model
+        self._runs, self._blocks = model.collections, Heap.of(model).blocks
 
     @classmethod
     def of(cls, model: Model) -> Self:
         """Those of a model, found once."""
         return model.derive(cls, lambda: cls(model))
+
+    @cached_property
+    def by_thread(self) -> dict[tuple[int, int], Column]:
+        """By (process, tid) the numbers of its collections, in order of time."""
+        engine, by, start_ns = (
+            self._model.trace.engine,
+            Runs.of(self._model),
+            self._runs.start_ns,
+        )
+        nothing = memoryview(bytes(len(start_ns)))
+        lanes = engine.lanes(start_ns, self._runs.end_ns, nothing, by.owner, len(by.owners))
+        return {
+            owner: engine.ranked(lanes.row[low:high], start_ns, 0)
+            for owner, (low, high) in zip(by.owners, pairwise(lanes.offset), strict=True)
+        }
 
     @cached_property
     def freed_bytes(self) -> dict[Collection, float]:
@@ -59,23 +72,36 @@ class Collectors:
         """The one that the freeing thread ran at that time."""
         if block.end_ns < 0:
             return None
-        runs = self.of_thread.get((block.process, block.freed_by), [])
-        at = bisect_right(runs, block.end_ns, key=_START) - 1
-        return runs[at] if at >= 0 and block.end_ns <= runs[at].end_ns else None
+        rows = self.by_thread.get((block.process, block.freed_by), _NONE)
+        at = bisect_right(rows, block.end_ns, key=self._runs.start_ns.__getitem__) - 1
+        is_by = at >= 0 and block.end_ns <= self._runs.end_ns[rows[at]]
+        return self._runs[rows[at]] if is_by else None
 
 
 def gc_rows(model: Model) -> tuple[GcRow, ...]:
     """One row for each generation that was collected, the youngest first."""
     rows = []
     freed = _freed(model)
-    for generation in sorted({c.generation for c in model.collections}):
-        runs = [c for c in model.collections if c.generation == generation]
-        pauses = spread_of([c.end_ns - c.start_ns for c in runs])
-        collected = sum([c.collected for c in runs])
-        uncollectable = sum([c.uncollectable for c in runs])
-        calls = Counter([c.called_at for c in runs if c.called_at is not None]).most_common()
+    runs, engine = model.collections, model.trace.engine
+    by = engine.pairs(engine.narrow(runs.generation), engine.narrow(runs.generation))
+    nothing = memoryview(bytes(len(runs)))
+    lanes = engine.lanes(runs.start_ns, runs.end_ns, nothing, by.number, len(by.head))
+    for group in sorted(range(len(by.head)), key=lambda i: runs.generation[by.head[i]]):
+        of = slice(lanes.offset[group], lanes.offset[group + 1])
+        pauses = engine.between(lanes.start_ns[of], lanes.end_ns[of])
+        collected, uncollectable = (
+            sum(engine.take(column, lanes.row[of], 0))
+            for column in (runs.collected, runs.uncollectable)
+        )
+        sites = map(runs.called_at.__getitem__, lanes.row[of])
+        calls = Counter([site for site in sites if site is not None]).most_common()
+        generation = runs.generation[by.head[group]]
         bytes_ = freed[generation] if freed is not None else None
-        rows.append(GcRow(generation, pauses, collected, uncollectable, tuple(calls), bytes_))
+        rows.append(
+            GcRow(
+                generation, spread_of(pauses), collected, uncollectable, tuple(calls), bytes_
+            )
+        )
     return tuple(rows)
 
 

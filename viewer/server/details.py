@@ -22,8 +22,9 @@ from viewer.server.groups import slice_name, state_label, state_name, waiter_nam
 from viewer.server.holders import holders
 from viewer.server.lanes import Group
 from viewer.trace import columns
+from viewer.trace.garbage import Collection
 from viewer.trace.heap import Heap
-from viewer.trace.model import Collection, Model
+from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 
 _STEPS = (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.RUNNING)

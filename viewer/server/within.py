@@ -7,6 +7,7 @@ from dataclasses import replace
 from viewer.analysis.report import Report
 from viewer.analysis.rows import Rows
 from viewer.trace.columns import AWAIT, READY, RUNNING, Column, Events
+from viewer.trace.garbage import Collections
 from viewer.trace.heap import Heap
 from viewer.trace.model import Model
 
@@ -47,7 +48,7 @@ def within(model: Model, from_ns: int, to_ns: int) -> Model:
             first_ns=memoryview(first),
             last_ns=memoryview(last),
         ),
-        collections=tuple(
+        collections=Collections.of(
             one._replace(start_ns=max(one.start_ns, from_ns), end_ns=min(one.end_ns, to_ns))
             for one in model.collections
             if one.start_ns < to_ns and one.end_ns > from_ns

@@ -4,18 +4,16 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
-from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace import columns, symbols
-from viewer.trace.columns import AWAIT, GC, READY, RUNNING, SELECT, Column, Owners, States
+from viewer.trace.columns import AWAIT, READY, RUNNING, SELECT, Column, Owners, States
+from viewer.trace.garbage import Collections, find_collections
 from viewer.trace.loops import Loop, Nouns, find_loops, nouns_of
 from viewer.trace.reader import Trace
 from viewer.trace.remarks import Remarks
 from viewer.trace.signals import without_signals
 from viewer.trace.sites import Names
-from viewer.trace.told import Told
 from viewer.trace.tracks import Threads
 from viewer.trace.users import with_user_sites, with_user_tasks
 
@@ -68,19 +66,6 @@ _STATES = {s.READY: READY, s.RUNNING: RUNNING, s.SELECT: SELECT}
 _NO_STRING = -2  # neither a string index nor -1, "no name"
 
 
-class Collection(NamedTuple):
-    """One garbage collection."""
-
-    process: int
-    tid: int
-    start_ns: int
-    end_ns: int
-    generation: int
-    collected: int
-    uncollectable: int
-    called_at: str | None  # site of the gc.collect() that began it; None: it began by itself
-
-
 class _Coroutines(list[tuple[str, str]]):
     """By group of tasks."""
 
@@ -100,7 +85,7 @@ class Model:
     ]  # by thread; threads that share a name have their tid appended
     thread_process: Column  # i, by thread: -1 unknown, or it has no events
     states: States
-    collections: tuple[Collection, ...]
+    collections: Collections
     remarks: Remarks
     # What `derive` has made, by its class.
     derived: dict[type, object] = field(
@@ -216,7 +201,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         tuple(_thread_names(threads, thread_process.tolist())),
         thread_process,
         without_signals(trace, found, threads, thread_process, on_loops),
-        tuple(_collections(trace, owned)),
+        find_collections(trace, owned),
         Remarks(trace),
     )
 
@@ -305,37 +290,3 @@ def _lock_waits(trace: Trace) -> dict[int, int]:
         kind = trace.text(name).removeprefix(s.LOCK_WAIT_PREFIX).split(".")[-1]
         found[name] = columns.LOCK_WAIT if kind in _EXCLUSIVE else columns.IDLE_WAIT
     return found
-
-
-def _collections(trace: Trace, owned: Owners) -> list[Collection]:
-    """One for each slice of the GC tracks; their copies on the threads' tracks do not count.
-
-    The results of a collection are known at its end, so the END may have the arguments.
-    """
-    slices, track, take = trace.slices, trace.events.track, trace.engine.take
-    kinds = bytes(owned.kind)
-    if GC not in kinds:
-        return []
-    is_gc = memoryview(kinds.translate(bytes(kind == GC for kind in range(256))))
-    found = trace.engine.longer(slices.start_ns, slices.end_ns, is_gc, 0)
-    is_collector = bytearray(len(trace.events.uuids))
-    for number in trace.tracks.named(s.TRACK_GC):
-        is_collector[number] = 1
-    tracks = take(track, take(slices.event, found, -1), -1)
-    is_ours = take(memoryview(is_collector), tracks, 0)
-    rows = memoryview(array("i", compress(found, is_ours)))
-    begins = take(slices.event, rows, -1)
-    ends = trace.engine.either(take(slices.end_event, rows, -1), begins, -1)
-    told = Told(trace, ends, begins)
-    sites = zip(told.numbers(s.ARG_EXPLICIT, 0), told.texts(s.ARG_SITE), strict=True)
-    return columns.records(
-        Collection,
-        take(trace.track_process, take(track, begins, -1), -1).tolist(),
-        told.numbers(s.ARG_TID, 0).tolist(),
-        take(slices.start_ns, rows, 0).tolist(),
-        take(slices.end_ns, rows, 0).tolist(),
-        told.numbers(s.ARG_GENERATION, 0).tolist(),
-        told.numbers(s.ARG_COLLECTED, 0).tolist(),
-        told.numbers(s.ARG_UNCOLLECTABLE, 0).tolist(),
-        [site if is_explicit else None for is_explicit, site in sites],
-    )

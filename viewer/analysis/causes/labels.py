@@ -94,10 +94,10 @@ class Labels:
     def _collect_calls(self) -> dict[int, set[str]]:
         """By kind of collection the sites that called gc.collect()."""
         found: dict[int, set[str]] = {}
-        kinds = Runs.of(self.model).kinds
-        for run, kind in zip(self.model.collections, kinds, strict=True):
-            if run.called_at is not None:
-                found.setdefault(kind, set()).add(run.called_at)
+        kinds, sites = Runs.of(self.model).kind, self.model.collections.called_at
+        for kind, site in zip(kinds, sites, strict=True):
+            if site is not None:
+                found.setdefault(kind, set()).add(site)
         return found
 
     def gil(self, key: int) -> Label:

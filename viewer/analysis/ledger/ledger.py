@@ -1,8 +1,7 @@
 """The ledger of a model: its resources, each made on its first use and then kept."""
 
 from collections.abc import Container, Iterable, Sequence
-from functools import cached_property
-from itertools import compress
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 from viewer.analysis.ledger.index import Index
@@ -36,7 +35,17 @@ from viewer.trace.columns import (
 )
 from viewer.trace.model import Model
 
-type _Extra = tuple[int, int, int, int]  # start, end, lane, who
+
+class _Extras(NamedTuple):
+    """Occupants of lanes that are no rows, in any order."""
+
+    start_ns: Column  # q
+    end_ns: Column  # q
+    lane: Column  # i
+    who: Column  # i
+
+    def and_also(self, others: "_Extras") -> "_Extras":
+        return _Extras(*map(joined, self, others)) if len(others.lane) else self
 
 
 class Interval(NamedTuple):
@@ -45,6 +54,9 @@ class Interval(NamedTuple):
     loop: int
     start_ns: int
     end_ns: int
+
+
+_NO_EXTRAS = _Extras(longs(()), longs(()), nowhere(0), nowhere(0))
 
 
 class Ledger(Index):
@@ -83,10 +95,8 @@ class Ledger(Index):
     @cached_property
     def _on_loop(self) -> Column:
         loops = self.loops
-        losses = (
-            -2 if who == loops.unknown else 0 for who in loops.who[len(self.model.lane) :]
-        )
-        return joined(memoryview(bytes(4 * len(self.model.lane))).cast("i"), losses)
+        known = numbers([0] * loops.unknown + [-2])
+        return self.model.trace.engine.take(known, loops.who, 0)
 
     def on_any_loop(self, lane: int, windows: Windows) -> Carved:
         """The windows by whether a loop of the lane ran; UNKNOWN when none did."""
@@ -106,22 +116,27 @@ class Ledger(Index):
         of_loop = [loop.process for loop in model.loops]
         extras = self._lost(slices.start_ns, slices.end_ns, lane, of_loop, whos + 1)
         if with_collections:
-            extras += self._collections(self.first_collection)
+            lane_of, first = self.lane_of_thread, self.first_collection
+            lanes = Runs.of(self.model).by_owner(
+                self.model, lambda *owner: lane_of.get(self.thread(*owner), -1)
+            )
+            numbered = range(first, first + COLLECTIONS)
+            extras = extras.and_also(self._collections(numbered, lanes, len(of_loop)))
         frame = self._on_loops(kinds, range(len(of_loop)))
         rows = Rows(slices.start_ns, slices.end_ns, lane, frame)
         return self._flat(rows, extras, len(of_loop), len(of_loop), who, whos)
 
-    def _collections(self, first: int) -> list[_Extra]:
-        """Collections on the threads of loops, with numbers from `first` on by kind."""
-        runs = Runs.of(self.model)
-        lane_of = {
-            owner: self.lane_of_thread.get(self.thread(*owner), -1) if owner[1] else -1
-            for owner in {*runs.owners}
-        }
-        lanes = [*map(lane_of.__getitem__, runs.owners)]
-        kinds = map(first.__add__, runs.kinds)
-        rows = zip(runs.start_ns, runs.end_ns, lanes, kinds, strict=True)
-        return [*compress(rows, map((0).__le__, lanes))]
+    def _collections(self, number_of: range, lane: Column, lanes: int) -> _Extras:
+        """The collections on these lanes (-1 none), with the numbers of their kinds."""
+        runs, engine = self.model.collections, self.model.trace.engine
+        take = engine.take
+        rows = engine.pick(every(len(lane)), lane, memoryview(b"\1" * lanes))
+        return _Extras(
+            take(runs.start_ns, rows, 0),
+            take(runs.end_ns, rows, 0),
+            take(lane, rows, 0),
+            take(numbers(number_of), take(Runs.of(self.model).kind, rows, 0), 0),
+        )
 
     def waiting_for_loop(self, kind: int) -> Column:
         """By slice the lane of its loop, if it is of that kind, else -1."""
@@ -189,27 +204,23 @@ class Ledger(Index):
         table, threads = self.model.states, len(self.model.threads)
         lane = keys(self.model, is_own, table.who, numbers(range(threads)))
         rows = Rows(table.start_ns, table.end_ns, lane, nowhere(len(lane)))
-        return self._flat(rows, [], threads, 0, nowhere(0), 0)
+        return self._flat(rows, _NO_EXTRAS, threads, 0, nowhere(0), 0)
 
     @cached_property
     def tasks(self) -> Resource:
         """By task its slices; before, between and after them, what it did is unknown."""
         slices, lane = self.model.trace.slices, self.task_of_slice
         rows = Rows(slices.start_ns, slices.end_ns, lane, nowhere(len(lane)))
-        return self._flat(rows, [], len(self.model.owners.task_id), 0, nowhere(0), 0)
+        return self._flat(rows, _NO_EXTRAS, len(self.model.owners.task_id), 0, nowhere(0), 0)
 
     @cached_property
     def collecting(self) -> Resource:
         """By thread its collections, by kind."""
-        runs = Runs.of(self.model)
-        thread_of = {
-            owner: self.thread(*owner) if owner[1] else -1 for owner in {*runs.owners}
-        }
-        threads = [*map(thread_of.__getitem__, runs.owners)]
-        rows_of = zip(runs.start_ns, runs.end_ns, threads, runs.kinds, strict=True)
-        found = [*compress(rows_of, map((0).__le__, threads))]
+        threads = len(self.model.threads)
+        of = Runs.of(self.model).by_owner(self.model, self.thread)
+        found = self._collections(range(COLLECTIONS), of, threads)
         rows = Rows(longs(()), longs(()), nowhere(0), nowhere(0))
-        return self._flat(rows, found, len(self.model.threads), 0, nowhere(0), COLLECTIONS)
+        return self._flat(rows, found, threads, 0, nowhere(0), COLLECTIONS)
 
     @cached_property
     def _doing(self) -> Pairs:
@@ -278,28 +289,36 @@ class Ledger(Index):
 
     def _lost(
         self, start: Column, end: Column, lane: Column, process_of_lane: list[int], who: int
-    ) -> list[_Extra]:
+    ) -> _Extras:
         """The times whose events were dropped, on each lane that was in use then."""
         if not self._losses:
-            return []
+            return _NO_EXTRAS
         spans = self.model.trace.engine.spans(end, lane, len(process_of_lane))
         first_ns = self.model.trace.engine.take(start, spans.first, -1)
-        found = self._losses.within_each(process_of_lane, first_ns, spans.end_ns)
-        return [(since, until, k, who) for k, (since, until) in found]
+        found = [*self._losses.within_each(process_of_lane, first_ns, spans.end_ns)]
+        return _Extras(
+            longs(since for _, (since, _) in found),
+            longs(until for _, (_, until) in found),
+            numbers(k for k, _ in found),
+            numbers([who] * len(found)),
+        )
 
     def _flat(
         self,
         rows: Rows,
-        extras: list[_Extra],
+        extras: _Extras,
         lanes: int,
         frames: int,
         who: Column,
         whos: int,
     ) -> Resource:
         engine = self.model.trace.engine
-        extras.sort()
-        starts, ends, on, theirs = zip(*extras, strict=True) if extras else ((),) * 4
+        if len(extras.lane):
+            by, count = (extras.end_ns, extras.start_ns), len(extras.lane)
+            order = reduce(lambda rows, time: engine.ranked(rows, time, 0), by, every(count))
+            extras = _Extras(*(engine.take(column, order, 0) for column in extras))
+            who = joined(who, extras.who)
         timeline = engine.flatten(
-            *rows, longs(starts), longs(ends), numbers(on), lanes, frames
+            *rows, extras.start_ns, extras.end_ns, extras.lane, lanes, frames
         )
-        return Resource(engine, timeline, joined(who, theirs) if theirs else who, whos)
+        return Resource(engine, timeline, who, whos)

@@ -1,8 +1,7 @@
 """The rows of lanes that the ledger uses: their columns, and which states count."""
 
 from array import array
-from collections.abc import Iterable
-from operator import attrgetter
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from viewer.trace.columns import (
@@ -30,12 +29,11 @@ class Rows(NamedTuple):
 
 
 class Runs(NamedTuple):
-    """The collections in columns; there may be very many. An owner is (process, tid)."""
+    """Who ran the collections, and of which kind each is."""
 
-    owners: list[tuple[int, int]]
-    start_ns: list[int]
-    end_ns: list[int]
-    kinds: list[int]
+    owners: list[tuple[int, int]]  # (process, tid), each once
+    owner: Column  # i, by collection: index into `owners`
+    kind: Column  # i, by collection
 
     @classmethod
     def of(cls, model: Model) -> "Runs":
@@ -43,14 +41,21 @@ class Runs(NamedTuple):
 
     @classmethod
     def all_in(cls, model: Model) -> "Runs":
-        runs = model.collections
-        owners, how = (
-            [*map(attrgetter(*names), runs)]
-            for names in (("process", "tid"), ("generation", "called_at"))
+        runs, engine = model.collections, model.trace.engine
+        by = engine.pairs(engine.narrow(runs.tid), runs.process)
+        called = memoryview(array("i", (site is not None for site in runs.called_at)))
+        how = engine.pairs(engine.narrow(runs.generation), called)
+        kinds = [_kind_of_collection(runs.generation[i], runs.called_at[i]) for i in how.head]
+        return cls(
+            [(runs.process[i], runs.tid[i]) for i in by.head],
+            by.number,
+            engine.take(memoryview(array("i", kinds)), how.number, 0),
         )
-        kinds = {each: _kind_of_collection(*each) for each in {*how}}
-        starts, ends = ([*map(attrgetter(name), runs)] for name in ("start_ns", "end_ns"))
-        return cls(owners, starts, ends, [*map(kinds.__getitem__, how)])
+
+    def by_owner(self, model: Model, of: Callable[[int, int], int]) -> Column:
+        """By collection a number of its owner; -1 where the thread that ran it is unknown."""
+        found = (of(*owner) if owner[1] else -1 for owner in self.owners)
+        return model.trace.engine.take(memoryview(array("i", found)), self.owner, -1)
 
 
 def _kind_of_collection(generation: int, called_at: str | None) -> int:

@@ -90,9 +90,11 @@ def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ..
                 for process, ns in zip(model.thread_process, measure, strict=True):
                     if ns:
                         sums[process] += ns
-    gc = Counter[int]()
-    for one in model.collections:
-        gc[one.process] += one.end_ns - one.start_ns
+    runs = model.collections
+    nothing = memoryview(bytes(len(runs)))
+    gc = engine.tally(
+        runs.start_ns, runs.end_ns, runs.process, nothing, len(model.trace.processes), 1
+    ).total
     of_process = model.thread_process.tolist(), model.owners.task_process.tolist()
     counts = tuple(map(Counter, of_process))
     return tuple(

@@ -42,7 +42,8 @@ from viewer.trace.columns import (
     THREAD_RUNNING,
     Column,
 )
-from viewer.trace.model import Collection, Model
+from viewer.trace.garbage import Collection
+from viewer.trace.model import Model
 from viewer.trace.sites import imports
 from viewer.words import stems
 
@@ -180,9 +181,9 @@ class Facts(Reading):
         return self.ledger.site_of_await(rows.row[at]) if at < high else ""
 
     @cached_property
-    def collections(self) -> dict[tuple[int, int], list[Collection]]:
-        """By (process, tid), in order of time."""
-        return Collectors.of(self.model).of_thread
+    def collections(self) -> dict[tuple[int, int], Column]:
+        """By (process, tid) the numbers of its collections, in order of time."""
+        return Collectors.of(self.model).by_thread
 
     def split(self, thread: int, windows: Windows) -> Split:
         """What the thread did in these times; empty where that is unknown."""

@@ -9,7 +9,7 @@ from viewer.analysis.findings.basis.words import at, did
 from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
-from viewer.trace.model import Collection
+from viewer.trace.garbage import Collection
 from viewer.trace.sites import place_of
 from viewer.words import code
 
@@ -23,9 +23,11 @@ _MOST = 200  # collections of a thread that are looked at, the longest ones
 
 def slow_finalisers(facts: Facts) -> Iterator[Finding]:
     """Finalisers wait within collections, so whoever happens to collect waits for them."""
-    model = facts.model
-    for (process, tid), every in facts.collections.items():
-        long = [run for run in every if run.end_ns - run.start_ns >= _LONG_NS]
+    model, every = facts.model, facts.model.collections
+    is_any = memoryview(bytes(b"\1" * len(every)))
+    longest = {*model.trace.engine.longer(every.start_ns, every.end_ns, is_any, _LONG_NS)}
+    for (process, tid), rows in facts.collections.items() if longest else ():
+        long = [every[row] for row in rows if row in longest]
         if sum(run.end_ns - run.start_ns for run in long) < _LOST_NS:
             continue
         thread = facts.ledger.thread(process, tid)

@@ -128,9 +128,10 @@ def _rows(facts: Facts) -> Sequence[ThreadRow]:
 def _collected_ns(facts: Facts, pid: int, tids: set[int]) -> int:
     """How long the garbage collector ran on these threads, without what the others took."""
     found = 0
-    for (process, tid), runs in facts.collections.items():
+    for (process, tid), rows in facts.collections.items():
         thread = facts.ledger.thread(process, tid)
         if facts.model.pid(process) == pid and tid in tids and thread >= 0:
+            runs = facts.model.collections.at(rows)
             taken = facts.meanwhile_ns(runs, {thread}, NOT_ITS_FAULT)
             found += sum(run.end_ns - run.start_ns for run in runs) - sum(taken)
     return found

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
@@ -21,8 +20,8 @@ from viewer.analysis.ledger.resource import parts
 from viewer.analysis.ledger.rows import has_gil
 from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder
-from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK
-from viewer.trace.model import Collection
+from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, Column
+from viewer.trace.garbage import Collection, Collections
 from viewer.trace.sites import place_of
 from viewer.words import code, stem
 
@@ -50,7 +49,6 @@ _OTHERS_PART = 5
 _ENDS_NS = 500 * _MS
 _ENDS_PART = 4
 _CALLED = 3
-_STARTS, _ENDS, _CALLED_AT = map(attrgetter, ("start_ns", "end_ns", "called_at"))
 _MOST_PAUSES = 5_000  # only the longest are examined
 _ELSEWHERE = "Compute in a process, or in code that releases the GIL."
 _DO_NOT_CALL = "Do not call `gc.collect()` there."
@@ -148,12 +146,16 @@ def _taken(holder: Holder) -> int:
 def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
     """The collector runs so often, or so long, that the work around it suffers."""
     alike: dict[tuple[int, str, str], list[Finding]] = defaultdict(list)
-    for (process, tid), every in facts.collections.items():
-        thread, runs = facts.ledger.thread(process, tid), _in_the_path(every)
-        if sum(map(_ENDS, runs)) - sum(map(_STARTS, runs)) >= _GC_NS:
-            for finding in _collections(facts, process, tid, thread, runs):
-                site = next((run.called_at for run in runs if run.called_at), "")
-                alike[process, stem(facts.model.thread_names[thread]), site].append(finding)
+    engine, every = facts.model.trace.engine, facts.model.collections
+    took = engine.between(every.start_ns, every.end_ns)
+    for (process, tid), of_thread in facts.collections.items():
+        rows = _in_the_path(every, of_thread)
+        if sum(engine.take(took, rows, 0)) >= _GC_NS:
+            thread = facts.ledger.thread(process, tid)
+            for finding in _collections(facts, process, tid, thread, rows):
+                sites = filter(None, map(every.called_at.__getitem__, rows))
+                at_line = next(sites, "")
+                alike[process, stem(facts.model.thread_names[thread]), at_line].append(finding)
     for found in alike.values():
         found.sort(key=lambda finding: -finding.severity_ns)
         worst, *others = found
@@ -167,19 +169,24 @@ def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
         yield worst
 
 
-def _in_the_path(runs: list[Collection]) -> list[Collection]:
+def _in_the_path(every: Collections, rows: Column) -> Column:
     """Without those that a line called only once or twice."""
-    called = Counter(map(_CALLED_AT, runs))
+    called = Counter(map(every.called_at.__getitem__, rows))
     if all(site is None or times >= _CALLED for site, times in called.items()):
-        return runs
-    return [run for run in runs if run.called_at is None or called[run.called_at] >= _CALLED]
+        return rows
+    return numbers(
+        row
+        for row in rows
+        if (site := every.called_at[row]) is None or called[site] >= _CALLED
+    )
 
 
 def _collections(
-    facts: Facts, process: int, tid: int, thread: int, all_runs: list[Collection]
+    facts: Facts, process: int, tid: int, thread: int, rows: Column
 ) -> Iterator[Finding]:
-    model = facts.model
-    runs = sorted(all_runs, key=lambda run: run.start_ns - run.end_ns)[:_MOST_PAUSES]
+    model, engine, every = facts.model, facts.model.trace.engine, facts.model.collections
+    took = engine.between(every.start_ns, every.end_ns)
+    runs = every.at(engine.ranked(rows, took, 1)[:_MOST_PAUSES])
     own = [run.end_ns - run.start_ns for run in runs]
     if thread >= 0:
         taken = facts.meanwhile_ns(runs, {thread}, NOT_ITS_FAULT)
@@ -218,8 +225,8 @@ def _collections(
     worst = runs[max(range(len(runs)), key=own.__getitem__)]
     text = (
         f"Garbage collection takes {share(total, whole)} of the running time of {code(name)}: "
-        f"{plural(len(all_runs), 'collection')}, {duration(total)} "
-        f"{'in total' if len(runs) == len(all_runs) else f'in the longest {len(runs):,}'}, "
+        f"{plural(len(rows), 'collection')}, {duration(total)} "
+        f"{'in total' if len(runs) == len(rows) else f'in the longest {len(runs):,}'}, "
         f"the longest {duration(longest)} ({at(facts, worst.start_ns)})"
     )
     if away * _NOTED >= total:
@@ -234,13 +241,13 @@ def _collections(
     if inside:
         (who, site), ns = max(inside.items(), key=lambda item: (item[1], item[0]))
         text += f"; {share(ns, total)} of that time it interrupted {code(who, site)}"
-    text += _called(all_runs)
+    text += _called([*map(every.called_at.__getitem__, rows)])
     own_runs = [run for run in runs if run.called_at is None]
     stacks = facts.stacks(tid, [(run.start_ns, run.end_ns) for run in own_runs])
     where = sampled(*hot(facts.hot_places, stacks), most=1)
     if where:
         text += f"; the objects made in {where} trigger it"
-    cycles = sum(run.collected for run in all_runs)
+    cycles = sum(engine.take(every.collected, rows, 0))
     if cycles:
         text += f"; it freed {plural(cycles, 'object')} in reference cycles"
     if ready:
@@ -255,18 +262,18 @@ def _collections(
         pid=model.pid(process),
     )  # fmt: skip
     called = any(run.called_at is not None for run in runs)
-    step = _FEWER_CYCLES if cycles >= len(all_runs) else _NO_GARBAGE
+    step = _FEWER_CYCLES if cycles >= len(rows) else _NO_GARBAGE
     step = _DO_NOT_CALL if called else step
     yield Finding("GC in the hot path", lost, f"{text}.", evidence, step)
 
 
-def _called(runs: list[Collection]) -> str:
-    """Where gc.collect() was called for them."""
-    sites = Counter(run.called_at for run in runs if run.called_at is not None).most_common()
+def _called(by: list[str | None]) -> str:
+    """Where gc.collect() was called for collections."""
+    sites = Counter(site for site in by if site is not None).most_common()
     if not sites:
         return ""
     called = sum(count for _, count in sites)
-    which = "all" if called == len(runs) else f"{called:,}"
+    which = "all" if called == len(by) else f"{called:,}"
     where = f" in {code(place_of(sites[0][0]).function, sites[0][0])}" if sites[0][0] else ""
     others = f" and {plural(len(sites) - 1, 'other place')}" if len(sites) > 1 else ""
     return f"; `gc.collect()` called{where}{others} began {which} of them"
