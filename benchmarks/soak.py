@@ -7,7 +7,8 @@ sides without a recording against each other say how far this number can be trus
 minute a line says what the recorded ones hold: memory, descriptors, disk; and their CPU time
 for a request against that of the others. What the sample leaks on purpose (`/ask`) is left
 out, so that whatever grows is the recorder's. At the end it says which threads took the CPU
-time.
+time, and how many requests a second a service answered in its turns: with few (`--visitors 2`)
+the recorder's wake-ups are shared by few.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ PROJECT = Path(__file__).parent.parent
 PATHS = ("/order", "/report", "/health", "/broken", "/health", "/order", "/health", "/health")
 TRIGGERS = ("loop>300ms", "ready>200ms", "lock>50ms", "gil>50ms")
 REQUESTS = 400  # of a turn: one of them blocks the loop
-VISITORS = 2
 PAUSE_S = 0.005  # of a visitor, after each request
 RING_BYTES = 64 << 20
 ENDED = "threads that ended"
@@ -46,7 +46,9 @@ class Service:
     """A running copy; `folder` is that of its flight recording, None without one."""
 
     folder: Path | None
+    visitors: int
     turns: list[float] = field(default_factory=list)  # CPU seconds of each
+    busy_s: float = 0.0  # in turns, by the clock
     threads: Counter[str] = field(default_factory=Counter)  # CPU ns of each name, in turns
 
     def __post_init__(self) -> None:
@@ -89,13 +91,15 @@ class Service:
     def turn(self) -> None:
         """So many requests; the CPU time of all threads, the recorder's too."""
         threads = self._threads_now()
+        begin_s = time.monotonic()
         before = self._cpu_now()
-        visitors = [threading.Thread(target=self._visit) for _ in range(VISITORS)]
+        visitors = [threading.Thread(target=self._visit) for _ in range(self.visitors)]
         for visitor in visitors:
             visitor.start()
         for visitor in visitors:
             visitor.join()
         spent_s = self._cpu_now() - before
+        self.busy_s += time.monotonic() - begin_s
         self.turns.append(spent_s)
         lived = self._threads_now()
         lived.subtract(threads)
@@ -103,7 +107,7 @@ class Service:
         self.threads.update(lived)
 
     def _visit(self) -> None:
-        for n in range(REQUESTS // VISITORS):
+        for n in range(REQUESTS // self.visitors):
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             connection.request("GET", PATHS[n % len(PATHS)])
             connection.getresponse().read()
@@ -241,6 +245,9 @@ def report(soak: Soak, found: list[Minute]) -> None:
     print(f"ring: {most / 1e6:.1f} MB at most, limit {RING_BYTES / 1e6:.1f} MB")
     print(f"descriptors: {[minute.descriptors for minute in found]}")
     for side, services in soak.sides.items():
+        requests = sum(len(service.turns) for service in services) * REQUESTS
+        rate = requests / sum(service.busy_s for service in services)
+        print(f"requests a second in a turn {side}: {rate:.0f}")
         print(f"µs for a request {side}: {soak.split(side)}")
         for service in services:
             print(f"{side}: {service.end()}")
@@ -250,14 +257,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--copies", type=int, default=4, help="of each of the three sides")
+    parser.add_argument("--visitors", type=int, default=8, help="at once")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         copies = range(options.copies)
         soak = Soak(
             {
-                ON: [Service(Path(directory) / f"flight-{number}") for number in copies],
-                OFF: [Service(None) for _ in copies],
-                OFF_AGAIN: [Service(None) for _ in copies],
+                ON: [
+                    Service(Path(directory) / f"flight-{number}", options.visitors)
+                    for number in copies
+                ],
+                OFF: [Service(None, options.visitors) for _ in copies],
+                OFF_AGAIN: [Service(None, options.visitors) for _ in copies],
             }
         )
         found: list[Minute] = []
