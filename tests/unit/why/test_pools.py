@@ -210,3 +210,50 @@ def test_a_listener_that_is_cancelled_had_nothing_to_do(tmp_path: Path) -> None:
     loop.step(listener, 502 * MS, 503 * MS)
     found = scene.problems(tmp_path, end=600 * MS)
     assert "Event" not in [problem.worst.subject for problem in found]
+
+
+def kept_connection(tmp_path: Path, *, lives: bool = True) -> Problem:
+    """`listen` asks with its connection and awaits an event behind that, or ends; `find` gets
+    no connection and is cancelled."""
+    scene = Scene()
+    loop = scene.loop()
+    listen = loop.task("listen", site="/app/web.py:9 listen").ready(0).running(0)
+    listen.awaits(MS, "query (asyncpg)", site="/app/web.py:10 listen")
+    loop.step(listen, 0, MS)
+    listen.ready(2 * MS, waker="io").running(2 * MS)
+    if lives:
+        at = "/app/web.py:11 listen"
+        listen.awaits(3 * MS, "Event", site=at, stack=at)
+    else:
+        listen.done(3 * MS)
+    loop.step(listen, 2 * MS, 3 * MS)
+    find = loop.task("find", site="/app/web.py:29 find").ready(3 * MS).running(4 * MS)
+    find.awaits(5 * MS, "connection pool (asyncpg)", site="/app/web.py:30 find")
+    loop.step(find, 4 * MS, 5 * MS)
+    find.ready(905 * MS, waker="timer").running(905 * MS).done(906 * MS)
+    loop.step(find, 905 * MS, 906 * MS)
+    if lives:
+        listen.ready(990 * MS, waker="io").running(990 * MS).done(991 * MS)
+        loop.step(listen, 990 * MS, 991 * MS)
+    problems = scene.problems(tmp_path)
+    return next(one for one in problems if one.worst.subject.startswith("connection pool"))
+
+
+def test_a_wait_in_vain_for_a_slot_is_for_who_had_one(tmp_path: Path) -> None:
+    found = kept_connection(tmp_path)
+    (cause,) = found.worst.causes
+    assert (cause.kind, cause.ns) == (Kind.HOLDER, 900 * MS)
+    assert [(part.kind, part.who, part.ns) for part in cause.parts] == [
+        (Kind.AWAIT, "Event", 900 * MS)
+    ]
+    assert [step.what for step in found.worst.path[:2]] == [
+        "await connection pool (asyncpg)", "await Event",
+    ]  # fmt: skip
+    assert "most likely had what it waited for, which was awaiting `Event`" in paragraph(found)
+
+
+def test_who_had_ended_does_nothing_any_more(tmp_path: Path) -> None:
+    found = kept_connection(tmp_path, lives=False)
+    (cause,) = found.worst.causes
+    assert (cause.kind, cause.parts) == (Kind.HOLDER, ())
+    assert len(found.worst.path) == 2

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     GC = "gc"
     THREAD = "thread"  # held the GIL
     OWNER = "owner"  # held the lock
+    HOLDER = "holder"  # most likely had a slot; nobody gave one back
     WAKER = "waker"  # a task or thread that ended the wait
     UNENDED = "unended"  # a task for whose end it waits, and which lives on
     FREE = "free"  # nobody held it

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources import takers
 from viewer.analysis.resources.enders import Enders, How
-from viewer.analysis.resources.slots import Group, holds_of
+from viewer.analysis.resources.slots import Group, groups, holds_of
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.analysis.waited import package_of
 
@@ -75,6 +75,37 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     if inside and (not had or had <= inside):
         return Kept(Has.STAYS, inside, taken_at)
     return Kept(Has.HAD if had else Has.UNKNOWN, had, taken_at)
+
+
+class InVain(NamedTuple):
+    """Waits for slots of one pool that nobody ended, after those in which somebody got one."""
+
+    vain: list[Wait]
+    served: list[Wait]
+
+    @classmethod
+    def of(cls, group: Group) -> Self:
+        served = [wait for wait in group.waits if not wait.failed]
+        last_ns = max((wait.end_ns for wait in served), default=0)
+        vain = [wait for wait in group.waits if wait.failed and wait.end_ns > last_ns]
+        return cls(vain, served)
+
+
+class SlotsInVain(dict[int, Kept]):
+    """By slice of a wait in vain for a slot, who has the slots meanwhile."""
+
+    @classmethod
+    def of(cls, waits: Waits) -> Self:
+        """Those of a model, found once."""
+        return waits.model.derive(cls, lambda: cls(waits))
+
+    def __init__(self, waits: Waits) -> None:
+        super().__init__()
+        for group in groups(waits):
+            vain, served = InVain.of(group)
+            if vain:
+                found = kept(waits, group, vain, served)
+                self.update((wait.slice, found) for wait in vain)
 
 
 def owed(waits: Waits, worst: Wait) -> Wait | None:

@@ -7,6 +7,7 @@ from viewer.analysis.causes.part import Cause, Kind, merged, unknown
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.why.path import critical_path
+from viewer.analysis.why.slots import who_had
 from viewer.analysis.why.step import Step
 from viewer.analysis.why.waits import (
     AT_WORK,
@@ -22,6 +23,7 @@ from viewer.analysis.why.waits import (
 from viewer.trace.columns import FAILED
 from viewer.trace.model import Model
 
+_IN_VAIN = (Kind.TIMEOUT, Kind.CANCELLED)  # nobody ended it before
 # What ends a wait in which the thread stands in a call.
 _ENDED_BY = {What.CALL: Kind.IO, What.SLEEP: Kind.TIMER}
 
@@ -90,7 +92,9 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
         path = (("task", task),)
         if wait.what is What.READY:
             return tree.loop(model.lane[wait.row], windows, path)
-        return tree.awaited(task, wait.row, windows, path)
+        causes = tree.awaited(task, wait.row, windows, path)
+        is_vain = all(cause.kind in _IN_VAIN for cause in causes)
+        return (_held(tree, wait, wait.row, path) if is_vain else ()) or causes
     label = tree.labels.state(wait.row)
     if label.on is not None and label.on[0] == "waker":
         return _woken(tree, wait, label.on)
@@ -109,8 +113,17 @@ def _causes(tree: Tree, wait: Wait) -> tuple[Cause, ...]:
         is_child = subject(tree, wait).startswith(CHILDREN)
         return merged([Cause(Kind.CHILD if is_child else _ENDED_BY[wait.what], wait.ns)])
     if wait.what in (What.LOCK, What.IDLE) and model.states.state[wait.row] & FAILED:
-        return merged([Cause(Kind.TIMEOUT, wait.ns)])
+        i = model.states.slice[wait.row]
+        return _held(tree, wait, i, me) or merged([Cause(Kind.TIMEOUT, wait.ns)])
     return unknown(windows)
+
+
+def _held(tree: Tree, wait: Wait, i: int, path: tuple[On, ...]) -> tuple[Cause, ...]:
+    """What one of those did who had the slots for which a wait (slice i) was in vain."""
+    had, windows = who_had(tree, i), window(wait.start_ns, wait.end_ns)
+    if had is None:
+        return ()
+    return tree.until(had, wait.end_ns, Label(Kind.WOKEN), windows, path)
 
 
 def _woken(tree: Tree, wait: Wait, on: On) -> tuple[Cause, ...]:

@@ -9,6 +9,7 @@ from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.states import call_of
 from viewer.analysis.why.across import Across
+from viewer.analysis.why.slots import who_had
 from viewer.analysis.why.step import At, Did, Follow, Step, root
 from viewer.analysis.why.waits import AT_WORK, INSIDE
 from viewer.trace.columns import (
@@ -120,7 +121,7 @@ class _Walk:
         if waker.on is not None:
             return *waker.on, at
         row = self.tree.lanes.task_waits.get(i, -1)
-        missed = self.missed(row, start, at) if row >= 0 else None
+        missed = self.missed(i, row, start, at)
         if missed is not None:
             return (yield from self.meanwhile(*missed, at))
         before = _before(self.tree.lanes.rows_of_task(task), slices.start_ns, start)
@@ -307,16 +308,18 @@ class _Walk:
             released = self.tree.ledger.released_ns(row)
             is_told = table.start_ns[row] <= released <= end
             return self.doing(table.waker[row], released if is_told else end)
-        missed = self.missed(row, table.start_ns[row], end)
+        missed = self.missed(table.slice[row], row, table.start_ns[row], end)
         if missed is not None:
             return (yield from self.meanwhile(*missed, end))
         gave_up = table.state[row] & FAILED and end == table.end_ns[row]
         yield root(Did.TIMEOUT if gave_up else Did.UNKNOWN, end)
         return None
 
-    def missed(self, row: int, from_ns: int, until_ns: int) -> On | None:
-        """Who should have ended a wait that nobody ended: who had the lock, or the only one
-        that ever ends such waits."""
+    def missed(self, i: int, row: int, from_ns: int, until_ns: int) -> On | None:
+        """Who should have ended a wait (slice i) that nobody ended: who had the lock or slot,
+        or the only one that ever ends such waits."""
+        if (had := who_had(self.tree, i)) is not None or row < 0:
+            return had.on if had is not None else None
         for hold, _ in self.tree.ledger.holds.backwards(
             self.model.states.row[row], from_ns, until_ns
         ):

@@ -4,7 +4,7 @@ from viewer.analysis.causes.part import Kind
 
 WHICH = (
     *(Kind.TASK, Kind.CALLBACK, Kind.WAKER, Kind.UNENDED, Kind.VAIN, Kind.CHILD, Kind.JOB),
-    *(Kind.SUBMITTER, Kind.WRITER),
+    *(Kind.SUBMITTER, Kind.WRITER, Kind.HOLDER),
 )
 # What links a cause to the one thing it did all that time.
 LINKS = {
@@ -39,6 +39,7 @@ ENDED = {
     Kind.WOKEN: "it had been woken, but did not run yet",
     Kind.TIMEOUT: "it waited in vain: nobody woke it before the timeout",
     Kind.VAIN: "it waited in vain for {who}, the only one that ever ends such waits",
+    Kind.HOLDER: "{who} most likely had what it waited for",
 }
 ANYWHERE = {
     Kind.GC: "the garbage collector ran ({who}{inside})",
@@ -75,6 +76,7 @@ DID = {
     Kind.TIMEOUT: "until it timed out",
     Kind.CANCELLED: "until {who} cancelled it",
     Kind.VAIN: "in vain for {who}, the only one that ever ends such waits",
+    Kind.HOLDER: "in vain, {who} most likely had one",
     Kind.WOKEN: "woken, not yet running",
     Kind.CHILD: "for {who}",
     Kind.STARTING: "starting, not recorded yet",

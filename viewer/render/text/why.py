@@ -28,7 +28,7 @@ _JOINS = ("Thread.join", "Thread.start")  # a thread is awaited there, nobody ho
 _UNSEEN_NS = 10_000  # nobody misses waits shorter than this
 
 _IN_TURN = ", one after the other"
-_BLAMED = (Kind.OWNER, Kind.VAIN)  # who did not end a wait
+_BLAMED = (Kind.OWNER, Kind.VAIN, Kind.HOLDER)  # who did not end a wait
 
 
 def render_text(answer: Answer, style: Style) -> str:

@@ -23,6 +23,7 @@ from viewer.analysis.resources import takers
 from viewer.analysis.resources.enders import Blocked, Enders
 from viewer.analysis.resources.kept import (
     Has,
+    InVain,
     Kept,
     freed_too_late,
     holder_that_awaits,
@@ -50,10 +51,8 @@ _USED = (Has.USES, Has.STAYS)
 
 def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     """Waits that end in vain since somebody took a slot and did not give it back."""
-    served = [wait for wait in group.waits if not wait.failed]
-    last_ns = max((wait.end_ns for wait in served), default=0)
-    vain = [wait for wait in group.waits if wait.failed and wait.end_ns > last_ns]
-    lost = sum(wait.ns for wait in vain)
+    vain, served = InVain.of(group)
+    lost, last_ns = sum(wait.ns for wait in vain), max((w.end_ns for w in served), default=0)
     if lost < VAIN_NS or (served and max(w.end_ns for w in vain) - last_ns < VAIN_NS):
         return None
     found = kept(waits, group, vain, served)
