@@ -19,4 +19,10 @@ def plain(columns: Any) -> dict[str, object]:
         values = {each.name: getattr(columns, each.name) for each in fields(columns)}
     else:
         values = columns._asdict()
-    return {n: v.tolist() if isinstance(v, memoryview) else v for n, v in values.items()}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, memoryview):
+        return value.tolist()
+    return [*value] if hasattr(value, "find") and hasattr(value, "append") else value

@@ -210,9 +210,9 @@ class _Finder:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.trace = model.trace
-        symbols = self.trace.symbols
-        self.continues = symbols.get(s.ARG_CONTINUES, _ABSENT)
-        self.kinds = [symbols[text] for text in _KINDS if text in symbols]
+        symbol = self.trace.symbol(s.ARG_CONTINUES)
+        self.continues = symbol if symbol >= 0 else _ABSENT
+        self.kinds = [kind for text in _KINDS if (kind := self.trace.symbol(text)) >= 0]
         tracks = self.trace.tracks
         self.threads = model.threads
         self.parents: dict[int, int] = {}  # user track -> uuid of the track above

@@ -62,12 +62,11 @@ _NAMED_LIKE_SITES = (s.LOCK_WAIT_PREFIX, s.IO_PREFIX, s.FAILED_PREFIX)
 
 
 class _Lines:
-    """The lines of all texts of a trace, as one text; once what differs only in digits."""
+    """`lines` of a trace's texts."""
 
     def __init__(self, model: Model) -> None:
         trace = model.trace
-        every = _without_digits("\n".join(trace.engine.new_lines(trace.events.strings)))
-        self.text = b"\n".join({*every.split(b"\n")})
+        self.text = trace.engine.lines(trace.events.strings)
 
 
 def _without_digits(text: str) -> bytes:

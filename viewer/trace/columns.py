@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
+from viewer.trace.strings import Strings
+
 # Kinds of slices; mirrored in native/native.h
 OTHER, READY, RUNNING, AWAIT, LIFETIME, LOOP_TASK, LOOP_CALLBACK, SELECT, GC = range(9)
 
@@ -85,7 +87,7 @@ class Events(NamedTuple):
     descriptor_at: Column  # q: the TrackDescriptors, each once; where the first one is
     descriptor_bytes: Column  # q
     descriptor_packet: Column  # q: the last packet that had it
-    strings: list[str]
+    strings: Strings
     snapshots: list[tuple[int, int, int, int]]  # (sequence, monotonic, realtime, boottime)
     framed_bytes: int  # the file consists of packets up to here
     skipped_bytes: int  # of packets that could not be used
@@ -104,8 +106,9 @@ class Described(NamedTuple):
     name: Column  # i: index into texts
     thread_name: Column  # i
     row_of_track: Column  # i, by event track: -1 without
-    texts: list[str]
+    texts: Strings
     cmdlines: dict[int, tuple[str, ...]]  # by row
+    is_plain: bool  # all texts are printable ASCII
 
 
 class Slices(NamedTuple):

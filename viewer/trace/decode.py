@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tracer import schema as s
 from viewer.trace.columns import BOOL, DOUBLE, INT, STRING, TIME_LIMIT_NS, UINT, Events, views
 from viewer.trace.shown import is_plain
+from viewer.trace.strings import Strings
 from viewer.trace.wire import Data, Malformed, fields, fixed64, message, read_varint, varint
 
 _PACKET = {
@@ -140,7 +141,7 @@ class _Decoder:
         )  # fmt: skip
         row = [
             *views(columns),
-            [text.decode("utf-8", "replace") for text in self.strings],
+            Strings(text.decode("utf-8", "replace") for text in self.strings),
             self.snapshots,
             at,
             self.skipped,

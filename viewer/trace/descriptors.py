@@ -4,6 +4,7 @@ from array import array
 
 from tracer import schema as s
 from viewer.trace.columns import Column, Described, views
+from viewer.trace.strings import Strings
 from viewer.trace.wire import Data, Malformed, fields, message, varint
 
 # uuid, name, the parent's uuid, pid, tid, the thread's name, the command line
@@ -41,7 +42,8 @@ def describe(data: Data, at: Column, size: Column, last: Column, uuids: Column) 
         array("i", (row.get(uuid, -1) for uuid in uuids)),
     )
     words = {number: told[6] for number, told in enumerate(rows) if told[6]}
-    return Described(*[*views(columns), [*texts], words])
+    is_plain = all(text.isascii() and text.isprintable() for text in texts)
+    return Described(*[*views(columns), Strings(texts), words, is_plain])
 
 
 def above(parent: Column, wanted: Column) -> Column:

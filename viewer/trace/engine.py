@@ -24,6 +24,7 @@ from viewer.trace.columns import (
     Tile,
     Timeline,
 )
+from viewer.trace.strings import Strings
 from viewer.trace.wire import Data
 
 try:
@@ -67,8 +68,10 @@ class Engine(NamedTuple):
     find_args: Callable[[Column, Column, Column, Column, Column, int], Column]
     find_numbers: Callable[[Column, Column, Column, Column, Column, int], Column]
     head_sites: Callable[[Column, Column, Column, Column, Column, Column], Column]
-    new_lines: Callable[[list[str]], list[str]]
-    beginning: Callable[[list[str], Column, str], Column]
+    strings: Callable[[list[str]], Strings]
+    lines: Callable[[Strings], bytes]
+    calling: Callable[[Strings], Column]
+    beginning: Callable[[Strings, Column, str], Column]
     lesser: Callable[[Column, Column, Column, Column], int]
     upto: Callable[[int, int], Column]
     take: Callable[[Column, Column, int], Column]
@@ -96,8 +99,8 @@ def _native() -> Engine:
         return Slices(*[*columns, unmatched])
 
     def describe(*given: Data | Column) -> Described:
-        columns, texts, cmdlines = _decoder.describe(*given)
-        return Described(*[*columns, texts, cmdlines])
+        columns, *others = _decoder.describe(*given)
+        return Described(*[*columns, *others])
 
     return Engine(
         lambda data: Events(*_decoder.decode(data)),
@@ -130,7 +133,9 @@ def _native() -> Engine:
         _decoder.find_args,
         _decoder.find_numbers,
         _decoder.head_sites,
-        _decoder.new_lines,
+        _decoder.strings,
+        _decoder.lines,
+        _decoder.calling,
         _decoder.beginning,
         _decoder.lesser,
         _decoder.upto,

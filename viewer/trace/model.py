@@ -225,10 +225,8 @@ def _find_owners(trace: Trace) -> Owners:
 
 
 def _symbols(texts: dict[int, str], trace: Trace) -> Column:
-    symbols = trace.symbols
-    return memoryview(
-        array("i", (symbols.get(texts[i], _NO_STRING) for i in range(len(texts))))
-    )
+    found = (trace.symbol(texts[i]) for i in range(len(texts)))
+    return memoryview(array("i", (each if each >= 0 else _NO_STRING for each in found)))
 
 
 def _thread_names(threads: Threads, processes: list[int]) -> list[str]:

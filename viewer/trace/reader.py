@@ -71,7 +71,6 @@ class Trace(NamedTuple):
     engine: Engine
     event_names: Column  # i: the strings that are an event's name, each once
     await_names: tuple[int, ...]  # those that say what a task awaits
-    symbols: dict[str, int]  # the names, categories and names of arguments: their strings
     given: tuple[Path, ...] = ()  # what the user named
     unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
 
@@ -150,8 +149,8 @@ class Trace(NamedTuple):
         return self.engine.pick(self.slices.instants, column, memoryview(wanted))
 
     def symbol(self, text: str) -> int:
-        """The string of a name, category or name of an argument; -1 if none is called so."""
-        return self.symbols.get(text, -1)
+        """The string of a name, category or name of an argument; -1 if no text is this."""
+        return self.events.strings.find(text)
 
     def named(self, kinds: Mapping[str, int], others: Mapping[int, int]) -> Column:
         """By string its kind, a small number, 0 for most: of some names of events by text, of
@@ -228,35 +227,24 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
     if not events.packets or paths[0].suffix == files.PROFILE:
         raise TraceFileError(files.refusal(paths[0], data))
     if not events.is_plain:
-        events = events._replace(strings=shown_texts(events.strings))
+        shown = shown_texts([*events.strings])
+        events = events._replace(strings=engine.strings(shown))
     _check_clocks(events, paths)
     tracks = read_tracks(data, events, engine)
     track_process, processes = find_processes(tracks, engine)
     slices = engine.pair(
         events.time_ns, events.type, events.track, track_process, len(processes)
     )
-    names, symbols = _words(events, engine)
+    names = engine.distinct(events.name, len(events.strings))
     lost = contents.lost_bytes + len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
         paths[0], contents.size_bytes, lost, events, slices, tracks, track_process, (),
-        engine, names, _awaits(events, names, engine), symbols, paths, contents.unread,
+        engine, names, _awaits(events, names, engine), paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
     return trace._replace(
         processes=_read_processes(trace, processes, live, contents.has_rings)
     )
-
-
-def _words(events: Events, engine: Engine) -> tuple[Column, dict[str, int]]:
-    """The strings that name events; by text the first that names anything."""
-    strings = events.strings
-    columns = (events.name, events.category, events.arg_name)
-    names, *others = (engine.distinct(column, len(strings)) for column in columns)
-    symbols = dict(zip(map(strings.__getitem__, names), names, strict=True))
-    for column in others:
-        for number in column:
-            symbols.setdefault(strings[number], number)
-    return names, symbols
 
 
 def _awaits(events: Events, names: Column, engine: Engine) -> tuple[int, ...]:

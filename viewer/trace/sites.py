@@ -69,6 +69,11 @@ def _is_own_path(frame: str) -> bool:
     return frame.startswith("/") and "-packages/" not in frame and "/lib" not in frame
 
 
+def is_own_site(frame: str) -> bool:
+    """Whether it is a site and no library's, as nearly always where it is the user's."""
+    return _is_own_path(frame) and _SITE.fullmatch(frame) is not None
+
+
 def is_library(frame: str) -> bool:
     """Whether a frame is of the standard library or of an installed package."""
     if _is_own_path(frame):
@@ -102,9 +107,8 @@ def head(stack: str) -> str:
     a package or imported something; a call to the standard library already names its wait.
     What a loop runs (a package's callback that sends) was not called by who started the loop.
     """
-    first = stack[: stack.find("\n")]
-    if _is_own_path(first) and _SITE.fullmatch(first):
-        return ""  # as nearly always where it is the user's: nothing was called
+    if is_own_site(stack[: stack.find("\n")]):
+        return ""  # nothing was called
     inside, imports = "", False
     for frame in _frames(stack):
         if frame.endswith(_RUN) and not imports and _LOOPS.match(frame):

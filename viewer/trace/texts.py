@@ -1,33 +1,28 @@
-"""What a search through very many texts must look at; Python twin of native/texts.c."""
+"""Searches through all texts of a trace; Python twins of native/texts.c."""
 
 from array import array
 
 from viewer.trace.columns import Column
+from viewer.trace.sites import is_own_site
+from viewer.trace.strings import Strings
 
 
-def beginning(texts: list[str], numbers: Column, prefix: str) -> Column:
+def beginning(texts: Strings, numbers: Column, prefix: str) -> Column:
     """Those of the numbered texts that begin so."""
     return memoryview(array("i", (i for i in numbers if texts[i].startswith(prefix))))
 
 
-def new_lines(texts: list[str]) -> list[str]:
-    """The texts, without the lines at the end of a stack that the stack before ends with too.
+def calling(texts: Strings) -> Column:
+    """The stacks whose innermost frame may be a library's."""
+    return memoryview(array("i", (i for i, text in enumerate(texts) if _may_call(text))))
 
-    What is in a line of any text is in these; of deep stacks most of the lines are shared.
-    """
-    found: list[str] = []
-    before: list[str] = []
-    for text in texts:
-        lines = text.split("\n")
-        if len(lines) == 1:
-            found.append(text)
-            continue
-        alike = 0
-        for one, other in zip(reversed(lines), reversed(before), strict=False):
-            if one != other:
-                break
-            alike += 1
-        if alike < len(lines):
-            found.append("\n".join(lines[: len(lines) - alike]))
-        before = lines
-    return found
+
+def _may_call(text: str) -> bool:
+    first, end, _ = text.partition("\n")
+    return bool(end) and not is_own_site(first)
+
+
+def lines(texts: Strings) -> bytes:
+    """The lines of all, without digits, each once."""
+    every = (text.encode().translate(None, b"0123456789") for text in texts)
+    return b"\n".join(dict.fromkeys(line for text in every for line in text.split(b"\n")))

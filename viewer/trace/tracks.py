@@ -125,9 +125,7 @@ class Tracks(Mapping[int, Track]):
 
     def _called(self, names: Iterable[str]) -> Column | None:
         """By row 1 if it has one of these names, else 0; None if no row has."""
-        texts = self._columns.texts
-        found = [text for name in names for text in self._beginning(name)
-                 if texts[text] == name]  # fmt: skip
+        found = [text for name in names if (text := self._columns.texts.find(name)) >= 0]
         return self._with(found) if found else None
 
     def _beginning(self, prefix: str) -> Column:
@@ -143,8 +141,7 @@ class Tracks(Mapping[int, Track]):
 
     def any_begins_with(self, prefixes: Iterable[str]) -> bool:
         """Whether the name of any track, or of a thread, begins with one of these."""
-        texts = "\n".join(("", *self._columns.texts))
-        return any(f"\n{prefix}" in texts for prefix in prefixes)
+        return any(len(self._beginning(prefix)) for prefix in prefixes)
 
     def named(self, *names: str) -> list[int]:
         """The event tracks of these names."""
@@ -238,8 +235,9 @@ def read_tracks(data: Data, events: Events, engine: Engine) -> Tracks:
         events.descriptor_packet,
         events.uuids,
     )
-    if not "".join(described.texts).isprintable():
-        described = described._replace(texts=[*map(shown_name, described.texts)])
+    if not described.is_plain:
+        shown = [*map(shown_name, described.texts)]
+        described = described._replace(texts=engine.strings(shown))
     words = {row: tuple(map(shown_name, line)) for row, line in described.cmdlines.items()}
     described = described._replace(cmdlines=words)
     return Tracks(described, engine)

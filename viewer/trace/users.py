@@ -9,6 +9,7 @@ from tracer import schema as s
 from viewer.trace.columns import AWAIT, LOOP_TASK, Column, Owners
 from viewer.trace.reader import Trace
 from viewer.trace.sites import IMPORT, NOWHERE, Site, entry, head, is_library, place_of, via
+from viewer.trace.strings import Strings
 
 _SHUTDOWN = ("BaseEventLoop.shutdown_asyncgens", "BaseEventLoop.shutdown_default_executor")
 ASYNCIOS_OWN = "asyncio's own"
@@ -19,31 +20,20 @@ _OF_C = ":0 "  # a call of C code has no file
 _OTHER_END = dict(_ENDS) | {leave: enter for enter, leave in _ENDS}
 
 
-class Texts:
-    """The strings of a trace, to which more are added. `of` maps a text to its number."""
+def _put(strings: Strings, text: str) -> int:
+    """The number of a text, added if it is new; a Site replaces the same plain text."""
+    number = strings.find(text)
+    if number < 0:
+        return _add(strings, text)
+    if isinstance(text, Site):
+        strings[number] = text
+    return number
 
-    def __init__(self, strings: list[str]) -> None:
-        self.strings = list(strings)
-        last = len(strings) - 1
-        self._number = dict(zip(reversed(strings), range(last, -1, -1), strict=True))
 
-    def find(self, text: str) -> int:
-        return self._number.get(text, -1)
-
-    def put(self, text: str) -> int:
-        """The number of a text; a Site replaces the same plain text."""
-        number = self._number.get(text, -1)
-        if number < 0:
-            return self.add(text)
-        if isinstance(text, Site):
-            self.strings[number] = text
-        return number
-
-    def add(self, text: str) -> int:
-        """The number of a new string, even if there is one with the same text."""
-        self._number.setdefault(text, len(self.strings))
-        self.strings.append(text)
-        return len(self.strings) - 1
+def _add(strings: Strings, text: str) -> int:
+    """The number of a new string, even if there is one with the same text."""
+    strings.append(text)
+    return len(strings) - 1
 
 
 def _every_slice(trace: Trace) -> Column:
@@ -68,40 +58,38 @@ def name_args(trace: Trace, name: int) -> Column:
 
 def with_user_sites(trace: Trace) -> Trace:
     """The trace; every wait and call inside a library has the user's frame as its site."""
-    heads = {
-        i: at
-        for i, text in enumerate(trace.events.strings)
-        if "\n" in text and (at := head(text))
-    }
+    texts, engine = trace.events.strings, trace.engine
+    heads = {i: at for i in engine.calling(texts) if (at := head(texts[i]))}
     if not heads:
         return trace
-    texts = Texts(trace.events.strings)
-    head_of = array("i", [-1]) * len(texts.strings)
+    head_of = array("i", [-1]) * len(texts)
     called: dict[str, Counter[str]] = {}
     for at in heads.values():
         if via(at) not in ("", IMPORT):
             called.setdefault(at, Counter())[via(at)] += 1
     for text, ways in called.items():
-        texts.put(Site(text, _way(ways)))
+        _put(texts, Site(text, _way(ways)))
     # A line that imports, and calls something as well, is two sites.
     imports = {str(at): at for at in heads.values() if via(at) == IMPORT}
-    import_of = {text: texts.add(at) for text, at in imports.items()}
+    import_of = {text: _add(texts, at) for text, at in imports.items()}
     for i, at in heads.items():
-        head_of[i] = import_of[str(at)] if via(at) == IMPORT else texts.put(str(at))
-    library = bytes("\n" not in text and is_library(text) for text in texts.strings)
+        head_of[i] = import_of[str(at)] if via(at) == IMPORT else _put(texts, str(at))
     names = (s.ARG_SITE, s.ARG_STACK, s.ARG_CORO)
     site_at, stack_at, own = (name_args(trace, texts.find(name)) for name in names)
     _keep_foreign_releases(trace, texts, site_at, stack_at)
-    values = trace.engine.head_sites(
-        trace.events.arg_value,
+    values = trace.events.arg_value
+    library = bytearray(len(texts))
+    for site in engine.distinct(engine.narrow(engine.take(values, site_at, -1)), len(texts)):
+        library[site] = is_library(texts[site])
+    values = engine.head_sites(
+        values,
         site_at,
         stack_at,
         own,
         memoryview(head_of),
         memoryview(library),
     )
-    events = trace.events._replace(arg_value=values, strings=texts.strings)
-    return trace._replace(events=events)
+    return trace._replace(events=trace.events._replace(arg_value=values))
 
 
 def _way(ways: Counter[str]) -> str:
@@ -114,7 +102,7 @@ def _way(ways: Counter[str]) -> str:
 
 
 def _keep_foreign_releases(
-    trace: Trace, texts: Texts, site_at: Column, stack_at: Column
+    trace: Trace, texts: Strings, site_at: Column, stack_at: Column
 ) -> None:
     """Drops the stacks of holds that ended in another function than the one that acquired.
 
@@ -125,11 +113,12 @@ def _keep_foreign_releases(
     known: dict[tuple[int, int], bool] = {}
     if hold < 0:
         return
-    wanted = memoryview(bytes(n == hold for n in range(len(texts.strings))))
+    wanted = bytearray(len(texts))
+    wanted[hold] = 1
     category = trace.engine.gather(
         trace.slices.event, events.category, trace.engine.upto(0, len(wanted))
     )
-    for i in trace.engine.pick(_every_slice(trace), category, wanted):
+    for i in trace.engine.pick(_every_slice(trace), category, memoryview(wanted)):
         if site_at[i] < 0 or stack_at[i] < 0:
             continue
         pair = events.arg_value[site_at[i]], events.arg_value[stack_at[i]]
@@ -170,7 +159,7 @@ def with_user_tasks(
     }
     if not heads:
         return trace
-    texts = Texts(trace.events.strings)
+    texts = trace.events.strings
     # Of asyncio's own no user's code is to be seen.
     asked = {task for task in heads if trace.text(owned.task_coro[task]) not in _SHUTDOWN}
     seen: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
@@ -196,18 +185,19 @@ def with_user_tasks(
             name, site = ASYNCIOS_OWN, ""
         else:
             continue
-        values[coros[slice_]] = texts.put(name)
+        values[coros[slice_]] = _put(texts, name)
         if sites[slice_] >= 0:
             # A separate string: a wait at that place was not inside the coroutine's library.
             if (site, coro) not in numbers:
-                numbers[site, coro] = texts.add(Site(site, coro)) if site else texts.put("")
+                named = Site(site, coro)
+                numbers[site, coro] = _add(texts, named) if site else _put(texts, "")
             values[sites[slice_]] = numbers[site, coro]
-    events = trace.events._replace(arg_value=memoryview(values), strings=texts.strings)
+    events = trace.events._replace(arg_value=memoryview(values))
     return trace._replace(events=events)
 
 
 def _in_awaits(
-    trace: Trace, owned: Owners, texts: Texts, heads: Iterable[int]
+    trace: Trace, owned: Owners, texts: Strings, heads: Iterable[int]
 ) -> Iterator[tuple[int, str]]:
     """(task, the user's frame) for the awaits of a library's tasks, once per stack."""
     stack_at = name_args(trace, texts.find(s.ARG_STACK))
@@ -228,7 +218,7 @@ def _in_awaits(
 def _in_steps(
     trace: Trace,
     owned: Owners,
-    texts: Texts,
+    texts: Strings,
     heads: Iterable[int],
     lane: Column,
     tids: list[tuple[int, int]],
@@ -270,7 +260,7 @@ def _inside(frames: list[str], outside: tuple[str, ...]) -> str:
 type _Seen = Iterator[tuple[tuple[int, int], int, list[str]]]
 
 
-def _waits(trace: Trace, texts: Texts, threads: Iterable[tuple[int, int]]) -> _Seen:
+def _waits(trace: Trace, texts: Strings, threads: Iterable[tuple[int, int]]) -> _Seen:
     """(thread, when, frames) of the waits and calls of these threads."""
     wanted = set(threads)
     thread_of = {

@@ -1,7 +1,7 @@
 /* Speed-up of decode.py, the Python twin: trace bytes to event columns. */
 #include "reading.h"
 #include "samples.h"
-#include "texts.h"
+#include "strings.h"
 
 static int32_t find_track(Decoder *d, uint64_t uuid)
 {
@@ -490,7 +490,7 @@ static void decoder_free(Decoder *d)
     Py_CLEAR(d->snapshots);
 }
 
-static PyObject *framed(PyObject *module, PyObject *arg)
+PyObject *framed(PyObject *module, PyObject *arg)
 {
     (void)module;
     Py_buffer buffer;
@@ -507,9 +507,8 @@ static PyObject *framed(PyObject *module, PyObject *arg)
     return PyLong_FromSsize_t(size);
 }
 
-static PyObject *decode(PyObject *module, PyObject *arg)
+PyObject *decode(PyObject *module, PyObject *arg)
 {
-    (void)module;
     Py_buffer buffer;
     if (PyObject_GetBuffer(arg, &buffer, PyBUF_SIMPLE) < 0) {
         return NULL;
@@ -521,25 +520,24 @@ static PyObject *decode(PyObject *module, PyObject *arg)
     enum { COLUMNS = sizeof formats / sizeof *formats };
     static_assert(offsetof(Decoder, strings) == COLUMNS * sizeof(Column), "one format each");
     Decoder d = {0};
-    PyObject *result = NULL;
+    PyObject *result = NULL, *texts = NULL;
     d.snapshots = PyList_New(0);
     Py_ssize_t framed = d.snapshots ? decode_all(&d, buffer.buf, buffer.len) : -1;
     if (framed < 0 || push_i32(&d.arg_start, (int32_t)d.arg_kind.used) < 0
         || push_i32(&d.stack_start, (int32_t)(d.stack_frame.used / 4)) < 0
-        || put_descriptors(&d, buffer.buf) < 0) {
+        || put_descriptors(&d, buffer.buf) < 0 || !(texts = strings_of(module, &d.strings))) {
         goto done;
     }
-    int is_plain = 1;
     result = PyTuple_New(COLUMNS + 6);
     for (int i = 0; result && i < COLUMNS + 6; i++) {
         PyObject *item;
         switch (i - COLUMNS) {
-        case 0: item = string_list(&d.strings, &is_plain); break;
+        case 0: item = Py_NewRef(texts); break;
         case 1: item = Py_NewRef(d.snapshots); break;
         case 2: item = PyLong_FromSsize_t(framed); break;
         case 3: item = PyLong_FromLongLong(d.skipped); break;
         case 4: item = PyLong_FromLongLong(d.packets); break;
-        case 5: item = PyBool_FromLong(is_plain); break;
+        case 5: item = PyBool_FromLong(((Strings *)texts)->is_plain); break;
         default: item = column_view(&(&d.time)[i], formats[i]);
         }
         if (!item) {
@@ -549,50 +547,8 @@ static PyObject *decode(PyObject *module, PyObject *arg)
         PyTuple_SET_ITEM(result, i, item);
     }
 done:
+    Py_XDECREF(texts);
     decoder_free(&d);
     PyBuffer_Release(&buffer);
     return result;
-}
-
-/* Each has a file of its own; its twin in decode.py, sweeps.py or timelines.py says what it does. */
-#define SWEEPS(X)                                                                              \
-    X(describe) X(above) X(pair) X(grouped_stats) X(keyed_sums) X(group_keys) X(either) X(pick)         \
-    X(gather) X(pairs) X(distinct) X(tally) X(states) X(assign)                                            \
-    X(flatten) X(charge) X(carve) X(meet) X(lanes)                                             \
-    X(tile) X(clip) X(longer) X(gaps) X(find_args) X(find_numbers)                             \
-    X(head_sites) X(spans) X(histogram) X(new_lines) X(beginning) X(lesser) X(upto)                  \
-    X(take) X(known) X(between) X(latest) X(ranked) X(bounds) X(narrow) X(keep_memory)
-
-#define DECLARE(name) extern PyObject *name(PyObject *, PyObject *const *, Py_ssize_t);
-SWEEPS(DECLARE)
-
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL},
-static PyMethodDef methods[] = {
-    {"decode", decode, METH_O, NULL},
-    {"framed", framed, METH_O, NULL},
-    SWEEPS(FAST)
-    {0},
-};
-
-static PyModuleDef_Slot slots[] = {
-#ifdef Py_mod_multiple_interpreters
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#ifdef Py_mod_gil
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "viewer._decoder",
-    .m_doc = "Trace bytes to columns, and the sweeps over them.",
-    .m_methods = methods,
-    .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__decoder(void)
-{
-    return PyModuleDef_Init(&definition);
 }

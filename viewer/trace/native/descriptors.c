@@ -1,5 +1,6 @@
 /* Speed-up of descriptors.py, the Python twin: reads TrackDescriptors. */
 #include "columns.h"
+#include "strings.h"
 #include "uuids.h"
 #include "wire.h"
 
@@ -205,7 +206,6 @@ static Body *in_order(const Inputs *in)
  * newest of each uuid; and by uuid its row */
 PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    (void)module;
     Inputs in;
     Column out[OUTS] = {0};
     Uuids rows = {0};
@@ -246,17 +246,11 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         || find_rows(&out[OUT_OF_TRACK], in.view[4].buf, in.length[4], &rows, known) < 0) {
         goto done;
     }
-    strings = PyList_New(texts.count);
-    for (Py_ssize_t i = 0; strings && i < texts.count; i++) {
-        PyObject *one = text(texts.items[i]);
-        if (!one) {
-            Py_CLEAR(strings);
-            break;
-        }
-        PyList_SET_ITEM(strings, i, one);
-    }
+    strings = strings_of(module, &texts);
     columns = strings ? take_columns(out, FORMATS) : NULL;
-    result = columns ? PyTuple_Pack(3, columns, strings, words) : NULL;
+    result = columns ? PyTuple_Pack(4, columns, strings, words,
+                                    strings_are_names((Strings *)strings) ? Py_True : Py_False)
+                     : NULL;
 done:
     for (; ahead.done < ahead.read; ahead.done++) {
         Py_CLEAR(ahead.all[ahead.done % ON_THE_WAY].cmdline);

@@ -1,148 +1,87 @@
-/* Texts: those of a pool as strings of Python; which lines a search must look at. */
+/* Speed-up of texts.py, the Python twin: searches through all texts of a trace. */
 #include "columns.h"
-#include "texts.h"
+#include "strings.h"
 
-enum { BLOCK = 64, SHORT = 16 };
-
-static inline uint8_t is_odd(uint8_t byte)
+static inline int is_digit(uint8_t byte)
 {
-    return (uint8_t)(((uint8_t)(byte - ' ') > '~' - ' ') & (byte != '\n'));
+    return byte >= '0' && byte <= '9';
 }
 
-/* Blocks of one length become vector instructions: stacks may be hundreds of megabytes. */
-static int may_be_shown(Span s)
+static int add_line(Column *out, Pool *known, Span line)
 {
-    uint8_t odd = 0;
-    for (; s.end - s.at >= BLOCK && !odd; s.at += BLOCK) {
-        for (int i = 0; i < BLOCK; i++) {
-            odd |= is_odd(s.at[i]);
-        }
+    uint8_t *start = (uint8_t *)out->data + out->used, *end = start;
+    for (; line.at < line.end; line.at++) {
+        *end = *line.at;
+        end += !is_digit(*line.at);
     }
-    for (; s.at < s.end && !odd; s.at++) {
-        odd = is_odd(*s.at);
+    Py_ssize_t count = known->count;
+    Py_ssize_t i = pool_add(known, (Span){start, end}, 0);
+    if (i == count) { /* else the next line is written over it */
+        *end++ = '\n';
+        out->used += end - start;
     }
-    return !odd;
+    return i < 0 ? -1 : 0;
 }
 
-/* What is known to be ASCII is copied; Python shares the shortest texts. */
-static PyObject *text_of(Span s, int is_ascii)
+/* lines(texts): the lines of all, without digits, each once */
+PyObject *lines(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    Py_ssize_t size = s.end - s.at;
-    if (!is_ascii || size < SHORT) {
-        return PyUnicode_DecodeUTF8((const char *)s.at, size, "replace");
+    Strings *s = nargs == 1 ? strings_get(module, args[0]) : NULL;
+    Column out = {0};
+    Pool known = {0};
+    PyObject *result = NULL;
+    Py_ssize_t room = 0;
+    for (Py_ssize_t i = 0; s && i < s->pool.count; i++) {
+        room += s->pool.items[i].end - s->pool.items[i].at + 1;
     }
-    PyObject *text = PyUnicode_New(size, '~');
-    if (text) {
-        memcpy(PyUnicode_1BYTE_DATA(text), s.at, (size_t)size);
+    if (!s || column_reserve(&out, room + 1) < 0) { /* at once: the pool knows places in it */
+        goto done;
     }
-    return text;
-}
-
-PyObject *string_list(const Pool *pool, int *is_plain)
-{
-    PyObject *list = PyList_New(pool->count);
-    *is_plain = 1;
-    for (Py_ssize_t i = 0; list && i < pool->count; i++) {
-        int plain = may_be_shown(pool->items[i]);
-        PyObject *text = text_of(pool->items[i], plain);
-        if (!text) {
-            Py_CLEAR(list);
-            break;
+    for (Py_ssize_t i = 0; i < s->pool.count; i++) {
+        Span own = s->pool.items[i];
+        if (s->rests[i].bytes) {
+            own.end -= own.end > own.at; /* the rest begins behind an end of line */
         }
-        PyList_SET_ITEM(list, i, text);
-        *is_plain &= plain;
-    }
-    return list;
-}
-
-static inline Py_UCS4 unit(PyObject *text, Py_ssize_t at)
-{
-    return PyUnicode_READ(PyUnicode_KIND(text), PyUnicode_DATA(text), at);
-}
-
-/* How many characters two texts have in common at their ends. */
-static Py_ssize_t alike_at_end(PyObject *one, PyObject *other)
-{
-    Py_ssize_t n = PyUnicode_GET_LENGTH(one), m = PyUnicode_GET_LENGTH(other), found = 0;
-    Py_ssize_t most = n < m ? n : m;
-    if (PyUnicode_KIND(one) == PyUnicode_1BYTE_KIND && PyUnicode_KIND(other) == PyUnicode_1BYTE_KIND) {
-        const Py_UCS1 *a = PyUnicode_1BYTE_DATA(one) + n, *b = PyUnicode_1BYTE_DATA(other) + m;
-        while (most - found >= BLOCK && !memcmp(a - found - BLOCK, b - found - BLOCK, BLOCK)) {
-            found += BLOCK;
+        const uint8_t *end;
+        for (; (end = memchr(own.at, '\n', (size_t)(own.end - own.at))); own.at = end + 1) {
+            if (add_line(&out, &known, (Span){own.at, end}) < 0) {
+                goto done;
+            }
+        }
+        if (add_line(&out, &known, own) < 0) {
+            goto done;
         }
     }
-    while (found < most && unit(one, n - found - 1) == unit(other, m - found - 1)) {
-        found++;
-    }
-    return found;
-}
-
-/* Where the lines begin that the text and the one before have in common at their ends. */
-static Py_ssize_t known_from(PyObject *text, PyObject *before)
-{
-    Py_ssize_t size = PyUnicode_GET_LENGTH(text), alike = alike_at_end(text, before);
-    Py_ssize_t at = size - alike, other = PyUnicode_GET_LENGTH(before) - alike;
-    int is_line = (!at || unit(text, at - 1) == '\n') && (!other || unit(before, other - 1) == '\n');
-    if (is_line) {
-        return at;
-    }
-    Py_ssize_t end = PyUnicode_FindChar(text, '\n', at, size, 1);
-    return end < 0 ? size + 1 : end + 1;
-}
-
-PyObject *new_lines(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
-{
-    (void)module;
-    if (nargs != 1 || !PyList_CheckExact(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "a list of texts, please");
-        return NULL;
-    }
-    PyObject *texts = args[0], *found = PyList_New(0), *before = NULL;
-    for (Py_ssize_t i = 0; found && i < PyList_GET_SIZE(texts); i++) {
-        PyObject *text = PyList_GET_ITEM(texts, i);
-        if (!PyUnicode_Check(text)) {
-            PyErr_SetString(PyExc_TypeError, "a list of texts, please");
-            Py_CLEAR(found);
-            break;
-        }
-        Py_ssize_t size = PyUnicode_GET_LENGTH(text), from = size + 1;
-        if (PyUnicode_FindChar(text, '\n', 0, size, 1) >= 0) {
-            from = before ? known_from(text, before) : from;
-            before = text;
-        }
-        if (from == 0) {
-            continue;
-        }
-        PyObject *part = PyUnicode_Substring(text, 0, from - 1);
-        if (!part || PyList_Append(found, part) < 0) {
-            Py_CLEAR(found);
-        }
-        Py_XDECREF(part);
-    }
-    return found;
+    result = PyBytes_FromStringAndSize(out.data, out.used ? out.used - 1 : 0);
+done:
+    free_columns(&out, 1);
+    PyMem_RawFree(known.slots);
+    PyMem_RawFree(known.items);
+    PyMem_RawFree(known.last);
+    return result;
 }
 
 /* beginning(texts, numbers, prefix): those of the numbered texts that begin so */
 PyObject *beginning(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    (void)module;
-    Inputs in;
+    Inputs in = {0};
     Column out[1] = {0};
     PyObject *result = NULL;
-    if (nargs != 3 || !PyList_CheckExact(args[0]) || !PyUnicode_Check(args[2])) {
-        PyErr_SetString(PyExc_TypeError, "a list of texts, numbers, and a text, please");
+    if (nargs != 3 || !PyUnicode_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "texts of a trace, numbers, and a text, please");
         return NULL;
     }
-    PyObject *texts = args[0], *prefix = args[2];
-    if (inputs_get(&in, args + 1, 1, "i") < 0
-        || check_range(in.view[0].buf, in.length[0], 0, PyList_GET_SIZE(texts)) < 0) {
+    Py_ssize_t bytes;
+    const uint8_t *prefix = (const uint8_t *)PyUnicode_AsUTF8AndSize(args[2], &bytes);
+    Strings *s = prefix ? strings_get(module, args[0]) : NULL;
+    if (!s || inputs_get(&in, args + 1, 1, "i") < 0
+        || check_range(in.view[0].buf, in.length[0], 0, s->pool.count) < 0) {
         goto done;
     }
     const int32_t *numbers = in.view[0].buf;
     for (Py_ssize_t i = 0; i < in.length[0]; i++) {
-        Py_ssize_t begins = PyUnicode_Tailmatch(PyList_GET_ITEM(texts, numbers[i]), prefix, 0,
-                                                PY_SSIZE_T_MAX, -1);
-        if (begins < 0 || (begins && push_i32(&out[0], numbers[i]) < 0)) {
+        if (text_begins(s, numbers[i], (Span){prefix, prefix + bytes})
+            && push_i32(&out[0], numbers[i]) < 0) {
             goto done;
         }
     }
@@ -150,5 +89,80 @@ PyObject *beginning(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 done:
     free_columns(out, 1);
     inputs_free(&in);
+    return result;
+}
+
+static int contains(Span text, const char *part)
+{
+    size_t bytes = strlen(part);
+    for (; text.at < text.end && (text.at = memchr(text.at, *part, (size_t)(text.end - text.at)));
+         text.at++) {
+        if ((size_t)(text.end - text.at) >= bytes && !memcmp(text.at, part, bytes)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether it is `file:line function`, and cannot be a library's: as most are. */
+static int is_own_site(Span frame)
+{
+    if (frame.at == frame.end || *frame.at != '/' || contains(frame, "/lib")
+        || contains(frame, "-packages/")) {
+        return 0;
+    }
+    const uint8_t *at = frame.at + 1;
+    while (at < frame.end && (at = memchr(at, ':', (size_t)(frame.end - at)))) {
+        const uint8_t *digit = ++at;
+        digit += digit < frame.end && *digit == '-';
+        const uint8_t *end = digit;
+        while (end < frame.end && is_digit(*end)) {
+            end++;
+        }
+        if (end > digit && frame.end - end >= 2 && *end == ' ') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The bytes of a stack's first line, of which `out` gets the first; -1: a text without lines. */
+static Py_ssize_t first_line(const Strings *s, Py_ssize_t i, uint8_t *out, Py_ssize_t most)
+{
+    Reader reader = {i, 0, text_bytes(s, i)};
+    Py_ssize_t bytes = 0;
+    for (Span piece; (piece = next_piece(s, &reader)).at;) {
+        const uint8_t *end = memchr(piece.at, '\n', (size_t)(piece.end - piece.at));
+        Py_ssize_t more = (end ? end : piece.end) - piece.at, room = most - bytes;
+        if (room > 0) {
+            memcpy(out + bytes, piece.at, (size_t)(more < room ? more : room));
+        }
+        bytes += more;
+        if (end) {
+            return bytes;
+        }
+    }
+    return -1;
+}
+
+enum { LONGEST_FRAME = 1024 };
+
+/* calling(texts): the stacks whose innermost frame may be a library's */
+PyObject *calling(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    Strings *s = nargs == 1 ? strings_get(module, args[0]) : NULL;
+    Column out[1] = {0};
+    PyObject *result = NULL;
+    uint8_t line[LONGEST_FRAME];
+    for (Py_ssize_t i = 0; s && i < s->pool.count; i++) {
+        Py_ssize_t bytes = first_line(s, i, line, LONGEST_FRAME);
+        int is_own = bytes >= 0 && bytes <= LONGEST_FRAME && is_own_site((Span){line, line + bytes});
+        if (bytes >= 0 && !is_own && push_i32(&out[0], (int32_t)i) < 0) {
+            goto done;
+        }
+    }
+    result = s ? column_view(&out[0], "i") : NULL;
+done:
+    free_columns(out, 1);
     return result;
 }
