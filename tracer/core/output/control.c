@@ -158,7 +158,7 @@ static void put_recording(const control_facts *facts, json_text *out)
     put_text(out, "argv", c.argv);
     put_text(out, "python", c.python);
     json_put(out, ",\"recorder\":{\"overhead_ns\":%" PRIu64 ",\"events\":%" PRIu64 ",\"bytes\":%" PRIu64
-             ",\"dropped\":%" PRIu64 "}", facts->overhead_ns, facts->events, facts->bytes, facts->dropped);
+             ",\"dropped\":%" PRIu64 "}", facts->overhead_ns(), facts->events, facts->bytes, facts->dropped);
 }
 
 static void answer_recording(connection *one, const control_facts *facts)

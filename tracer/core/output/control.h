@@ -20,7 +20,8 @@ typedef struct {
 typedef struct {
     const timeline *line;
     uint64_t now_ns; /* the timeline is complete up to then */
-    uint64_t start_ns, realtime_offset, overhead_ns, dropped, events, bytes;
+    uint64_t start_ns, realtime_offset, dropped, events, bytes;
+    uint64_t (*overhead_ns)(void); /* CPU time of the writer's thread: to read it takes a call of the kernel */
     void (*ask_stacks)(void); /* has the stacks of all threads recorded; returns at once */
     int (*begin_segment)(void); /* of a flight recording's ring; whether it did */
     const keeper_source_table *keeper;

@@ -28,8 +28,7 @@ enum writer { IS_OVER, SERVES, COMES_BACK };
 
 static _Atomic uint64_t asked_ns; /* 0: nobody has */
 static _Atomic int writer_is, is_held;
-static pthread_mutex_t *_Atomic writers_mutex;
-static pthread_cond_t *writers_wake;
+static bell *_Atomic writers_bell;
 static pid_t writers_pid; /* a child that C code forks has no writer … */
 static pid_t timers_pid;  /* … and no timer */
 static timer_t again;     /* sends the signal once more */
@@ -40,17 +39,14 @@ static void end_by_default(int number)
     kill(getpid(), number);
 }
 
-/* Makes the writer look; returns whether it will. Where somebody has the mutex, the writer looks soon anyway. */
+/* Makes the writer look; returns whether it will. */
 static int wake_writer(void)
 {
     if (getpid() != writers_pid)
         return 0;
     int is = atomic_load(&writer_is);
-    pthread_mutex_t *mutex = atomic_load(&writers_mutex);
-    if (is == SERVES && pthread_mutex_trylock(mutex) == 0) {
-        pthread_cond_signal(writers_wake);
-        pthread_mutex_unlock(mutex);
-    }
+    if (is == SERVES)
+        bell_ring(atomic_load(&writers_bell));
     return is != IS_OVER || atomic_load(&is_held);
 }
 
@@ -102,11 +98,10 @@ static void on_signal(int number, siginfo_t *about, void *context)
     errno = error;
 }
 
-void killed_serve(pthread_mutex_t *mutex, pthread_cond_t *wake)
+void killed_serve(bell *wakes)
 {
-    writers_wake = wake;
     writers_pid = getpid();
-    atomic_store(&writers_mutex, mutex);
+    atomic_store(&writers_bell, wakes);
     atomic_store(&writer_is, SERVES);
 }
 

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "output/bell.h"
 #include "output/file.h"
 #include "output/killed.h"
 #include "ring/clock.h"
@@ -31,12 +32,13 @@ static struct {
     pthread_t thread;
     pid_t tid;
     pthread_mutex_t mutex;
-    pthread_cond_t wake, changed;
+    pthread_cond_t changed;
+    bell wake;
     const thread_work *work;
     const kernel_source_table *kernel;
     int is_paused;
-    long look_ns;       /* the program's first thread has gone: until the next look for the others; else 0 */
-    int leave;          /* it shall end, … */
+    _Atomic uint64_t look_ns; /* the program's first thread has gone: until the next look for the others; else 0 */
+    atomic_int leave;         /* it shall end, … */
     int comes_back;     /* … for a while or for good, … */
     void (*last)(void); /* … after this … */
     enum ending ending; /* … in this way */
@@ -73,7 +75,7 @@ static int is_alone(void)
 {
     char path[64], line[128] = "";
     struct stat tasks;
-    if (!t.look_ns || stat(ring_task_folder, &tasks) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
+    if (!atomic_load(&t.look_ns) || stat(ring_task_folder, &tasks) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
         return 0;
     snprintf(path, sizeof path, "%s/%d/stat", ring_task_folder, getpid());
     FILE *file = fopen(path, "re");
@@ -85,11 +87,23 @@ static int is_alone(void)
     return name_end && !strncmp(name_end, ") Z", 3);
 }
 
+static uint64_t pause_ns(void)
+{
+    uint64_t look_ns = atomic_load(&t.look_ns);
+    if (!look_ns)
+        return t.work->pause_ns();
+    if (look_ns < LAST_LOOK_NS)
+        atomic_store(&t.look_ns, look_ns * 2);
+    return look_ns;
+}
+
 /* Until it shall end: returns whether it has to tell. */
 static int go_on(void)
 {
-    pthread_mutex_lock(&t.mutex);
-    while (!t.leave) {
+    for (;;) {
+        uint32_t rung = atomic_load(&t.wake); /* before it is looked what for */
+        if (atomic_load(&t.leave))
+            break;
         if (killed_is_asked()) {
             t.work->finish_killed();
             killed_end();
@@ -98,22 +112,11 @@ static int go_on(void)
             t.work->finish_alone();
             return 0;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += t.look_ns ? t.look_ns : (long)t.work->pause_ns();
-        t.look_ns = t.look_ns < LAST_LOOK_NS ? t.look_ns * 2 : t.look_ns;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
-        if (pthread_cond_timedwait(&t.wake, &t.mutex, &until) != ETIMEDOUT)
-            continue;
-        pthread_mutex_unlock(&t.mutex);
-        t.work->turn();
-        pthread_mutex_lock(&t.mutex);
+        if (bell_wait(&t.wake, rung, pause_ns()))
+            t.work->turn();
     }
+    t.work->rest();
     killed_leave(t.comes_back);
-    pthread_mutex_unlock(&t.mutex);
     return 1;
 }
 
@@ -124,8 +127,8 @@ static int is_over(void)
         t.last();
     int stays = t.ending == STAYS || (t.ending == HANDS_OVER && move(own_table_hand_over) < 0);
     if (stays) {
-        t.leave = 0;
-        killed_serve(&t.mutex, &t.wake);
+        atomic_store(&t.leave, 0);
+        killed_serve(&t.wake);
     }
     tell(&t.has_ended, stays ? -1 : 1);
     return !stays;
@@ -154,10 +157,8 @@ static void *run(void *unused)
 
 static void first_ends(void)
 {
-    pthread_mutex_lock(&t.mutex);
-    t.look_ns = FIRST_LOOK_NS;
-    pthread_cond_signal(&t.wake);
-    pthread_mutex_unlock(&t.mutex);
+    atomic_store(&t.look_ns, FIRST_LOOK_NS);
+    bell_ring(&t.wake);
 }
 
 /* All signals stay with the program's own threads. The new thread may not run for long, but must not be taken for one of
@@ -167,7 +168,8 @@ static int spawn(void)
     sigset_t all, before;
     clockid_t clock;
     sigfillset(&all);
-    t.leave = t.has_begun = 0;
+    atomic_store(&t.leave, 0);
+    t.has_begun = 0;
     if (t.hides && !own_table_is_packed())
         t.hides = move(own_table_pack) == 0;
     int enters = t.hides;
@@ -181,7 +183,7 @@ static int spawn(void)
     }
     if (!pthread_getcpuclockid(t.thread, &clock))
         t.kernel->ignore(~(uint32_t)(clock >> 3));
-    killed_serve(&t.mutex, &t.wake);
+    killed_serve(&t.wake);
     if (enters) {
         pthread_mutex_lock(&t.mutex);
         await(&t.has_begun);
@@ -208,9 +210,9 @@ static void join(void (*last)(void), int for_good, int comes_back)
     t.comes_back = comes_back;
     t.ending = for_good || !t.hides ? ENDS : own_table_offer() < 0 ? STAYS : HANDS_OVER;
     pthread_mutex_lock(&t.mutex);
-    t.leave = 1;
     t.has_ended = 0;
-    pthread_cond_signal(&t.wake);
+    atomic_store(&t.leave, 1);
+    bell_ring(&t.wake);
     await(&t.has_ended);
     pthread_mutex_unlock(&t.mutex);
     t.is_paused = t.has_ended > 0;
@@ -226,14 +228,9 @@ static void join(void (*last)(void), int for_good, int comes_back)
 
 int thread_start(const thread_work *work, const kernel_source_table *kernel)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&t.wake, &attributes);
-    pthread_condattr_destroy(&attributes);
     pthread_cond_init(&t.changed, NULL);
     t.work = work;
-    t.look_ns = 0;
+    atomic_store(&t.look_ns, 0);
     atomic_store(&ring_on_first_exit, first_ends);
     t.kernel = kernel;
     t.hides = 0;

@@ -11,6 +11,7 @@ typedef struct {
     void (*begin)(void);        /* first */
     uint64_t (*pause_ns)(void); /* until the next turn */
     void (*turn)(void);
+    void (*rest)(void); /* before it ends, or hands over */
     void (*finish_killed)(void); /* a signal ends the program */
     void (*finish_alone)(void);  /* all threads of the program have ended */
 } thread_work;

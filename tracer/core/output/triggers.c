@@ -14,7 +14,7 @@
 #include "ring/text.h"
 
 enum { MOST_KEPT = 1000, MOST_LOOKS = 4 };
-enum { AHEAD_NS = 200 * 1000 * 1000 }; /* longer than it is until the next look */
+enum { AHEAD_NS = 300 * 1000 * 1000 }; /* longer than it is until the next look */
 
 static struct {
     trigger list[TRIGGERS];

@@ -12,6 +12,7 @@
 #include "output/debug.h"
 #include "output/file.h"
 #include "output/flight.h"
+#include "output/pace.h"
 #include "output/places.h"
 #include "output/present.h"
 #include "output/thread.h"
@@ -28,11 +29,7 @@
 #include "timeline/timeline.h"
 #include "timeline/unreaped.h"
 
-/* A pass leaves what is younger than this: a record may have been begun, and not be there yet, since its thread has lost the
- * processor in between, for as long as a busy machine likes. A killed program loses that and one period, which is CALM_NS
- * where a pass has not MUCH to do; the documented limit is 250 ms. */
-enum { YOUNG_NS = 50 * 1000 * 1000, PERIOD_NS = 100 * 1000 * 1000, CALM_NS = 150 * 1000 * 1000, MUCH = 10000,
-       MANY_SWITCHES = 2000, FLUSH_BYTES = 1 << 20, PREFETCHED = 32, COPYING_NS = 1000 * 1000 };
+enum { FLUSH_BYTES = 1 << 20, PREFETCHED = 32, COPYING_NS = 1000 * 1000 };
 
 /* What a pass handles: what is not young, what was there at the pass before, or all. */
 enum upto { THE_OLD, THE_LAST_PASS, THE_END };
@@ -43,7 +40,7 @@ typedef struct {
 } source;
 
 static struct {
-    int running;
+    int running, is_turning; /* … on the writer's thread */
     uint64_t next_ns; /* when the next pass begins */
     struct {
         writer_totals *totals;
@@ -284,15 +281,9 @@ static uint64_t dropped_in_all(void)
     return dropped;
 }
 
-/* Where not much happened in a pass, and nobody waits for what the writer says, it comes less often: its caches are cold each
- * time, which costs about as much as a thousand events do. A trigger that may fire by then is not kept waiting, and the
- * kernel's rings may be small. */
-static uint64_t period_after(uint64_t events, uint64_t switches, int is_asked)
+static uint64_t overhead_now(void)
 {
-    uint64_t due_ns = triggers_due_ns(), looked_ns = w.ticks.from.ns + PERIOD_NS;
-    if (events >= MUCH || switches >= MANY_SWITCHES || is_asked || debug_is_on() || snapshots_are_asked() || due_ns <= looked_ns)
-        return PERIOD_NS;
-    return due_ns < looked_ns + CALM_NS - PERIOD_NS ? due_ns - looked_ns + PERIOD_NS : CALM_NS;
+    return w.is_turning ? w.overhead_before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID) : w.overhead_ns;
 }
 
 static void pass(enum upto upto)
@@ -301,7 +292,7 @@ static void pass(enum upto upto)
     int last = upto == THE_END;
     clock_pair now = clock_take_pair();
     if (upto == THE_OLD)
-        ticks_go_before(&w.ticks, now, YOUNG_NS);
+        ticks_go_before(&w.ticks, now, PACE_YOUNG_NS);
     else
         ticks_go_to_reading(&w.ticks);
     uint64_t horizon = last ? UINT64_MAX : w.ticks.to.tick;
@@ -315,13 +306,12 @@ static void pass(enum upto upto)
     filelocks_look(&w.line);
     unreaped_look(&w.line, w.ticks.to.ns);
     timeline_settle(&w.line);
-    int64_t rss_bytes = counters_resident(&w.statm);
-    timeline_counters(&w.line, w.ticks.to.ns, rss_bytes, counters_open_files(&w.descriptors));
+    uint64_t rss_bytes = counters_tell(&w.line, w.ticks.to.ns, &w.statm, &w.descriptors, last);
     if (w.sources->kernel->counts())
         count_threads(last);
     retire_finished();
     if (!last)
-        flight_look_for_triggers(&w.flight, w.ticks.to.ns, (uint64_t)rss_bytes);
+        flight_look_for_triggers(&w.flight, w.ticks.to.ns, rss_bytes);
     snapshot *wanted = last ? NULL : flight_snapshot_told(&w.flight, w.ticks.to.ns, now_written());
     flush();
     if (wanted)
@@ -332,12 +322,12 @@ static void pass(enum upto upto)
         w.file.error = ENOMEM;
     ticks_advance(&w.ticks, now);
     w.sources->after_pass();
-    control_facts facts = {&w.line, w.ticks.from.ns, w.start_ns, w.realtime_offset, w.overhead_ns,
-                           dropped_in_all(), w.line.out.events, bytes_written(),
+    control_facts facts = {&w.line, w.ticks.from.ns, w.start_ns, w.realtime_offset,
+                           dropped_in_all(), w.line.out.events, bytes_written(), overhead_now,
                            w.sources->ask_stacks, begin_segment, w.sources->keeper};
     debug_tell(&facts);
     int is_asked = control_serve(&facts);
-    w.period_ns = period_after(w.line.out.events - events_before, w.switches - switches_before, is_asked);
+    w.period_ns = pace_ns(w.ticks.from.ns, w.line.out.events - events_before, w.switches - switches_before, is_asked);
 }
 
 static void conclude(uint64_t dropped)
@@ -352,29 +342,40 @@ static void conclude(uint64_t dropped)
 static void begin_turns(void)
 {
     w.overhead_before_ns = w.overhead_ns;
-    w.next_ns = 0;
+    w.next_ns = clock_ns_of(CLOCK_MONOTONIC) + w.period_ns;
 }
 
 static uint64_t pause_ns(void)
 {
-    return w.flight.ring.is_pinned || snapshots_are_copying() ? COPYING_NS : w.period_ns;
+    uint64_t now_ns = clock_ns_of(CLOCK_MONOTONIC);
+    if (w.flight.ring.is_pinned || snapshots_are_copying())
+        return COPYING_NS;
+    return w.next_ns > now_ns ? w.next_ns - now_ns : 0;
 }
 
 static void turn(void)
 {
     if (snapshots_are_copying())
         w.flight.ring.is_pinned = snapshots_go_on();
-    if (clock_ns_of(CLOCK_MONOTONIC) >= w.next_ns) {
+    uint64_t now_ns = clock_ns_of(CLOCK_MONOTONIC);
+    w.is_turning = 1;
+    if (now_ns >= w.next_ns) {
         pass(THE_OLD);
-        w.next_ns = clock_ns_of(CLOCK_MONOTONIC) + w.period_ns;
+        w.next_ns = pace_next_ns(now_ns, clock_ns_of(CLOCK_MONOTONIC), w.period_ns);
     }
+}
+
+static void rest(void)
+{
     w.overhead_ns = w.overhead_before_ns + clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+    w.is_turning = 0;
 }
 
 static void finish_at_once(int is_signal, int value)
 {
     pass(THE_OLD);
     pass(THE_END);
+    rest();
     begin_batch();
     remarks_ends(is_signal, value);
     conclude(dropped_in_all());
@@ -390,7 +391,7 @@ static void finish_alone(void)
     finish_at_once(0, 0);
 }
 
-static const thread_work work = {begin_turns, pause_ns, turn, finish_killed, finish_alone};
+static const thread_work work = {begin_turns, pause_ns, turn, rest, finish_killed, finish_alone};
 
 static void close_files(void)
 {
@@ -416,7 +417,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     own_table_keep(&w.statm);
     own_table_keep(&w.descriptors);
     w.overhead_ns = w.dropped_by_gone = 0;
-    w.period_ns = PERIOD_NS;
+    w.period_ns = PACE_NS;
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
     w.descriptors = private_fd_open("/proc/self/fd");

@@ -11,7 +11,7 @@
 
 enum { PACKET_BYTES = 4096, TEXT_LIMIT = 500, MAPPING = 1, PSEUDO_LINE = 0 };
 
-_Atomic uint64_t samples_look_every_ns = 140 * 1000 * 1000;
+_Atomic uint64_t samples_look_every_ns = 280 * 1000 * 1000;
 
 /* The names of pseudo-frames, which stand for unknown frames. A table, so that each is one string of the
  * schema. */

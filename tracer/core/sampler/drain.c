@@ -14,7 +14,7 @@
 #include "sampler/symbols.h"
 
 /* As many threads as at the look before: mostly they are the same ones. */
-enum { TRUSTED_LOOKS = 5 };
+enum { TRUSTED_LOOKS = 3 };
 
 static const uint64_t UNSAMPLED_NS = 100 * 1000 * 1000; /* samples for less CPU time may still be on their way */
 
@@ -124,7 +124,6 @@ static void look_at(sampled *t, uint64_t tick, sample_handler *each, void *conte
 static void arm_new_threads(void)
 {
     char entries[4096] __attribute__((aligned(8)));
-    pid_t own = (pid_t)syscall(SYS_gettid);
     struct stat about; /* its links are the threads, and two */
     if (!private_fd_look(&sampler.tasks, &about))
         return;
@@ -132,6 +131,7 @@ static void arm_new_threads(void)
     sampler.task_links = about.st_nlink;
     if (is_same || lseek(sampler.tasks.fd, 0, SEEK_SET) < 0)
         return;
+    pid_t own = (pid_t)syscall(SYS_gettid);
     for (;;) {
         long length = syscall(SYS_getdents64, sampler.tasks.fd, entries, sizeof entries);
         if (length <= 0)

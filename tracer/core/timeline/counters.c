@@ -9,37 +9,41 @@
 #include "timeline/heap.h"
 #include "timeline/process.h"
 
-enum { ALIVE_NS = 90 * 1000 * 1000 };
+/* To read memory and descriptors takes three calls of the kernel. */
+enum { READ_NS = 280 * 1000 * 1000, SILENT_NS = 10 * 1000 * 1000 };
 
-int64_t counters_resident(const private_fd *statm)
+static int64_t resident(const private_fd *statm)
 {
     char line[128];
     ssize_t n = private_fd_is_ours(statm) ? pread(statm->fd, line, sizeof line - 1, 0) : 0;
     if (n <= 0)
         return 0;
     line[n] = 0;
-    const char *resident = strchr(line, ' '); /* the second number */
-    return resident ? strtol(resident, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
+    const char *second = strchr(line, ' ');
+    return second ? strtol(second, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
-int64_t counters_open_files(const private_fd *descriptors)
+/* How many descriptors this process has open; -1 when the kernel does not say (before Linux 6.2). */
+static int64_t open_files(const private_fd *descriptors)
 {
     struct stat about;
     return private_fd_look(descriptors, &about) && about.st_size > 0 ? about.st_size : -1;
 }
 
-/* Counters are written when they change, that of descriptors every 100 ms at most, since programs open and
- * close files all the time. Memory is also written as a sign of life, so that the trace of an
- * idle program that is killed does not seem to end with its last event. */
-void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes, int64_t open_files)
+/* Counters are written when they change. The number of tasks is also written as a sign of life, so that the trace of an idle
+ * program that is killed does not seem to end with its last event. */
+uint64_t counters_tell(timeline *t, uint64_t ns, const private_fd *statm, const private_fd *descriptors, int at_once)
 {
-    int64_t files = t->told_files;
-    if (ns >= t->alive_ns + ALIVE_NS) {
-        t->told_rss = -1;
+    int64_t rss_bytes = t->told_rss, files = t->told_files;
+    if (at_once || rss_bytes < 0 || ns >= t->read_ns + READ_NS) {
         process_look(t, ns);
-        files = open_files >= 0 ? open_files : files;
-        t->alive_ns = ns;
+        rss_bytes = resident(statm);
+        files = open_files(descriptors);
+        files = files >= 0 ? files : t->told_files;
+        t->read_ns = ns;
     }
+    if (t->out.last_ns + SILENT_NS < ns)
+        t->told_tasks = -1;
     struct {
         track *on;
         int64_t now, *told;
@@ -57,6 +61,7 @@ void timeline_counters(timeline *t, uint64_t ns, int64_t rss_bytes, int64_t open
         encoder_event(&t->out, &ev);
     }
     heap_counters(t, ns);
+    return rss_bytes > 0 ? (uint64_t)rss_bytes : 0;
 }
 
 static void tell(timeline *t, thread_line *thread, counter_line *counter, const char *name, uint64_t value)

@@ -240,7 +240,7 @@ typedef struct timeline {
     uint32_t *unshown; /* ids of tasks whose first slice waits for more detail */
     uint32_t unshown_count, unshown_capacity;
     uint32_t main_tid;
-    uint64_t alive_ns; /* when memory was last written, … */
+    uint64_t read_ns;  /* when memory was last read, … */
     uint64_t began_ns; /* … and first; 0: not yet */
     uint64_t late, dropped;
     uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
