@@ -21,7 +21,8 @@ enum {
     INDEX = 1 << 18,
     FRAMES = 1 << 20,
     SEEN_BITS = 1 << 16,
-    RECENT = 256,
+    RECENT = 256, /* sets … */
+    WAYS = 4,     /* … of so many: a line of the cache */
     RESOLVED_AT_ONCE = 16,
     TEXT_MOST = SCHEMA_STACK_BYTES - sizeof SCHEMA_TEXT_FRAME_TRUNCATED,
 };
@@ -40,11 +41,13 @@ static HOT_DATA struct {
     uint8_t seen[SEEN_BITS / 8]; /* hashes of the codes in `frames` */
 } *table;
 /* Stacks found lately, by the last bits of their hash: one read where the table takes three from cold memory. Equal
- * hashes are taken for equal stacks. */
-static struct {
+ * hashes are taken for equal stacks. Each set has the newest first: a program has so few stacks that four seldom meet, but
+ * two of them do in every second process. */
+typedef struct {
     uint64_t hash;
     uint32_t id; /* 0: none */
-} recent[RECENT];
+} recent_stack;
+static _Alignas(64) recent_stack recent[RECENT][WAYS];
 static uint32_t entry_count = 1, frame_count, first_unresolved = 1, indexed_from = 1;
 static HOT_DATA int depth_limit = 32;
 static HOT_DATA PyInterpreterState *interpreter;
@@ -125,13 +128,26 @@ static uint32_t find_or_add(const stack_frame *frames, int depth, uint64_t hash)
     return id;
 }
 
+static inline __attribute__((always_inline)) uint32_t recall(uint64_t hash)
+{
+    const recent_stack *set = recent[hash % RECENT];
+    for (int i = 0; i < WAYS; i++)
+        if (set[i].hash == hash)
+            return set[i].id;
+    return 0;
+}
+
 static HOT uint32_t put(const stack_frame *frames, int depth, uint64_t hash)
 {
-    if (recent[hash % RECENT].hash == hash && recent[hash % RECENT].id)
-        return recent[hash % RECENT].id;
-    uint32_t id = find_or_add(frames, depth, hash);
-    recent[hash % RECENT].hash = hash;
-    recent[hash % RECENT].id = id;
+    uint32_t id = recall(hash);
+    if (id)
+        return id;
+    id = find_or_add(frames, depth, hash);
+    recent_stack *set = recent[hash % RECENT];
+    if (id) { /* else there is no room, now and later */
+        memmove(set + 1, set, (WAYS - 1) * sizeof *set);
+        set[0] = (recent_stack){hash, id};
+    }
     return id;
 }
 
@@ -237,7 +253,7 @@ static inline __attribute__((always_inline)) uint32_t capture(PyThreadState *tst
         hash = mix(hash, (uintptr_t)compat_frame_at(at));
     }
     uint8_t before = enter_busy();
-    uint32_t id = recent[hash % RECENT].hash == hash ? recent[hash % RECENT].id : 0;
+    uint32_t id = recall(hash);
     leave_busy(before);
     return id || !depth ? id : capture_new(tstate, ends, frame);
 }
