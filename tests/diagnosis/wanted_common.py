@@ -13,4 +13,10 @@ COMMON: dict[str, Wanted] = {
     "la09_short_queue_of_connections": Wanted(
         "slow answer", ("`client-N`", "`ask`", "queue of connections was full")
     ),
+    "mb06_answer_comes_in_drops": Wanted(
+        "slow answer", ("`fetch`", "bit by bit", "time-out"), ("requests",)
+    ),
+    "mb08_a_new_process_for_each_task": Wanted(
+        "idle workers", ("40 jobs", "`predict`", "maxtasksperchild")
+    ),
 }

@@ -114,6 +114,48 @@ def test_calls_that_are_as_they_must_be(tmp_path, story):
     assert "awaits in turn" not in kinds(tmp_path, stored(**story))
 
 
+LIB = "/usr/lib/python3.13/http/client.py"
+HEADER = f"{LIB}:5 HTTPResponse.begin\n{LIB}:6 HTTPConnection.getresponse"
+PART = f"{LIB}:7 HTTPResponse.read"
+GET = "/venv/lib/python3.13/site-packages/requests/api.py:9 get"
+LINES = "/venv/lib/python3.13/site-packages/requests/models.py:9 Response.iter_lines"
+
+
+def received(headers=1, parts=20, calls=GET):
+    """`main` waits 50 ms for each header, and for each part of the body of an answer."""
+    trace = TraceBuilder(argv="get.py", signals=SIGNALS)
+    main, at = trace.thread("MainThread").native(0), MS
+    for part in range(headers * parts + headers):
+        inside = PART if part % (parts + 1) else HEADER
+        stack = f"{inside}\n{calls}\n{STORE}"
+        main.io(at, "socket.recv_into", site=STORE, stack=stack).native(at + 50 * MS)
+        at += 51 * MS
+    main.end(at)
+    return trace.ended(at + MS)
+
+
+def test_an_answer_that_comes_bit_by_bit(tmp_path):
+    (found,) = find_in(tmp_path, received())
+    assert (found.finding, found.severity_ns) == ("slow answer", 1_050 * MS)
+    assert found.text.startswith(
+        "Slow answer: `MainThread` in `store` (keep.py:9, via `get`) waits for the next part "
+        "of an answer 21 times, which comes bit by bit (at 1.00 ms), as a rule for 50.0 ms. "
+        "The end of the program waited 1.05 s for these calls"
+    )
+    assert "A time-out ends each of these reads" in found.text
+
+
+@pytest.mark.parametrize("parts", [4, 5])
+def test_parts_of_several_answers(tmp_path, parts):
+    """Four parts each are of answers that are asked for in turn."""
+    (found,) = find_in(tmp_path, received(headers=5, parts=parts))
+    assert found.finding == ("slow answer" if parts == 5 else "awaits in turn")
+
+
+def test_the_program_takes_part_by_part(tmp_path):
+    assert "slow answer" not in kinds(tmp_path, received(calls=LINES))
+
+
 def served(queries, requests=20, others=False):
     """`main` asks its own server, whose thread makes queries for each request."""
     trace = TraceBuilder(argv="keep.py", signals=SIGNALS)

@@ -214,6 +214,23 @@ def test_a_time_of_many_sleeps(tmp_path):
     ) in screen
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "where"), [(8, " (60 % of 20 CPU samples in `work`, keep.py:7)"), (11, "")]
+)
+def test_where_it_computed(tmp_path, elsewhere, where):
+    """The program's own function, also below a library's, if half of the samples are in it."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0).end(300 * MS)
+    own, other = ("work", f"{tmp_path}/keep.py", 7), ("more", f"{tmp_path}/keep.py", 3)
+    taken = SampleBuilder(trace)
+    library = ("read", "/usr/lib/python3.13/site-packages/x.py", 1)
+    taken.add(main, 10 * MS, other, own, library, times=20 - elsewhere)
+    taken.add(main, 20 * MS, other, times=elsewhere // 2)
+    taken.add(main, 30 * MS, library, times=elsewhere - elsewhere // 2)
+    screen = " ".join(first_screen(tmp_path, trace.ended(310 * MS)).split())
+    assert f"until the program's end, 100 % went to computing{where}. A wait" in screen
+
+
 def test_what_is_too_short(tmp_path):
     """The first screen says which calls are not in the trace, if the trace knows."""
     trace = TraceBuilder(argv="short.py", signals=SIGNALS)

@@ -94,6 +94,20 @@ def hottest(stacks: Counter[tuple[Place, ...]]) -> tuple[Hot, ...]:
         return (_hot(chain[-1], here, of),) if chain else ()
 
 
+def own_of(stacks: Counter[tuple[Place, ...]]) -> Hot | None:
+    """The program's own function that most of the samples are in or below, innermost; None:
+    none has half of them."""
+    of, functions = sum(stacks.values()), defaultdict[tuple[str, str], Counter[Place]](Counter)
+    for stack, count in stacks.items():
+        place = next((place for place in reversed(stack) if _is_own(place)), None)
+        if place is not None:
+            functions[place.function, place.path][place] += count
+    lines = max(functions.values(), key=Counter.total, default=Counter[Place]())
+    if lines.total() * 2 < max(of, 1):
+        return None
+    return _hot(max(lines, key=lambda place: (lines[place], -place.line)), lines.total(), of)
+
+
 def _place(stacks: Counter[tuple[Place, ...]], depth: int) -> Place:
     """The function at that depth, with the line most of the samples were in."""
     lines: Counter[Place] = Counter()
@@ -130,6 +144,11 @@ class Samples:
 
     def hot(self, thread: int, windows: Windows) -> tuple[Hot, ...]:
         """The functions of a thread's samples in these windows; () without samples."""
+        seen = self.seen(thread, windows)
+        return hottest(seen) if seen else ()
+
+    def seen(self, thread: int, windows: Windows) -> Counter[tuple[Place, ...]]:
+        """The stacks of a thread's samples in these windows, as `telling` gives them."""
         track = self.model.threads[thread]
         samples = self._of_thread.get((track.pid, track.tid), [])
         seen: Counter[tuple[Place, ...]] = Counter()
@@ -142,4 +161,4 @@ class Samples:
                 if time < windows.until_ns[last]:
                     seen[self._stacks[stack]] += 1
                 at += 1
-        return hottest(seen) if seen else ()
+        return seen

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from viewer.analysis.causes.awaited import Awaits
 from viewer.analysis.causes.path import RunPath
+from viewer.analysis.causes.samples import Hot, Samples, own_of
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts, windows_of
+from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import call_of, wait_of
 from viewer.trace.columns import (
     CONTINUES,
@@ -39,6 +41,7 @@ _COLLECTING = "collecting garbage"
 _MOST_ROWS = 100_000  # of States: summing more of them takes longer than it tells
 _COUNTED = 3  # of what took most: how often it was done
 _MOST_THREADS = 500
+_SAMPLES = 10  # fewer prove nothing
 _QUIET = 10  # a tenth of the time at most
 
 type _Did = tuple[str, str, str]  # as in Spent
@@ -62,6 +65,7 @@ class Spent(NamedTuple):
     call: str
     site: str
     calls: Calls | None = None  # of those that took most
+    hot: Hot | None = None  # where it computed
 
 
 class _Sums:
@@ -140,6 +144,13 @@ class _Sums:
         at = bisect_right(windows.until_ns, table.start_ns[row])
         return at < len(windows) and windows.from_ns[at] < table.busy_end_ns[row]
 
+    def hot(self) -> Hot | None:
+        """The function of the program in which the path computed; None: several."""
+        samples, seen = Samples(self.model), Counter[tuple[Place, ...]]()
+        for thread, windows in self.path.windows.items():
+            seen += samples.seen(thread, windows)
+        return own_of(seen) if seen.total() >= _SAMPLES else None
+
     def _is_quiet(self, rows: list[int]) -> bool:
         table, times, until = self.model.states, list[tuple[int, int]](), 0
         if len(self.model.threads) > _MOST_THREADS:
@@ -168,8 +179,11 @@ def spent(model: Model) -> tuple[Spent, ...]:
     sums = _Sums(model)
     found = sorted((Spent(ns, *did) for did, ns in sums.total.items() if ns > 0), key=_rank)
     most = [one for one in found if one.call][:_COUNTED]
-    counted = {one: one._replace(calls=sums.calls(one[1:4])) for one in most}
-    return tuple(counted.get(one, one) for one in found)
+    more = {one: one._replace(calls=sums.calls(one[1:4])) for one in most}
+    computed = next((one for one in found[:_COUNTED] if one.did.startswith(_COMPUTING)), None)
+    if computed is not None:
+        more[computed] = computed._replace(hot=sums.hot())
+    return tuple(more.get(one, one) for one in found)
 
 
 def _rank(one: Spent) -> tuple[int, _Did]:

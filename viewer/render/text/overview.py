@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tracer import schema as s
 from tracer.units import duration, plural, share, size
@@ -172,6 +173,11 @@ def _spent(report: Report, style: Style) -> list[str]:
 
 def _how(one: Spent, style: Style) -> str:
     """`` `main` in `store` (keep.py:9), in `os.fsync` 3 times, mostly for 50 ms ``."""
+    if one.hot is not None:
+        function = one.hot.function.removeprefix(f"{Path(one.hot.file).stem}.")
+        where = place(f"{one.hot.file}:{one.hot.line}", style.base)
+        part = share(one.hot.samples, one.hot.of)
+        return f"{one.did} ({part} of {one.hot.of} CPU samples in `{function}`, {where})"
     if not one.call:
         return one.did
     where, function = place(one.site, style.base), place_of(one.site).function

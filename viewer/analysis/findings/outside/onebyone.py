@@ -48,6 +48,10 @@ _ANSWERS = (
     "Each waits for an answer before it asks again: ask for all in one request (a join, a "
     "pipeline), or from several threads, if none needs the one before."
 )
+_DROPS = (
+    "A time-out ends each of these reads, not all of them together: look at the clock between "
+    "them (`stream=True`), and at the server, which sends so slowly."
+)
 _MOST = 3  # lines that are looked at
 _SEVERAL = 4
 _LOOKED_AT = 200  # answers: whether the program itself gives them
@@ -60,6 +64,7 @@ _STEPS = (
     (("os.", "shutil."), _FILES),
     (("socket.recv", "ssl.SSLSocket.read", "_ssl.", "poll"), _ANSWERS),
 )
+_BEGINS = (" HTTPResponse.begin", " HTTPConnection.getresponse")  # the first of an answer
 _DATABASES = (
     "/sqlalchemy/", "/django/db/", "/psycopg", "/pymysql/", "/MySQLdb/", "/pg8000/",
     "/pymongo/", "/peewee.py",
@@ -123,7 +128,7 @@ def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> F
     whole = path.ns_without(NOT_ITS_FAULT, starts[0], until)
     name, site = facts.call(lines.head[number])
     line = _line(facts, name, site, on_path, len(rows))
-    part = _MOSTLY if line is not None and line.step is _ANSWERS else _HALF
+    part = _MOSTLY if line is not None and line.step in (_ANSWERS, _DROPS) else _HALF
     if line is None or ns * part[1] < whole * part[0]:
         return None
     return _finding(facts, line, on_path, ns, whole)
@@ -171,6 +176,8 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
         return _Line(f"in `{name}`", site, step)
     at_once = every - len(rows)  # of other threads meanwhile
     is_here = any(is_own(facts, row) for row in rows[:_LOOKED_AT])
+    if not is_here and _comes_in_parts(facts, rows):
+        return _Line("for the next part of an answer", site, _DROPS)
     if at_once * _SEVERAL > every or is_here or not _asks(frames):
         return None
     if is_connecting(stack):
@@ -181,6 +188,25 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
         if is_query
         else _Line(f"in `{name}` for answers", site, step)
     )
+
+
+def _comes_in_parts(facts: Facts, rows: list[int]) -> bool:
+    """Whether a library reads the body of an answer bit by bit, and its caller waits for all
+    of it."""
+    stacks = Counter(stack_of(facts.model, row) for row in rows[:_LOOKED_AT])
+    begun = sum(
+        times for stack, times in stacks.items() if any(one in stack for one in _BEGINS)
+    )
+    parts = sum(times for stack, times in stacks.items() if _is_part(stack.split("\n")))
+    return parts >= _EACH * max(begun, 1)
+
+
+def _is_part(frames: list[str]) -> bool:
+    inside = frames[: frames.index(innermost(frames))]
+    called = place_of(inside[-1]).function.lower() if inside else ""
+    is_whole = not any(part in called for part in _LISTENS)
+    reads = any("/http/client.py:" in one and " HTTPResponse." in one for one in inside)
+    return reads and is_whole and not any(one in frame for one in _BEGINS for frame in inside)
 
 
 def _asks(frames: list[str]) -> bool:
@@ -201,12 +227,15 @@ def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) ->
     each = took[len(took) // 2]
     who = names(facts.model.thread_names[thread] for thread in threads)
     verb = "waits" if len(threads) == 1 else "wait"
+    kind, how = "awaits in turn", "one call after the other"
+    if line.step is _DROPS:
+        kind, how = "slow answer", "which comes bit by bit"
     text = (
-        f"Awaits in turn: {who}{place_in(line.site)} {verb} {line.what} {len(rows):,} times, "
-        f"one call after the other ({at(facts, start)}), as a rule for {duration(each)}. The "
+        f"{kind.capitalize()}: {who}{place_in(line.site)} {verb} {line.what} {len(rows):,} "
+        f"times, {how} ({at(facts, start)}), as a rule for {duration(each)}. The "
         f"end of the program waited {duration(ns)} for these calls, {share(ns, whole)} of all "
         f"that it waited for meanwhile. {line.step}"
     )
     evidence = facts.evidence(("thread", table.who[first]), start, ns, line.site)
     processes = len({facts.model.thread_process[thread] for thread in threads})
-    return Finding("awaits in turn", ns, text, evidence, processes=processes)
+    return Finding(kind, ns, text, evidence, processes=processes)
