@@ -24,6 +24,7 @@ from viewer.analysis.findings.interpreter.finalisers import slow_finalisers
 from viewer.analysis.findings.interpreter.gil import gil_saturated
 from viewer.analysis.findings.interpreter.interpreter import gc_in_hot_path, gil_hog
 from viewer.analysis.findings.interpreter.memory import memory_findings
+from viewer.analysis.findings.interpreter.resident import memory_grows
 from viewer.analysis.findings.locks.filelocks import file_lock
 from viewer.analysis.findings.locks.locks import held_across_await, lock_convoy
 from viewer.analysis.findings.locks.notified import woke_one_of_many
@@ -261,6 +262,7 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     gil_saturated,
     gc_in_hot_path,
     slow_finalisers,  # GC in the hot path
+    memory_grows,  # growing global
     memory_findings,  # growing global, garbage …, built and thrown away
     process_findings,  # uneven workers, pickling, idle workers, pool too large
     starved_workers,  # idle workers

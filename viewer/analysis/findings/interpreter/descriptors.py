@@ -7,7 +7,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing
+from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing, of_process
 from viewer.analysis.states import having
 from viewer.trace.columns import IO, STATE_MASK
 from viewer.trace.sites import place_of
@@ -23,22 +23,11 @@ _OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.c
 
 def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
     """The number of open descriptors of a process grows and grows."""
-    for process, every in counts_of(facts, _tracks(facts)).items():
+    for process, every in counts_of(facts, of_process(facts, s.COUNTER_FILES)).items():
         # It is told only as it changes: after the last one it stayed as it was.
         end_ns = facts.model.trace.processes[process].end_ns
         if counts := growing([*every, (end_ns, every[-1][1])], _MANY):
             yield _finding(facts, process, counts)
-
-
-def _tracks(facts: Facts) -> dict[int, int]:
-    """By track of the counter its process; a program may have a counter of that name, too."""
-    trace = facts.model.trace
-    return {
-        n: process
-        for n in trace.tracks.named(s.COUNTER_FILES)
-        if (process := trace.track_process[n]) >= 0
-        and trace.tracks[trace.events.uuids[n]].parent_uuid == trace.processes[process].uuid
-    }
 
 
 def _finding(facts: Facts, process: int, counts: Counts) -> Finding:

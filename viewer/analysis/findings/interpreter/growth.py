@@ -32,6 +32,17 @@ def counts_of[Key](facts: Facts, tracks: Mapping[int, Key]) -> dict[Key, Counts]
     return found
 
 
+def of_process(facts: Facts, counter: str) -> dict[int, int]:
+    """By track of such a counter its process; a program may have one of that name, too."""
+    trace = facts.model.trace
+    return {
+        n: process
+        for n in trace.tracks.named(counter)
+        if (process := trace.track_process[n]) >= 0
+        and trace.tracks[trace.events.uuids[n]].parent_uuid == trace.processes[process].uuid
+    }
+
+
 def growing(counts: Counts, at_least: int) -> Counts:
     """The counts up to the highest one, if they grow by so many, and all the time."""
     counts = _without_the_start(_without_the_end(counts))

@@ -20,7 +20,8 @@ from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.waits import FOR_TASKS, GETS, PUTS, Wait
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, place_of
+from viewer.words import code
 
 LONG_WAITS = "long waits"
 _MS = 1_000_000
@@ -291,8 +292,15 @@ def _finding(facts: Facts, waits: LongWaits, found: list[_Late]) -> Finding:
         first += f", {now.text}" if now.text else ""
     text = (
         f"Long waits: {users(model, (late.wait.who for late in found))}{place_in(worst.site)} "
-        f"waited {duration(total)} in total in `{worst.name}` "
+        f"waited {duration(total)} in total in `{worst.name}`{_taken_in(worst)} "
         f"({plural(len(found), 'wait')}, the longest {duration(worst.ns)}, "
         f"{at(facts, worst.start_ns)}), and for {duration(lost)} of that {first}."
     )
     return Finding(LONG_WAITS, lost, text, waits.evidence(worst), _STEP, behind=now.behind)
+
+
+def _taken_in(wait: Wait) -> str:
+    """` of `Handler.handle` (logging/__init__.py:1025)`, of a library's own lock."""
+    taker = wait.stack[0] if wait.stack else ""
+    is_its = wait.name in ("Lock", "RLock") and is_library(taker)
+    return f" of {code(place_of(taker).function, taker)}" if is_its else ""

@@ -1,0 +1,55 @@
+"""Memory of a process that grows all the time, where its allocations were not recorded."""
+
+from collections.abc import Iterator
+
+from tracer import schema as s
+from tracer.units import duration, share, size
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing, of_process
+from viewer.trace.heap import Heap
+from viewer.words import code
+
+# Imports take less, and a program that loads its data is done with it at some time.
+_GROWS_BYTES = 100_000_000
+_HALF = 2
+_FEWEST = 10  # samples
+_STEP = (
+    "Record with `tracer run --heap` to see which line keeps it: a list, a cache without "
+    "bound, a queue that nobody empties."
+)
+
+
+def memory_grows(facts: Facts) -> Iterator[Finding]:
+    """The resident memory of a process grows and grows."""
+    if Heap.of(facts.model).mean_bytes:
+        return
+    for process, every in counts_of(facts, of_process(facts, s.COUNTER_RSS)).items():
+        if counts := growing(every, _GROWS_BYTES):
+            yield _finding(facts, process, counts)
+
+
+def _finding(facts: Facts, process: int, counts: Counts) -> Finding:
+    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+    tids = {
+        track.tid
+        for track, of in zip(model.threads, model.thread_process, strict=True)
+        if of == process
+    }
+    stacks = [stack for tid in tids for stack in facts.stacks(tid, [(since, until)])]
+    functions, total = hot(facts.hot_places, stacks)
+    most = functions[0] if functions and total >= _FEWEST else None
+    where, site = "", ""
+    if most is not None and most.samples * _HALF >= total:
+        site = most.site
+        where = (
+            f" Meanwhile {share(most.samples, total)} of {total} CPU samples were in "
+            f"{code(most.function, site)}."
+        )
+    text = (
+        f"Memory grows: {size(first)} {at(facts, since)}, {size(last)} after "
+        f"{duration(until - since)}, all the time.{where}"
+    )
+    evidence = Evidence(since, until - since, "", site=site, pid=model.pid(process))
+    return Finding("growing global", 0, text, evidence, _STEP)
