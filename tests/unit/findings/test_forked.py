@@ -184,9 +184,9 @@ def test_a_lock_of_a_process_that_was_killed(tmp_path, how, name):
     assert found.text == (
         "Slots never returned: `reader` in `boot` (serve.py:20) waited for a "
         "lock or semaphore of `multiprocessing`: 1 wait, 700 ms in total, the longest 700 "
-        f"ms (at 30.0 ms). `writer` was killed by {name} before (at 20.0 ms) and may have "
-        "had it: what a killed process has is never given back. End processes so that they "
-        "can release it."
+        f"ms (at 30.0 ms). `writer` was killed by {name} (at 20.0 ms): it may have had it, "
+        "and what an ended process has is never given back. End processes so that they can "
+        "release it."
     )
 
 

@@ -145,8 +145,8 @@ def test_a_lock_whose_holder_has_failed(tmp_path, served):
     (found,) = find_in(tmp_path, lock_of_the_dead(fails=True, served=served))
     assert found.finding == "slots never returned"
     assert (
-        "all in vain, since `crasher` failed (ValueError) in `parse` (dead.py:2) without "
-        "releasing it. "
+        "`crasher` failed (ValueError) in `parse` (dead.py:2) without releasing it, acquired "
+        "at dead.py:4. "
     ) in found.text
 
 
@@ -154,10 +154,10 @@ def test_a_lock_whose_holder_has_ended(tmp_path):
     (found,) = find_in(tmp_path, lock_of_the_dead())
     assert found.finding == "slots never returned"
     assert found.text == (
-        "Slots never returned: 2 threads `worker-N` waited in `work` (dead.py:9) for the lock "
-        "that `crasher` holds, acquired at dead.py:4: 2 waits, 800 ms in total, the longest "
-        "400 ms (at 10.0 ms), all in vain, since `crasher` ended without releasing it. "
-        "Acquire it with `with`, or release it in a `finally`."
+        "Slots never returned: 2 threads `worker-N` waited for a Lock in `work` (dead.py:9) "
+        "in vain: 2 waits, 800 ms in total, the longest 400 ms (at 10.0 ms). `crasher` ended "
+        "without releasing it, acquired at dead.py:4. Acquire it with `with`, or release it "
+        "in a `finally`."
     )
 
 

@@ -90,7 +90,7 @@ from viewer.analysis.findings.pools.subscribers import no_time_for_messages
 from viewer.analysis.findings.pools.turns import serves_in_turn
 from viewer.analysis.findings.processes.children import killed_child
 from viewer.analysis.findings.processes.endedparties import ended_party
-from viewer.analysis.findings.processes.forked import lock_of_the_killed, locks_left_by_forks
+from viewer.analysis.findings.processes.forked import locks_left_by_forks
 from viewer.analysis.findings.processes.lastchild import last_child
 from viewer.analysis.findings.processes.leaving import slow_end
 from viewer.analysis.findings.processes.leftchildren import children_pile_up
@@ -180,7 +180,6 @@ FINDERS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     failed_thread,  # wait in vain
     unanswered_call,  # wait in vain
     jobs_in_queue,  # thread-pool starvation
-    lock_of_the_killed,  # slots never returned
     ended_party,  # slots never returned, wait in vain
     slot_findings,  # pool exhausted, slots never returned
     polled_slots,  # pool exhausted

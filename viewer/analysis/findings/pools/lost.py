@@ -1,8 +1,5 @@
 """Slots and locks that never come back: who waits in vain, and who had them last."""
 
-from collections import defaultdict
-from collections.abc import Iterator
-
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -14,13 +11,9 @@ from viewer.analysis.findings.basis.waits import (
     sites,
     users,
 )
-from viewer.analysis.findings.basis.whom import why
-from viewer.analysis.findings.basis.words import at, in_total, names
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.unreachable import unreachable
-from viewer.analysis.findings.pools.leftlocks import left_by_job
-from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources import takers
-from viewer.analysis.resources.enders import Blocked, Enders
 from viewer.analysis.resources.kept import (
     Has,
     InVain,
@@ -180,81 +173,3 @@ def _deadlock(
     )
     lost = sum(wait.ns for wait in (*vain, *stuck))
     return Finding("deadlock", lost, text, waits.evidence(worst))
-
-
-def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
-    """Locks whose holder has ended, while others wait for them in vain."""
-    by_lock: dict[int, list[Wait]] = defaultdict(list)
-    for wait in waits.all:
-        if wait.name in ("Lock", "RLock") and wait.lock >= 0 and wait.slice not in waits.told:
-            by_lock[wait.lock].append(wait)
-    enders = Enders.of(waits)
-    for alike in by_lock.values():
-        vain = [wait for wait in alike if wait.failed]
-        lost, last = sum(wait.ns for wait in vain), max(alike, key=lambda wait: wait.end_ns)
-        if lost < VAIN_NS or not last.failed:
-            continue
-        if (left := left_by_job(facts, waits, vain, lost)) is not None:
-            yield left
-            continue
-        blocked = _had_last(facts, enders, last)
-        if blocked is None and all(wait.who[0] == "task" for wait in alike):
-            found = _lost_in_cancel(facts, waits, alike, vain, lost)
-            if found is not None:
-                yield found
-            continue
-        holder = blocked.by[0] if blocked is not None else None
-        if blocked is None or holder is None:
-            continue
-        ended_ns = waits.ends_ns(holder)
-        if sum(max(wait.end_ns - max(wait.start_ns, ended_ns), 0) for wait in vain) < VAIN_NS:
-            continue  # who cancels all of them cancels the holder first
-        waits.told.update(wait.slice for wait in vain)
-        worst = max(vain, key=lambda wait: wait.ns)
-        text = (
-            f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited "
-            f"in {sites(vain)} {why(facts, last, blocked)}: {plural(len(vain), 'wait')}, "
-            f"{in_total(facts, lost, worst.ns, worst.start_ns)}, all in vain, since "
-            f"{users(facts.model, [holder])} {_end(facts, holder)} without releasing it. "
-            f"Acquire it with `with`, or release it in a `finally`."
-        )
-        yield Finding("slots never returned", lost, text, waits.evidence(worst))
-
-
-def _had_last(facts: Facts, enders: Enders, wait: Wait) -> Blocked | None:
-    """Who has the lock as a wait ends: those who had it before have given it on."""
-    holds, start_ns = facts.ledger.holds, wait.start_ns
-    if holds.has(wait.lock):
-        for hold, _ in holds.backwards(wait.lock, start_ns, wait.end_ns):
-            start_ns = max(start_ns, facts.model.states.start_ns[hold])
-            break
-    return enders.whom(wait._replace(start_ns=start_ns))
-
-
-def _end(facts: Facts, who: Who) -> str:
-    """`ended`, or `failed (KeyError) in `read` (app.py:9)`."""
-    kind, which = who
-    failure = facts.ledger.failures.get(which) if kind == "thread" else None
-    if failure is None:
-        return "ended"
-    return f"failed ({failure.exception}){place_in(failure.site)}"
-
-
-def _lost_in_cancel(
-    facts: Facts, waits: LongWaits, alike: list[Wait], vain: list[Wait], lost: int
-) -> Finding | None:
-    """A lock of asyncio that nobody is known to have, and somebody was cancelled before."""
-    cancelled = takers.cancelled_before(waits, vain)
-    named = {name_of(facts.model, who) for who in cancelled}
-    if not 0 < len(named) <= 2 or len(vain) < len(alike):
-        return None
-    waits.told.update(wait.slice for wait in vain)
-    worst = max(vain, key=lambda wait: wait.ns)
-    text = (
-        f"Slots never returned: {users(facts.model, (wait.who for wait in vain))} waited for "
-        f"an asyncio.Lock in {sites(vain)} in vain: {plural(len(vain), 'wait')}, "
-        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Nobody released it in that time; "
-        f"{names(named)} was cancelled shortly before and may have had it. Acquire it with "
-        f"`async with`, or release it in a `finally`."
-    )
-    return Finding("slots never returned", lost, text, waits.evidence(worst))

@@ -1,18 +1,15 @@
 """Pools of connections, limiters, semaphores: who waits for a slot, and who has them."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
-from itertools import pairwise, repeat, takewhile
 
-from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.taken import left_part
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
+from viewer.analysis.findings.pools.leftlocks import never_released
 from viewer.analysis.findings.pools.lost import (
     had_one,
-    never_released,
     never_returned,
     waits_for_a_waiter,
 )
@@ -22,24 +19,13 @@ from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.findings.vain.failed import server_that_failed
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool
-from viewer.analysis.resources.resource import Hold, Known, Resource
-from viewer.analysis.resources.slots import HOME_MADE, Group, Held, claim_of, groups, holds_of
+from viewer.analysis.resources.pacing import is_batch, is_held_up, sleep_with_one
+from viewer.analysis.resources.resource import Known, Resource
+from viewer.analysis.resources.slots import Group, Held, claim_of, groups, holds_of
 from viewer.analysis.resources.takers import said, size
-from viewer.analysis.resources.waits import Wait
-from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library
 
-_MS = 1_000_000
-# Short jobs behind long ones: ten times as long, and nobody got a slot for most of the wait.
-_LONGER = 10
-_STILL = 8, 10
-_APART_NS = 5 * _MS
-_ONE_BY_ONE = 8
 _WORKER = "worker"  # a slot that is a thread, for tasks that wait
-_SOME = 40  # holds that are looked at
-_LOOKED = 200  # waits that are
-_RETRIES = ("-packages/tenacity/", "-packages/backoff/", "-packages/stamina/")
 
 
 def slot_findings(facts: Facts) -> Iterator[Finding]:
@@ -76,8 +62,8 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     holds = held.holds
     if not holds:
         return None
-    is_paced = held.in_use > 1 and _is_batch(facts, group)
-    if is_paced and not (_is_held_up(waits, group) or _sleep_with_one(facts, holds)):
+    is_paced = held.in_use > 1 and is_batch(waits, group)
+    if is_paced and not (is_held_up(waits, group) or sleep_with_one(waits, holds)):
         return None
     kept = [(h.who[1], h.start_ns, h.end_ns) for h in holds if h.who[0] == "task"]
     if len(kept) == len(holds) and mostly_blocked(facts, kept):
@@ -120,95 +106,3 @@ def _number(pool: Pool, held: Held, workers: Collection[Who]) -> str:
     if held.at_least > 1:
         return f"at least {plural(held.at_least, pool.slot)}"
     return f"the {pool.slot}s"
-
-
-def _is_batch(facts: Facts, group: Group) -> bool:
-    """Whether a semaphore, or what is like one, only paces tasks that one other task made and
-    waits for."""
-    if group.pool.slot != "permit" and group.pool != HOME_MADE:
-        return False
-    owned, sites = facts.model.owners, {wait.site for wait in group.waits}
-    parents = {
-        owned.task_parent[which] if kind == "task" else -1
-        for kind, which in (wait.who for wait in group.waits)
-    }
-    is_of_one = len(sites) == 1 and len(parents) == 1 and -1 not in parents
-    return is_of_one and not come_over_time(facts, group.waits)
-
-
-def come_over_time(facts: Facts, waits: list[Wait]) -> bool:
-    """Whether the waiters were made one by one, and some of them when others had got a slot
-    and given it back: as requests come, not as a batch."""
-    owned, starts = facts.model.owners, facts.model.trace.slices.start_ns
-    tasks = {which for _, which in (wait.who for wait in waits)}
-    births = sorted(starts[owned.task_head[task]] for task in tasks)
-    apart = sum(b - a >= _APART_NS for a, b in pairwise(births))
-    first_ns = min(wait.end_ns for wait in waits)
-    late = len(births) - bisect_right(births, first_ns)
-    return apart >= _ONE_BY_ONE and late * 2 >= len(births)
-
-
-def _is_held_up(waits: LongWaits, group: Group) -> bool:
-    """Whether short jobs of a batch wait for long ones: most of the loss is theirs who waited
-    while nobody got a slot, each time ten times as long as they then needed theirs."""
-    ends = sorted(wait.end_ns for wait in group.waits)
-    looked = group.waits[:: len(group.waits) // _LOOKED + 1]
-    lost = sum(wait.ns for wait in looked if _stands_still(ends, wait, waits))
-    return lost * 2 >= sum(wait.ns for wait in looked)
-
-
-def _stands_still(ends: list[int], wait: Wait, waits: LongWaits) -> bool:
-    """Whether others got slots seldom while somebody waited who needed one for a moment."""
-    needed_ns = waits.ends_ns(wait.who) - wait.end_ns
-    met = ends[bisect_right(ends, wait.start_ns) : bisect_right(ends, wait.end_ns)]
-    pauses = (end - start for start, end in pairwise([wait.start_ns, *met]))
-    still_ns = sum(pause for pause in pauses if pause >= needed_ns * _LONGER)
-    return still_ns * _STILL[1] >= wait.ns * _STILL[0]
-
-
-def _sleep_with_one(facts: Facts, holds: list[Hold]) -> bool:
-    """Whether those who have a slot keep it asleep: once their work is done (they wait for
-    something outside first, and then sleep for most of the time), or between attempts."""
-    longest = sorted(holds, key=lambda hold: hold.start_ns - hold.end_ns)[:_SOME]
-    awaits = [_awaits_in(facts, hold) for hold in longest]
-    last = sum(map(_sleeps_last, repeat(facts), longest, awaits))
-    between = sum(map(_backs_off, repeat(facts), longest, awaits))
-    return last * _STILL[1] >= len(longest) * _STILL[0] or between * 2 >= len(longest)
-
-
-def _awaits_in(facts: Facts, hold: Hold) -> list[int]:
-    """The awaits of a task that begin while it has a slot."""
-    kind, task = hold.who
-    if kind != "task":
-        return []
-    rows = facts.ledger.rows_of_tasks
-    low, high = rows.offset[task], rows.offset[task + 1]
-    first = bisect_left(rows.start_ns, hold.start_ns, low, high)
-    last = bisect_left(rows.start_ns, hold.end_ns, first, high)
-    return [i for i in rows.row[first:last] if facts.model.owners.kind[i] == AWAIT]
-
-
-def _sleeps_last(facts: Facts, hold: Hold, awaits: list[int]) -> bool:
-    kinds = [waited_for(facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) for i in awaits]
-    if For.OUTSIDE not in kinds or kinds[-1] is not For.CLOCK:
-        return False
-    return _is_half(facts, awaits[-1], hold)
-
-
-def _backs_off(facts: Facts, hold: Hold, awaits: list[int]) -> bool:
-    """Whether a library that tries again sleeps for most of the time."""
-    return any(_is_half(facts, i, hold) and _of_retries(facts, i) for i in awaits)
-
-
-def _is_half(facts: Facts, i: int, hold: Hold) -> bool:
-    slices = facts.model.trace.slices
-    return (slices.end_ns[i] - slices.start_ns[i]) * 2 >= hold.end_ns - hold.start_ns
-
-
-def _of_retries(facts: Facts, i: int) -> bool:
-    """Whether such a library itself sleeps, not what it calls."""
-    if waited_for(facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) is not For.CLOCK:
-        return False
-    frames = facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n")
-    inner = takewhile(is_library, frames)
-    return any(library in frame for frame in inner for library in _RETRIES)

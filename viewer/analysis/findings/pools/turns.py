@@ -7,9 +7,9 @@ from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
-from viewer.analysis.findings.pools.slots import come_over_time
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.resources.answers import Idle
+from viewer.analysis.resources.pacing import come_over_time
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
 from viewer.analysis.resources.servers import LEAST, Serving, Turn, serving_tasks
 
@@ -81,7 +81,9 @@ def _is_batch(facts: Facts, queued: list[Turn]) -> bool:
     if any(kind == "thread" for kind, _ in callers):
         return True  # they may be
     is_of_one = len({owned.task_parent[task] for _, task in callers}) == 1
-    return is_of_one and not come_over_time(facts, [turn.wait for turn in queued])
+    return is_of_one and not come_over_time(
+        LongWaits.of(facts), [turn.wait for turn in queued]
+    )
 
 
 def _finding(facts: Facts, serving: Serving, queued: list[Turn]) -> Finding:

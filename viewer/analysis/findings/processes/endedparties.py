@@ -4,9 +4,11 @@ it, or that should have come, has ended."""
 from collections.abc import Iterator
 
 from tracer.units import plural
+from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, in_total, processes
+from viewer.analysis.findings.processes.forked import ORDERLY
 from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, stack_of
@@ -17,9 +19,11 @@ from viewer.words import code
 _MS = 1_000_000
 _SEMAPHORE = "SemLock."
 _BARRIER = "Barrier.wait"
+_LOCK = "lock or semaphore"
 _LIBRARY = ("/multiprocessing/", "/threading.py")
-# Half a second in all was lost; and meanwhile everybody else stood still for four fifths of
-# the time, in waits for children or for such locks: nobody was there who had it.
+# Half a second in all was lost; and somebody was killed before, or meanwhile everybody else
+# stood still for four fifths of the time, in waits for children or for such locks: nobody was
+# there who had it.
 _LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
 _STANDS = (
@@ -29,6 +33,10 @@ _STANDS = (
     "SemLock.acquire",
     "SemLock.__enter__",
 )
+_STEPS = {
+    True: "End processes so that they can release it.",
+    False: "Release it in a `finally`, or with `with`.",
+}
 _MOST = 200  # waits that are looked at, the longest ones
 
 
@@ -45,9 +53,11 @@ def ended_party(facts: Facts) -> Iterator[Finding]:
     rows.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
     by_site: dict[str, list[tuple[int, Member, str]]] = {}
     for row in rows[:_MOST]:
-        what = _waits_for(facts, row)
-        dead = _ended(facts, family, row) if what else None
-        if dead is not None and _stands_still(facts, family, row):
+        what, dead = _waits_for(facts, row), _killed(facts, family, row)
+        if dead is None and what:
+            dead = _ended(facts, family, row)
+        if dead is not None:
+            what = what or _LOCK  # of the library: its workers take jobs with it
             by_site.setdefault(facts.call(table.row[row])[1], []).append((row, dead, what))
     for site, found in by_site.items():
         lost = sum(table.end_ns[row] - table.start_ns[row] for row, _, _ in found)
@@ -63,11 +73,25 @@ def _waits_for(facts: Facts, row: int) -> str:
         return _BARRIER
     outer = next((f for f in frames if not f.function.startswith(_SEMAPHORE)), None)
     is_librarys = outer is not None and any(part in outer.path for part in _LIBRARY)
-    return "" if is_librarys else "lock or semaphore"
+    return "" if is_librarys else _LOCK
+
+
+def _signal(member: Member) -> int:
+    """What killed a process, if it had no time to give anything back; 0 else."""
+    killed_by = member.told.signal if member.told is not None else None
+    return killed_by if killed_by is not None and killed_by not in ORDERLY else 0
+
+
+def _killed(facts: Facts, family: Family, row: int) -> Member | None:
+    """The last process of the family that was killed before a wait."""
+    start_ns = facts.model.states.start_ns[row]
+    dead = [one for one in family.members.values() if _signal(one) and one.end_ns <= start_ns]
+    return max(dead, key=lambda one: one.end_ns, default=None)
 
 
 def _ended(facts: Facts, family: Family, row: int) -> Member | None:
-    """The last sibling, or child, of the waiter that had ended before most of its wait."""
+    """The last sibling, or child, of the waiter that had ended before most of its wait, if
+    nobody goes on meanwhile."""
     table = facts.model.states
     process = facts.model.thread_process[table.who[row]]
     mine = family.members.get(process)
@@ -82,7 +106,8 @@ def _ended(facts: Facts, family: Family, row: int) -> Member | None:
         and member.told is not None
         and member.end_ns <= table.end_ns[row] - min(_LOST_NS, _half(facts, row))
     ]
-    return max(ended, key=lambda member: member.end_ns, default=None)
+    is_still = bool(ended) and _stands_still(facts, family, row)
+    return max(ended, key=lambda member: member.end_ns) if is_still else None
 
 
 def _half(facts: Facts, row: int) -> int:
@@ -116,9 +141,10 @@ def _finding(
     worst, dead, what = found[0]
     thread, ns = table.who[worst], table.end_ns[worst] - table.start_ns[worst]
     waiting = {model.thread_process[table.who[row]] for row, _, _ in found}
-    told = dead.told
+    told, killed_by = dead.told, _signal(dead)
     how = f" with exit code {told.status}" if told is not None and told.status else ""
-    ended = f"{code(dead.name)} had ended{how} ({at(facts, dead.end_ns)})"
+    how = f"was killed by {signal_name(killed_by)}" if killed_by else f"had ended{how}"
+    ended = f"{code(dead.name)} {how} ({at(facts, dead.end_ns)})"
     is_barrier = what == _BARRIER
     waited = f"in `{what}`" if is_barrier else f"for a {what} of `multiprocessing`"
     text = (
@@ -130,8 +156,8 @@ def _finding(
             " and never came. Let those who wait know: `abort()` the barrier when one of them "
             "fails."
             if is_barrier
-            else ", and nobody else goes on: it may have had it, and what an ended process "
-            "has is never given back. Release it in a `finally`, or with `with`."
+            else f"{'' if killed_by else ', and nobody else goes on'}: it may have had it, "
+            f"and what an ended process has is never given back. {_STEPS[bool(killed_by)]}"
         )
     )
     start = table.start_ns[worst]

@@ -7,27 +7,23 @@ from collections.abc import Iterator
 
 from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.resources.waits import Wait
-from viewer.analysis.states import having
-from viewer.trace.columns import IO
 from viewer.words import code, place
 
 _MS = 1_000_000
 _LOCKS = ("Lock", "RLock")
-_SEMAPHORE = "SemLock."
-# Half a second in all; shorter waits than a tenth are how such locks are shared.
-_LONG_NS = 100 * _MS
+# Half a second in all.
 _LOST_NS = 500 * _MS
 
 # A pool ends its workers with these; others come from outside.
 _REPLACED = 8  # workers
-_ORDERLY = (signal.SIGTERM, signal.SIGINT)
+ORDERLY = (signal.SIGTERM, signal.SIGINT)
 _RESULTS = ("Future.result", "futures.wait", "executor")
 _JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")
 
@@ -41,7 +37,7 @@ def killed(facts: Facts, wait: Wait) -> str:
         told = member.told
         if member.parent != process or told is None or told.signal is None:
             continue
-        is_known = told.signal in signal.valid_signals() and told.signal not in _ORDERLY
+        is_known = told.signal in signal.valid_signals() and told.signal not in ORDERLY
         if is_known and member.start_ns < wait.end_ns and told.time_ns < wait.end_ns:
             name = signal_name(told.signal)
             when = at(facts, member.end_ns)
@@ -72,50 +68,6 @@ def _gone(facts: Facts, family: Family, wait: Wait, process: int) -> str:
         f"{status} before they had run a job, and were replaced: look at the pool's "
         f"`initializer`, and at what a worker imports"
     )
-
-
-def lock_of_the_killed(facts: Facts) -> Iterator[Finding]:
-    """A multiprocessing lock is waited for after a process that may have had it was killed."""
-    model, table = facts.model, facts.model.states
-    named = having(model, table.call_name, lambda name: _SEMAPHORE in name)
-    if 1 not in named:
-        return
-    rows = model.trace.engine.pick(
-        facts.rows_of((IO,), _LONG_NS), table.row, memoryview(named)
-    )
-    dead = [
-        member
-        for member in Family.of(model).members.values()
-        if member.told is not None
-        and member.told.signal is not None
-        and member.told.signal not in _ORDERLY
-    ]
-    waits = [
-        row for row in rows if any(member.end_ns <= table.start_ns[row] for member in dead)
-    ]
-    lost = sum(table.end_ns[row] - table.start_ns[row] for row in waits)
-    if lost < _LOST_NS:
-        return
-    worst = max(waits, key=lambda row: table.end_ns[row] - table.start_ns[row])
-    thread, site = table.who[worst], facts.call(table.row[worst])[1]
-    ns = table.end_ns[worst] - table.start_ns[worst]
-    one = max((m for m in dead if m.end_ns <= table.start_ns[worst]), key=lambda m: m.end_ns)
-    process = model.thread_process[thread]
-    assert one.told is not None
-    assert one.told.signal is not None
-    text = (
-        f"Slots never returned: {code(Family.of(model).name(process))}{place_in(site)} waited "
-        f"for a lock or semaphore of `multiprocessing`: {plural(len(waits), 'wait')}, "
-        f"{in_total(facts, lost, ns, table.start_ns[worst])}. {code(one.name)} was killed by "
-        f"{signal_name(one.told.signal)} before ({at(facts, one.end_ns)}) and may have had "
-        f"it: what a killed process has is never given back. End processes so that they can "
-        f"release it."
-    )
-    evidence = Evidence(
-        table.start_ns[worst], ns, model.thread_names[thread], tid=model.threads[thread].tid,
-        site=site, pid=model.pid(process),
-    )  # fmt: skip
-    yield Finding("slots never returned", lost, text, evidence, processes=2)
 
 
 def locks_left_by_forks(facts: Facts) -> Iterator[Finding]:

@@ -1,0 +1,116 @@
+"""Whether a semaphore only paces those who wait for it, or is kept for longer than needed."""
+
+from bisect import bisect_left, bisect_right
+from itertools import pairwise, repeat, takewhile
+
+from tracer import schema as s
+from viewer.analysis.resources.resource import Hold
+from viewer.analysis.resources.slots import HOME_MADE, Group
+from viewer.analysis.resources.waits import Wait, Waits
+from viewer.analysis.waited import For, waited_for
+from viewer.trace.columns import AWAIT
+from viewer.trace.sites import is_library
+
+_MS = 1_000_000
+# Short jobs behind long ones: ten times as long, and nobody got a slot for most of the wait.
+_LONGER = 10
+_STILL = 8, 10
+_APART_NS = 5 * _MS
+_ONE_BY_ONE = 8
+_SOME = 40  # holds that are looked at
+_LOOKED = 200  # waits that are
+_RETRIES = ("-packages/tenacity/", "-packages/backoff/", "-packages/stamina/")
+
+
+def is_batch(waits: Waits, group: Group) -> bool:
+    """Whether a semaphore, or what is like one, only paces tasks that one other task made and
+    waits for."""
+    if group.pool.slot != "permit" and group.pool != HOME_MADE:
+        return False
+    owned, sites = waits.model.owners, {wait.site for wait in group.waits}
+    parents = {
+        owned.task_parent[which] if kind == "task" else -1
+        for kind, which in (wait.who for wait in group.waits)
+    }
+    is_of_one = len(sites) == 1 and len(parents) == 1 and -1 not in parents
+    return is_of_one and not come_over_time(waits, group.waits)
+
+
+def come_over_time(waits: Waits, those: list[Wait]) -> bool:
+    """Whether the waiters were made one by one, and some of them when others had got a slot
+    and given it back: as requests come, not as a batch."""
+    owned, starts = waits.model.owners, waits.model.trace.slices.start_ns
+    tasks = {which for _, which in (wait.who for wait in those)}
+    births = sorted(starts[owned.task_head[task]] for task in tasks)
+    apart = sum(b - a >= _APART_NS for a, b in pairwise(births))
+    first_ns = min(wait.end_ns for wait in those)
+    late = len(births) - bisect_right(births, first_ns)
+    return apart >= _ONE_BY_ONE and late * 2 >= len(births)
+
+
+def is_held_up(waits: Waits, group: Group) -> bool:
+    """Whether short jobs of a batch wait for long ones: most of the loss is theirs who waited
+    while nobody got a slot, each time ten times as long as they then needed theirs."""
+    ends = sorted(wait.end_ns for wait in group.waits)
+    looked = group.waits[:: len(group.waits) // _LOOKED + 1]
+    lost = sum(wait.ns for wait in looked if _stands_still(ends, wait, waits))
+    return lost * 2 >= sum(wait.ns for wait in looked)
+
+
+def _stands_still(ends: list[int], wait: Wait, waits: Waits) -> bool:
+    """Whether others got slots seldom while somebody waited who needed one for a moment."""
+    needed_ns = waits.ends_ns(wait.who) - wait.end_ns
+    met = ends[bisect_right(ends, wait.start_ns) : bisect_right(ends, wait.end_ns)]
+    pauses = (end - start for start, end in pairwise([wait.start_ns, *met]))
+    still_ns = sum(pause for pause in pauses if pause >= needed_ns * _LONGER)
+    return still_ns * _STILL[1] >= wait.ns * _STILL[0]
+
+
+def sleep_with_one(waits: Waits, holds: list[Hold]) -> bool:
+    """Whether those who have a slot keep it asleep: once their work is done (they wait for
+    something outside first, and then sleep for most of the time), or between attempts."""
+    longest = sorted(holds, key=lambda hold: hold.start_ns - hold.end_ns)[:_SOME]
+    awaits = [_awaits_in(waits, hold) for hold in longest]
+    last = sum(map(_sleeps_last, repeat(waits), longest, awaits))
+    between = sum(map(_backs_off, repeat(waits), longest, awaits))
+    return last * _STILL[1] >= len(longest) * _STILL[0] or between * 2 >= len(longest)
+
+
+def _awaits_in(waits: Waits, hold: Hold) -> list[int]:
+    """The awaits of a task that begin while it has a slot."""
+    kind, task = hold.who
+    if kind != "task":
+        return []
+    rows = waits.reading.ledger.rows_of_tasks
+    low, high = rows.offset[task], rows.offset[task + 1]
+    first = bisect_left(rows.start_ns, hold.start_ns, low, high)
+    last = bisect_left(rows.start_ns, hold.end_ns, first, high)
+    return [i for i in rows.row[first:last] if waits.model.owners.kind[i] == AWAIT]
+
+
+def _sleeps_last(waits: Waits, hold: Hold, awaits: list[int]) -> bool:
+    kinds = [
+        waited_for(waits.reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) for i in awaits
+    ]
+    if For.OUTSIDE not in kinds or kinds[-1] is not For.CLOCK:
+        return False
+    return _is_half(waits, awaits[-1], hold)
+
+
+def _backs_off(waits: Waits, hold: Hold, awaits: list[int]) -> bool:
+    """Whether a library that tries again sleeps for most of the time."""
+    return any(_is_half(waits, i, hold) and _of_retries(waits, i) for i in awaits)
+
+
+def _is_half(waits: Waits, i: int, hold: Hold) -> bool:
+    slices = waits.model.trace.slices
+    return (slices.end_ns[i] - slices.start_ns[i]) * 2 >= hold.end_ns - hold.start_ns
+
+
+def _of_retries(waits: Waits, i: int) -> bool:
+    """Whether such a library itself sleeps, not what it calls."""
+    if waited_for(waits.reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) is not For.CLOCK:
+        return False
+    frames = waits.model.trace.text_of_slice(i, s.ARG_STACK).split("\n")
+    inner = takewhile(is_library, frames)
+    return any(library in frame for frame in inner for library in _RETRIES)
