@@ -128,8 +128,11 @@ def every_trace_is_valid(request: pytest.FixtureRequest) -> Iterator[None]:
     wanted = "tmp_path" in request.fixturenames
     directory = request.getfixturevalue("tmp_path") if wanted else None
     yield
-    if directory is None or request.node.get_closest_marker("invalid_traces"):
-        return
+    if directory is not None and not request.node.get_closest_marker("invalid_traces"):
+        check_traces(directory)
+
+
+def check_traces(directory: Path) -> None:
     for trace in sorted(directory.rglob(TRACE_GLOB)):
         if trace.parent.with_suffix("").is_file():  # a child's, which is read with FILE
             continue

@@ -10,6 +10,9 @@ from tests.support.validator.strict import read_strict
 from tracer import schema as s
 
 
+@pytest.mark.default(
+    "own ITIMER_PROF", "all signals to default", "no handler to be seen", "fork"
+)
 @pytest.mark.parametrize(
     "source",
     [

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.conftest import SAMPLES
 from tests.support.programs import clean as clean_programs
 from tests.support.programs import faulty as faulty_programs
 
@@ -42,9 +41,9 @@ def findings(record, trace):
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_planted_fault_leads(record, name):
+def test_planted_fault_leads(record, sample, name):
     """The first finding is the planted one, with its place."""
-    trace = record(SAMPLES / f"{name}.py")
+    trace, _ = sample(f"{name}.py")
     found = findings(record, trace)
     kind, words = PLANTED[name]
     assert [row["finding"] for row in found[:1]] == [kind], found
@@ -53,9 +52,9 @@ def test_planted_fault_leads(record, name):
     assert found[0]["evidence"]["duration_ns"] > 0
 
 
-def test_gil_hog(record):
+def test_gil_hog(record, sample):
     """`compress` leads, unless the machine hardly let it run while it had the GIL."""
-    trace = record(SAMPLES / "gil_hog.py")
+    trace, _ = sample("gil_hog.py")
     process = record.tracer("report", str(trace), "--json")
     assert process.returncode == 0, process.stderr
     report = json.loads(process.stdout)
@@ -69,9 +68,9 @@ def test_gil_hog(record):
     assert "`responder`" in found[0]["text"]
 
 
-def test_data_processor_has_four_faults(record):
+def test_data_processor_has_four_faults(record, sample):
     """The first lines lead to the convoy, both slow functions and the crowd of workers."""
-    trace = record(SAMPLES / "data_processor.py")
+    trace, _ = sample("data_processor.py")
     text = "\n".join(row["text"] for row in findings(record, trace))
     assert "together do the work of" in text
     assert "never exit" in text

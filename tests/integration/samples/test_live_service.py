@@ -26,6 +26,6 @@ def test_the_report_that_blocks(record: Recorder, tmp_path: Path) -> None:
     assert done.stdout == "400 requests, 50 questions without an answer\n"
     snapshots = sorted(tmp_path.glob("*.pftrace"))
     reports = [record.tracer("report", str(path), "--json") for path in snapshots]
-    leading = [json.loads(report.stdout)["findings"][0] for report in reports]
+    leading = [row for one in reports for row in json.loads(one.stdout)["findings"][:1]]
     assert "slow moment" in {each["finding"] for each in leading}
     assert any(each["evidence"]["site"].endswith(" report") for each in leading)

@@ -2,17 +2,19 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import SAMPLES, Recorder
+from tests.support.samples import Samples
 
 Row = dict[str, Any]
 
 
-def report(record: Recorder, name: str) -> dict[str, Any]:
-    process = record.tracer("report", str(record(SAMPLES / name)), "--json")
+def report(record: Recorder, trace: Path) -> dict[str, Any]:
+    process = record.tracer("report", str(trace), "--json")
     assert process.returncode == 0, process.stderr
     answer: dict[str, Any] = json.loads(process.stdout)
     return answer
@@ -49,11 +51,12 @@ def assert_leads(found: dict[str, Any], site: str) -> Row:
     return row
 
 
-def test_lock_convoy(record: Recorder) -> None:
-    found = report(record, "lock_convoy.py")
+def test_lock_convoy(record: Recorder, sample: Samples) -> None:
+    trace, said = sample("lock_convoy.py")
+    found = report(record, trace)
     row = assert_leads(found, place("lock_convoy.py", "with table_lock:", "work"))
-    measured = re.search(r"lock: ([\d.]+) ms", record.stdout)
-    assert measured is not None, record.stdout
+    measured = re.search(r"lock: ([\d.]+) ms", said)
+    assert measured is not None, said
     # The program's clock is read before the wait and after it, in 80 places: it counts more.
     assert row["wait_ns"]["total"] <= float(measured[1]) * 1e6
     assert {each["who"] for each in row["holders"]} == {"worker-N"}
@@ -64,9 +67,10 @@ def test_lock_convoy(record: Recorder) -> None:
     assert slow["count"] == 80
 
 
-def test_gil_hog(record: Recorder) -> None:
+def test_gil_hog(record: Recorder, sample: Samples) -> None:
     """The responder's waits for the GIL are for `compress`, but for what nobody had it."""
-    found = report(record, "gil_hog.py")
+    trace, _ = sample("gil_hog.py")
+    found = report(record, trace)
     responder, hog = thread_of(found, "responder"), thread_of(found, "compress")
     waits = responder["gil_wait"]
     first = waits["held_by"][0]
@@ -92,10 +96,13 @@ def test_gil_hog(record: Recorder) -> None:
         ("sqlite3.Connection.execute", 'database.execute("create', "query"),
     ],
 )
-def test_io_mix(record: Recorder, callable_: str, text: str, function: str) -> None:
-    found = report(record, "io_mix.py")
-    asked = re.search(rf"{re.escape(callable_)}: (\d+)", record.stdout)
-    assert asked is not None, record.stdout
+def test_io_mix(
+    record: Recorder, sample: Samples, callable_: str, text: str, function: str
+) -> None:
+    trace, said = sample("io_mix.py")
+    found = report(record, trace)
+    asked = re.search(rf"{re.escape(callable_)}: (\d+)", said)
+    assert asked is not None, said
     rows = [row for row in found["io"] if row["callable"] == callable_]
     site = place("io_mix.py", text, function)
     (row,) = [row for row in rows if row["site"] == site]
@@ -104,12 +111,13 @@ def test_io_mix(record: Recorder, callable_: str, text: str, function: str) -> N
         assert row["count"] == int(asked[1])
 
 
-def test_data_processor(record: Recorder) -> None:
-    found = report(record, "data_processor.py")
+def test_data_processor(record: Recorder, sample: Samples) -> None:
+    trace, said = sample("data_processor.py")
+    found = report(record, trace)
     row = assert_leads(found, place("data_processor.py", "with processing:", "process"))
     workers = [each for each in found["threads"] if each["name"].startswith("worker-")]
-    count = re.search(r"by (\d+) workers, (\d+) still", record.stdout)
-    assert count is not None, record.stdout
+    count = re.search(r"by (\d+) workers, (\d+) still", said)
+    assert count is not None, said
     assert len(workers) == int(count[1]) == int(count[2])
     assert row["waits"] > 0
     # Two faults are functions that compute; they lead the profile.

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import SAMPLES, Recorder
 from tests.support.programs.ready_times import ready_times
+from tests.support.samples import Samples
 from tests.support.trace_processor import import_errors, open_trace
 from tracer import schema
 
@@ -32,9 +33,9 @@ def report(record: Recorder, trace: Path, *options: str) -> dict[str, Any]:
     "io_mix.py",
 )
 @pytest.mark.parametrize("name", NAMES)
-def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
+def test_sample_agrees_with_perfetto(record: Recorder, sample: Samples, name: str) -> None:
     """There is no import error, and per-task ready times equal trace_processor's to the ns."""
-    trace = record(SAMPLES / name, *ARGUMENTS.get(name, ()))
+    trace, _ = sample(name, *ARGUMENTS.get(name, ()))
     rows = [
         row
         for row in report(record, trace, "--by", "task")["tasks"]
@@ -57,15 +58,15 @@ def test_sample_agrees_with_perfetto(record: Recorder, name: str) -> None:
             assert abs(mine[key] - row[key]) <= 0.5 + 1e-6, (row["name"], key)
 
 
-def test_blocked_loop_names_the_culprit(record: Recorder) -> None:
+def test_blocked_loop_names_the_culprit(record: Recorder, sample: Samples) -> None:
     """The report blames render_report for what the program measured itself.
 
     They differ by the time between the program's reading of its clock and the recorder's,
     twice for each of ten blocks: microseconds, unless the kernel takes the CPU in between.
     """
-    trace = record(SAMPLES / "blocked_loop.py")
-    measured = re.search(r"worst ([\d.]+) ms, total ([\d.]+) ms", record.stdout)
-    assert measured is not None, record.stdout
+    trace, said = sample("blocked_loop.py")
+    measured = re.search(r"worst ([\d.]+) ms, total ([\d.]+) ms", said)
+    assert measured is not None, said
     total_ms = float(measured[2])
     rows = report(record, trace, "--by", "task")["tasks"]
     (heartbeat,) = (row for row in rows if row["names"][-1] == "heartbeat")
@@ -74,9 +75,9 @@ def test_blocked_loop_names_the_culprit(record: Recorder) -> None:
     assert abs(blamed[0]["ns"] / NS_PER_MS - total_ms) <= 10
 
 
-def test_pipeline_shows_what_each_side_awaits(record: Recorder) -> None:
+def test_pipeline_shows_what_each_side_awaits(sample: Samples) -> None:
     """Producers wait in Queue.put, consumers for store tasks, those for the semaphore."""
-    trace = record(SAMPLES / "pipeline.py")
+    trace, _ = sample("pipeline.py")
     with open_trace(trace) as tp:
         names = {row["name"] for row in tp.query("SELECT DISTINCT name FROM slice")}
     awaited = {name for name in names if name.startswith(schema.AWAIT_PREFIX)}
@@ -85,12 +86,12 @@ def test_pipeline_shows_what_each_side_awaits(record: Recorder) -> None:
     assert any("Semaphore" in name for name in awaited)
 
 
-def test_gc_storm_counts_every_collection(record: Recorder) -> None:
+def test_gc_storm_counts_every_collection(record: Recorder, sample: Samples) -> None:
     """One GC slice per collection the program saw, of each generation."""
-    trace = record(SAMPLES / "gc_storm.py")
+    trace, said = sample("gc_storm.py")
     seen = {
         f"{schema.GC_PREFIX}{gen}": int(count)
-        for gen, count in re.findall(r"gen(\d): (\d+) collections", record.stdout)
+        for gen, count in re.findall(r"gen(\d): (\d+) collections", said)
     }
     rows = report(record, trace)["gc"]
     recorded = {f"{schema.GC_PREFIX}{row['generation']}": row["count"] for row in rows}
@@ -102,11 +103,11 @@ def test_gc_storm_counts_every_collection(record: Recorder) -> None:
     assert sum(row["collected"] for row in rows) > 100_000
 
 
-def test_task_leak_shows_who_never_returned(record: Recorder) -> None:
+def test_task_leak_shows_who_never_returned(sample: Samples) -> None:
     """As many tasks end cancelled as the program counted, each while awaiting a future."""
-    trace = record(SAMPLES / "task_leak.py")
-    leaked = re.search(r"^(\d+) of \d+ tasks are waiting", record.stdout, re.MULTILINE)
-    assert leaked is not None, record.stdout
+    trace, said = sample("task_leak.py")
+    leaked = re.search(r"^(\d+) of \d+ tasks are waiting", said, re.MULTILINE)
+    assert leaked is not None, said
     with open_trace(trace) as tp:
         (row,) = tp.query(
             f"SELECT COUNT(*) AS count FROM slice WHERE name = '{schema.CANCELLED}'"

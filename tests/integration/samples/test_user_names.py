@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conftest import Recorder
+from tests.conftest import Recorder, check_traces
 
 FRAMEWORK = """
 import asyncio, threading, time
@@ -37,7 +37,7 @@ started = threading.Event()
 
 def hold():
     started.set()
-    framework.nap(0.05)
+    framework.nap(0.5)
 
 def slow_query():
     framework.guarded(hold)
@@ -70,12 +70,19 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    return Recorder(tmp_path_factory.mktemp("user_names"))
+
+
+@pytest.fixture(scope="module")
 def trace(record: Recorder):
     package = record.directory / "site-packages"
     package.mkdir()
     (package / "framework.py").write_text(FRAMEWORK)
-    return record(PROGRAM)
+    found = record(PROGRAM)
+    check_traces(record.directory)
+    return found
 
 
 def line(text):
@@ -102,7 +109,7 @@ def test_users_names(record: Recorder, trace):
     assert not {"serve", "serve_blocking", "middleware"} & coros.keys()
     calls = {row["site"] for row in said["io"] if row["callable"] == "sleep"}
     assert calls == {
-        site("framework.nap(0.05)", "hold"),
+        site("framework.nap(0.5)", "hold"),
         site("framework.nap(0.03)", "render"),
     }
     (lock,) = (row for row in said["locks"] if row["kind"] == "Lock" and row["waits"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import SAMPLES, Recorder
+from tests.support.samples import Samples
 
 pytestmark = pytest.mark.broad
 
@@ -35,8 +36,8 @@ def everything(causes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_causes_add_up_on_real_runs(record: Recorder, name: str) -> None:
-    trace = record(SAMPLES / name)
+def test_causes_add_up_on_real_runs(record: Recorder, sample: Samples, name: str) -> None:
+    trace, _ = sample(name)
     waits = why(record, trace, "--worst", "50")
     assert waits
     for wait in waits:
@@ -49,40 +50,44 @@ def test_causes_add_up_on_real_runs(record: Recorder, name: str) -> None:
         adds_up(wait["causes"], wait["ns"])
 
 
-def lead(record: Recorder, name: str) -> dict[str, Any]:
-    return why(record, record(SAMPLES / name), "--worst", "1")[0]
+def lead(record: Recorder, trace: Path) -> dict[str, Any]:
+    return why(record, trace, "--worst", "1")[0]
 
 
-def test_blocked_loop_leads_with_render_report(record: Recorder) -> None:
-    wait = lead(record, "blocked_loop.py")
+def test_blocked_loop_leads_with_render_report(record: Recorder, sample: Samples) -> None:
+    wait = lead(record, sample("blocked_loop.py").trace)
     assert wait["what"] == "ready"
     assert re.search(r"the loop ran `render_report` \(blocked_loop\.py:33\)", wait["text"])
     assert "asleep (blocked_loop.py:38)" in wait["text"]
 
 
-def test_lock_convoy_leads_with_the_lock_and_what_its_owners_do(record: Recorder) -> None:
-    wait = lead(record, "lock_convoy.py")
+def test_lock_convoy_leads_with_the_lock_and_what_its_owners_do(
+    record: Recorder, sample: Samples
+) -> None:
+    wait = lead(record, sample("lock_convoy.py").trace)
     assert (wait["what"], wait["subject"]) == ("lock", "Lock")
     assert "acquired at lock_convoy.py:32" in wait["text"]
     assert "asleep (lock_convoy.py:24)" in wait["text"]
 
 
-def test_gil_hog_leads_with_compress(record: Recorder) -> None:
-    wait = lead(record, "gil_hog.py")
+def test_gil_hog_leads_with_compress(record: Recorder, sample: Samples) -> None:
+    wait = lead(record, sample("gil_hog.py").trace)
     assert wait["what"] == "gil"
     assert (wait["causes"][0]["kind"], wait["causes"][0]["who"]) == ("thread", "compress")
 
 
-def test_gc_storm_names_the_collector_inside_serve(record: Recorder) -> None:
+def test_gc_storm_names_the_collector_inside_serve(record: Recorder, sample: Samples) -> None:
     # On a busy machine the waits behind preempted steps may cost more: not always the first.
-    found = why(record, record(SAMPLES / "gc_storm.py"), "--worst", "10")
+    found = why(record, sample("gc_storm.py").trace, "--worst", "10")
     wait = next(wait for wait in found if wait["causes"][0]["kind"] == "gc")
     assert (wait["what"], wait["waiter"]["coro"]) == ("ready", "serve")
     assert {part["who"] for part in wait["causes"][0]["parts"]} == {"serve"}
 
 
-def test_data_processor_leads_with_the_lock_around_all_the_work(record: Recorder) -> None:
-    wait = lead(record, "data_processor.py")
+def test_data_processor_leads_with_the_lock_around_all_the_work(
+    record: Recorder, sample: Samples
+) -> None:
+    wait = lead(record, sample("data_processor.py").trace)
     assert (wait["what"], wait["subject"]) == ("lock", "Lock")
     # The number depends on who is quicker: the thread that releases, or those that wait.
     assert wait["alike"]["count"] > 19
@@ -92,15 +97,19 @@ def test_data_processor_leads_with_the_lock_around_all_the_work(record: Recorder
     assert {"data_processor.rank", "data_processor.make_key"} & set(hot)
 
 
-def test_task_leak_leads_with_the_futures_nobody_ends(record: Recorder) -> None:
-    wait = lead(record, "task_leak.py")
+def test_task_leak_leads_with_the_futures_nobody_ends(
+    record: Recorder, sample: Samples
+) -> None:
+    wait = lead(record, sample("task_leak.py").trace)
     assert (wait["what"], wait["subject"]) == ("await", "future")
     assert wait["waiter"]["coro"] == "call_backend"
     assert (wait["acquired"], wait["alike"]["count"]) == (False, 300)
 
 
-def test_pipeline_leads_with_full_queue_and_semaphore(record: Recorder) -> None:
-    found = why(record, record(SAMPLES / "pipeline.py"), "--worst", "6")
+def test_pipeline_leads_with_full_queue_and_semaphore(
+    record: Recorder, sample: Samples
+) -> None:
+    found = why(record, sample("pipeline.py").trace, "--worst", "6")
     # Only of what it awaits: a task may also be ready while the machine is busy.
     awaits = [wait["subject"] for wait in found if wait["what"] == "await"]
     assert set(awaits[:2]) == {"Queue.put", "Semaphore"}

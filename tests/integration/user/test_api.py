@@ -22,7 +22,6 @@ from tracer import schema as s
 from tracer.errors import TraceFileError
 from tracer.recorder import SIGNALS
 
-CYCLES = 1000
 LIGHT = ("tasks", "threads")
 
 
@@ -185,8 +184,9 @@ def test_while_a_loop_runs_in_another_thread(tmp_path: Path) -> None:
     ]
 
 
-def test_again_and_again(tmp_path: Path) -> None:
-    """A thousand recordings while four threads enter and leave regions all the time."""
+@pytest.mark.parametrize("cycles", [100, pytest.param(1000, marks=pytest.mark.broad)])
+def test_again_and_again(tmp_path: Path, cycles: int) -> None:
+    """Many recordings while four threads enter and leave regions all the time."""
     over = threading.Event()
     counts = [0] * 4
 
@@ -205,7 +205,7 @@ def test_again_and_again(tmp_path: Path) -> None:
         thread.start()
     path = tmp_path / "again.pftrace"
     seen = 0
-    for cycle in range(CYCLES):
+    for cycle in range(cycles):
         tracer.start(path, signals=LIGHT, buffer_bytes=1 << 20)
         before = sum(counts)
         while sum(counts) == before:
@@ -219,7 +219,7 @@ def test_again_and_again(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert all(counts)
-    assert seen >= CYCLES // 50, "each recording sees a region"
+    assert seen >= cycles // 50, "each recording sees a region"
 
 
 def test_at_exit(tmp_path: Path) -> None:

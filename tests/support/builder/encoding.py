@@ -53,8 +53,8 @@ def encode_chunk(
     default = events[0].track
     packets = [_frame(chunk_head(now, default) + sequence)]
     used = set(descriptors) if describe_all else set()
-    for event in events:
-        used.update(_ancestry(descriptors, event.track))
+    for track in {event.track for event in events}:
+        used.update(_ancestry(descriptors, track))
     for track in sorted(used):
         owner = number(s.PACKET_SEQUENCE_ID, sequence_id)
         body = message(s.PACKET_TRACK_DESCRIPTOR, descriptors[track])

@@ -1,7 +1,11 @@
 """Protobuf wire primitives for tests: writing."""
 
+_SHORT = tuple(bytes([value]) for value in range(0x80))
+
 
 def varint(value: int) -> bytes:
+    if 0 <= value < 0x80:
+        return _SHORT[value]
     value &= 0xFFFF_FFFF_FFFF_FFFF
     out = bytearray()
     while value > 0x7F:

@@ -166,8 +166,8 @@ def _rules(process: Process) -> Rules:
 
 
 def _check_types(event: Event) -> None:
-    for name, type_ in _TYPES.items():
-        assert isinstance(event.args.get(name, type_()), type_), f"{name} is wrong: {event}"
+    for name, value in event.args.items():
+        assert isinstance(value, _TYPES.get(name, object)), f"{name} is wrong: {event}"
 
 
 def _check_state(each: Slice, rules: Rules) -> None:

@@ -24,10 +24,8 @@ def hasty_switching() -> Iterator[None]:
 
 def test_every_record_arrives(tmp_path: Path) -> None:
     """With room enough: as many events as records, over many chunks."""
-    summary, totals = record_here(
-        lambda: _core.emit(100_000, BEGIN, 0), tmp_path / "t.pftrace"
-    )
-    assert summary.names[MARK] == 100_000
+    summary, totals = record_here(lambda: _core.emit(30_000, BEGIN, 0), tmp_path / "t.pftrace")
+    assert summary.names[MARK] == 30_000
     assert totals.dropped == 0
     assert totals.late == 0
 

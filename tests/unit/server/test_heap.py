@@ -174,6 +174,7 @@ def test_small_stacks_are_together() -> None:
     assert largest(samples, 4) == (samples, 0)
 
 
+@pytest.mark.broad
 def test_a_shared_file_stays_small(tmp_path: Path) -> None:
     """5,000 stacks of a depth of 20 that have little in common; nothing of the sum is lost."""
     trace = TraceBuilder(signals="heap")
