@@ -191,15 +191,18 @@ def test_what_the_kernel_took_from_collections_is_said(tmp_path, taken_ns, said)
     assert said in text
 
 
-def progress(every_ns):
-    """A thread that wakes now and then and waits 5 ms each time for one that computes."""
+def progress(every_ns, taken_ns=0):
+    """A thread that wakes now and then and waits 5 ms each time for one that computes, and
+    longer where the kernel takes the processor from that one."""
     trace = TraceBuilder(argv="cpu.py", signals=SIGNALS)
     busy, waker = trace.thread("busy").running(0), trace.thread("progress").native(0)
     at = MS
     for _ in range(30):
         waker.gil_wait(at, holder=busy)
         busy.running(at)
-        at += 5 * MS
+        if taken_ns:
+            busy.preempted(at, holding_gil=True).running(at + taken_ns)
+        at += taken_ns + 5 * MS
         busy.gil_wait(at, holder=waker)
         waker.running(at)
         at += MS // 100
@@ -215,6 +218,12 @@ def test_a_thread_that_seldom_needs_the_gil(tmp_path):
     """It loses a twentieth of its life: nobody complains. A third: somebody does."""
     assert kinds(tmp_path, progress(100 * MS)) == []
     assert kinds(tmp_path, progress(10 * MS)) == ["GIL hog"]
+
+
+def test_what_the_kernel_took_is_no_part_of_its_life(tmp_path):
+    """5 ms of 45, where the machine ran something else for 20 more."""
+    assert kinds(tmp_path, progress(40 * MS, taken_ns=20 * MS)) == ["GIL hog"]
+    assert kinds(tmp_path, progress(100 * MS, taken_ns=20 * MS)) == []
 
 
 def connections(ends):

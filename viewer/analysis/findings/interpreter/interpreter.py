@@ -83,7 +83,7 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             working = row.wall_ns - idle - taken
             away[row.pid, holder.tid] += taken
             ns = holder.ns - taken
-            hurts = ns * _PART >= working and ns * _LIFE >= row.wall_ns
+            hurts = ns * _PART >= working and ns * _LIFE >= row.wall_ns - taken
             if hurts and ns >= least:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
                 long = row.gil_waits.max_ns // _LONG_TURN_NS
