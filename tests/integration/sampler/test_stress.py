@@ -29,11 +29,11 @@ def test_stress(tmp_path: Path, hz: int) -> None:
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert said["samples"] > 100 * SECONDS
+    assert said["samples"] > 50 * said["cpu_s"]  # a kernel may look at timers every 10 ms
     assert said["dying"]
     assert said["in_tasks"]
     assert set(said["rounds"]) == {
         "recursion", "generators", "dying_code", "exceptions", "in_c", "loops",
         "short_threads", "forks", "tracebacks",
     }  # fmt: skip
-    assert said["broken"] <= said["samples"] / 1000
+    assert said["broken"] <= 3 + said["samples"] / 1000

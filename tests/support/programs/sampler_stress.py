@@ -153,6 +153,7 @@ def main(seconds: float, hz: int, path: Path) -> None:
     )
     recording = Recording(options)
     recording.start()
+    before_s = time.process_time()
     until = time.monotonic() + seconds
     threads = [threading.Thread(target=repeat, args=(work,)) for work in WORK]
     for thread in threads:
@@ -163,6 +164,7 @@ def main(seconds: float, hz: int, path: Path) -> None:
         rounds["forks"] += 1
     for thread in threads:
         thread.join()
+    cpu_s = time.process_time() - before_s
     recording.stop()
     _core.sample_wall_clock(False)
     validate(path.read_bytes())
@@ -175,6 +177,7 @@ def main(seconds: float, hz: int, path: Path) -> None:
         if "coroutine" in dict(sample.labels)
     )
     said = {
+        "cpu_s": cpu_s,
         "samples": len(samples),
         "broken": roots[schema.FRAME_BROKEN],
         "lost": leaves[schema.FRAME_LOST],
