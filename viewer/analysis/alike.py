@@ -141,8 +141,14 @@ def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
 
 def _calling(model: Model, names: list[str]) -> Callable[[int], Callable[[str], str]]:
     """By process the names that its threads share, by their own."""
-    owned = zip(model.thread_process, model.thread_names, strict=True)
-    shared = dict(zip(owned, names, strict=True))
+    processes = model.thread_process
+    least, most = model.trace.engine.bounds(processes)
+    if least == most:
+        of_name = dict(zip(model.thread_names, names, strict=True))
+        return lambda process: (
+            lambda name: of_name.get(name, name) if process == most else name
+        )
+    shared = dict(zip(zip(processes, model.thread_names, strict=True), names, strict=True))
     return lambda process: lambda name: shared.get((process, name), name)
 
 

@@ -26,7 +26,7 @@ from viewer.analysis.lockers import (
 )
 from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import keys, marks, numbered, numbers
+from viewer.analysis.states import keys, marks, numbered, numbers, ranks
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import (
     FAILED,
@@ -78,7 +78,7 @@ class _Rows(NamedTuple):
 
 def lock_rows(model: Model) -> Rows[LockRow]:
     """One row per lock with waits or holds, the longest total first, idle waits last."""
-    table, engine, text = model.states, model.trace.engine, model.trace.text
+    table, engine = model.states, model.trace.engine
     if not table.lock_id:
         return Rows()
     made = _group(model)
@@ -137,13 +137,15 @@ def lock_rows(model: Model) -> Rows[LockRow]:
             )
 
     first = numbers(made.first)
-    site_of = engine.take(table.lock_site, first, -1).tolist()
-    sites = [*map(text if -1 in site_of else model.trace.events.strings.__getitem__, site_of)]
-    unnamed = [row for row, site in enumerate(sites) if not site]
-    if unnamed:
+    site_of = engine.take(table.lock_site, first, -1)
+    nowhere = {-1, model.trace.symbol("")}
+    if engine.bounds(site_of)[0] < 0 or len(nowhere) > 1:  # of those that nobody waited for
+        unnamed = [row for row, site in enumerate(site_of) if site in nowhere]
         held_at = keys(model, is_hold, table.row, only(unnamed, every, 1))
+        sites = array("i", site_of)
         for row, site in held_longest_at(model, held_at, owners).items():
             sites[row] = site
+        site_of = memoryview(sites)
     alike = numbered(
         engine,
         engine.take(table.lock_name, first, -1),
@@ -151,7 +153,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
     )
     names = [_kind_name(model, first[head]) for head in alike.head]
     rank = {name: n for n, name in enumerate(sorted({*names}))}
-    ranks = longs(map(rank.__getitem__, names))
+    kinds = longs(map(rank.__getitem__, names))
     total = waits.total.tolist()
     contended = [
         0 if is_idle or names[kind] in ENDS else ns  # the end of a thread is no lock
@@ -170,8 +172,8 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         range(rows),
         *([(made.is_idle, False)] if True in made.is_idle else []),
         (waits.total, True),
-        (engine.take(ranks, alike.number, -1), False),
-        (sites, False),
+        (engine.take(kinds, alike.number, -1), False),
+        (ranks(model, site_of), False),
         (engine.take(table.lock_id, first, -1), False),
     )
     return Rows(order, make, measures)

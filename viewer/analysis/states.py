@@ -57,6 +57,18 @@ def having(
     return bytes(engine.take(memoryview(mark), column, 0) if 1 in mark else len(column))
 
 
+def ranks(model: Model, column: Column) -> Column:
+    """By row the rank of the text that a column names among all that it names; "" of none."""
+    engine, strings = model.trace.engine, model.trace.events.strings
+    numbers = engine.distinct(column, len(strings))
+    texts = [*map(strings.__getitem__, numbers)]
+    place = {text: n for n, text in enumerate(sorted({"", *texts}))}
+    rank = array("q", bytes(8 * len(strings)))
+    for number, text in zip(numbers, texts, strict=True):
+        rank[number] = place[text]
+    return engine.take(memoryview(rank), column, 0)
+
+
 # Names of waits, calls and ends, which have the form of a site without its line.
 _NAMED_LIKE_SITES = (s.LOCK_WAIT_PREFIX, s.IO_PREFIX, s.FAILED_PREFIX)
 

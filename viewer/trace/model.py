@@ -198,7 +198,7 @@ def build_model(trace: Trace, names: str = Names.USER) -> Model:
         lane,
         track_lane,
         threads,
-        tuple(_thread_names(threads, thread_process.tolist())),
+        tuple(_thread_names(trace, threads, thread_process)),
         thread_process,
         without_signals(trace, found, threads, thread_process, on_loops),
         find_collections(trace, owned),
@@ -229,13 +229,13 @@ def _symbols(texts: dict[int, str], trace: Trace) -> Column:
     return memoryview(array("i", (each if each >= 0 else _NO_STRING for each in found)))
 
 
-def _thread_names(threads: Threads, processes: list[int]) -> list[str]:
+def _thread_names(trace: Trace, threads: Threads, processes: Column) -> list[str]:
     """`main`; `worker (1234)` where several share a name; `thread 1234` without a name."""
     names = threads.names
+    if len(trace.engine.pairs(processes, threads.name_of).head) == len(names) and all(names):
+        return names
     owned = names if len({*processes}) < 2 else [*zip(processes, names, strict=True)]
     times = Counter[object](owned)
-    if len(times) == len(owned) and all(names):
-        return names
     return [
         (name if times[of] < 2 else f"{name} ({tid})") if name else f"thread {tid}"
         for of, name, tid in zip(owned, names, threads.tids, strict=True)

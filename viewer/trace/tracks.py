@@ -93,6 +93,10 @@ class Tracks(Mapping[int, Track]):
         )
         return uuids, pids, tids, [*map(of.texts.__getitem__, names)]
 
+    def thread_names(self, rows: Column) -> Column:
+        """The numbers of the names that the threads of these rows have."""
+        return self._engine.take(self._columns.thread_name, rows, -1)
+
     def on(self, of_row: Column) -> Column:
         """By event track the value of its row, -1 without a row."""
         rows = self._columns.row_of_track
@@ -101,7 +105,9 @@ class Tracks(Mapping[int, Track]):
     @property
     def of_threads(self) -> Column:
         """The rows of threads."""
-        return memoryview(array("i", compress(range(len(self)), self._columns.tid.tolist())))
+        nothing, every = memoryview(bytes(8 * len(self))), memoryview(b"\1" * len(self))
+        tids = self._columns.tid.cast("B").cast("q")
+        return self._engine.longer(nothing.cast("q"), tids, every, 1)
 
     @property
     def of_processes(self) -> Iterator[int]:
@@ -212,6 +218,11 @@ class Threads(Sequence[Track]):
         """What they call themselves; "" unknown."""
         return self._columns[3]
 
+    @property
+    def name_of(self) -> Column:
+        """The numbers of their names; equal ones have one number."""
+        return self._tracks.thread_names(self._rows)
+
     @cached_property
     def of_track(self) -> Column:
         """By event track the thread that it is of; -1 of none."""
@@ -236,11 +247,21 @@ def read_tracks(data: Data, events: Events, engine: Engine) -> Tracks:
         events.uuids,
     )
     if not described.is_plain:
-        shown = [*map(shown_name, described.texts)]
-        described = described._replace(texts=engine.strings(shown))
+        described = _shown(described, engine)
     words = {row: tuple(map(shown_name, line)) for row, line in described.cmdlines.items()}
     described = described._replace(cmdlines=words)
     return Tracks(described, engine)
+
+
+def _shown(described: Described, engine: Engine) -> Described:
+    """The same, with names as they may be shown; those that are equal then are one."""
+    shown = [*map(shown_name, described.texts)]
+    texts = engine.strings([*dict.fromkeys(shown)])
+    number = memoryview(array("i", map(texts.find, shown)))
+    name, thread_name = (
+        engine.take(number, column, -1) for column in (described.name, described.thread_name)
+    )
+    return described._replace(texts=texts, name=name, thread_name=thread_name)
 
 
 def find_processes(tracks: Tracks, engine: Engine) -> tuple[Column, list[tuple[int, int]]]:

@@ -1,6 +1,7 @@
 """The indexes of a trace that the ledger uses: threads, tasks, loops, and their rows."""
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -28,25 +29,31 @@ class Index:
         self.model = model
 
     @cached_property
-    def _threads(self) -> dict[tuple[int, int], int]:
-        """By (process, tid)."""
+    def _threads(self) -> dict[int, dict[int, int]]:
+        """By process and tid."""
         return self._first_of(self.model.thread_process)
 
     @cached_property
-    def _threads_of_pids(self) -> dict[tuple[int, int], int]:
-        """By (pid, tid), for threads without events."""
+    def _threads_of_pids(self) -> dict[int, dict[int, int]]:
+        """By pid and tid, for threads without events."""
         return self._first_of(self.model.threads.pids)
 
-    def _first_of(self, owners: Sequence[int] | Column) -> dict[tuple[int, int], int]:
-        """By (owner, tid) the first such thread."""
-        known = [*zip(owners, self.model.threads.tids, strict=True)]
-        return dict(zip(reversed(known), range(len(known) - 1, -1, -1), strict=True))
+    def _first_of(self, owners: Sequence[int] | Column) -> dict[int, dict[int, int]]:
+        """By owner and tid the first such thread."""
+        tids, last = self.model.threads.tids, len(owners) - 1
+        known = zip(reversed(tids), range(last, -1, -1), strict=True)
+        if len({*owners}) == 1:
+            return {owners[0]: dict(known)}
+        found = defaultdict[int, dict[int, int]](dict)
+        for tid, thread in known:
+            found[owners[thread]][tid] = thread
+        return found
 
     def thread(self, process: int, tid: int) -> int:
         """-1 when the trace has no such thread."""
-        known = self._threads.get((process, tid))
+        known = self._threads.get(process, {}).get(tid)
         if known is None:
-            known = self._threads_of_pids.get((self.model.pid(process), tid), -1)
+            known = self._threads_of_pids.get(self.model.pid(process), {}).get(tid, -1)
         return known
 
     @cached_property
@@ -63,10 +70,10 @@ class Index:
     @cached_property
     def thread_of_loop(self) -> list[int]:
         """-1 when several threads have the loop's name."""
-        known = self._threads
+        known, nobody = self._threads, dict[int, int]()
         return [
-            known[of] if (of := (loop.process, loop.tid)) in known else self.thread(*of)
-            if loop.tid else -1
+            of[loop.tid] if loop.tid in (of := known.get(loop.process, nobody))
+            else self.thread(loop.process, loop.tid) if loop.tid else -1
             for loop in self.model.loops
         ]  # fmt: skip
 

@@ -73,6 +73,8 @@ def _alike(
     alike = engine.pairs(who, calls)
     none, own = memoryview(bytes(len(rows))), alike.number
     tally = engine.tally(starts, ends, own, none, len(alike.head), 1)
+    if engine.bounds(tally.count)[1] < least:
+        return None
     counts = [
         count if count >= least and total <= count * mean_ns else 0
         for count, total in zip(tally.count, tally.total, strict=True)
