@@ -9,9 +9,6 @@ from viewer.analysis.findings import KINDS
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.commands.garbage import keep, uncollected
-from viewer.render.json.report import render_json
-from viewer.render.text.overview import overview
-from viewer.render.text.report import render_text
 from viewer.render.text.tables import Style
 from viewer.trace.engine import HAS_NATIVE
 from viewer.trace.files import Given, paths_of, size_bytes_of
@@ -54,12 +51,19 @@ def report(
     model = build_model(read_trace(trace), names)
     result, _ = keep((build_report(model, By(by), needed), model))
     is_found = any(finding.finding in wanted for finding in result.findings)
+    # Each form is imported only where it is asked for.
     if as_json:
+        from viewer.render.json.report import render_json
+
         out.write(render_json(result, sections))
         return is_found
     if section is None:
+        from viewer.render.text.overview import overview
+
         out.write(overview(result, Style.of(out)))
         return is_found
+    from viewer.render.text.report import render_text
+
     present = {*_ALWAYS, *result.recorded} - {"latency"}
     shown = tuple(name for name in sections if len(sections) == 1 or name in present)
     out.write(render_text(result, shown, top, Style.of(out)))

@@ -6,6 +6,7 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in
 from tracer import schema as s
 from viewer.analysis import findings
+from viewer.analysis.findings import Finder
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.vain.general import unexplained
 from viewer.trace.model import build_model
@@ -204,6 +205,8 @@ def test_it_comes_after_all_others(tmp_path, monkeypatch):
     (found,) = said(tmp_path, answered())
     evidence = found.evidence._replace(site="/app/web.py:3 hog")
     small = Finding("loop blocked", MS, "A step is long.", evidence)
-    monkeypatch.setattr(findings, "FINDERS", (lambda facts: iter([small]),))
+    monkeypatch.setattr(Finder, "load", lambda _: lambda _: iter([small]))
+    monkeypatch.setattr(findings, "FINDERS", findings.FINDERS[:1])
+    monkeypatch.setattr(findings, "fitting", lambda _: findings.FINDERS)
     told = find_in(tmp_path, answered())
     assert [one.finding for one in told] == ["loop blocked", "long waits"]
