@@ -5,12 +5,14 @@ one did meanwhile. An await that the clock, a thread or somebody outside ended i
 """
 
 from bisect import bisect_left
+from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.causes.labels import Label
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.causes.tree import Tree
+from viewer.analysis.states import every, numbers
 from viewer.trace.columns import AWAIT
 from viewer.trace.model import Model
 
@@ -70,23 +72,31 @@ class TaskPath:
     def _mains(self, thread: int) -> list[int]:
         """The tasks of the thread's loops that no task has made and that lived for longest:
         none of them at the same time as another one; the last comes first."""
-        owned, lanes = self.model.owners, self.tree.lanes
-        loops = {
-            loop for loop, of in enumerate(self.tree.ledger.thread_of_loop) if of == thread
-        }
-        roots = [
+        owned, engine, ledger = self.model.owners, self.model.trace.engine, self.tree.ledger
+        rows, take = ledger.rows_of_tasks, engine.take
+        is_here = memoryview(bytes(of == thread for of in ledger.thread_of_loop))
+        loops = take(self.model.lane, owned.task_head, -1)
+        known = pairwise(
+            rows.offset
+        )  # of each task the first of its rows, and behind the last
+        roots = numbers(
             task
-            for task, parent in enumerate(owned.task_parent)
-            if parent <= 0 and lanes.loop_of_task(task) in loops and lanes.rows_of_task(task)
-        ]
+            for task, parent, (first, behind) in zip(
+                range(len(loops)), owned.task_parent, known, strict=True
+            )
+            if parent <= 0 and first < behind
+        )
+        here = engine.pick(roots, loops, is_here)
+        begin_ns = take(rows.start_ns, take(rows.offset[:-1], here, 0), 0)
+        last = numbers(behind - 1 for behind in take(rows.offset[1:], here, 0))
+        end_ns = take(rows.end_ns, last, 0)
         taken: list[int] = []
-        for task in sorted(roots, key=lambda one: self._begins_ns(one) - self._ends_ns(one)):
-            start, end = self._begins_ns(task), self._ends_ns(task)
-            if len(taken) < _MOST_MAINS and all(
-                end <= self._begins_ns(one) or self._ends_ns(one) <= start for one in taken
-            ):
-                taken.append(task)
-        return sorted(taken, key=self._ends_ns, reverse=True)
+        for n in engine.ranked(every(len(here)), engine.between(begin_ns, end_ns), 1):
+            if len(taken) == _MOST_MAINS:
+                break
+            if all(end_ns[n] <= begin_ns[m] or end_ns[m] <= begin_ns[n] for m in taken):
+                taken.append(n)
+        return [here[n] for n in sorted(taken, key=end_ns.__getitem__, reverse=True)]
 
     def _begins_ns(self, task: int) -> int:
         return self.model.trace.slices.start_ns[self.tree.lanes.rows_of_task(task)[0]]
