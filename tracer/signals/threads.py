@@ -51,4 +51,5 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     tool.after_import("threading", watch)
     for name in _POOLS:
         tool.after_import(name, lambda name=name: watch_jobs(name))  # type: ignore[misc]
+    core.mark_main_thread()
     return lambda: None  # the tool removes its events itself

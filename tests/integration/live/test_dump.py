@@ -147,6 +147,23 @@ def test_from_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert mine["sampled_ns"] is None
 
 
+def test_main_thread_that_hangs_as_a_recording_begins(tmp_path: Path) -> None:
+    """It may do nothing more: where it was is in the trace from the start."""
+    path = tmp_path / "t.pftrace"
+
+    def record() -> None:
+        tracer.start(path, without=("sched", "cpu"))
+        tracer.stop()
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    recorder.join()
+    trace = read_strict(path.read_bytes())
+    (stack,) = (event for event in trace.events if event.name == s.THREAD_STACK)
+    assert trace.tracks[stack.track].tid == os.getpid()
+    assert "test_main_thread_that_hangs" in str(stack.args[s.ARG_STACK])
+
+
 def started(count: int, until: threading.Event) -> list[threading.Thread]:
     barrier = threading.Barrier(count + 1)
 

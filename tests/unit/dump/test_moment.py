@@ -165,6 +165,25 @@ def test_what_was_not_recorded(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("at_ns", "frames", "ago_ns"),
+    [(20, [], None), (30, ["app.hang:3"], None), (80, ["app.hang:3"], 50)],
+)
+def test_a_thread_that_has_done_nothing(
+    tmp_path: Path, at_ns: int, frames: list[str], ago_ns: int | None
+) -> None:
+    """Others have seen where it was: from then on that is shown, and when it was seen."""
+    trace = TraceBuilder(signals="tasks,threads,gil")
+    track = trace.thread("MainThread", 7).track
+    trace.instant(track, 10, s.THREAD_STARTED, s.CAT_THREAD)
+    where = {s.ARG_STACK: "/srv/app.py:3 hang"}
+    trace.instant(track, 30, s.THREAD_STACK, s.CAT_THREAD, **where)
+    found = dumped(tmp_path, trace.ended(100), at_ns)
+    (entry,) = found.entries
+    assert (entry.state, lines(entry)) == (UNKNOWN, frames)
+    assert entry.sampled_ns == (-1 if ago_ns is None else found.at_ns - ago_ns)
+
+
 def test_a_call_in_pieces(tmp_path: Path) -> None:
     """It began with its first piece."""
     trace = TraceBuilder(signals="threads,gil,io")

@@ -1,6 +1,8 @@
 /* Marks the stacks of all threads, on one that asks from Python, or on a thread of our own. */
 #include "signals/where.h"
 
+#include <unistd.h>
+
 #include "python/stacks.h"
 #include "ring/ring.h"
 #include "signals/aside.h"
@@ -95,6 +97,22 @@ static PyObject *mark_stacks(PyObject *module, PyObject *unused)
     return PyLong_FromSsize_t(b ? mark(b, NULL) : 0);
 }
 
+PyDoc_STRVAR(mark_main_doc, "mark_main_thread()\n\n"
+"Records where the main thread is at this moment, if another one asks: it may do nothing that is recorded for long.");
+
+static PyObject *mark_main_thread(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    thread_buffer *b = COMPAT_FREE_THREADED ? NULL : ring_current();
+    PyThreadState *own = PyThreadState_Get(), *at = older_than(UINT64_MAX);
+    while (at && at->native_thread_id != (unsigned long)getpid())
+        at = PyThreadState_Next(at);
+    uint32_t stack = b && at && at != own ? stacks_named(stacks_capture(at)) : 0;
+    if (stack)
+        ring_emit(b, clock_tick(), REC_STACK, 0, stack, at->native_thread_id, 0);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(ask_doc, "ask_stacks()\n\nThe same on a thread of our own, as a request from outside has it done.");
 
 static PyObject *ask_stacks(PyObject *module, PyObject *unused)
@@ -109,6 +127,7 @@ static PyObject *ask_stacks(PyObject *module, PyObject *unused)
 
 PyMethodDef where_methods[] = {
     {"mark_stacks", mark_stacks, METH_NOARGS, mark_doc},
+    {"mark_main_thread", mark_main_thread, METH_NOARGS, mark_main_doc},
     {"ask_stacks", ask_stacks, METH_NOARGS, ask_doc},
     {NULL, NULL, 0, NULL},
 };

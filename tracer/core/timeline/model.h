@@ -217,6 +217,7 @@ typedef struct thread_line {
     cpu_times times; /* not written yet, unless `ns` is 0 */
     uint32_t uses;   /* by what is still to be written on its track; the thread stays until then … */
     uint8_t is_gone; /* … when it has ended */
+    uint8_t is_silent; /* only others have told of it */
 } thread_line;
 
 typedef struct timeline {

@@ -79,6 +79,13 @@ static void release_loop(void *loop)
     loop_free(NULL, loop);
 }
 
+static void release_silent(void *thread)
+{
+    thread_line *line = thread;
+    line->is_gone |= line->is_silent;
+    thread_line_settle(line);
+}
+
 void timeline_free(timeline *t)
 {
     free_values(&t->tasks, release_task);
@@ -87,7 +94,7 @@ void timeline_free(timeline *t)
     loops_forget_causes(t);
     free_values(&t->coroutines, free);
     free_values(&t->names, free);
-    map_free(&t->threads);
+    free_values(&t->threads, release_silent);
     map_free(&t->spawned);
     map_free(&t->jobs);
     for (int i = 0; i < ENDED; i++)
@@ -117,6 +124,12 @@ static void name_thread(const timeline *t, thread_line *thread, const char *give
 
 thread_line *timeline_thread(timeline *t, uint32_t tid, uint64_t pthread)
 {
+    thread_line *silent = timeline_thread_of(t, tid);
+    if (silent && silent->is_silent) {
+        silent->is_silent = 0;
+        silent->pthread = pthread;
+        return silent;
+    }
     thread_line *thread = calloc(1, sizeof *thread);
     if (!thread)
         return NULL;
@@ -186,8 +199,12 @@ HANDLER(stack_of_thread)
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .type = SCHEMA_TYPE_INSTANT, .category = SCHEMA_CAT_THREAD,
                 .name = SCHEMA_THREAD_STACK};
-    if (!of) /* it has done nothing since the recording began: it has no track */
-        return;
+    if (!of) { /* it has done nothing since the recording began */
+        of = timeline_thread(t, (uint32_t)r->b, 0);
+        if (!of)
+            return;
+        of->is_silent = 1;
+    }
     ev.on = &of->on;
     add_stack(&ev, r->a);
     encoder_event(&t->out, &ev);

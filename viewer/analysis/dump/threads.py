@@ -29,6 +29,8 @@ def thread_entries(model: Model, covering: Covering) -> list[tuple[Entry, int]]:
             entry = _with_state(entry, covering, i, covering.collections.get(thread, -1))
             if not entry.frames:
                 entry = seen.added(entry, covering, i)
+        else:
+            entry = seen.last(entry, covering.at_ns)
         found.append((entry, i))
     return found
 
@@ -122,6 +124,14 @@ class _Seen:
         time, frames = min(fitting, key=lambda one: abs(one[0] - covering.at_ns))
         is_now = time == covering.at_ns
         return entry._replace(frames=frames, sampled_ns=-1 if is_now else time)
+
+    def last(self, entry: Entry, at_ns: int) -> Entry:
+        """The entry of a thread that has done nothing yet, where it was seen last before."""
+        before = [(time, frames) for time, frames in self.marks[entry.index] if time <= at_ns]
+        if not before:
+            return entry
+        time, frames = before[-1]
+        return entry._replace(frames=frames, sampled_ns=-1 if time == at_ns else time)
 
     def _sampled(self, entry: Entry) -> list[tuple[int, tuple[Place, ...]]]:
         events = self.events
