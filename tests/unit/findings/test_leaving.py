@@ -54,6 +54,44 @@ def test_what_is_no_slow_end(tmp_path, story):
     assert kinds(tmp_path, ends(**story)) == []
 
 
+def loop_ends(asleep_ns=780 * MS, by="asyncio/base_events.py:623 BaseEventLoop._do_shutdown"):
+    """A thread of asyncio waits for the default executor, a job of which sleeps."""
+    trace = TraceBuilder(argv="poll.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    thread, worker = trace.thread("Thread-1 (_do_shutdown)"), trace.thread("asyncio_0")
+    worker.native(0).sleep(10 * MS, site="/app/poll.py:5 poll").native(10 * MS + asleep_ns)
+    thread.running(9 * MS)
+    lock, stack = trace.lock("executor shutdown", ""), f"{JOIN}\n/usr/lib/python3.13/{by}"
+    thread.lock_wait(10 * MS, "executor shutdown", lock=lock, site=JOIN, stack=stack)
+    worker.release(810 * MS, lock, to=thread).end(810 * MS)
+    thread.running(810 * MS).end(811 * MS)
+    main.end(820 * MS)
+    return trace.ended(830 * MS)
+
+
+def test_a_loop_ends_after_a_job_that_sleeps(tmp_path):
+    (found,) = find_in(tmp_path, loop_ends())
+    assert found.finding == "slow end"
+    assert found.text == (
+        "Slow end: the event loop waits for the end of `asyncio_0`, a job of its executor, "
+        "when the main task is over: 800 ms (at 10.0 ms), 98 % of that time asleep in `poll` "
+        "(poll.py:5)."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"asleep_ns": 600 * MS}, id="it works on"),
+        pytest.param(
+            {"by": "concurrent/futures/_base.py:647 Executor.__exit__"}, id="no loop"
+        ),
+    ],
+)
+def test_an_executor_that_works_to_its_end(tmp_path, story):
+    assert kinds(tmp_path, loop_ends(**story)) == []
+
+
 TIMER = "/usr/lib/python3.13/threading.py:1340 Timer.run"
 WAIT = "/usr/lib/python3.13/threading.py:363 Condition.wait"
 OVER, WATCH = "/usr/lib/python3.13/threading.py:1540 _shutdown", "/app/job.py:6 watch"

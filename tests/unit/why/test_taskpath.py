@@ -16,6 +16,7 @@ from viewer.render.text.tables import Style
 
 MAIN = "/app/a.py:1 main"
 FETCH = "/app/a.py:2 fetch"
+ASK = "/app/a.py:5 ask"
 
 
 class Story:
@@ -32,9 +33,11 @@ class Story:
         for task in (self.main, self.fetch):
             self.loop.step(task, 2 * MS, 2 * MS)
 
-    def awaited(self, since: int, until: int, what: str = "socket", by: str = "io") -> Task:
+    def awaited(
+        self, since: int, until: int, what: str = "socket", by: str = "io", site: str = ASK
+    ) -> Task:
         """`fetch` awaits something from one moment on."""
-        self.fetch.awaits(since * MS, what, site="/app/a.py:5 ask")
+        self.fetch.awaits(since * MS, what, site=site)
         self.loop.step(self.fetch, until * MS, until * MS)
         return self.fetch.ready(until * MS, waker=by).running(until * MS)
 
@@ -90,6 +93,30 @@ def test_what_the_loop_was_busy_with_is_not_awaited(tmp_path: Path) -> None:
         ("computing", "", "", 72),
         ("awaiting", "future", "/app/a.py:5 ask", 28),
     ]
+
+
+@pytest.mark.parametrize("what", ["executor", "executor (aiosqlite)"])
+def test_what_a_thread_did_for_it(tmp_path: Path, what: str) -> None:
+    """A job of the program; of a library's own thread its await says more."""
+    story = Story()
+    worker = story.trace.thread("asyncio_0").native(0)
+    worker.sleep(10 * MS, site="/app/a.py:4 work").native(90 * MS)
+    story.fetch.awaits(2 * MS, what, site="/app/a.py:5 ask")
+    story.fetch.ready(90 * MS, by=worker.wakes(90 * MS), waker_thread=worker.tid)
+    story.fetch.running(90 * MS)
+    story.loop.step(story.fetch, 90 * MS, 90 * MS)
+    worker.end(99 * MS)
+    story.over(90, 100)
+    first, *_ = story.told(tmp_path, 100)
+    own, asks = ("asleep", "sleep", "/app/a.py:4 work", 80), ("awaiting", what, ASK, 88)
+    assert first == (own if what == "executor" else asks)
+
+
+def test_what_a_librarys_task_awaited_the_program_did(tmp_path: Path) -> None:
+    story = Story()
+    story.awaited(2, 90, site="/usr/lib/python3.13/site-packages/grpc/aio/_call.py:595 invoke")
+    story.over(90, 100)
+    assert story.told(tmp_path, 100)[0] == ("awaiting", "socket", "/app/a.py:9 main", 88)
 
 
 def test_it_is_on_the_first_screen(tmp_path: Path) -> None:

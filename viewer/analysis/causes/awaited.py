@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.path import RunPath
 from viewer.analysis.causes.taskpath import GIVEN_UP, Piece, TaskPath
 from viewer.analysis.ledger.resource import Window, Windows, parts, windows_of
 from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 
 AWAITING, IN_VAIN = "awaiting", "in vain awaiting"
+_LEAST_NS = 1_000_000  # what a thread did in less is mostly the way to it and back
 
 
 class Awaited(NamedTuple):
@@ -31,7 +33,7 @@ class Awaits:
     def __init__(self, model: Model) -> None:
         members = Family.of(model).members.values()
         first = min(members, key=lambda one: one.start_ns, default=None)
-        self.model = model
+        self.model, self._threads = model, RunPath.of(model)
         self.path = TaskPath(model, first.main) if first and first.main >= 0 else None
         self.ran = defaultdict[int, list[Window]](list)  # by thread, when it was on the path
         self.all = [*self._found(self.path)] if self.path is not None else []
@@ -51,12 +53,15 @@ class Awaits:
             if piece.i < 0:
                 if (thread := path.thread_of(piece.task)) >= 0:
                     self.ran[thread].append((piece.start_ns, piece.end_ns))
+            elif path.is_of_thread(piece) and piece.end_ns - piece.start_ns >= _LEAST_NS:
+                for one in self._threads.of_thread(piece.thread, piece.start_ns, piece.end_ns):
+                    self.ran[one.thread].append((one.start_ns, one.end_ns))
             else:
                 did = IN_VAIN if piece.by in GIVEN_UP else AWAITING
-                awaits[did, *path.awaited(piece.i)].append(piece)
+                awaits[did, *path.awaited(piece)].append(piece)
         for (did, what, site), pieces in awaits.items():
             took = sorted(piece.end_ns - piece.start_ns for piece in pieces)
-            coros = {self.model.coroutine_of(piece.task) for piece in pieces}
+            coros = {self.model.coroutine_of(path.waiter(piece)) for piece in pieces}
             who = coros.pop() if len(coros) == 1 else ""
             ns = sum(took) - self._busy_ns(path, pieces)
             yield Awaited(did, what, site, ns, len(took), took[len(took) // 2], who)

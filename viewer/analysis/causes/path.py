@@ -137,13 +137,22 @@ class RunPath:
             found.add(pieces[at].visit if known is None else known.visit)
         return len(found)
 
+    def of_thread(self, thread: int, since_ns: int, until_ns: int) -> list[Piece]:
+        """The same of any thread, for whose doings somebody waited since then."""
+        mine, self.pieces = self.pieces, []
+        self._follow([_Within(thread, since_ns, 0)], until_ns)
+        found, self.pieces = self.pieces, mine
+        return found
+
     def _walk(self, thread: int, until: int) -> None:
         table = self.model.states
         least = max((until - table.first_ns[thread]) // _PART, _LEAST_NS)
         mark = marks(self.model, lambda state: int(state & STATE_MASK in _WAITS))
         for row in self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, least):
             self._long[table.who[row]].append(row)
-        who = [_Within(thread, table.first_ns[thread], 0)]
+        self._follow([_Within(thread, table.first_ns[thread], 0)], until)
+
+    def _follow(self, who: list[_Within], until: int) -> None:
         for _ in range(_MOST_STEPS):
             while who and until <= who[-1].since_ns:
                 who.pop()

@@ -15,6 +15,7 @@ from viewer.analysis.causes.tree import Tree
 from viewer.analysis.states import every, numbers
 from viewer.trace.columns import AWAIT
 from viewer.trace.model import Model
+from viewer.trace.sites import is_library
 
 _MOST_STEPS = 20_000
 _MOST_MAINS = 16
@@ -22,11 +23,13 @@ _DEEPEST = 16  # tasks each of which waited for the next one
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _FOR_TASKS = ("task ", "gather", "wait", "TaskGroup", "nursery")
 _NOBODY = ("", -1)
+_EXECUTOR = "executor"
 
 
 class Piece(NamedTuple):
     """A time for which the end waited: of an await (`i` its slice), of a step (`i` -1) of a
-    task, or in which it was ready. `thread` ended the await (-1 none)."""
+    task, or in which it was ready. `thread` ended the await (-1 none). Where a library's task
+    awaits, `outer` is the await of the program that waited for that (-1 none)."""
 
     task: int
     start_ns: int
@@ -34,14 +37,16 @@ class Piece(NamedTuple):
     i: int = -1
     by: Kind = Kind.UNKNOWN
     thread: int = -1
+    outer: int = -1
 
 
 class _Within(NamedTuple):
-    """A task, whose doings count back to a moment: since then the one before it waited. It
-    gave up `by` a time-out, or the like, at `until_ns`."""
+    """A task, whose doings count back to a moment: since then the one before it waited, in its
+    await `i` (-1 none). It gave up `by` a time-out, or the like, at `until_ns`."""
 
     task: int
     since_ns: int
+    i: int = -1
     until_ns: int = 0
     by: Kind = Kind.UNKNOWN
 
@@ -63,11 +68,20 @@ class TaskPath:
         loop = self.tree.lanes.loop_of_task(task)
         return self.tree.ledger.thread_of_loop[loop] if loop >= 0 else -1
 
-    def awaited(self, i: int) -> tuple[str, str]:
-        """Name and site of an await (slice)."""
-        lanes = self.tree.lanes
-        what = lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX)
-        return what, lanes.site_of_await(i)
+    def awaited(self, piece: Piece) -> tuple[str, str]:
+        """What was awaited, and the innermost line of the program that waited for it."""
+        lanes, waits = self.tree.lanes, (piece.i, piece.outer)
+        what = lanes.name_of_slice(piece.i).removeprefix(s.AWAIT_PREFIX)
+        return what, lanes.site_of_await(waits[piece.outer >= 0])
+
+    def waiter(self, piece: Piece) -> int:
+        """The task that waited there."""
+        return piece.task if piece.outer < 0 else self.model.owners.owner[piece.outer]
+
+    def is_of_thread(self, piece: Piece) -> bool:
+        """Whether a thread did meanwhile what the program handed it, not a library."""
+        what, site = self.awaited(piece)
+        return piece.thread >= 0 and (what == _EXECUTOR or is_library(site))
 
     def _mains(self, thread: int) -> list[int]:
         """The tasks of the thread's loops that no task has made and that lived for longest:
@@ -118,7 +132,7 @@ class TaskPath:
         """Notes what the last task did last before a moment, and returns when that began; or
         goes on with the task that ended an await."""
         slices = self.model.trace.slices
-        task, since, given_up_ns, by = who[-1]
+        task, since, _, given_up_ns, by = who[-1]
         i = self._at(task, until)
         if i < 0:
             return since
@@ -136,11 +150,20 @@ class TaskPath:
             kind, on = "task", child
         if kind == "task" and on != task and len(who) < _DEEPEST:
             given_up = (end, ended.kind) if ended.kind in GIVEN_UP else ()
-            who.append(_Within(on, start, *given_up))
+            who.append(_Within(on, start, i, *given_up))
             return end
         thread = on if kind == "thread" else -1
-        self.pieces.append(Piece(task, start, end, i, ended.kind, thread))
+        outer = -1 if self._is_own(i) else self._outer(who)
+        self.pieces.append(Piece(task, start, end, i, ended.kind, thread, outer))
         return start
+
+    def _is_own(self, i: int) -> bool:
+        site = self.tree.lanes.site_of_await(i)
+        return bool(site) and not is_library(site)
+
+    def _outer(self, who: list[_Within]) -> int:
+        """The await of the program that waited for a library's."""
+        return next((one.i for one in reversed(who) if one.i >= 0 and self._is_own(one.i)), -1)
 
     def _awaited(self, task: int, i: int, until: int) -> int:
         """The task for whose end an await was that was given up: one that it had made, which

@@ -41,7 +41,7 @@ _MOST = 2_000
 # A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
 # more on average, and next to nothing in between. They cost half a second, too.
 _QUERIES, _QUERY_NS = 20, 2 * _MS
-_QUERY = "query ("
+_QUERY = ("query (", "executor (")  # aiosqlite has a thread for its queries
 _TIMED = ("sleep", "socket", "future", *_ASKS)
 # Or the task takes what others send: it waits for that in the end, and between its calls only
 # after a tenth of them at most, so the next message was mostly there; or another one waits for

@@ -27,6 +27,7 @@ _TIMER, _OVER = " Timer.run", " _shutdown"
 # A pool is there to wait for its jobs. One that waits itself, in one call for a second and all
 # that time, has nothing to do.
 _SHUTDOWN, _IDLE_NS = "executor shutdown", 1_000_000_000
+_LOOP_ENDS = " BaseEventLoop._do_shutdown"  # asyncio.run waits for its executor in a thread
 _LAST_ITEM = (
     "Put a last item for each such job before the pool ends, or keep listeners out of pools."
 )
@@ -54,16 +55,20 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
     yield from _handlers(facts)
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
-        is_join = wait.name == _JOIN and wait.ns >= _LONG_NS and not wait.failed
-        if not is_join or kind != "thread" or not _at_exit(facts, wait):
+        is_join = wait.name in (_JOIN, _SHUTDOWN) and wait.ns >= _LONG_NS and not wait.failed
+        of_loop = any(frame.endswith(_LOOP_ENDS) for frame in wait.stack)
+        if not is_join or kind != "thread" or not (of_loop or _at_exit(facts, wait)):
             continue
         split = facts.split(thread, window(wait.start_ns, wait.end_ns))
         if split.of((SLEEP,)) * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
             continue
         did = doing(facts, [(("thread", thread), wait.start_ns, wait.end_ns)])
+        name = code(facts.model.thread_names[thread])
+        who, where, over = code(name_of(facts.model, wait.who)), place_in(wait.site), "program"
+        if of_loop:
+            who, where, over = "the event loop", ", a job of its executor", "main task"
         text = (
-            f"Slow end: {code(name_of(facts.model, wait.who))} waits for the end of "
-            f"{code(facts.model.thread_names[thread])}{place_in(wait.site)}, when the program "
+            f"Slow end: {who} waits for the end of {name}{where}, when the {over} "
             f"is over: {duration(wait.ns)} ({at(facts, wait.start_ns)}), {did}."
         )
         yield Finding("slow end", wait.ns, text, waits.evidence(wait), _STEP)
