@@ -67,3 +67,65 @@ def test_one_task_keeps_the_loop_busy(tmp_path):
 )
 def test_tasks_that_are_no_fault(tmp_path, story):
     assert "loop overloaded" not in kinds(tmp_path, collected(**story))
+
+
+READS = "/usr/lib/python3.13/asyncio/selector_events.py:961 _read_ready"
+
+
+def fed(calls=200, ns=8 * MS, more_ns=0, rest_ns=MS, waits_ns=7 * MS, by="callback"):
+    """A callback runs again and again, each time for longer; after it a `ticker`, ready for
+    so long."""
+    trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    ticker = loop.task("ticker", site=TICKER).ready(0).running(0)
+    ticker.awaits(1, "sleep", site=TICKER)
+    loop.step(ticker, 0, 1)
+    at = MS
+    for n in range(calls):
+        took = ns + n * more_ns
+        loop.callback(by, READS, at, at + took)
+        ticker.ready(at + took - waits_ns, waker="timer").running(at + took)
+        loop.step(ticker, at + took, at + took + MS // 10)
+        ticker.awaits(at + took + MS // 10, "sleep", site=TICKER)
+        at += took + MS // 10 + rest_ns
+    ticker.ready(at).running(at).done(at + 1)
+    loop.step(ticker, at, at + 1)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_one_callback_keeps_the_loop_busy(tmp_path):
+    (found,) = find_in(tmp_path, fed())
+    assert found.finding == "loop overloaded"
+    assert found.text == (
+        "Event loop overloaded: `callback` (asyncio/selector_events.py:961) runs 200 times, "
+        "which take 88 % of 1.82 s (at 1.00 ms), though nine in ten take 8.00 ms or less. "
+        "`ticker` (get.py:12) waits for it 202 times, 1.40 s in all. Do less in each step "
+        "(not again for all that still waits, as `asyncio.wait` in a loop does), or compute "
+        "in a thread or process."
+    )
+    assert found.evidence.site == READS
+
+
+def test_calls_that_take_longer_and_longer(tmp_path):
+    (found,) = find_in(tmp_path, fed(ns=4 * MS, more_ns=MS // 15, waits_ns=4 * MS))
+    assert (
+        "They take longer and longer, 5.63 ms on average at first, 15.6 ms in the end"
+        not in found.text
+    )
+    (found,) = find_in(tmp_path, fed(ns=3 * MS, more_ns=MS // 15, waits_ns=3 * MS))
+    assert "They take longer and longer, 4.63 ms on average at first, 14.6 ms" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"calls": 110}, id="less than a second"),
+        pytest.param({"rest_ns": 7 * MS}, id="the loop has time"),
+        pytest.param({"waits_ns": 2 * MS}, id="others are hardly late"),
+        pytest.param({"calls": 90, "ns": 15 * MS}, id="few calls"),
+    ],
+)
+def test_callbacks_that_are_no_fault(tmp_path, story):
+    assert "loop overloaded" not in kinds(tmp_path, fed(**story))

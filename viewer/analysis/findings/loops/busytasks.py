@@ -1,12 +1,17 @@
-"""Event loops that one coroutine keeps busy with many short steps, so that others are late."""
+"""Event loops that one task or callback keeps busy in many short steps, so that others are
+late."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, sampled
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.tasks import TaskRow
+from viewer.trace.columns import LOOP_CALLBACK, RUNNING
 from viewer.trace.sites import is_library
 from viewer.words import code
 
@@ -19,37 +24,65 @@ _STEPS = 100
 _SHORT_NS = 20 * _MS  # longer steps are reported for their length
 _LATE_NS = 500 * _MS
 _EACH_NS = 2 * _MS
+_TENTH = 10  # nine in ten are shorter
+# Calls that take three times as long in the last quarter as in the first, and longer from
+# quarter to quarter, do something with all that came before.
+_QUARTERS, _GROWS = 4, 3
+
+
+class _Busy(NamedTuple):
+    """A task, or a callback, that runs on a loop so often, and for how long in all."""
+
+    name: str
+    site: str
+    steps: int
+    took_ns: int
+    p90_ns: int
+    start_ns: int
+    whole_ns: int
+    thread: int
+    who: Who
+    grows: tuple[int, ...]  # how long a call takes on average, by quarters, if it grows
 
 
 def busy_with_one(facts: Facts) -> Iterator[Finding]:
-    """One task computes in very many short steps."""
-    rows = [
-        row
-        for row in facts.tasks.at_least("running_ns", _BUSY_NS * facts.patience)
-        if row.count == 1 and row.steps >= _STEPS
-    ]
-    for row in rows:
-        if row.running.p90_ns >= _SHORT_NS or is_library(row.site):
-            continue
-        late = [
-            other
-            for other in facts.tasks.at_least("ready_ns", _LATE_NS)
-            if other is not row and _is_late(other, row)
-        ]
-        busy = _time_of(facts, row)
-        if late and row.running.total_ns * _PART[1] >= busy[1] * _PART[0]:
-            yield _finding(facts, row, late, *busy)
+    """One task, or one callback, computes in very many short steps."""
+    late = facts.tasks.at_least("ready_ns", _LATE_NS)
+    for row in facts.tasks.at_least("running_ns", _BUSY_NS * facts.patience):
+        if row.count == 1 and not is_library(row.site):
+            others = [other for other in late if other is not row]
+            yield from _told(facts, _of_task(facts, row), others)
+    by_callback: dict[tuple[str, str, int], list[TaskRow]] = defaultdict(list)
+    for row in late:
+        most = next(iter(row.delayed_by), None)
+        if most is not None and most.kind == "callback":
+            by_callback[most.who, most.site, _loop_of(facts, row)].append(row)
+    for (name, site, loop), rows in by_callback.items():
+        busy = _of_callback(facts, name, site, loop)
+        if busy is not None and busy.took_ns >= _BUSY_NS * facts.patience:
+            yield from _told(facts, busy, rows)
 
 
-def _behind(other: TaskRow, busy: TaskRow) -> int:
-    is_its = (busy.coro, busy.site)
-    return sum(d.ns for d in other.delayed_by if (d.who, d.site) == is_its)
+def _told(facts: Facts, busy: _Busy, others: list[TaskRow]) -> Iterator[Finding]:
+    late = [row for row in others if _is_late(row, busy)]
+    is_most = busy.took_ns * _PART[1] >= busy.whole_ns * _PART[0]
+    if late and is_most and busy.steps >= _STEPS and busy.p90_ns < _SHORT_NS:
+        yield _finding(facts, busy, late)
 
 
-def _is_late(other: TaskRow, busy: TaskRow) -> bool:
-    behind = _behind(other, busy)
-    is_most = behind * 2 >= other.ready.total_ns and behind >= _LATE_NS
-    return is_most and other.ready.total_ns >= other.ready.count * _EACH_NS
+def _behind(row: TaskRow, busy: _Busy) -> int:
+    is_its = (busy.name, busy.site)
+    return sum(d.ns for d in row.delayed_by if (d.who, d.site) == is_its)
+
+
+def _is_late(row: TaskRow, busy: _Busy) -> bool:
+    behind = _behind(row, busy)
+    is_most = behind * 2 >= row.ready.total_ns and behind >= _LATE_NS
+    return is_most and row.ready.total_ns >= row.ready.count * _EACH_NS
+
+
+def _loop_of(facts: Facts, row: TaskRow) -> int:
+    return facts.model.lane[facts.model.owners.task_head[_task_of(facts, row)]]
 
 
 def _task_of(facts: Facts, row: TaskRow) -> int:
@@ -57,37 +90,87 @@ def _task_of(facts: Facts, row: TaskRow) -> int:
     return facts.model.owners.group_head[group]
 
 
-def _time_of(facts: Facts, row: TaskRow) -> tuple[int, int]:
-    """When the first task of a row began, and how long it lived."""
+def _of_task(facts: Facts, row: TaskRow) -> _Busy:
     rows, task = facts.ledger.rows_of_tasks, _task_of(facts, row)
+    slices, kinds = facts.model.trace.slices, facts.model.owners.kind
     low, high = rows.offset[task], rows.offset[task + 1]
-    return rows.start_ns[low], rows.end_ns[high - 1] - rows.start_ns[low]
+    start, end = rows.start_ns[low], rows.end_ns[high - 1]
+    return _Busy(
+        row.coro,
+        row.site,
+        row.steps,
+        row.running.total_ns,
+        row.running.p90_ns,
+        start,
+        end - start,
+        facts.ledger.thread_of_task(task),
+        ("task", task),
+        _growth(
+            [
+                slices.end_ns[i] - slices.start_ns[i]
+                for i in rows.row[low:high]
+                if kinds[i] == RUNNING
+            ]
+        ),
+    )
 
 
-def _finding(
-    facts: Facts, row: TaskRow, late: list[TaskRow], start: int, life_ns: int
-) -> Finding:
-    model, task = facts.model, _task_of(facts, row)
-    thread = facts.ledger.thread_of_task(task)
+def _of_callback(facts: Facts, name: str, site: str, loop: int) -> _Busy | None:
+    model, slices = facts.model, facts.model.trace.slices
+    thread = facts.ledger.thread_of_loop[loop] if loop >= 0 else -1
+    if thread < 0:
+        return None
+    of_kind = facts.kinds((LOOP_CALLBACK,))
+    every = model.trace.engine.longer(slices.start_ns, slices.end_ns, of_kind, 0)
+    calls = [i for i in every if model.lane[i] == loop and facts.runs(i)[:2] == (name, site)]
+    if len(calls) < _STEPS:
+        return None
+    took = [slices.end_ns[i] - slices.start_ns[i] for i in calls]
+    start, end = slices.start_ns[calls[0]], slices.end_ns[calls[-1]]
+    p90 = sorted(took)[len(took) - 1 - len(took) // _TENTH]
+    whole, who = end - start, ("thread", thread)
+    return _Busy(
+        name, site, len(took), sum(took), p90, start, whole, thread, who, _growth(took)
+    )
+
+
+def _growth(took: list[int]) -> tuple[int, ...]:
+    size = max(len(took) // _QUARTERS, 1)
+    means = [sum(took[n * size : (n + 1) * size]) // size for n in range(_QUARTERS)]
+    grows = means == sorted(means) and means[-1] >= means[0] * _GROWS
+    return tuple(means) if grows else ()
+
+
+def _finding(facts: Facts, busy: _Busy, late: list[TaskRow]) -> Finding:
     stacks = (
-        facts.stacks(model.threads[thread].tid, [(start, start + life_ns)])
-        if thread >= 0
+        facts.stacks(
+            facts.model.threads[busy.thread].tid,
+            [(busy.start_ns, busy.start_ns + busy.whole_ns)],
+        )
+        if busy.thread >= 0
         else []
     )
     where = sampled(*hot(facts.hot_places, stacks), most=1)
-    most = max(late, key=lambda other: other.ready.total_ns)
-    nouns = model.nouns_for([task])
+    most = max(late, key=lambda row: row.ready.total_ns)
+    nouns = facts.model.nouns_for([_task_of(facts, most)])
     every = facts.tasks.at_least("ready_ns", _LATE_NS)
-    lost = sum(_behind(other, row) for other in every if other is not row)
-    text = (
-        f"{nouns.loop.capitalize()} overloaded: {code(row.coro, row.site)} runs "
-        f"{row.steps:,} steps, which take {share(row.running.total_ns, life_ns)} of "
-        f"{duration(life_ns)} ({at(facts, start)})"
-        f"{f', mostly in {where}' if where else ''}, though nine in ten take "
-        f"{duration(row.running.p90_ns)} or less. {code(most.coro, most.site)} waits for it "
-        f"{plural(most.ready.count, 'time')}, {duration(most.ready.total_ns)} in all. Do less "
-        f"in each step (not again for all that still waits, as `asyncio.wait` in a loop "
-        f"does), or compute in a thread or process."
+    lost = sum(_behind(row, busy) for row in every)
+    steps = "steps" if busy.who[0] == "task" else "times"
+    grows = (
+        f" They take longer and longer, {duration(busy.grows[0])} on average at first, "
+        f"{duration(busy.grows[-1])} in the end: each does something with all before it."
+        if busy.grows
+        else ""
     )
-    evidence = facts.evidence(("task", task), start, life_ns, row.site)
+    text = (
+        f"{nouns.loop.capitalize()} overloaded: {code(busy.name, busy.site)} runs "
+        f"{busy.steps:,} {steps}, which take {share(busy.took_ns, busy.whole_ns)} of "
+        f"{duration(busy.whole_ns)} ({at(facts, busy.start_ns)})"
+        f"{f', mostly in {where}' if where else ''}, though nine in ten take "
+        f"{duration(busy.p90_ns)} or less. {code(most.coro, most.site)} waits for it "
+        f"{plural(most.ready.count, 'time')}, {duration(most.ready.total_ns)} in all.{grows} "
+        f"Do less in each step (not again for all that still waits, as `asyncio.wait` in a "
+        f"loop does), or compute in a thread or process."
+    )
+    evidence = facts.evidence(busy.who, busy.start_ns, busy.whole_ns, busy.site)
     return Finding("loop overloaded", lost, text, evidence)
