@@ -18,6 +18,7 @@ from tests.diagnosis.wanted_fresh import FRESH
 from tests.diagnosis.wanted_general import GENERAL
 from tests.diagnosis.wanted_loops import LOOPS
 from tests.diagnosis.wanted_path import PATH
+from tests.diagnosis.wanted_reported import REPORTED
 from tests.diagnosis.wanted_services import SERVICES
 from tests.diagnosis.wanted_stdlib import STDLIB
 from tests.diagnosis.wanted_sync import SYNC
@@ -63,6 +64,7 @@ def wanted(name: str) -> Wanted:
         | COMMON
         | DRAWN
         | PATH
+        | REPORTED
         | UNSEEN
     )
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]

@@ -1,0 +1,42 @@
+"""What the first finding must say of async programs drawn from reports, by round."""
+
+from tests.diagnosis.wanted import Wanted
+
+REPORTED: dict[str, Wanted] = {
+    "fh01_sync_sdk_streams_tokens": Wanted(
+        "loop blocked", ("`chat", "recv", r"fh01\w+.py:45"), ("starlette", "httpx")
+    ),
+    "fh02_rows_hop_through_threads": Wanted(
+        "awaits in turn", ("iterate_in_threadpool", "5,001 jobs"), ("starlette", "httpx")
+    ),
+    "fh03_tasks_are_collected": Wanted("orphaned task", ("`refresh`", "garbage", "`main`")),
+    "fh05_buffer_copied_at_each_chunk": Wanted(
+        "loop overloaded", ("_read_ready", "Answer.data_received", r"fh05\w+.py:20")
+    ),
+    "fh08_keys_asked_one_by_one": Wanted(
+        "awaits in turn",
+        ("`load_profiles`", "2,500 times", "pipeline"),
+        ("redis",),
+        "REDIS_URL",
+    ),
+    "fh10_debug_mode_left_on": Wanted("loop overloaded", ("debug mode", "MainThread")),
+    "fi01_time_out_runs_out_in_the_queue": Wanted(
+        "pool exhausted", ("`fetch`", "8 connections", "aiohttp"), ("aiohttp",)
+    ),
+    "fi03_ffmpeg_waits_for_the_radio": Wanted(
+        "loop blocked", (r"fi03\w+.py:20", "BufferedReader.read")
+    ),
+    "fi04_executor_keeps_the_loop_from_ending": Wanted(
+        "slow end", ("event loop", "executor", "asleep in `poll_sensor`")
+    ),
+    "fi05_commit_for_each_row": Wanted(
+        "awaits in turn", ("`import_rows`", "aiosqlite"), ("sqlalchemy", "aiosqlite")
+    ),
+    "fi10_seen_is_a_list": Wanted(
+        "loop overloaded", ("`consume`", "`on_message`", "longer and longer")
+    ),
+    "ok_fh1_catalogue_with_pool": Wanted("", (), ("starlette", "httpx")),
+    "ok_fh2_gevent_crawl_ends_well": Wanted("", (), ("gevent",)),
+    "ok_fi1_chat_over_websockets": Wanted("", (), ("aiohttp",)),
+    "ok_fi2_trio_with_deadlines": Wanted("", (), ("trio",)),
+}
