@@ -24,6 +24,7 @@ _STEPS = 100
 _SHORT_NS = 20 * _MS  # longer steps are reported for their length
 _LATE_NS = 500 * _MS
 _EACH_NS = 2 * _MS
+_CROWD_NS = 100 * _MS  # of a wait behind a crowd of the program's own callbacks: see crowds
 _TENTH = 10  # nine in ten are shorter
 # Calls that take three times as long in the last quarter as in the first, and longer from
 # quarter to quarter, do something with all that came before.
@@ -55,7 +56,9 @@ def busy_with_one(facts: Facts) -> Iterator[Finding]:
     by_callback: dict[tuple[str, str, int], list[TaskRow]] = defaultdict(list)
     for row in late:
         most = next(iter(row.delayed_by), None)
-        if most is not None and most.kind == "callback":
+        if most is None or most.kind != "callback":
+            continue
+        if is_library(most.site) or row.ready.max_ns < _CROWD_NS:
             by_callback[most.who, most.site, _loop_of(facts, row)].append(row)
     for (name, site, loop), rows in by_callback.items():
         busy = _of_callback(facts, name, site, loop)
