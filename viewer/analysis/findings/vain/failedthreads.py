@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.handed import EVENTS, started_for, was_woken
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
+from viewer.analysis.resources.handed import EVENTS, started_for, was_woken
 from viewer.analysis.resources.waits import GETS, Wait
 
 _MS = 1_000_000
@@ -200,8 +200,8 @@ class _Search:
         if wait.name not in EVENTS or not self._is_main(wait.who):
             return True
         until = self.failures[thread].at_ns
-        return thread in started_for(self.facts, wait) or was_woken(
-            self.facts, thread, until, wait
+        return thread in started_for(self.waits, wait) or was_woken(
+            self.waits, thread, until, wait
         )
 
     def _is_main(self, who: Who) -> bool:

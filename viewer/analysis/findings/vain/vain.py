@@ -9,7 +9,6 @@ from tracer.units import duration, plural
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.handed import idle_again, is_pause, nobody
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.whom import why
 from viewer.analysis.findings.basis.words import at, in_total
@@ -33,6 +32,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
+from viewer.analysis.resources.handed import EVENTS, is_pause, taker
 from viewer.analysis.resources.slots import looks
 from viewer.analysis.resources.waits import GETS, PUTS, Wait
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
@@ -58,6 +58,7 @@ _PILE = 8  # threads that somebody waited for in vain, as with workers that neve
 _PACE_NS = 1_000 * _MS
 _BACK = 100  # states of a thread in which its last line is looked for
 _MAIN = "MainThread"
+_FOR_MORE = (*GETS, "Condition.wait", "Condition")
 
 
 def vain_findings(facts: Facts) -> Iterator[Finding]:
@@ -158,8 +159,8 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         else:
             gone = ended_pool(facts, worst) or killed(facts, worst)
             gone = gone or no_worker_left(facts, worst) or ended_before(facts, worst)
-            text += gone or nobody(vain, every) + _failures(facts, vain)
-            text += "" if gone else idle_again(facts, worst)
+            text += gone or _nobody(vain, every) + _failures(facts, vain)
+            text += "" if gone else _idle_again(facts, worst)
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
 
@@ -219,7 +220,7 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
         return False  # until a time is over, as a program runs, or for what comes seldom
     if len(found) >= _LOOKS and not _gave_up_together(facts, found):
         return False
-    if len(found) < _LOOKS and all(is_pause(facts, wait) for wait in found):
+    if len(found) < _LOOKS and all(is_pause(LongWaits.of(facts), wait) for wait in found):
         return False
     return all(wait.who[0] == "task" or _holds_up_the_end(facts, wait) for wait in found)
 
@@ -284,3 +285,25 @@ def _failed(facts: Facts, found: list[Wait]) -> set[Who]:
         and facts.ledger.how_it_ended(task).startswith(s.FAILED_PREFIX)
     }
     return failed - waiting
+
+
+def _idle_again(facts: Facts, wait: Wait) -> str:
+    """`: `db`, which it had woken just before, went back …`; "" where there is none."""
+    is_asked = wait.name in EVENTS and wait.who[0] == "thread"
+    idle = taker(LongWaits.of(facts), wait) if is_asked else None
+    if idle is None or idle.name not in _FOR_MORE:
+        return ""
+    return (
+        f": {code(name_of(facts.model, idle.who))}, which it had woken just before, went back "
+        f"to wait for more in `{idle.name}`{place_in(idle.site)}, so what it did with that "
+        f"never told the waiter"
+    )
+
+
+def _nobody(vain: list[Wait], every: list[Wait]) -> str:
+    """Nobody ended a wait, or only so that its waiter waited again at once."""
+    begun = {wait.slice: wait.start_ns for wait in every}
+    woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
+    if not woken:
+        return "; nobody ended one"
+    return f"; {woken} of them had been woken meanwhile and waited again at once"

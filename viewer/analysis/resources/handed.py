@@ -4,17 +4,13 @@ tells a wait for others from a pause."""
 from collections.abc import Iterator
 
 from tracer import schema as s
-from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.waits import GETS, Wait
+from viewer.analysis.resources.waits import Wait, Waits
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, own_frames, place_of
-from viewer.words import code
 
 _MS = 1_000_000
 EVENTS = ("Event.wait",)
-_FOR_MORE = (*GETS, "Condition.wait", "Condition")
 _STARTS = "Thread.start"  # a new thread ends it as soon as it runs: nothing was given
 _JUST_NS = 50 * _MS  # from what it gave to the wait for it
 _BACK = 20  # states of a thread in which a wake-up is looked for
@@ -22,46 +18,33 @@ _COVERED = 8, 10
 _MODULE = "<module>"
 
 
-def is_pause(facts: Facts, wait: Wait) -> bool:
+def is_pause(waits: Waits, wait: Wait) -> bool:
     """Whether nobody was to set the event, as far as the trace shows: the waiter had woken
     nobody who then had nothing to do, and had started no thread for it that ended or is stuck.
     """
     if wait.who[0] != "thread" or wait.name not in EVENTS:
         return False
-    return taker(facts, wait) is None and not any(
-        _is_over(facts, thread, wait) for thread in started_for(facts, wait)
+    return taker(waits, wait) is None and not any(
+        _is_over(waits, thread, wait) for thread in started_for(waits, wait)
     )
 
 
-def taker(facts: Facts, wait: Wait) -> Wait | None:
+def taker(waits: Waits, wait: Wait) -> Wait | None:
     """The wait for more of a thread that the waiter had woken just before: it lasts for most
     of the wait, so what it was given is done or forgotten."""
-    for other in LongWaits.of(facts).overlapping(wait):
+    for other in waits.overlapping(wait):
         if other.who == wait.who or other.who[0] != "thread" or other.name in ENDS:
             continue
         met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
         is_most = met * _COVERED[1] >= wait.ns * _COVERED[0]
-        if is_most and was_woken(facts, other.who[1], other.start_ns, wait):
+        if is_most and was_woken(waits, other.who[1], other.start_ns, wait):
             return other
     return None
 
 
-def idle_again(facts: Facts, wait: Wait) -> str:
-    """`: `db`, which it had woken just before, went back …`; "" where there is none."""
-    is_asked = wait.name in EVENTS and wait.who[0] == "thread"
-    idle = taker(facts, wait) if is_asked else None
-    if idle is None or idle.name not in _FOR_MORE:
-        return ""
-    return (
-        f": {code(name_of(facts.model, idle.who))}, which it had woken just before, went back "
-        f"to wait for more in `{idle.name}`{place_in(idle.site)}, so what it did with that "
-        f"never told the waiter"
-    )
-
-
-def was_woken(facts: Facts, thread: int, until_ns: int, wait: Wait) -> bool:
+def was_woken(waits: Waits, thread: int, until_ns: int, wait: Wait) -> bool:
     """Whether a thread's last waits before a time were ended by who then waited."""
-    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    table, rows = waits.model.states, waits.reading.ledger.rows_of_threads
     low, last = rows.offset[thread], rows.offset[thread + 1]
     for n in range(last - 1, low - 1, -1):
         if rows.start_ns[n] < until_ns:
@@ -71,21 +54,21 @@ def was_woken(facts: Facts, thread: int, until_ns: int, wait: Wait) -> bool:
         row = rows.row[n]
         if table.state[row] & STATE_MASK not in (IDLE_WAIT, LOCK_WAIT):
             continue
-        is_his = table.waker[row] == wait.who[1] and facts.wait(row)[0] != _STARTS
+        is_his = table.waker[row] == wait.who[1] and waits.reading.wait(row)[0] != _STARTS
         if is_his and abs(table.end_ns[row] - wait.start_ns) <= _JUST_NS:
             return True
     return False
 
 
-def started_for(facts: Facts, wait: Wait) -> Iterator[int]:
+def started_for(waits: Waits, wait: Wait) -> Iterator[int]:
     """The threads that the waiter had started, before it waited, in a function that it still
     was in, or in a method of an object of the same class."""
     own = [_owner(frame) for frame in own_frames((*wait.stack, wait.site))]
     inside, here = {*own} - {_MODULE, ""}, own[0] if own else ""
-    for thread, (parent, event) in facts.ledger.starters.items():
-        if parent != wait.who[1] or facts.model.states.first_ns[thread] > wait.end_ns:
+    for thread, (parent, event) in waits.reading.ledger.starters.items():
+        if parent != wait.who[1] or waits.model.states.first_ns[thread] > wait.end_ns:
             continue
-        stack = str(facts.model.trace.args(event).get(s.ARG_STACK, ""))
+        stack = str(waits.model.trace.args(event).get(s.ARG_STACK, ""))
         owners = [_owner(frame) for frame in stack.split("\n") if not is_library(frame)]
         if inside.intersection(owners) or owners[:1] == [here]:
             yield thread
@@ -97,10 +80,10 @@ def _owner(frame: str) -> str:
     return function.rpartition(".")[0] or function
 
 
-def _is_over(facts: Facts, thread: int, wait: Wait) -> bool:
+def _is_over(waits: Waits, thread: int, wait: Wait) -> bool:
     """Whether a thread ended in the first half of a wait, or stands in one call for most of it
     that is no wait for clients."""
-    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    table, rows = waits.model.states, waits.reading.ledger.rows_of_threads
     if table.last_ns[thread] <= wait.start_ns + wait.ns // 2:
         return True
     for n in range(rows.offset[thread], rows.offset[thread + 1]):
@@ -110,19 +93,10 @@ def _is_over(facts: Facts, thread: int, wait: Wait) -> bool:
         )
         if met * _COVERED[1] >= wait.ns * _COVERED[0]:
             state = table.state[row] & STATE_MASK
-            name = facts.call(table.row[row])[0] if state == IO else ""
+            name = waits.reading.call(table.row[row])[0] if state == IO else ""
             return state in (SLEEP, LOCK_WAIT) or (bool(name) and not _is_for_clients(name))
     return False
 
 
 def _is_for_clients(name: str) -> bool:
     return name.endswith(("accept", "select", "poll"))
-
-
-def nobody(vain: list[Wait], every: list[Wait]) -> str:
-    """Nobody ended a wait, or only so that its waiter waited again at once."""
-    begun = {wait.slice: wait.start_ns for wait in every}
-    woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
-    if not woken:
-        return "; nobody ended one"
-    return f"; {woken} of them had been woken meanwhile and waited again at once"
