@@ -41,12 +41,12 @@ def test_one_reader_for_three(tmp_path):
     (found,) = find_in(tmp_path, loaded())
     assert found.finding == "slow consumer"
     assert found.text == (
-        "Slow consumer: `decode-0`, `decode-1` and 1 other process wait in `Queue.put` in "
-        "`decode` (load.py:10) for room in a queue between processes: 20 waits, 2.28 s in "
-        "total, the longest 120 ms (at 3.00 ms), 95 % of their time. `MainThread` of "
-        "`load.py` goes on just before each ends, so most likely it empties the queue, 99 % "
-        "of that time asleep in `train` (load.py:14). Do that with several processes, or take "
-        "several items at once; else fewer of those who put are enough."
+        "Slow consumer: `decode-0`, `decode-1` and 1 other process waited for room in a queue "
+        "between processes in `decode` (load.py:10): 20 waits in `Queue.put`, 2.28 s in "
+        "total, the longest 120 ms (at 3.00 ms). `MainThread` of `load.py` goes on just "
+        "before each ends, so most likely it empties the queue, 99 % of that time asleep in "
+        "`train` (load.py:14). If they should not wait, take several items at once, use more "
+        "consumers, or drop what has no room."
     )
     assert (found.evidence.site, found.behind, found.processes) == (DECODE, TRAIN, 3)
 

@@ -115,7 +115,7 @@ FINDERS = (
     Finder("processes.proxies", "manager_asked", (_calls,)),  # awaits in turn
     Finder("outside.onebyone", "calls_one_by_one", (_calls,)),  # awaits in turn
     Finder("pools.consumers", "slow_consumer", (_waits,)),
-    Finder("pools.processqueues", "slow_reader", (_calls,)),  # slow consumer
+    Finder("pools.consumers", "slow_reader", (_calls,)),  # slow consumer
     Finder("pools.subscribers", "no_time_for_messages", (_stacks,)),  # slow consumer
     Finder("pools.jobs", "pool_starvation"),  # thread-pool starvation
     Finder("pools.runners", "runner_findings", (_stacks,)),  # thread-pool starvation
@@ -189,7 +189,6 @@ FINDERS = (
     Finder("outside.reconnects", "new_connections", (_stacks,)),
     Finder("processes.lastchild", "last_child", (_processes,)),  # slow answer, uneven workers
     Finder("outside.broadcasts", "slow_reader_of_several", (_loops,)),  # slow client
-    Finder("outside.onlysender", "stands_at_one_client", (_loops,)),  # slow client
     Finder("outside.polledpipes", "polled_pipes", (_calls,)),  # full pipe
     # handshake in accept, slow client, full pipe
     Finder("outside.outside", "outside_findings"),

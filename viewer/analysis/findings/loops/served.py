@@ -7,9 +7,9 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.room import is_for_room
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.resources.room import is_for_room
 from viewer.analysis.resources.waits import GETS, longest_slices
 from viewer.trace.columns import AWAIT, STATE_MASK
 from viewer.trace.sites import place_of

@@ -1,18 +1,19 @@
-"""Tasks that write to one connection after the other, of which one has no room for long."""
+"""Tasks that send to several clients, of which one does not read."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.room import DRAIN, SEND, is_for_room
-from viewer.analysis.findings.basis.waits import name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.room import DRAIN, SEND, Sending, is_for_room, sending
 from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.states import mentioned
+from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
-from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -25,7 +26,12 @@ _MS = 1_000_000
 _LOST_NS = 500 * _MS
 _TIMES = 3
 _LEAST_NS = _MS
-_MOST = 5_000  # awaits that are looked at, the longest ones
+# Or the others always have room. Then it waits half a second at once: a slow network makes
+# room sooner. Three connections or more are there meanwhile, each with a task of its own,
+# which waits for what its client says; who sends is none of these, and no other task of its
+# function sends there.
+_CLIENTS = 3
+_MOST = 2_000
 _STEP = (
     "Whoever comes after it gets nothing meanwhile. Write to each in a task of its own (with "
     "a queue for each), give that a time-out, and drop a client that does not read."
@@ -33,29 +39,71 @@ _STEP = (
 
 
 def slow_reader_of_several(facts: Facts) -> Iterator[Finding]:
-    """Of all to whom a task writes in turn, one does not read."""
-    model, slices = facts.model, facts.model.trace.slices
-    if not mentioned(model, DRAIN, SEND.removeprefix(s.AWAIT_PREFIX)):
+    """Of all to whom a task writes, one does not read."""
+    if not mentioned(facts.model, DRAIN, SEND.removeprefix(s.AWAIT_PREFIX)):
         return
-    by_line = defaultdict[tuple[int, str], list[int]](list)
-    for i in longest_slices(facts, (AWAIT,), _LEAST_NS, _MOST):
-        if model.owners.owner[i] >= 0 and is_for_room(facts, i):
-            by_line[model.owners.owner[i], facts.awaited(i)[1]].append(i)
-    for (task, site), awaits in by_line.items():
-        ns, by_connection = Counter[int](), defaultdict[int, list[int]](list)
-        for i in awaits:
-            connection = number_of(model.trace.args(slices.event[i]), s.ARG_LOCK, -1)
-            ns[connection] += _ns(facts, i)
-            by_connection[connection].append(i)
-        if len(ns) < 2 or -1 in ns:
-            continue
-        (slowest, lost), (_, second), *_ = ns.most_common()
-        own = by_connection.pop(slowest)
-        others = [i for each in by_connection.values() for i in each]
-        is_in_turn = any(min(own) < i < max(own) for i in others)
-        is_at_once = max(_ns(facts, i) for i in own) * 2 >= lost
-        if lost >= max(_LOST_NS, second * _TIMES) and (is_in_turn or is_at_once):
-            yield _finding(facts, task, site, own, len(ns), ns.total() - lost)
+    groups, left = facts.model.owners.task_group, list[Sending]()
+    for one in sending(facts, _LEAST_NS):
+        found = _of_one_in_turn(facts, one)
+        if found is None:
+            left.append(one)
+        else:
+            yield found
+    at_line = Counter((groups[one.task], one.site) for one in left)
+    for one in left:
+        found = _of_the_only_sender(facts, one)
+        if found is not None and at_line[groups[one.task], one.site] == 1:
+            yield found
+
+
+def _of_one_in_turn(facts: Facts, one: Sending) -> Finding | None:
+    ns = Counter({which: sum(_ns(facts, i) for i in own) for which, own in one.awaits.items()})
+    if len(ns) < 2 or -1 in ns:
+        return None
+    (slowest, lost), (_, second), *_ = ns.most_common()
+    own = one.awaits[slowest]
+    others = [i for which, each in one.awaits.items() if which != slowest for i in each]
+    is_in_turn = any(min(own) < i < max(own) for i in others)
+    is_at_once = max(_ns(facts, i) for i in own) * 2 >= lost
+    if lost < max(_LOST_NS, second * _TIMES) or not (is_in_turn or is_at_once):
+        return None
+    whose = (
+        f"one of {len(ns)} connections to which it writes in turn had room; the others took "
+        f"{duration(ns.total() - lost)} in all"
+    )
+    return _finding(facts, one, own, whose)
+
+
+def _of_the_only_sender(facts: Facts, one: Sending) -> Finding | None:
+    slices, owned, waits = facts.model.trace.slices, facts.model.owners, LongWaits.of(facts)
+    own = [i for each in one.awaits.values() for i in each if _ns(facts, i) >= _LOST_NS]
+    if not own:
+        return None
+    worst, group = max(own, key=lambda i: _ns(facts, i)), owned.task_group[one.task]
+    start, end = slices.start_ns[worst], slices.end_ns[worst]
+    serving: set[Who] = {
+        ("task", task)
+        for i in longest_slices(facts, (AWAIT,), _LOST_NS, _MOST)
+        if (task := owned.owner[i]) >= 0
+        and owned.task_parent[task] < 0
+        and owned.task_group[task] != group
+        and owned.task_process[task] == waits.process(("task", one.task))
+        and slices.start_ns[i] <= start
+        and slices.end_ns[i] >= end
+        and _is_for_client(facts, i)
+    }
+    if len(serving) < _CLIENTS or len({owned.task_group[task] for _, task in serving}) > 1:
+        return None
+    whose = (
+        f"a client had room that does not read; no other task sends there, and "
+        f"{users(facts.model, serving)} have connections"
+    )
+    return _finding(facts, one, own, whose)
+
+
+def _is_for_client(facts: Facts, i: int) -> bool:
+    what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
+    return waited_for(what) in (For.CALLERS, For.OUTSIDE) and not is_for_room(facts, i)
 
 
 def _ns(facts: Facts, i: int) -> int:
@@ -63,24 +111,22 @@ def _ns(facts: Facts, i: int) -> int:
     return slices.end_ns[i] - slices.start_ns[i]
 
 
-def _finding(
-    facts: Facts, task: int, site: str, awaits: list[int], connections: int, others_ns: int
-) -> Finding:
+def _finding(facts: Facts, one: Sending, awaits: list[int], whose: str) -> Finding:
     worst, lost = max(awaits, key=lambda i: _ns(facts, i)), sum(_ns(facts, i) for i in awaits)
     start, ns = facts.model.trace.slices.start_ns[worst], _ns(facts, worst)
+    who: Who = ("task", one.task)
     text = (
-        f"Slow client: {code(name_of(facts.model, ('task', task)))}{place_in(site)} waited "
+        f"Slow client: {code(name_of(facts.model, who))}{place_in(one.site)} waited "
         f"{duration(lost)} in `{_called(facts, worst)}`, the longest {duration(ns)} "
-        f"({at(facts, start)}), until one of {connections} connections to which it writes in "
-        f"turn had room; the others took {duration(others_ns)} in all."
+        f"({at(facts, start)}), until {whose}."
     )
-    evidence = facts.evidence(("task", task), start, ns, site)
+    evidence = facts.evidence(who, start, ns, one.site)
     return Finding("slow client", lost, text, evidence, _STEP)
 
 
 def _called(facts: Facts, i: int) -> str:
     """`drain`: what the program called."""
-    called = "drain"
+    called = "send" if facts.awaited(i)[0].startswith(SEND) else "drain"
     for frame in facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n"):
         if not is_library(frame):
             break

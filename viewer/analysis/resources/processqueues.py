@@ -1,0 +1,62 @@
+"""Queues between processes: who waits for room in one, and who empties it."""
+
+import re
+from bisect import bisect_right
+from collections import Counter, defaultdict
+
+from viewer.analysis.resources.reading import Reading
+from viewer.analysis.resources.waits import longest_rows
+from viewer.analysis.states import having, mentioned, stack_of
+from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP
+
+_MS = 1_000_000
+_LONG_NS = 10 * _MS
+# Who takes from such a queue is recorded only where he waits for it. A slow one never does,
+# but goes on a moment before room comes, as the last one: four fifths of the times, five at
+# least, of one who does not go on so often that half of that would be chance.
+_JUST_NS = 5 * _MS
+_COVERED = 8, 10
+_TIMES = 5
+_PART = 2
+_ANY = 1 << 32  # more than the number of any thread
+_MOST = 10_000  # blocked states that are looked at, the longest ones
+_BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)
+_ACQUIRE = "SemLock.acquire"
+_PUT = re.compile(r"\S*/multiprocess(?:ing)?/queues\.py:\d+ (?:Joinable)?Queue\.put(?:\n|$)")
+
+
+def waits_for_room(reading: Reading) -> dict[str, list[int]]:
+    """By line the rows of long waits in `Queue.put`."""
+    model, table = reading.model, reading.model.states
+    by_site = defaultdict[str, list[int]](list)
+    if not mentioned(model, "/queues.py:"):
+        return by_site
+    named = memoryview(having(model, table.call_name, lambda name: name.endswith(_ACQUIRE)))
+    for row in model.trace.engine.pick(reading.rows_of((IO,), _LONG_NS), table.row, named):
+        if _PUT.match(stack_of(model, row)):
+            by_site[reading.call(table.row[row])[1]].append(row)
+    return by_site
+
+
+def who_goes_on_before(reading: Reading, waits: list[int], of: set[int]) -> int:
+    """The thread that was the last to go on before the waits of these processes ended; -1
+    none, or several."""
+    model, table = reading.model, reading.model.states
+    ends = sorted(table.end_ns[row] for row in waits)
+    went_on = [
+        (table.end_ns[row], table.who[row])
+        for row in longest_rows(reading, _BLOCKED, _JUST_NS, _MOST)
+        if model.thread_process[table.who[row]] not in of
+    ]
+    went_on.sort()
+    last = Counter[int]()
+    for end in ends:
+        time_ns, thread = (
+            went_on[at - 1] if (at := bisect_right(went_on, (end, _ANY))) else (0, -1)
+        )
+        last[thread] += thread >= 0 and end - time_ns <= _JUST_NS
+    thread, just = max(last.items(), key=lambda one: one[1])
+    times = sum(who == thread for _, who in went_on)
+    is_most = just >= _TIMES and just * _COVERED[1] >= len(ends) * _COVERED[0]
+    is_chance = times * _JUST_NS * _PART > max(ends[-1] - ends[0], 1)
+    return thread if is_most and not is_chance else -1
