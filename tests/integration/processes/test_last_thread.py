@@ -43,6 +43,11 @@ else:
 """
 
 
+# As by chroot(), after its recording has begun.
+LEFT_PROC_BEHIND = LEFT_BY_THE_FIRST.replace(
+    "    go_on = ", "    from tracer import _core; _core.no_task_folder()\n    go_on = "
+)
+
 # From Python 3.14 on, the system knows threads by their names, as "Thread-1 (fork)".
 HAS_SUCH_A_NAME = f"""\
 import ctypes
@@ -61,6 +66,7 @@ NAMES = (b"Thread-1 (fork)", b"a) S 1", b"", b"\xff) (", b"two\nlines")
     [
         FORKED_IN_A_THREAD,
         LEFT_BY_THE_FIRST,
+        LEFT_PROC_BEHIND,
         *(HAS_SUCH_A_NAME.replace("NAME, 0", f"{name!r}, 0") for name in NAMES),
     ],
 )

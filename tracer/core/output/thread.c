@@ -3,6 +3,7 @@
 #include "output/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "output/killed.h"
 #include "ring/clock.h"
 #include "ring/own_table.h"
+#include "ring/private_fd.h"
 #include "ring/ring.h"
 
 enum { OTHERS = 256, AT_ONCE = 50, LOOKS = 10000, LOOK_NS = 50 * 1000 /* half a second at most */,
@@ -69,21 +71,33 @@ static void await(const int *what)
 
 /* --- on the thread --- */
 
+/* The folder that lists the threads: seen from one that is open, since the program may have gone to where no /proc is. */
+static int tasks_at(char *path, size_t size, const char *rest)
+{
+    int is_open = private_fd_is_ours(t.work->descriptors);
+    snprintf(path, size, "%s%s", is_open ? "../task" : ring_task_folder, rest);
+    return is_open ? t.work->descriptors->fd : AT_FDCWD;
+}
+
 /* Whether no thread of the program is left, and the process goes on because of this one. The kernel keeps the first thread,
  * dead, to the end. */
 static int is_alone(void)
 {
-    char path[64], line[128] = "";
+    char path[64], rest[32], line[128] = "";
     struct stat tasks;
-    if (!atomic_load(&t.look_ns) || stat(ring_task_folder, &tasks) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
+    if (!atomic_load(&t.look_ns))
         return 0;
-    snprintf(path, sizeof path, "%s/%d/stat", ring_task_folder, getpid());
-    FILE *file = fopen(path, "re");
-    if (!file)
+    int folder = tasks_at(path, sizeof path, "");
+    if (fstatat(folder, path, &tasks, 0) < 0 || tasks.st_nlink != LINKS + FIRST_AND_THIS)
         return 0;
-    size_t length = fread(line, 1, sizeof line - 1, file);
-    fclose(file);
-    const char *name_end = memrchr(line, ')', length); /* a name may have some of its own */
+    snprintf(rest, sizeof rest, "/%d/stat", getpid());
+    folder = tasks_at(path, sizeof path, rest);
+    int file = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t length = read(file, line, sizeof line - 1);
+    close(file);
+    const char *name_end = memrchr(line, ')', length > 0 ? (size_t)length : 0); /* a name may have some of its own */
     return name_end && !strncmp(name_end, ") Z", 3);
 }
 

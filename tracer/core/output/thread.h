@@ -4,10 +4,12 @@
 
 #include <stdint.h>
 
+#include "ring/private_fd.h"
 #include "ring/sources.h"
 
 /* What it does. All called on it. */
 typedef struct {
+    const private_fd *descriptors; /* the folder /proc/self/fd */
     void (*begin)(void);        /* first */
     uint64_t (*pause_ns)(void); /* until the next turn */
     void (*turn)(void);

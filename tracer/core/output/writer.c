@@ -391,7 +391,7 @@ static void finish_alone(void)
     finish_at_once(0, 0);
 }
 
-static const thread_work work = {begin_turns, pause_ns, turn, rest, finish_killed, finish_alone};
+static const thread_work work = {&w.descriptors, begin_turns, pause_ns, turn, rest, finish_killed, finish_alone};
 
 static void close_files(void)
 {
