@@ -5,7 +5,6 @@ one did meanwhile. An await that the clock, a thread or somebody outside ended i
 """
 
 from bisect import bisect_left
-from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -90,17 +89,10 @@ class TaskPath:
         rows, take = ledger.rows_of_tasks, engine.take
         is_here = memoryview(bytes(of == thread for of in ledger.thread_of_loop))
         loops = take(self.model.lane, owned.task_head, -1)
-        known = pairwise(
-            rows.offset
-        )  # of each task the first of its rows, and behind the last
-        roots = numbers(
-            task
-            for task, parent, (first, behind) in zip(
-                range(len(loops)), owned.task_parent, known, strict=True
-            )
-            if parent <= 0 and first < behind
-        )
-        here = engine.pick(roots, loops, is_here)
+        on_them = take(is_here, loops, 0)
+        nobody = memoryview(bytes(8 * len(loops))).cast("q")
+        roots = engine.longer(owned.task_parent, nobody, on_them, 0)  # made by 0, or unknown
+        here = numbers(task for task in roots if rows.offset[task] < rows.offset[task + 1])
         begin_ns = take(rows.start_ns, take(rows.offset[:-1], here, 0), 0)
         last = numbers(behind - 1 for behind in take(rows.offset[1:], here, 0))
         end_ns = take(rows.end_ns, last, 0)

@@ -9,7 +9,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.pools.pools import one_by_one
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT
+from viewer.trace.columns import AWAIT, Column
 from viewer.words import code, place
 
 # More than of threads that pile up, since tasks are cheap; made by one task, all through the
@@ -24,7 +24,7 @@ _ASLEEP = 8, 10
 _BACK = 60  # rows of a task that are looked at
 
 
-def heartbeats_pile_up(facts: Facts, members: dict[int, list[int]]) -> Iterator[Finding]:
+def heartbeats_pile_up(facts: Facts, members: dict[int, Column]) -> Iterator[Finding]:
     """One task makes periodic tasks one after the other, and none of them ever ends; `members`
     are the tasks of each coroutine."""
     owned = facts.model.owners
@@ -49,7 +49,7 @@ def heartbeats_pile_up(facts: Facts, members: dict[int, list[int]]) -> Iterator[
                     yield found
 
 
-def _left_behind(facts: Facts, every: list[int]) -> dict[tuple[int, int], list[int]]:
+def _left_behind(facts: Facts, every: Column) -> dict[tuple[int, int], list[int]]:
     """By process and coroutine of the creators: tasks that outlive their creator, who made
     one of them."""
     owned, ledger = facts.model.owners, facts.ledger

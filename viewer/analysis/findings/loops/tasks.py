@@ -68,7 +68,7 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
     ids, none = owned.task_id, memoryview(bytes(len(owned.task_id)))
     lanes = model.trace.engine.lanes(ids, ids, none, owned.task_group, len(owned.group_head))
     members = {
-        group: lanes.row[first:behind].tolist()
+        group: lanes.row[first:behind]
         for group, (first, behind) in enumerate(pairwise(lanes.offset.tolist()))
         if behind - first >= _SEVERAL
     }
@@ -95,10 +95,10 @@ def task_leak(facts: Facts) -> Iterator[Finding]:
                 break
 
 
-def _born_within_ns(model: Model, tasks: list[int]) -> int:
+def _born_within_ns(model: Model, tasks: Column) -> int:
     """The time between the begins of the first and the last of these tasks."""
     engine, starts = model.trace.engine, model.trace.slices.start_ns  # in order of begin
-    first, last = engine.bounds(engine.take(model.owners.task_head, numbers(tasks), -1))
+    first, last = engine.bounds(engine.take(model.owners.task_head, tasks, -1))
     return int(starts[last] - starts[first])
 
 
@@ -107,15 +107,12 @@ def _stacks(model: Model) -> Column:
     return name_args(model.trace, model.trace.symbol(s.ARG_STACK))
 
 
-def _by_creation(
-    model: Model, tasks: list[int], stacks: Column
-) -> Iterator[Iterable[list[int]]]:
+def _by_creation(model: Model, tasks: Column, stacks: Column) -> Iterator[Iterable[Column]]:
     """The tasks of a coroutine by the line that created them, by its callers, and together:
     those that are answered must not hide those that are not."""
     by_stack: dict[int, list[int]] = defaultdict(list)
-    if model.trace.symbol(s.ARG_STACK) < 0:
-        by_stack[-1] = tasks
-    for task in tasks if not by_stack else ():
+    has_stacks = model.trace.symbol(s.ARG_STACK) >= 0
+    for task in tasks if has_stacks else ():
         first = first_state(model, task)
         at = stacks[first] if first >= 0 else -1
         by_stack[model.trace.events.arg_value[at] if at >= 0 else -1].append(task)
@@ -123,9 +120,9 @@ def _by_creation(
     for same in by_stack.values():
         by_line[created_at(model, same[0])] += same
     if len(by_line) > 1:
-        yield by_line.values()
+        yield map(numbers, by_line.values())
     if len(by_stack) > len(by_line):
-        yield by_stack.values()
+        yield map(numbers, by_stack.values())
     yield (tasks,)
 
 
@@ -133,15 +130,14 @@ def _is_alone(what: str) -> bool:
     return not what.startswith("executor") and waited_for(what) not in _NOT_ALONE
 
 
-def _leak(facts: Facts, group: int, tasks: list[int], last: memoryview) -> Finding | None:
+def _leak(facts: Facts, group: int, tasks: Column, last: memoryview) -> Finding | None:
     model, slices, take = facts.model, facts.model.trace.slices, facts.model.trace.engine.take
-    members = numbers(tasks)
-    births = take(slices.start_ns, take(model.owners.task_head, members, -1), 0)
+    births = take(slices.start_ns, take(model.owners.task_head, tasks, -1), 0)
     since, until = model.trace.engine.bounds(births)
     if until - since < _GROWS_NS:
         return None
     # A task counts as alive until its last await ends; what it does then is short.
-    rows = take(last, members, -1)
+    rows = take(last, tasks, -1)
     over_ns = take(slices.end_ns, rows, -1)
     known = model.trace.engine.known(over_ns, over_ns)
     rows = take(rows, known, -1)
