@@ -122,9 +122,7 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
         if newest >= 0 and since < until:
             first = (since - start) // WINDOW_NS if since > start else 0
             last = (until - 1 - start) // WINDOW_NS
-            first, last = min(first, newest), min(last, newest)
-            if first <= last:
-                marks[at].append((first, last))
+            _put(marks[at], newest + 1, first if first < newest else newest, last)
 
     def mark_bad(at: int, from_ns: int, until_ns: int) -> None:
         if at not in stops.of:  # as most
@@ -136,9 +134,11 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     table = bytes(int(kind in (LOOP_TASK, LOOP_CALLBACK, READY)) for kind in range(256))
     kinds = memoryview(bytes(model.owners.kind).translate(table))
     covers, covered = [0] * loops, [0] * loops  # by loop a time that is not marked yet
-    lanes, since_ns, until_ns_ = model.lane, slices.start_ns, slices.end_ns
-    for i in engine.longer(since_ns, until_ns_, kinds, ANSWER_NS + 1):
-        at, since, until = lanes[i], since_ns[i], until_ns_[i]
+    long = engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1)
+    columns = (model.lane, slices.start_ns, slices.end_ns)
+    for at, since, until in zip(
+        *(engine.take(column, long, -1).tolist() for column in columns), strict=True
+    ):
         if at < 0:
             continue
         if since > covered[at] - ANSWER_NS:
@@ -147,8 +147,9 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
             covers[at], covered[at] = since, until
         elif until > covered[at]:
             covered[at] = until
-    for at in compress(range(loops), covered):
-        mark_bad(at, covers[at], covered[at])
+    for at, (since, until) in enumerate(zip(covers, covered, strict=True)):
+        if until:
+            mark_bad(at, since, until)
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
     for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
         mark_bad(at, from_ns, until_ns)

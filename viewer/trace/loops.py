@@ -47,7 +47,8 @@ def find_loops(trace: Trace, threads: Threads) -> tuple[tuple[Loop, ...], Column
     found = trace.engine.pairs(rows, rows)
     only = _only_threads(threads) if found.head else {}
     called = tracks.names_at(trace.engine.take(rows, found.head, -1))
-    kinds = [*map(_kind, called)]
+    usual = s.TRACK_LOOP_PREFIX
+    kinds = [usual if name.startswith(usual) else _kind(name) for name in called]
     names = [name[len(kind) :] for name, kind in zip(called, kinds, strict=True)]
     processes = trace.engine.take(trace.track_process, found.head, -1).tolist()
     pids = {process: trace.pid(process) for process in {*processes}}
@@ -68,6 +69,4 @@ def _only_threads(threads: Threads) -> dict[tuple[int, str], int]:
 
 
 def _kind(name: str) -> str:
-    if name.startswith(s.TRACK_LOOP_PREFIX):  # nearly always
-        return s.TRACK_LOOP_PREFIX
     return next(filter(name.startswith, s.LOOP_PREFIXES))

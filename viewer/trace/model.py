@@ -109,7 +109,7 @@ class Model:
 
     @property
     def nouns(self) -> Nouns:
-        return nouns_of(self.loops)
+        return self.derive(Nouns, lambda: nouns_of(self.loops))
 
     def nouns_on(self, loop: int) -> Nouns:
         """The words for one loop of the trace, which may have others of another kind."""

@@ -86,6 +86,9 @@ class Index:
     def lane_of_loop(self) -> list[int]:
         """Loops of a thread share a lane, since they delay each other."""
         first: dict[int, int] = {}
+        known = [thread for thread in self.thread_of_loop if thread >= 0]
+        if len(known) == len({*known}):  # no two loops are of one thread
+            return [*range(len(self.thread_of_loop))]
         return [
             first.setdefault(thread, loop) if thread >= 0 else loop
             for loop, thread in enumerate(self.thread_of_loop)
