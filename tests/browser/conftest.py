@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLES, Recorder
+from tests.support.samples import Samples
 
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The trace of a sample, by its name."""
-
-    @cache
-    def trace(name: str) -> Path:
-        return Recorder(tmp_path_factory.mktemp(name))(SAMPLES / f"{name}.py")
-
-    return trace
+    samples = Samples(tmp_path_factory)
+    return lambda name: samples(f"{name}.py").trace
 
 
 @pytest.fixture(scope="module", autouse=True)

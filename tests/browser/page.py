@@ -23,6 +23,7 @@ from viewer.trace.reader import read_trace
 # Where the pictures of the last run are kept, when set
 SCREENSHOTS = os.environ.get("TRACER_SCREENSHOTS")
 PAGES = ("overview", "tasks", "threads", "locks", "io", "gc", "memory", "cpu", "why")
+TIMEOUT_MS = 120_000  # what is never there fails its test; nothing waits this long otherwise
 _READY = "html[data-ready]"
 # Every answer has arrived and has been drawn.
 _SETTLED = """() => new Promise((done) => {
@@ -129,7 +130,9 @@ def keep_picture(page: Page, name: str) -> None:
 @lru_cache(maxsize=1)
 def _browser() -> tuple[Playwright, Browser]:
     playwright = sync_playwright().start()
-    return playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    return playwright, playwright.chromium.launch(
+        executable_path=CHROMIUM, args=FLAGS, timeout=TIMEOUT_MS
+    )
 
 
 def close_browser() -> None:
@@ -165,6 +168,7 @@ def look_at(address: str, scheme: str = "light") -> Iterator[Opened]:
         viewport={"width": 1440, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
     )
+    visitor.set_default_timeout(TIMEOUT_MS)
     page = visitor.new_page()
     opened = Opened(page, address)
     page.on("pageerror", lambda error: opened.complaints.append(str(error)))

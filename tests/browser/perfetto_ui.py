@@ -35,7 +35,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START_TIMEOUT_MS = 60_000  # the UI's own start takes most of it on a small machine
+START_TIMEOUT_MS = 120_000  # the UI's own start takes most of it on a small machine
 TRACE_URL = "/opened.pftrace"
 
 # What the UI shows for a trace that it had trouble with
@@ -134,8 +134,11 @@ def open_in_ui(
     startup = f"&startupCommands={quote(json.dumps(commands))}" if commands else ""
     mode = "" if sidebar else "&mode=embedded"
     with serve(trace) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, timeout=START_TIMEOUT_MS
+        )
         page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        page.set_default_timeout(START_TIMEOUT_MS)
         opened = OpenedTrace(page)
         page.on("pageerror", lambda error: opened.page_errors.append(str(error)))
         page.goto(f"{address}/#!/?url={address}{TRACE_URL}{mode}{startup}")

@@ -13,7 +13,7 @@ from typing import override
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.perfetto_ui import CHROMIUM, FLAGS
+from tests.browser.perfetto_ui import CHROMIUM, FLAGS, START_TIMEOUT_MS
 
 VERSION = "1.25.0"  # .ci/run fetches it
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tracer-tests"
@@ -49,9 +49,12 @@ def open_in_speedscope(profile: Path) -> Iterator[tuple[Page, list[str]]]:
     ):
         thread = threading.Thread(target=server.serve_forever, name="speedscope server")
         thread.start()
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, timeout=START_TIMEOUT_MS
+        )
         try:
             page = browser.new_page(viewport={"width": 1400, "height": 900})
+            page.set_default_timeout(START_TIMEOUT_MS)
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
             address = f"http://127.0.0.1:{server.server_port}"

@@ -362,7 +362,7 @@ def test_button_opens_perfetto(tmp_path: Path) -> None:
         with opened.page.expect_popup() as popup:
             opened.page.get_by_role("button", name="Open in Perfetto").click()
         page = popup.value
-        page.locator(".pf-track").first.wait_for(timeout=60_000)
+        page.locator(".pf-track").first.wait_for()
         settle(page)
         keep_picture(page, "perfetto")
         text = page.inner_text("body")
