@@ -217,7 +217,12 @@ def garbage():
     ("function", "rate", "way"),
     [
         ("fill", 1000, "__main__.KEPT[…] -> bytes, and 8 more like it"),
-        ("chain", 10_000, "__main__.HEAD.then -> Link.then (× 2,999) -> bytes"),
+        pytest.param(
+            "chain",
+            10_000,
+            "__main__.HEAD.then -> Link.then (× 2,999) -> bytes",
+            marks=pytest.mark.broad,
+        ),
         ("circle", 1000, "__main__.KEPT[…] -> Node (in a circle: Node.itself -> Node)"),
         (
             "garbage",
@@ -262,6 +267,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.broad
 def test_what_asyncio_keeps_for_later_stays_dead(record: Recorder) -> None:
     """CPython 3.12 shows the collector its dead future iterators. One that somebody refers to
     for a moment gets into that list twice, and the next collection never ends."""
@@ -317,6 +323,7 @@ def test_slices_are_short(tmp_path: Path) -> None:
     assert SLICE_NS / 2 < longest[0] <= SLICE_NS
 
 
+@pytest.mark.broad
 def test_an_object_is_not_asked_for_its_class(tmp_path: Path) -> None:
     def make() -> None:
         LOG.append(Proxy())

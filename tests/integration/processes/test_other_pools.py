@@ -16,6 +16,7 @@ from tracer import schema as s
 PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
 
 
+@pytest.mark.default("billiard")
 @pytest.mark.parametrize("package", ["billiard", "joblib"])
 def test_known_answers(record: Recorder, package: str) -> None:
     if find_spec(package) is None:

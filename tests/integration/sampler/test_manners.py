@@ -103,6 +103,7 @@ ours = max(n for n in range(1, 65) if int(caught, 16) >> (n - 1) & 1)
 """
 
 
+@pytest.mark.broad
 def test_a_library_takes_the_signal(record: Recorder) -> None:
     """If C code replaces our handler with its own, our timers soon stop signalling it, and
     the trace says why there are no samples."""

@@ -111,6 +111,7 @@ def test_io_mix(
         assert row["count"] == int(asked[1])
 
 
+@pytest.mark.broad
 def test_data_processor(record: Recorder, sample: Samples) -> None:
     trace, said = sample("data_processor.py")
     found = report(record, trace)

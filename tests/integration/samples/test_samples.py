@@ -75,6 +75,7 @@ def test_blocked_loop_names_the_culprit(record: Recorder, sample: Samples) -> No
     assert abs(blamed[0]["ns"] / NS_PER_MS - total_ms) <= 10
 
 
+@pytest.mark.broad
 def test_pipeline_shows_what_each_side_awaits(sample: Samples) -> None:
     """Producers wait in Queue.put, consumers for store tasks, those for the semaphore."""
     trace, _ = sample("pipeline.py")
@@ -86,6 +87,7 @@ def test_pipeline_shows_what_each_side_awaits(sample: Samples) -> None:
     assert any("Semaphore" in name for name in awaited)
 
 
+@pytest.mark.broad
 def test_gc_storm_counts_every_collection(record: Recorder, sample: Samples) -> None:
     """One GC slice per collection the program saw, of each generation."""
     trace, said = sample("gc_storm.py")
@@ -103,6 +105,7 @@ def test_gc_storm_counts_every_collection(record: Recorder, sample: Samples) -> 
     assert sum(row["collected"] for row in rows) > 100_000
 
 
+@pytest.mark.broad
 def test_task_leak_shows_who_never_returned(sample: Samples) -> None:
     """As many tasks end cancelled as the program counted, each while awaiting a future."""
     trace, said = sample("task_leak.py")

@@ -1,5 +1,7 @@
 """Frames that the interpreter makes for itself are in no stack."""
 
+import pytest
+
 from tests.conftest import Recorder
 from tests.support.validator.rules import validate
 from viewer.analysis.profiles.cpu import stack_places
@@ -58,6 +60,7 @@ for _ in range(30):
 """
 
 
+@pytest.mark.broad
 def test_callers_below_an_inlined_init_count_to_the_depth(record: Recorder) -> None:
     """As many of the program's frames as were asked for, and not one fewer for the shim."""
     program = INLINED + CALLERS

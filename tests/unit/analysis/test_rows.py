@@ -78,7 +78,10 @@ def test_none() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "name"),
-    [(of_threads.many_locks, "lock_rows"), (of_tasks.blocking_calls, "io_rows")],
+    [
+        pytest.param(of_threads.many_locks, "lock_rows", marks=pytest.mark.broad),
+        (of_tasks.blocking_calls, "io_rows"),
+    ],
 )
 def test_the_first_screen_makes_few_rows(
     shape: Shape, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -60,7 +60,9 @@ def test_one_task_keeps_the_loop_busy(tmp_path):
         pytest.param({"rest_ns": 7 * MS}, id="the loop has time"),
         pytest.param({"waits_ns": 2 * MS}, id="others are hardly late"),
         pytest.param(
-            {"steps": 1_000, "step_ns": 2 * MS, "waits_ns": MS}, id="it yields often"
+            {"steps": 1_000, "step_ns": 2 * MS, "waits_ns": MS},
+            id="it yields often",
+            marks=pytest.mark.broad,
         ),
         pytest.param({"tasks": 4}, id="several tasks"),
     ],

@@ -81,7 +81,9 @@ def test_no_polling_with_time_outs(tmp_path, story):
     ("count", "step_ns", "sleep_ns"),
     [
         pytest.param(2_000, 2_000, 0, id="works through a short list"),
-        pytest.param(10_001, 50_000, 0, id="works, and lets others run"),
+        pytest.param(
+            10_001, 50_000, 0, id="works, and lets others run", marks=pytest.mark.broad
+        ),
         pytest.param(600, 20_000, 5 * MS, id="a heartbeat"),
         pytest.param(100, 20_000, MS, id="seldom"),
         pytest.param(600, 500_000, MS, id="works between"),
@@ -123,8 +125,15 @@ def crowd(tasks, rounds, late_ns=0, late=1, taken_ns=0, most=1):
 @pytest.mark.parametrize(
     ("story", "found"),
     [
-        pytest.param({"tasks": 20, "rounds": 150}, ["busy loop"], id="seldom, but many"),
-        pytest.param({"tasks": 40, "rounds": 80}, [], id="very seldom"),
+        pytest.param(
+            {"tasks": 20, "rounds": 150},
+            ["busy loop"],
+            id="seldom, but many",
+            marks=pytest.mark.broad,
+        ),
+        pytest.param(
+            {"tasks": 40, "rounds": 80}, [], id="very seldom", marks=pytest.mark.broad
+        ),
         pytest.param({"tasks": 10, "rounds": 150}, [], id="few"),
     ],
 )
