@@ -7,9 +7,6 @@ COMMON: dict[str, Wanted] = {
     "la04_dead_node_is_asked_first": Wanted(
         "wait in vain", ("`Client.query`", "connect", "12 times", "did not answer")
     ),
-    "la07_processes_count_in_one_value": Wanted(
-        "lock convoy", ("`counter-0`", "`count`", "lock between processes")
-    ),
     "la09_short_queue_of_connections": Wanted(
         "slow answer", ("`client-N`", "`ask`", "queue of connections was full")
     ),
@@ -21,5 +18,8 @@ COMMON: dict[str, Wanted] = {
     ),
     "mb08_a_new_process_for_each_task": Wanted(
         "idle workers", ("40 jobs", "`predict`", "maxtasksperchild")
+    ),
+    "nc10_each_request_is_redirected": Wanted(
+        "awaits in turn", ("`get_item`", "40 of these answers", "redirect"), ("requests",)
     ),
 }

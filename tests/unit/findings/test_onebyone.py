@@ -145,6 +145,26 @@ def test_an_answer_that_comes_bit_by_bit(tmp_path):
     assert "A time-out ends each of these reads" in found.text
 
 
+LED = "/venv/lib/python3.13/site-packages/requests/sessions.py:5 resolve_redirects"
+
+
+@pytest.mark.parametrize("led", [8, 7])
+def test_answers_after_a_redirect(tmp_path, led):
+    """A quarter of the answers, or less."""
+    trace = TraceBuilder(argv="get.py", signals=SIGNALS)
+    main, at = trace.thread("MainThread").native(0), MS
+    for turn in range(32):
+        stack = f"{HEADER}\n{f'{LED}\n' if turn < led else ''}{GET}\n{STORE}"
+        main.io(at, "socket.recv_into", site=STORE, stack=stack).native(at + 50 * MS)
+        at += 51 * MS
+    main.end(at)
+    (found,) = find_in(tmp_path, trace.ended(at + MS))
+    said = (
+        "8 of these answers came after a redirect: ask at once for the address that it leads"
+    )
+    assert (said in found.text) == (led == 8)
+
+
 @pytest.mark.parametrize("parts", [4, 5])
 def test_parts_of_several_answers(tmp_path, parts):
     """Four parts each are of answers that are asked for in turn."""

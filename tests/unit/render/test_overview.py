@@ -231,6 +231,20 @@ def test_where_it_computed(tmp_path, elsewhere, where):
     assert f"until the program's end, 100 % went to computing{where}. A wait" in screen
 
 
+def test_the_child_that_was_waited_for(tmp_path):
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    main.spawn(MS, 7, "ffmpeg -i film.mkv", f"{tmp_path}/keep.py:3 convert")
+    main.io(10 * MS, "os.waitpid", site=f"{tmp_path}/keep.py:3 convert").native(200 * MS)
+    trace.instant(main.track, 200 * MS, s.CHILD_ENDED, s.CAT_THREAD, child=7, status=0)
+    main.end(200 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(210 * MS)).split())
+    assert (
+        "95 % went to `MainThread` in `convert` (keep.py:3), in `os.waitpid` once, for the end "
+        "of `ffmpeg -i film.mkv`. A wait"
+    ) in screen
+
+
 def test_what_is_too_short(tmp_path):
     """The first screen says which calls are not in the trace, if the trace knows."""
     trace = TraceBuilder(argv="short.py", signals=SIGNALS)

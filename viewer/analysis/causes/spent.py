@@ -49,12 +49,14 @@ type _Did = tuple[str, str, str]  # as in Spent
 
 class Calls(NamedTuple):
     """How many calls are on the path, and how long one took as a rule; `who` is the thread or
-    coroutine, if it is one. `is_quiet` if it slept, and hardly anybody computed meanwhile."""
+    coroutine, if it is one. `is_quiet` if it slept, and hardly anybody computed meanwhile.
+    `children` are the processes for whose end it waited."""
 
     times: int
     usual_ns: int
     who: str
     is_quiet: bool
+    children: tuple[str, ...] = ()
 
 
 class Spent(NamedTuple):
@@ -133,7 +135,9 @@ class _Sums:
         took = sorted(table.busy_end_ns[row] - table.start_ns[row] for row in rows)
         is_quiet = did[0] == ASLEEP and len(rows) > 1 and self._is_quiet(rows)
         who = self.model.thread_names[threads.pop()] if len(threads) == 1 else ""
-        return Calls(len(rows), took[len(took) // 2], who, is_quiet)
+        ended = self.path.elsewhere.child_of_row
+        children = dict.fromkeys(ended[row].name for row in rows if row in ended)
+        return Calls(len(rows), took[len(took) // 2], who, is_quiet, tuple(children))
 
     def _counts(self, row: int) -> bool:
         """Whether a call begins with this row, and is on the path for a while."""

@@ -30,6 +30,7 @@ _SCREEN = 24  # lines
 _LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3), (2, 1, 2))
 _SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
 _SPENT, _SPENT_PART = 3, 0.1
+_COMMAND = 40
 _FOR_CLIENTS = ("accept", "select", "poll", "epoll_wait", "idle thread")
 _BUSY_NS, _BUSY_PART = 100_000_000, 0.1  # less CPU time says nothing about the program
 
@@ -131,8 +132,8 @@ def _short(lines: list[str], most: int) -> list[str]:
 
 
 def _calm(report: Report, style: Style) -> list[str]:
-    """Numbers that show that nothing is wrong."""
-    lines = availability(report, style)
+    """What the time went to, and numbers that show that nothing is wrong."""
+    lines = [*_spent(report, style), *_busiest(report, style), *availability(report, style)]
     said = []
     if report.tasks:
         late = max(report.tasks.values("ready_p99_ns"))
@@ -149,7 +150,7 @@ def _calm(report: Report, style: Style) -> list[str]:
     text = "; ".join(said)
     if said:
         lines += wrap(f"{text[:1].upper()}{text[1:]}.", style.width)
-    return [*lines, *_spent(report, style), *_busiest(report, style)]
+    return lines
 
 
 def _spent(report: Report, style: Style) -> list[str]:
@@ -191,6 +192,9 @@ def _how(one: Spent, style: Style) -> str:
     text = f"`{one.calls.who}` in {text}" if is_other else text
     times, usual = one.calls.times, duration(one.calls.usual_ns)
     text += f" {times:,} times, mostly for {usual}" if times > 1 else " once"
+    if one.calls.children:
+        more = " and others" if len(one.calls.children) > 1 else ""
+        text += f", for the end of `{shorten(one.calls.children[0], _COMMAND)}`{more}"
     return f"{text}, while hardly anybody else here computed" if one.calls.is_quiet else text
 
 

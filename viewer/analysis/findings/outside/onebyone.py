@@ -65,6 +65,7 @@ _STEPS = (
     (("socket.recv", "ssl.SSLSocket.read", "_ssl.", "poll"), _ANSWERS),
 )
 _BEGINS = (" HTTPResponse.begin", " HTTPConnection.getresponse")  # the first of an answer
+_REDIRECTS = ("resolve_redirects", ".redirect_request", ".http_error_30")
 _DATABASES = (
     "/sqlalchemy/", "/django/db/", "/psycopg", "/pymysql/", "/MySQLdb/", "/pg8000/",
     "/pymongo/", "/peewee.py",
@@ -219,6 +220,18 @@ def _asks(frames: list[str]) -> bool:
     return is_client and not any(part in name for name in functions for part in _LISTENS)
 
 
+def _step_of(facts: Facts, line: _Line, rows: list[int]) -> str:
+    """Where a good part of the answers is redirects, that they can be spared."""
+    stacks = (stack_of(facts.model, row) for row in rows)
+    led = sum(any(part in stack for part in _REDIRECTS) for stack in stacks)
+    if line.step is not _ANSWERS or led * _SEVERAL < len(rows):
+        return line.step
+    return (
+        f"{led:,} of these answers came after a redirect: ask at once for the address that it "
+        f"leads to. {line.step}"
+    )
+
+
 def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) -> Finding:
     table, threads = facts.model.states, {facts.model.states.who[row] for row in rows}
     first = rows[0]
@@ -227,14 +240,14 @@ def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) ->
     each = took[len(took) // 2]
     who = names(facts.model.thread_names[thread] for thread in threads)
     verb = "waits" if len(threads) == 1 else "wait"
-    kind, how = "awaits in turn", "one call after the other"
+    step, kind, how = _step_of(facts, line, rows), "awaits in turn", "one call after the other"
     if line.step is _DROPS:
         kind, how = "slow answer", "which comes bit by bit"
     text = (
         f"{kind.capitalize()}: {who}{place_in(line.site)} {verb} {line.what} {len(rows):,} "
         f"times, {how} ({at(facts, start)}), as a rule for {duration(each)}. The "
         f"end of the program waited {duration(ns)} for these calls, {share(ns, whole)} of all "
-        f"that it waited for meanwhile. {line.step}"
+        f"that it waited for meanwhile. {step}"
     )
     evidence = facts.evidence(("thread", table.who[first]), start, ns, line.site)
     processes = len({facts.model.thread_process[thread] for thread in threads})
