@@ -351,3 +351,30 @@ def test_permits_that_were_given_up_count_one_by_one(tmp_path):
         "Nobody gave one back in that time. Whoever takes a permit must give it back however "
         "it ends: with `with`, or in a `finally`."
     )
+
+
+@pytest.mark.parametrize("takers", [1, 2])
+def test_a_permit_that_hands_on_work(tmp_path, takers):
+    """`main` gives a permit for each piece of work, and never takes any."""
+    trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
+    site, wanted = "/app/ask.py:9 answer", trace.lock("Semaphore", "/app/ask.py:9 answer")
+    main = trace.thread("MainThread").native(0)
+    helpers = [trace.thread(f"helper-{n}").native(0) for n in range(takers)]
+    for helper in helpers:
+        helper.lock_wait(MS, "Semaphore", lock=wanted, site=site, stack=site)
+    for turn in range(4):
+        helper, at = helpers[turn % takers], (turn + 1) * 500 * MS
+        main.sleep(at - 490 * MS, site="/app/ask.py:24 follow").native(at - MS)
+        main.release(at, wanted, to=helper)
+        helper.native(at)
+        if turn < 3:
+            helper.lock_wait(at + 5 * MS, "Semaphore", lock=wanted, site=site, stack=site)
+    for turn, helper in enumerate(helpers):
+        end = 2_100 * MS + turn * MS
+        if takers == 2 and turn != 1:
+            main.release(end, wanted, to=helper)
+            helper.native(end)
+        helper.end(end + MS)
+    main.end(2_200 * MS)
+    found = kinds(tmp_path, trace.ended(2_300 * MS))
+    assert ("pool exhausted" in found) == (takers == 2)

@@ -240,8 +240,8 @@ def test_the_child_that_was_waited_for(tmp_path):
     main.end(200 * MS)
     screen = " ".join(first_screen(tmp_path, trace.ended(210 * MS)).split())
     assert (
-        "95 % went to `MainThread` in `convert` (keep.py:3), in `os.waitpid` once, for the end "
-        "of `ffmpeg -i film.mkv`. A wait"
+        "95 % went to `MainThread` in `convert` (keep.py:3), in `os.waitpid` once, for the "
+        "end of `ffmpeg -i film.mkv`. A wait"
     ) in screen
 
 

@@ -106,13 +106,16 @@ def _is_one_by_one(alike: list[Wait]) -> bool:
 
 
 def _hands_on(group: Group) -> bool:
-    """Whether one side only takes permits and the other one only gives them, again and again:
-    a semaphore that counts items or room, of which nobody keeps a slot."""
+    """Whether one side only takes permits and the other one only gives them, again and again,
+    or each side is one thread: a semaphore that counts items or room, of which nobody keeps a
+    slot."""
     waiters = {wait.who for wait in group.waits}
     enders = {wait.ender for wait in group.waits if wait.ender is not None}
     if group.pool.slot != "permit" or any(kind == "task" for kind, _ in waiters | enders):
         return False
     is_apart = bool(enders) and not waiters & enders
+    if is_apart and len(waiters) == 1 == len(enders):
+        return all(wait.ender is not None for wait in group.waits)
     return is_apart and len(group.waits) >= len(whole(group.waits)) * _TAKES
 
 

@@ -25,7 +25,8 @@ _STEPS = 4  # from who waits to whom that one waits for, and so on
 # meanwhile. Whoever waits again and again looks after something else meanwhile.
 _BEFORE_NS = 1_000 * _MS
 _FOR_ONE = (
-    *("Event", "Event.wait", "future", "Condition", "Condition.wait", "Barrier.wait"), *GETS,
+    "Event", "Event.wait", "future", "Condition", "Condition.wait", "Barrier.wait",
+    "AsyncResult.get", "Future.result", *GETS,
 )  # fmt: skip
 _PACES = ("Event", "Event.wait", "Condition", "Condition.wait")  # may only pace a loop: …
 _LOCKS = ("Lock", "RLock")  # which have owners: see `lost`
