@@ -214,6 +214,28 @@ def test_a_time_of_many_sleeps(tmp_path):
     ) in screen
 
 
+def test_what_the_time_went_to_as_json(tmp_path):
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0)
+    main.io(50 * MS, "os.fsync", site="/app/keep.py:9 store").running(200 * MS).end(200 * MS)
+    made = build_report(model_of(tmp_path, trace.ended(300 * MS)), By.CORO)
+    first, second = json.loads(render_json(made, ("findings",)))["spent"]
+    assert first == {
+        "ns": 150 * MS,
+        "did": "in",
+        "call": "os.fsync",
+        "site": "/app/keep.py:9 store",
+        "count": 1,
+        "usual_ns": 150 * MS,
+        "who": "MainThread",
+        "children": [],
+        "sampled": "",
+        "samples": 0,
+        "of_samples": 0,
+    }
+    assert (second["ns"], second["did"], second["count"]) == (50 * MS, "computing", 0)
+
+
 @pytest.mark.parametrize(
     ("elsewhere", "where"), [(8, " (60 % of 20 CPU samples in `work`, keep.py:7)"), (11, "")]
 )

@@ -159,7 +159,7 @@ def test_json_keys(tmp_path, name, data):
     out = io.StringIO()
     report(path, as_json=True, section=None, top=3, by="coro", out=out)
     body = json.loads(out.getvalue())
-    assert list(body) == ["schema", "trace", *SECTIONS, "thread_groups"]
+    assert list(body) == ["schema", "trace", *SECTIONS, "spent", "thread_groups"]
     assert set(body["trace"]) == {
         "file", "files", "duration_ns", "start_unix_ns", "pid", "argv", "python", "events",
         "bytes", "threshold_ns",
