@@ -10,7 +10,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/libraries.h"
 
-enum { CHAIN_LIMIT = 256, CHAINS_KNOWN = 256 };
+enum { CHAIN_LIMIT = 256, CHAIN_SETS = 256, CHAINS = 2 /* of a set, the newest first: two often meet */ };
 
 HOT_DATA int await_names_locks;
 
@@ -38,7 +38,7 @@ typedef struct {
     code_facts by; /* a copy of what is known of its code, in the same line of the cache as far as it is needed */
 } chain_facts;
 
-static chain_facts known_chains[CHAINS_KNOWN];
+static chain_facts known_chains[CHAIN_SETS][CHAINS];
 
 static getter find_getter(PyTypeObject *type, const char *name)
 {
@@ -420,9 +420,27 @@ static HOT void follow(await_chain *chain, PyObject *coro)
     chain->hash = tells_all ? hash : 0;
 }
 
-static chain_facts *known_chain(uint64_t hash)
+static inline int is_fresh(const chain_facts *known, uint64_t hash)
 {
-    return COMPAT_FREE_THREADED || !hash ? NULL : &known_chains[hash % CHAINS_KNOWN];
+    return known->hash == hash && known->deaths == codes_deaths && known->changes == codes_changes;
+}
+
+static HOT const chain_facts *known_chain(uint64_t hash)
+{
+    if (COMPAT_FREE_THREADED || !hash)
+        return NULL;
+    const chain_facts *set = known_chains[hash % CHAIN_SETS];
+    return is_fresh(&set[0], hash) ? &set[0] : is_fresh(&set[1], hash) ? &set[1] : NULL;
+}
+
+static void know_chain(uint64_t hash, const chain_facts *facts)
+{
+    if (COMPAT_FREE_THREADED || !hash)
+        return;
+    chain_facts *set = known_chains[hash % CHAIN_SETS];
+    if (set[0].hash != hash)
+        set[1] = set[0];
+    set[0] = *facts;
 }
 
 static HOT naming recall(const chain_facts *known, const await_chain *chain, await_facts *found)
@@ -456,10 +474,11 @@ static ALONE naming look(const await_chain *chain, await_facts *found)
     int length = (int)(w.chain + CHAIN_LIMIT - w.innermost);
     found->stack = stacks_named(stacks_put(w.innermost, length <= STACK_DEPTH_MOST ? length : STACK_DEPTH_MOST + 1));
     found->site = w.outside ? codes_line(w.site.code, w.outside, w.site.offset) : 0;
-    chain_facts *known = w.looks_at_objects ? NULL : known_chain(chain->hash);
-    if (known)
-        *known = (chain_facts){chain->hash, codes_deaths, codes_changes, w.name.what, found->stack, found->site,
-                               w.name.by ? w.name.link : -1, w.name.by ? *w.name.by : (code_facts){0}};
+    if (!w.looks_at_objects) {
+        chain_facts known = {chain->hash, codes_deaths, codes_changes, w.name.what, found->stack, found->site,
+                             w.name.by ? w.name.link : -1, w.name.by ? *w.name.by : (code_facts){0}};
+        know_chain(chain->hash, &known);
+    }
     return w.name;
 }
 
@@ -469,8 +488,7 @@ HOT void await_describe(PyObject *coro, PyObject *waiter, await_facts *found)
     await_chain chain;
     follow(&chain, coro);
     const chain_facts *known = known_chain(chain.hash);
-    int is_known = known && known->hash == chain.hash && known->deaths == codes_deaths && known->changes == codes_changes;
-    naming name = is_known ? recall(known, &chain, found) : look(&chain, found);
+    naming name = known ? recall(known, &chain, found) : look(&chain, found);
     if (name.by && name.by->label_of == LABEL_OF_PACKAGE_DIRECT && identity_id(waiter))
         name = (naming){0}; /* another task, which has a name */
     found->what = name.what;
