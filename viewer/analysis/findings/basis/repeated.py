@@ -1,13 +1,13 @@
 """Calls that a thread makes many times."""
 
-from collections import defaultdict
+from itertools import pairwise
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.states import keys, numbers
 from viewer.trace.columns import LARGEST, STATE_MASK, Column
 
-type Calls = dict[tuple[int, int], list[int]]
+type Calls = dict[tuple[int, int], Column]
 
 
 class _Alike(NamedTuple):
@@ -25,16 +25,20 @@ def calls_by_thread(
 ) -> Calls:
     """By thread and call its rows of States, of calls that are made this often, and on average
     take so long at most."""
-    found = defaultdict[tuple[int, int], list[int]](list)
     alike = _alike(facts, state, least, names, mean_ns)
     if alike is None:
-        return found
-    table, engine = facts.model.states, facts.model.trace.engine
-    wanted = memoryview(bytes(count > 0 for count in alike.times))
-    for n in engine.pick(engine.upto(0, len(alike.rows)), alike.number, wanted):
-        row = alike.rows[n]
-        found[table.who[row], table.row[row]].append(row)
-    return found
+        return {}
+    table, engine, rows = facts.model.states, facts.model.trace.engine, alike.rows
+    starts, ends = (engine.take(of, rows, 0) for of in (table.start_ns, table.end_ns))
+    none = memoryview(bytes(len(rows)))
+    lanes = engine.lanes(starts, ends, none, alike.number, len(alike.times))
+    return {
+        (table.who[one], table.row[one]): engine.take(rows, lanes.row[first:behind], -1)
+        for one, count, (first, behind) in zip(
+            alike.one, alike.times, pairwise(lanes.offset), strict=True
+        )
+        if count
+    }
 
 
 def counts_by_thread(

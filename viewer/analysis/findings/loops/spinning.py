@@ -23,6 +23,7 @@ from viewer.trace.columns import (
     LOCK_WAIT,
     SLEEP,
     STATE_MASK,
+    Column,
 )
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
@@ -104,11 +105,12 @@ def polling(
 
 def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
     table, names = facts.model.states, facts.model.thread_names
-    alike: dict[tuple[str, str], list[tuple[int, list[int]]]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[tuple[int, Column]]] = defaultdict(list)
+    take = facts.model.trace.engine.take
     for (thread, call), rows in calls_by_thread(facts, SLEEP, _POLLS, ("",), _POLL_NS).items():
         if len(rows) < _POLLS or thread in told:
             continue
-        slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        slept = sum(take(table.end_ns, rows, 0)) - sum(take(table.start_ns, rows, 0))
         start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
         if slept > len(rows) * _POLL_NS or slept * 2 < end - start:
             continue
