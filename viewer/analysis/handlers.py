@@ -41,7 +41,10 @@ def _handlers(model: Model) -> list[Handler]:
     loops = set(ledger.lane_of_thread)
     wanted = marks(model, lambda state: int(state & STATE_MASK in (IO, SLEEP, LOCK_WAIT)))
     rows = model.trace.engine.longer(table.start_ns, table.end_ns, wanted, _LONG_NS)
-    polls, left = having(model, table.call_name, lambda name: _SELECT in name), _MOST
+    polls, left = (
+        having(model, table.call_name, lambda name: _SELECT in name, (_SELECT,)),
+        _MOST,
+    )
     for row in rows:
         thread, start, end = table.who[row], table.start_ns[row], table.end_ns[row]
         is_poll = table.state[row] & STATE_MASK == IO and polls[table.row[row]]

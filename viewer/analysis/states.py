@@ -4,7 +4,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace.columns import CONTINUES, IO, SLEEP, STATE_MASK, Column, Pairs
@@ -43,18 +43,38 @@ def having(
     is_wanted: Callable[[str], bool],
     parts: Sequence[str] = ("",),
 ) -> bytes:
-    """By row 1 if the text that a column names is wanted, else 0. Each text is asked once, and
-    none if none has one of the parts."""
+    """By row 1 if the text that a column names is wanted, else 0. Only those texts are asked
+    that have one of the parts."""
     engine, strings = model.trace.engine, model.trace.events.strings
-    numbers = engine.distinct(column, len(strings))
-    texts = [*map(strings.__getitem__, numbers)]
-    if parts != ("",):
-        every = "\n".join(texts)
-        texts = texts if any(part in every for part in parts) else []
-    mark = bytearray(len(strings))
-    for number in compress(numbers, map(is_wanted, texts)):
-        mark[number] = 1
+    texts = _texts_of(model, column)
+    found, mark = [part for part in parts if part in texts.joined], bytearray(len(strings))
+    for part in found:
+        for number, text in [named for named in texts.named if part in named[1]]:
+            if is_wanted(text):
+                mark[number] = 1
     return bytes(engine.take(memoryview(mark), column, 0) if 1 in mark else len(column))
+
+
+class _Texts(NamedTuple):
+    """The texts that a column names, each once with its number; and all as one text."""
+
+    column: Column
+    named: list[tuple[int, str]]
+    joined: str
+
+
+class _TextsOf(dict[int, _Texts]):
+    """By the identity of a column, which its texts keep."""
+
+
+def _texts_of(model: Model, column: Column) -> _Texts:
+    known, strings = model.derive(_TextsOf, _TextsOf), model.trace.events.strings
+    if id(column) not in known:
+        numbers = model.trace.engine.distinct(column, len(strings))
+        texts = [*map(strings.__getitem__, numbers)]
+        named = [*zip(numbers, texts, strict=True)]
+        known[id(column)] = _Texts(column, named, "\n".join(texts))
+    return known[id(column)]
 
 
 def ranks(model: Model, column: Column) -> Column:

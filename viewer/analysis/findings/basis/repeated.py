@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.states import keys, numbers
+from viewer.analysis.states import having, keys, numbers
 from viewer.trace.columns import LARGEST, STATE_MASK, Column
 
 type Calls = dict[tuple[int, int], Column]
@@ -57,8 +57,7 @@ def _alike(
 ) -> _Alike | None:
     model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
     every = len(table.call_name)
-    does_end = {name: model.trace.text(name).endswith(names) for name in {*table.call_name}}
-    named = bytes(map(does_end.__getitem__, table.call_name))
+    named = having(model, table.call_name, lambda name: name.endswith(names), names)
     if 1 not in named:
         return None
     call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))

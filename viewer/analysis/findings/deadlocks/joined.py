@@ -34,9 +34,8 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
     """A child gets a lock between processes, or a message, only when its parent gives up
     waiting for it."""
     table, trace = facts.model.states, facts.model.trace
-    is_asked = having(
-        facts.model, table.call_name, lambda name: name.endswith((*_LOCKS, _READ))
-    )
+    names = *_LOCKS, _READ
+    is_asked = having(facts.model, table.call_name, lambda name: name.endswith(names), names)
     if 1 not in is_asked or len(trace.processes) < _FAMILY:
         return
     family, process_of = Family.of(facts.model), facts.model.thread_process

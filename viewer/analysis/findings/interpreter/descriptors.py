@@ -66,7 +66,7 @@ def _short_ones(opened: Counter[tuple[str, str]]) -> str:
 def _opened(facts: Facts, process: int, since: int, until: int) -> Counter[tuple[str, str]]:
     """The calls that opened something in a time, and how often: those in the trace."""
     model, table = facts.model, facts.model.states
-    named = having(model, table.call_name, lambda name: name.endswith(_OPENS))
+    named = having(model, table.call_name, lambda name: name.endswith(_OPENS), _OPENS)
     found, last = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
     if 1 not in named:
         return found

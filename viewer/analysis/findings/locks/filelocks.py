@@ -41,7 +41,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
     table, trace = facts.model.states, facts.model.trace
     has_manager = mentioned(facts.model, _OF_MANAGER)
     names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
-    named = having(facts.model, table.call_name, lambda name: name.endswith(names))
+    named = having(facts.model, table.call_name, lambda name: name.endswith(names), names)
     if 1 not in named:
         return
     by_site: dict[str, list[int]] = defaultdict(list)

@@ -37,7 +37,7 @@ def held_back(facts: Facts) -> Iterator[Finding]:
     """Requests in two small pieces, each of which waits for an acknowledgement."""
     table = facts.model.states
     named = memoryview(
-        having(facts.model, table.call_name, lambda name: name.endswith(_RECEIVES))
+        having(facts.model, table.call_name, lambda name: name.endswith(_RECEIVES), _RECEIVES)
     )
     if 1 not in named:
         return

@@ -64,6 +64,7 @@ _STEPS = (
     (("os.", "shutil."), _FILES),
     (("socket.recv", "ssl.SSLSocket.read", "_ssl.", "poll"), _ANSWERS),
 )
+_STARTS = tuple(start for starts, _ in _STEPS for start in starts)
 _BEGINS = (" HTTPResponse.begin", " HTTPConnection.getresponse")  # the first of an answer
 _REDIRECTS = ("resolve_redirects", ".redirect_request", ".http_error_30")
 _DATABASES = (
@@ -138,7 +139,7 @@ def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> F
 def _lines(facts: Facts) -> _Lines | None:
     """None where no line of such calls took long enough in all."""
     model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
-    is_known = having(model, table.call_name, lambda name: bool(_step(name)))
+    is_known = having(model, table.call_name, lambda name: bool(_step(name)), _STARTS)
     if 1 not in is_known:
         return None
     pairs = engine.pairs(table.call_name, table.call_site)

@@ -76,7 +76,7 @@ def outside_findings(facts: Facts) -> Iterator[Finding]:
 def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
     """Rows of States of such calls; `wanted` is part of their name."""
     table, trace = facts.model.states, facts.model.trace
-    is_wanted = having(facts.model, table.call_name, lambda name: wanted in name)
+    is_wanted = having(facts.model, table.call_name, lambda name: wanted in name, (wanted,))
     if 1 not in is_wanted:
         return []
     rows = facts.rows_of((IO,), least_ns)

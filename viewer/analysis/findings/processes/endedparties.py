@@ -43,7 +43,7 @@ _MOST = 200  # waits that are looked at, the longest ones
 def ended_party(facts: Facts) -> Iterator[Finding]:
     """Somebody ended with a permit, or before a barrier, and nobody else goes on."""
     model, table = facts.model, facts.model.states
-    named = having(model, table.call_name, lambda name: _SEMAPHORE in name)
+    named = having(model, table.call_name, lambda name: _SEMAPHORE in name, (_SEMAPHORE,))
     family = Family.of(model)
     if 1 not in named or len(family.members) < 2:
         return

@@ -28,7 +28,9 @@ def manager_asked(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
     if not mentioned(model, _CALLS):
         return
-    is_read = memoryview(having(model, table.call_name, lambda name: name.endswith(_READ)))
+    is_read = memoryview(
+        having(model, table.call_name, lambda name: name.endswith(_READ), (_READ,))
+    )
     alike = defaultdict[tuple[int, int], list[int]](list)
     for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, is_read):
         alike[table.who[row], table.row[row]].append(row)

@@ -88,7 +88,7 @@ def _starved(facts: Facts, elsewhere: Elsewhere, members: list[Member]) -> Itera
 def _behind_the_reader(facts: Facts, elsewhere: Elsewhere, thread: int) -> _Times:
     """The thread's waits for the lock of a queue that another process reads."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
-    names = having(facts.model, table.call_name, lambda name: _LOCK in name)
+    names = having(facts.model, table.call_name, lambda name: _LOCK in name, (_LOCK,))
     return [
         (table.start_ns[row], table.end_ns[row])
         for place in range(rows.offset[thread], rows.offset[thread + 1])

@@ -67,7 +67,7 @@ def _waits_for_request(facts: Facts, thread: int, wait: Wait) -> bool:
 
 def _of_children(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
-    waits = having(model, table.call_name, lambda name: name.endswith(_WAITPID))
+    waits = having(model, table.call_name, lambda name: name.endswith(_WAITPID), (_WAITPID,))
     rows = model.trace.engine.pick(
         facts.rows_of((IO,), _LONG_NS), table.row, memoryview(waits)
     )

@@ -35,7 +35,9 @@ def forking_server_full(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
     if not mentioned(model, _COLLECTS):
         return
-    is_wait = memoryview(having(model, table.call_name, lambda name: name.endswith(_WAITPID)))
+    is_wait = memoryview(
+        having(model, table.call_name, lambda name: name.endswith(_WAITPID), (_WAITPID,))
+    )
     by_thread = defaultdict[int, list[int]](list)
     rows = longest_rows(facts, (IO,), _LONG_NS, _MOST)
     for row in model.trace.engine.pick(rows, table.row, is_wait):
