@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 
 from viewer.analysis.availability import Latency
-from viewer.analysis.causes.spent import Spent
 from viewer.analysis.findings import Finding
 from viewer.analysis.flight import Flight
 from viewer.analysis.gc import GcRow
@@ -18,6 +17,7 @@ from viewer.analysis.tasks import By, Delay, TaskRow, Wait
 from viewer.analysis.threads import GilWait, Held, ThreadRow
 from viewer.render.json.memory import escape_json, memory_json
 from viewer.render.json.processes import job_json, process_json
+from viewer.render.json.spent import spent_json
 from viewer.render.json.values import Json, spread_json
 from viewer.trace.sites import via
 
@@ -50,29 +50,10 @@ def to_json(report: Report, sections: Sequence[str]) -> dict[str, Json]:
     empty: Json = []
     body |= {name: made.get(name, empty) for name in sections}
     if "findings" in sections:
-        body["spent"] = [_spent(one) for one in report.spent]
+        body["spent"] = [spent_json(one) for one in report.spent]
     if "threads" in sections:
         body["thread_groups"] = [_thread_group(row) for row in report.thread_groups]
     return body
-
-
-def _spent(one: Spent) -> Json:
-    """A part of the time until the program's end, where there are no findings. `count` is 0
-    where calls were not counted; `samples` are those in the function at `sampled`."""
-    calls, hot = one.calls, one.hot
-    return {
-        "ns": one.ns,
-        "did": one.did,
-        "call": one.call,
-        "site": one.site,
-        "count": calls.times if calls else 0,
-        "usual_ns": calls.usual_ns if calls else 0,
-        "who": calls.who if calls else "",
-        "children": list(calls.children) if calls else [],
-        "sampled": f"{hot.file}:{hot.line} {hot.function}" if hot else "",
-        "samples": hot.samples if hot else 0,
-        "of_samples": hot.of if hot else 0,
-    }
 
 
 def _heading(heading: Heading) -> Json:

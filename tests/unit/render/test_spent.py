@@ -1,0 +1,107 @@
+"""What the first screen and the JSON say of the time where no finding does."""
+
+import json
+
+import pytest
+
+from tests.support.builder.samples import SampleBuilder
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS
+from tests.support.models import model_of
+from tracer import schema as s
+from viewer.analysis.report import build_report
+from viewer.analysis.tasks import By
+from viewer.render.json.report import render_json
+from viewer.render.text.overview import overview
+from viewer.render.text.tables import Style
+
+
+def first_screen(tmp_path, trace):
+    made = build_report(model_of(tmp_path, trace), By.CORO)
+    return overview(made, Style(100, base=str(tmp_path)))
+
+
+@pytest.mark.parametrize("what", ["os.fsync", "select.epoll.poll"])
+def test_what_the_time_went_to(tmp_path, what):
+    """It is said where no finding tells it, and not of a program that waits for clients."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    trace.thread("MainThread").running(0).io(
+        50 * MS, what, site=f"{tmp_path}/keep.py:9 store"
+    ).running(200 * MS).end(200 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(300 * MS)).split())
+    said = (
+        "Of the 200 ms until the program's end, 75 % went to `MainThread` in `store` "
+        "(keep.py:9), in `os.fsync` once; 25 % to computing. A wait that another thread or "
+        "process ended counts as what that one did"
+    )
+    assert (said in screen) == (what == "os.fsync")
+
+
+def test_a_time_of_many_sleeps(tmp_path):
+    """How often, how long each, and whether anybody did something meanwhile; what the kernel
+    took is left out."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").preempted(0).running(100 * MS)
+    for n in range(4):
+        start = (100 + 100 * n) * MS
+        main.running(start).sleep(start + 5 * MS, site=f"{tmp_path}/keep.py:9 wait")
+    main.running(500 * MS).end(500 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(600 * MS)).split())
+    assert (
+        "Of the 500 ms until the program's end (without 100 ms off the CPU), 95 % went to "
+        "`MainThread` in `wait` (keep.py:9), asleep 4 times, mostly for 95.0 ms, while hardly "
+        "anybody else here computed. A wait"
+    ) in screen
+
+
+def test_what_the_time_went_to_as_json(tmp_path):
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0)
+    main.io(50 * MS, "os.fsync", site="/app/keep.py:9 store").running(200 * MS).end(200 * MS)
+    made = build_report(model_of(tmp_path, trace.ended(300 * MS)), By.CORO)
+    first, second = json.loads(render_json(made, ("findings",)))["spent"]
+    assert first == {
+        "ns": 150 * MS,
+        "did": "in",
+        "call": "os.fsync",
+        "site": "/app/keep.py:9 store",
+        "count": 1,
+        "usual_ns": 150 * MS,
+        "who": "MainThread",
+        "children": [],
+        "sampled": "",
+        "samples": 0,
+        "of_samples": 0,
+    }
+    assert (second["ns"], second["did"], second["count"]) == (50 * MS, "computing", 0)
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "where"), [(8, " (60 % of 20 CPU samples in `work`, keep.py:7)"), (11, "")]
+)
+def test_where_it_computed(tmp_path, elsewhere, where):
+    """The program's own function, also below a library's, if half of the samples are in it."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0).end(300 * MS)
+    own, other = ("work", f"{tmp_path}/keep.py", 7), ("more", f"{tmp_path}/keep.py", 3)
+    taken = SampleBuilder(trace)
+    library = ("read", "/usr/lib/python3.13/site-packages/x.py", 1)
+    taken.add(main, 10 * MS, other, own, library, times=20 - elsewhere)
+    taken.add(main, 20 * MS, other, times=elsewhere // 2)
+    taken.add(main, 30 * MS, library, times=elsewhere - elsewhere // 2)
+    screen = " ".join(first_screen(tmp_path, trace.ended(310 * MS)).split())
+    assert f"until the program's end, 100 % went to computing{where}. A wait" in screen
+
+
+def test_the_child_that_was_waited_for(tmp_path):
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    main.spawn(MS, 7, "ffmpeg -i film.mkv", f"{tmp_path}/keep.py:3 convert")
+    main.io(10 * MS, "os.waitpid", site=f"{tmp_path}/keep.py:3 convert").native(200 * MS)
+    trace.instant(main.track, 200 * MS, s.CHILD_ENDED, s.CAT_THREAD, child=7, status=0)
+    main.end(200 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(210 * MS)).split())
+    assert (
+        "95 % went to `MainThread` in `convert` (keep.py:3), in `os.waitpid` once, for the "
+        "end of `ffmpeg -i film.mkv`. A wait"
+    ) in screen
