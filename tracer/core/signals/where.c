@@ -104,10 +104,10 @@ static PyObject *mark_main_thread(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     thread_buffer *b = COMPAT_FREE_THREADED ? NULL : ring_current();
-    PyThreadState *own = PyThreadState_Get(), *at = older_than(UINT64_MAX);
+    PyThreadState *at = b ? older_than(UINT64_MAX) : NULL; /* without a GIL they come and go meanwhile */
     while (at && at->native_thread_id != (unsigned long)getpid())
         at = PyThreadState_Next(at);
-    uint32_t stack = b && at && at != own ? stacks_named(stacks_capture(at)) : 0;
+    uint32_t stack = at && at != PyThreadState_Get() ? stacks_named(stacks_capture(at)) : 0;
     if (stack)
         ring_emit(b, clock_tick(), REC_STACK, 0, stack, at->native_thread_id, 0);
     Py_RETURN_NONE;
