@@ -88,7 +88,7 @@ def test_read_until_the_end_of_a_connection_that_stays(tmp_path):
     assert (found.finding, found.severity_ns) == ("wait in vain", 700 * MS)
     assert found.text == (
         "Waited in vain: `main` in `ask` (peer.py:20) gave up 1 wait in `StreamReader.read`, "
-        "700 ms in total, the longest 700 ms (at 10 ns): without a number it reads until the "
+        "700 ms (at 10 ns): without a number it reads until the "
         "other side closes, and that did not: `handle` in `handle` (peer.py:9) waits for more "
         "meanwhile. Read a line or a number of bytes, or have the other side close "
         "(`write_eof`)."

@@ -123,7 +123,7 @@ def test_who_had_put_came_to_its_end(tmp_path):
     assert found.finding == "wait in vain"
     assert found.text == (
         "Waited in vain: `consume` in `consume` (feed.py:22) waited for `Queue.get`: 1 wait, "
-        "1.20 s in total, the longest 1.20 s (at 120 ms). `read`, which alone had ended such "
+        "1.20 s (at 120 ms). `read`, which alone had ended such "
         "waits, had ended at 121 ms, and nobody did any more. Let those who wait know when it "
         "ends: a last item that says so, or `Queue.shutdown`."
     )

@@ -96,7 +96,7 @@ def test_who_should_have_set_the_event_failed(tmp_path):
     (found,) = find_in(tmp_path, server())
     assert found.text == (
         "Waited in vain: `MainThread` in `start` (server.py:22) gave up 1 wait in "
-        "`Event.wait`, 2.00 s in total, the longest 2.00 s (at 20.0 ms): `server` had failed "
+        "`Event.wait`, 2.00 s (at 20.0 ms): `server` had failed "
         "(OSError) in `serve` (server.py:9) at 10.0 ms. Mend that exception, and let those "
         "who wait know when such a thread ends."
     )

@@ -183,8 +183,8 @@ def test_a_lock_of_a_process_that_was_killed(tmp_path, how, name):
     assert found.finding == "slots never returned"
     assert found.text == (
         "Slots never returned: `reader` in `boot` (serve.py:20) waited for a "
-        "lock or semaphore of `multiprocessing`: 1 wait, 700 ms in total, the longest 700 "
-        f"ms (at 30.0 ms). `writer` was killed by {name} (at 20.0 ms): it may have had it, "
+        "lock or semaphore of `multiprocessing`: 1 wait, 700 ms (at 30.0 ms). `writer` was "
+        f"killed by {name} (at 20.0 ms): it may have had it, "
         "and what an ended process has is never given back. End processes so that they can "
         "release it."
     )
@@ -239,7 +239,7 @@ def test_an_executor_of_the_parent(tmp_path, other):
     assert found.finding == "wait in vain"
     assert found.text == (
         "In `worker`: Waited in vain: `MainThread` in `enrich` (serve.py:40) gave up 1 wait "
-        "in `Future.result`, 700 ms in total, the longest 700 ms (at 3.00 ms), for jobs of "
+        "in `Future.result`, 700 ms (at 3.00 ms), for jobs of "
         "`look-up`, whose threads stayed in `serve.py`, from which this process was forked: a "
         "fork copies no thread but the one that calls it. Make the executor after the fork, "
         "or when it is first needed (`os.register_at_fork`, gunicorn's `post_fork`)."

@@ -145,7 +145,7 @@ def test_whoever_ends_such_waits_waits_itself(tmp_path):
     (found,) = said(tmp_path, trace.ended(1_242 * MS))
     assert found.text == (
         "Long waits: `reader` in `ask` (mail.py:9) waited in vain in `Future.result`: 1 wait "
-        "without a result, 1.20 s in total, the longest 1.20 s (at 40.0 ms), while other "
+        "without a result, 1.20 s (at 40.0 ms), while other "
         "waits there were ended by `reader`, which waits here itself."
     )
 

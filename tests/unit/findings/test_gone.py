@@ -51,7 +51,7 @@ def test_a_writer_that_failed(tmp_path):
     assert found.finding == "wait in vain"
     assert (
         "Waited in vain: `MainThread` in `collect` (load.py:21) waited for an item of a queue "
-        "or pipe of `multiprocessing`: 1 wait, 700 ms in total, the longest 700 ms (at 3.00 "
+        "or pipe of `multiprocessing`: 1 wait, 700 ms (at 3.00 "
         "ms). `loader` had ended with exit code 1 (at 50.0 ms), and nothing came any more."
     ) in found.text
     assert found.evidence.site == COLLECT

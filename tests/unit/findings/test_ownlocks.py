@@ -33,8 +33,8 @@ def test_a_writer_that_readers_keep_out(tmp_path):
     (found,) = find_in(tmp_path, guarded())
     assert found.finding == "lock convoy"
     assert found.text == (
-        "Lock convoy: `writer` waited for a lock of the program's own: 1 wait, 700 ms in "
-        "total, the longest 700 ms (at 1.00 ms) in `RWLock.acquire_write` (locks.py:12), "
+        "Lock convoy: `writer` waited for a lock of the program's own: 1 wait, 700 ms (at "
+        "1.00 ms) in `RWLock.acquire_write` (locks.py:12), "
         "called in `reload` (config.py:30), until `reader` gave it free, 100 % of that time "
         "asleep in `read` (config.py:20). Do the slow part outside of the lock, and let "
         "nobody in before those who wait already."

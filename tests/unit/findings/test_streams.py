@@ -43,8 +43,8 @@ def test_both_read(tmp_path):
     assert found.text == (
         "Waited in vain: `session` in `session` (chat.py:18) waits in `readline`, "
         "while `handle` in `handle` (chat.py:8), most likely at the other end, waits in "
-        "`readline`, each for the other to send, until the first gave up: 1 wait, 600 ms in "
-        "total, the longest 600 ms (at 1.00 µs). If an answer was due, send what the other "
+        "`readline`, each for the other to send, until the first gave up: 1 wait, 600 ms (at "
+        "1.00 µs). If an answer was due, send what the other "
         "end still waits for (a newline, the whole length, `write_eof`), or let it answer "
         "before."
     )

@@ -380,7 +380,7 @@ def test_permits_of_those_who_got_past_that_line(tmp_path):
     assert found.text.startswith(
         "Pool exhausted: 2 tasks `tunnel` have permits of a `Semaphore`, 100 % of that time "
         "awaiting `socket` in `tunnel` (proxy.py:26). Meanwhile `tunnel` waited for one in "
-        "`tunnel` (proxy.py:24) and gave up: 1 wait, 700 ms in total"
+        "`tunnel` (proxy.py:24) and gave up: 1 wait, 700 ms (at 10.0 ms). "
     )
 
 

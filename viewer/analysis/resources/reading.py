@@ -30,6 +30,17 @@ class Reading:
         """Name and site of a blocking call."""
         return call_of(self.model, row)
 
+    def row_ns(self, row: int) -> int:
+        """How long a row of the states table lasts."""
+        return self.model.states.end_ns[row] - self.model.states.start_ns[row]
+
+    def total_ns(self, rows: Iterable[int]) -> int:
+        return sum(map(self.row_ns, rows))
+
+    def longest(self, rows: Iterable[int]) -> int:
+        """The row that lasts longest."""
+        return max(rows, key=self.row_ns)
+
     def kinds(self, wanted: tuple[int, ...]) -> memoryview:
         """By slice 1 if it is of such a kind, else 0."""
         table = bytes(int(kind in wanted) for kind in range(256))

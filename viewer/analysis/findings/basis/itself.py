@@ -42,7 +42,7 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
         if not in_loop and not any(function in stack for function in _SERVING):
             continue
         told.add((thread, site))
-        ns = table.end_ns[row] - table.start_ns[row]
+        ns = facts.row_ns(row)
         what = (
             "Await an asynchronous client, or run the call in a thread"
             if in_loop

@@ -44,9 +44,11 @@ def at(facts: Facts, time_ns: int) -> str:
 
 
 def in_total(facts: Facts, lost_ns: int, longest_ns: int, start_ns: int) -> str:
-    """`1.2 s in total, the longest 600 ms (at 20 ms)`: of waits; when the longest began."""
-    longest = f"{duration(longest_ns)} ({at(facts, start_ns)})"
-    return f"{duration(lost_ns)} in total, the longest {longest}"
+    """`1.2 s in total, the longest 600 ms (at 20 ms)`: of waits; when the longest began. Of
+    one alone `600 ms (at 20 ms)`."""
+    lost, longest = duration(lost_ns), duration(longest_ns)
+    said = longest if lost == longest else f"{lost} in total, the longest {longest}"
+    return f"{said} ({at(facts, start_ns)})"
 
 
 def waited(nouns: Nouns, tasks: int, ns: int, how: str = "ready") -> str:

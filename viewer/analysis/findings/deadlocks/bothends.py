@@ -54,7 +54,7 @@ def both_wait(facts: Facts) -> Iterator[Finding]:
 
 def _finding(facts: Facts, row: int, other: int) -> Finding:
     table, names = facts.model.states, facts.model.thread_names
-    start, ns = table.start_ns[row], table.end_ns[row] - table.start_ns[row]
+    start, ns = table.start_ns[row], facts.row_ns(row)
     (name, site), (theirs, where) = (facts.call(table.row[one]) for one in (row, other))
     own = "" if is_library(where) else place_in(where)
     what, step = (

@@ -76,7 +76,7 @@ def _all_others(
 
 def _finding(facts: Facts, row: int, others: list[int]) -> Finding:
     model, table = facts.model, facts.model.states
-    start, ns = table.start_ns[row], table.end_ns[row] - table.start_ns[row]
+    start, ns = table.start_ns[row], facts.row_ns(row)
     thread, site = table.who[row], facts.call(table.row[row])[1]
     where = sorted({place_in(facts.call(table.row[one])[1]) for one in others} - {""})
     family = Family.of(model)

@@ -55,7 +55,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
         if name != _READ or _OF_MANAGER in trace.text_of_slice(table.slice[row], s.ARG_STACK):
             by_site[site].append(row)
     for site, rows in by_site.items():
-        lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        lost = facts.total_ns(rows)
         if lost >= _LOST_NS:
             yield _finding(facts, site, rows, lost)
 
@@ -72,8 +72,8 @@ def is_of_library(facts: Facts, row: int) -> bool:
 
 def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
     table = facts.model.states
-    worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
-    start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
+    worst = facts.longest(rows)
+    start, ns = table.start_ns[worst], facts.row_ns(worst)
     holds = _holds(facts, rows)
     did = doing(facts, holds)
     name = facts.call(table.row[worst])[0]

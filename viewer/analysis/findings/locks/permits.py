@@ -47,7 +47,7 @@ def permits_between_processes(facts: Facts) -> Iterator[Finding]:
         if table.slice[row] not in told and not is_of_library(facts, row):
             by_site[facts.call(table.row[row])[1]].append(row)
     for site, waits in by_site.items():
-        lost = sum(table.end_ns[row] - table.start_ns[row] for row in waits)
+        lost = facts.total_ns(waits)
         if lost < _LOST_NS:
             continue
         inside = _inside(facts, site, {*waits})
@@ -105,8 +105,8 @@ def _finding(
             if one.start_ns < until and one.end_ns > since
         ],
     )
-    worst = max(waits, key=lambda row: table.end_ns[row] - table.start_ns[row])
-    start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
+    worst = facts.longest(waits)
+    start, ns = table.start_ns[worst], facts.row_ns(worst)
     of = {facts.model.thread_process[table.who[row]] for row in waits}
     verb = "waits" if len({table.who[row] for row in waits}) == 1 else "wait"
     what = f"one of {slots} permits" if slots > 1 else "a lock"

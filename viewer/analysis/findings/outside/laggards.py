@@ -73,7 +73,7 @@ def _is_users(facts: Facts, row: int) -> bool:
 
 
 def _ns(facts: Facts, row: int) -> int:
-    return facts.model.states.end_ns[row] - facts.model.states.start_ns[row]
+    return facts.row_ns(row)
 
 
 def _waiter(waits: LongWaits, thread: int, start_ns: int, end_ns: int) -> Wait | None:

@@ -111,15 +111,15 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
             if is_inside and any(frame.endswith(accept.function) for frame in stack):
                 by_site[accept, facts.call(table.row[row])[1]].append(row)
     for (accept, site), rows in by_site.items():
-        lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        lost = facts.total_ns(rows)
         if lost < _LOST_NS:
             continue
-        worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+        worst = facts.longest(rows)
         who = code(name_of(facts.model, ("thread", table.who[worst])))
         text = (
             f"Handshake in accept: {who}{place_in(site)} waited {duration(lost)} in "
             f"{accept.said}, {plural(len(rows), 'time')}, the longest "
-            f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
+            f"{duration(facts.row_ns(worst))} "
             f"({at(facts, table.start_ns[worst])}): a client that says nothing keeps all "
             f"others from connecting. {accept.step}"
         )
@@ -139,11 +139,11 @@ def _silent_clients(facts: Facts) -> Iterator[Finding]:
         if is_alone and asked.endswith(_READS_REQUEST):
             by_thread[table.who[row]].append(row)
     for rows in by_thread.values():
-        worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
-        long = [row for row in rows if table.end_ns[row] - table.start_ns[row] >= _LONG_NS]
-        is_in_pieces = _total_ns(facts, long) < _LOST_NS
+        worst = facts.longest(rows)
+        long = [r for r in rows if table.end_ns[r] - table.start_ns[r] >= _LONG_NS]
+        is_in_pieces = facts.total_ns(long) < _LOST_NS
         waits = rows if is_in_pieces else long
-        lost = _total_ns(facts, waits)
+        lost = facts.total_ns(waits)
         span = max(table.end_ns[row] for row in waits) - min(table.start_ns[r] for r in waits)
         if lost < _LOST_NS or (is_in_pieces and lost * _PART < span):
             continue
@@ -151,7 +151,7 @@ def _silent_clients(facts: Facts) -> Iterator[Finding]:
         thread = code(name_of(facts.model, ("thread", table.who[worst])))
         longest = (
             f"{plural(len(waits), 'time')}, the longest "
-            f"{duration(table.end_ns[worst] - table.start_ns[worst])} "
+            f"{duration(facts.row_ns(worst))} "
             f"({at(facts, table.start_ns[worst])}). Meanwhile it served nobody."
         )
         if is_in_pieces:
@@ -169,11 +169,6 @@ def _silent_clients(facts: Facts) -> Iterator[Finding]:
                 f"(`ThreadingHTTPServer`), and give it a short time-out."
             )
         yield Finding("slow client", lost, text, _evidence(facts, worst))
-
-
-def _total_ns(facts: Facts, rows: list[int]) -> int:
-    table = facts.model.states
-    return sum(table.end_ns[row] - table.start_ns[row] for row in rows)
 
 
 # A child whose pipe nobody reads ------------------------------------------------------------

@@ -72,7 +72,7 @@ def slow_reader(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
     for site, rows in waits_for_room(facts).items():
         of = {model.thread_process[table.who[row]] for row in rows}
-        lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        lost = facts.total_ns(rows)
         since = min(table.start_ns[row] for row in rows)
         until = max(table.end_ns[row] for row in rows)
         is_much = lost >= _LOST_NS and lost * _PART >= (until - since) * len(of)
@@ -82,8 +82,8 @@ def slow_reader(facts: Facts) -> Iterator[Finding]:
         if reader < 0:
             continue
         LongWaits.of(facts).told.update(table.slice[row] for row in rows)
-        worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
-        start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
+        worst = facts.longest(rows)
+        start, ns = table.start_ns[worst], facts.row_ns(worst)
         taker: Who = ("thread", reader)
         whose = code(Family.of(model).name(model.thread_process[reader]))
         full = _Full(

@@ -44,9 +44,9 @@ def killed_child(facts: Facts) -> Iterator[Finding]:
             continue
         thread = model.threads.of_track[trace.events.track[event]]
         rows = _waits(facts, thread, trace.events.time_ns[event]) if thread >= 0 else []
-        ns = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        ns = facts.total_ns(rows)
         if ns >= _LOST_NS and not any(table.slice[row] in told for row in rows):
-            worst = max(rows, key=lambda row: table.end_ns[row] - table.start_ns[row])
+            worst = facts.longest(rows)
             name, site = facts.call(table.row[worst])
             if not is_library(site):
                 found.setdefault((thread, name, site), []).append((ns, rows))

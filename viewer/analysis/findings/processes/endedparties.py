@@ -111,8 +111,7 @@ def _ended(facts: Facts, family: Family, row: int) -> Member | None:
 
 
 def _half(facts: Facts, row: int) -> int:
-    table = facts.model.states
-    return (table.end_ns[row] - table.start_ns[row]) // 2
+    return facts.row_ns(row) // 2
 
 
 def _stands_still(facts: Facts, family: Family, row: int) -> bool:
@@ -139,7 +138,7 @@ def _finding(
 ) -> Finding:
     model, table = facts.model, facts.model.states
     worst, dead, what = found[0]
-    thread, ns = table.who[worst], table.end_ns[worst] - table.start_ns[worst]
+    thread, ns = table.who[worst], facts.row_ns(worst)
     waiting = {model.thread_process[table.who[row]] for row, _, _ in found}
     told, killed_by = dead.told, _signal(dead)
     how = f" with exit code {told.status}" if told is not None and told.status else ""

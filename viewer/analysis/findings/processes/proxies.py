@@ -40,7 +40,7 @@ def manager_asked(facts: Facts) -> Iterator[Finding]:
             by_line[line].setdefault(thread, []).extend(rows)
     for line, threads in by_line.items():
         mostly = [rows for rows in threads.values() if _is_most(facts, rows)]
-        if mostly and sum(_ns(facts, rows) for rows in mostly) >= _LOST_NS:
+        if mostly and sum(facts.total_ns(rows) for rows in mostly) >= _LOST_NS:
             yield _finding(facts, line, mostly)
 
 
@@ -51,25 +51,20 @@ def _asked_at(stack: str) -> str:
     return innermost(outside[1:])
 
 
-def _ns(facts: Facts, rows: list[int]) -> int:
-    table = facts.model.states
-    return sum(table.end_ns[row] - table.start_ns[row] for row in rows)
-
-
 def _whole(facts: Facts, rows: list[int]) -> int:
     table = facts.model.states
     return max(table.end_ns[row] for row in rows) - min(table.start_ns[row] for row in rows)
 
 
 def _is_most(facts: Facts, rows: list[int]) -> bool:
-    ns = _ns(facts, rows)
+    ns = facts.total_ns(rows)
     return ns <= _EACH_NS * len(rows) and ns * _PART >= _whole(facts, rows)
 
 
 def _finding(facts: Facts, line: str, threads: list[list[int]]) -> Finding:
     table = facts.model.states
     rows = [row for one in threads for row in one]
-    lost, whole = _ns(facts, rows), sum(_whole(facts, one) for one in threads)
+    lost, whole = facts.total_ns(rows), sum(_whole(facts, one) for one in threads)
     first = min(rows, key=table.start_ns.__getitem__)
     start, verb = table.start_ns[first], "asks" if len(threads) == 1 else "ask"
     text = (

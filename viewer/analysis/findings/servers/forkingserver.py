@@ -53,7 +53,7 @@ def forking_server_full(facts: Facts) -> Iterator[Finding]:
             if (n := bisect_left(starts, table.end_ns[row])) < len(starts)
             and starts[n] - table.end_ns[row] <= _NEXT_NS
         ]
-        lost = sum(table.end_ns[row] - table.start_ns[row] for row in waits)
+        lost = facts.total_ns(waits)
         if lost >= _LOST_NS:
             yield from _finding(facts, thread, children, waits, lost)
 
@@ -84,8 +84,8 @@ def _finding(
     if slots < _FEWEST:
         return
     did = mostly(facts, times)
-    worst = max(waits, key=lambda row: table.end_ns[row] - table.start_ns[row])
-    start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
+    worst = facts.longest(waits)
+    start, ns = table.start_ns[worst], facts.row_ns(worst)
     name = code(model.thread_names[thread])
     text = (
         f"Pool exhausted: {name} has {slots} children, as many as it may have, and waits for "
@@ -112,8 +112,8 @@ def _clients(facts: Facts, thread: int, waits: list[int]) -> str:
     ]
     if not asked:
         return ""
-    worst = max(asked, key=lambda row: table.end_ns[row] - table.start_ns[row])
+    worst = facts.longest(asked)
     clients = users(model, {("thread", table.who[row]) for row in asked})
-    longest = duration(table.end_ns[worst] - table.start_ns[worst])
+    longest = duration(facts.row_ns(worst))
     where = place_in(facts.call(table.row[worst])[1])
     return f". {clients}{where} waited for an answer meanwhile, up to {longest}"

@@ -43,7 +43,7 @@ def one_server(facts: Facts) -> Iterator[Finding]:
     rows = {
         where: found
         for where, found in rows.items()
-        if sum(table.end_ns[row] - table.start_ns[row] for row in found) >= _LOST_NS
+        if facts.total_ns(found) >= _LOST_NS
         and len({table.who[row] for row in found}) >= _FEWEST
     }
     if not rows:
@@ -69,8 +69,8 @@ def one_server(facts: Facts) -> Iterator[Finding]:
         did = mostly(facts, [(server, start, end) for start, end in waited])
         if not did.behind or is_library(did.behind):
             continue  # it only hands connections to others
-        worst = max(found, key=lambda row: table.end_ns[row] - table.start_ns[row])
-        start, ns = table.start_ns[worst], table.end_ns[worst] - table.start_ns[worst]
+        worst = facts.longest(found)
+        start, ns = table.start_ns[worst], facts.row_ns(worst)
         text = (
             f"Pool exhausted: {code(model.thread_names[here[0]])} is the only thread that "
             f"serves, one request after the other. {users(model, clients)}{place_in(site)} "

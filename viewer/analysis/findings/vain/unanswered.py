@@ -80,7 +80,7 @@ def _answered(facts: Facts, row: int) -> bool:
         for other in _calls(facts, table.who[row])
         if table.row[other] == table.row[row] and table.end_ns[other] <= table.start_ns[row]
     ]
-    whole = table.end_ns[row] - table.start_ns[row]
+    whole = facts.row_ns(row)
     return bool(before) and max(before) * _TIMES < whole
 
 
