@@ -147,3 +147,14 @@ def test_who_was_woken_waits_for_the_kernel_only(tmp_path):
         "in": 50 * MS,
         "time off the CPU": 30 * MS,
     }
+
+
+def test_what_the_recorder_imports_is_not_the_programs(tmp_path):
+    trace = TraceBuilder(argv="a.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    main.io(10 * MS, "os.listdir", site="/venv/x-packages/tracer/launch.py:94 finish_at_exit")
+    main.native(60 * MS).io(70 * MS, "os.listdir", site=MAIN).native(100 * MS).end(110 * MS)
+    file = tmp_path / "a.pftrace"
+    file.write_bytes(trace.ended(200 * MS).data())
+    found = spent(build_model(read_trace(file)))
+    assert {(one.ns, one.site) for one in found} == {(30 * MS, MAIN), (30 * MS, "")}

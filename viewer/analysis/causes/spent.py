@@ -38,6 +38,7 @@ _STATES = {
     GIL_WAIT: "waiting for the GIL",
 }
 _COLLECTING = "collecting garbage"
+_START = "/tracer/launch.py:"  # what the recorder imports is not the program's
 _MOST_ROWS = 100_000  # of States: summing more of them takes longer than it tells
 _COUNTED = 3  # of what took most: how often it was done
 _MOST_THREADS = 500
@@ -113,7 +114,10 @@ class _Sums:
             row = self.ledger.row_that_did(key)
             state = table.state[row] & STATE_MASK if row >= 0 else -1
             if state in (IO, SLEEP):
-                did = ASLEEP if state == SLEEP else "in", *call_of(model, table.row[row])
+                call, site = call_of(model, table.row[row])
+                if _START in site:
+                    continue
+                did = ASLEEP if state == SLEEP else "in", call, site
             elif state in (LOCK_WAIT, IDLE_WAIT):
                 did = _WAITING, *wait_of(model, row)
             elif state in _STATES:
