@@ -5,7 +5,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import compress
 from sys import byteorder
 from typing import NamedTuple, overload
 
@@ -105,15 +104,19 @@ class Tracks(Mapping[int, Track]):
     @property
     def of_threads(self) -> Column:
         """The rows of threads."""
-        nothing, every = memoryview(bytes(8 * len(self))), memoryview(b"\1" * len(self))
-        tids = self._columns.tid.cast("B").cast("q")
-        return self._engine.longer(nothing.cast("q"), tids, every, 1)
+        return self._with_number(self._columns.tid)
 
     @property
     def of_processes(self) -> Iterator[int]:
         """The rows of processes."""
-        rows = compress(range(len(self)), self._columns.pid)
+        rows = self._with_number(self._columns.pid)
         return (row for row in rows if not self._columns.tid[row])
+
+    def _with_number(self, column: Column) -> Column:
+        """The rows in which it is not 0."""
+        nothing, every = memoryview(bytes(8 * len(self))), memoryview(b"\1" * len(self))
+        numbers = column.cast("B").cast("q")
+        return self._engine.longer(nothing.cast("q"), numbers, every, 1)
 
     def above(self, wanted: Column) -> Column:
         """By row the nearest of itself and those above it that is wanted; -1 without. An empty
