@@ -94,22 +94,25 @@ def test_no_busy_loop(tmp_path, count, step_ns, sleep_ns):
     assert kinds(tmp_path, restless(count, step_ns, sleep_ns)) == []
 
 
-def crowd(tasks, rounds, late_ns=0, late=1, taken_ns=0, most=1):
-    """Tasks that ask every millisecond, and are woken later in some rounds; of that time the
+def crowd(
+    tasks, rounds, late_ns=0, late=1, taken_ns=0, most=1,
+    pause_ns=MS, name="ask", file="poll.py", site="/app/poll.py:6 ask",
+):  # fmt: skip
+    """Tasks that ask after each pause, and are woken later in some rounds; of that time the
     kernel has the processor of the loop's thread for another one."""
-    trace = TraceBuilder(argv="poll.py", signals=SIGNALS if taken_ns else "tasks")
+    trace = TraceBuilder(argv=file, signals=SIGNALS if taken_ns else "tasks")
     loop = trace.loop(thread := trace.thread("MainThread"))
-    asks = [loop.task("ask", site="/app/poll.py:4 ask").ready(0) for _ in range(tasks)]
+    asks = [loop.task(name, site=f"/app/{file}:4 {name}").ready(0) for _ in range(tasks)]
     at = 1_000
     for n in range(rounds):
         for task in asks:
-            task.running(at).awaits(at + 2_000, "sleep", site="/app/poll.py:6 ask")
+            task.running(at).awaits(at + 2_000, "sleep", site=site)
             loop.step(task, at, at + 2_000)
             at += 3_000
         is_late = n % late >= late - most
         if is_late and taken_ns:
             thread.preempted(at + MS).native(at + MS + taken_ns)
-        at += MS + late_ns * is_late
+        at += pause_ns + late_ns * is_late
         for task in asks:
             task.ready(at, waker="timer")
         at += 1_000
@@ -159,24 +162,7 @@ def test_a_crowd_on_a_busy_machine(tmp_path, taken_ns, said):
 
 def limited(site="/app/limit.py:20 acquire", tasks=2, sleep_ns=4 * MS):
     """Tasks sleep again and again in a helper until it lets them go on."""
-    trace = TraceBuilder(argv="limit.py", signals="tasks")
-    loop = trace.loop(trace.thread("MainThread"))
-    crawls = [loop.task("crawl", site="/app/limit.py:4 crawl").ready(0) for _ in range(tasks)]
-    at = 1_000
-    for _ in range(600):
-        for task in crawls:
-            task.running(at).awaits(at + 5_000, "sleep", site=site)
-            loop.step(task, at, at + 5_000)
-            at += 6_000
-        at += sleep_ns
-        for task in crawls:
-            task.ready(at, waker="timer")
-        at += 1_000
-    for task in crawls:
-        task.running(at).done(at + 1)
-        loop.step(task, at, at + 1)
-        at += 2
-    return trace.ended(at + 2)
+    return crowd(tasks, 600, pause_ns=sleep_ns, name="crawl", file="limit.py", site=site)
 
 
 def test_a_crowd_that_polls_in_a_helper(tmp_path):

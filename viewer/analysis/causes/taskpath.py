@@ -64,8 +64,7 @@ class TaskPath:
 
     def thread_of(self, task: int) -> int:
         """The thread whose loop runs a task; -1 unknown."""
-        loop = self.tree.lanes.loop_of_task(task)
-        return self.tree.ledger.thread_of_loop[loop] if loop >= 0 else -1
+        return self.tree.ledger.thread_running(self.tree.lanes.loop_of_task(task))
 
     def awaited(self, piece: Piece) -> tuple[str, str]:
         """What was awaited, and the innermost line of the program that waited for it."""

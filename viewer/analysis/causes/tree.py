@@ -156,7 +156,7 @@ class Tree:
             return stop
         path = (*path, me)
         loop = self.lanes.loop_of_task(task)
-        thread = self.ledger.thread_of_loop[loop] if loop >= 0 else -1
+        thread = self.ledger.thread_running(loop)
         found: list[Cause] = []
         for key, cut in self._parts(self.ledger.of_task(task, windows)):
             if key == self.ledger.ran and thread >= 0:
@@ -244,7 +244,7 @@ class Tree:
             job = self.elsewhere.job_before(label.on[1], at_ns)
             return self.labels.all_of_job(job) if job >= 0 else None
         loop = self.model.lane[ready] if label.kind is Kind.IO else -1
-        thread = self.ledger.thread_of_loop[loop] if loop >= 0 else -1
+        thread = self.ledger.thread_running(loop)
         if thread < 0:
             return None
         step = self.ledger.loops_without_gc.row_at(self.ledger.lane_of_loop[loop], at_ns)

@@ -80,6 +80,10 @@ class Index:
     def thread_of_task(self, task: int) -> int:
         """The thread of the loop that runs it; -1 unknown."""
         loop = self.model.lane[self.model.owners.task_head[task]]
+        return self.thread_running(loop)
+
+    def thread_running(self, loop: int) -> int:
+        """The thread of a loop, which may be unknown itself (-1)."""
         return self.thread_of_loop[loop] if loop >= 0 else -1
 
     @cached_property

@@ -168,7 +168,7 @@ class _Walk:
         by = self.source(i)
         if by is None:
             loop = self.model.lane[i]
-            thread = self.tree.ledger.thread_of_loop[loop] if loop >= 0 else -1
+            thread = self.tree.ledger.thread_running(loop)
             message = self.tree.elsewhere.message_between(thread, start, until)
             if message >= 0:
                 return "message", message, start

@@ -120,7 +120,7 @@ def _of_task(facts: Facts, row: TaskRow) -> _Busy:
 
 def _of_callback(facts: Facts, name: str, site: str, loop: int) -> _Busy | None:
     model, slices = facts.model, facts.model.trace.slices
-    thread = facts.ledger.thread_of_loop[loop] if loop >= 0 else -1
+    thread = facts.ledger.thread_running(loop)
     if thread < 0:
         return None
     of_kind = facts.kinds((LOOP_CALLBACK,))

@@ -175,7 +175,7 @@ def _given_by(facts: Facts, loop: int, call: int) -> str:
 def _own(facts: Facts, row: TaskRow) -> float:
     """Which part of the longest wait of a row's tasks the loop's thread was not stopped."""
     worst, loop = row.worst, _loop_of(facts, row)
-    thread = facts.ledger.thread_of_loop[loop] if loop >= 0 else -1
+    thread = facts.ledger.thread_running(loop)
     if worst is None or thread < 0:
         return 1.0
     split = facts.split(thread, window(worst.start_ns, worst.start_ns + worst.ns))
