@@ -196,7 +196,7 @@ def test_calls_of_a_library(tmp_path):
     """They are told as what keeps the loop busy, not as what a thread hands over."""
     (found,) = find_in(tmp_path, handed(site="/usr/lib/python3.13/asyncio/x.py:3 f"))
     assert found.finding == "loop overloaded"
-    assert "`on_tick` (x.py:3) runs 300 times" in found.text
+    assert "`on_tick` (asyncio/x.py:3) runs 300 times" in found.text
 
 
 def crowds(tasks, rounds):
