@@ -95,6 +95,30 @@ def test_questions_to_a_server(tmp_path):
     assert found.evidence.site == READS
 
 
+def test_answers_that_the_main_task_asks_for_in_turn(tmp_path):
+    (found,) = find_in(tmp_path, asked(15, 80 * MS, what="response (aiohttp)"))
+    assert found.text == (
+        "Awaits in turn: `main` in `load` (load.py:14) awaits `response (aiohttp)` 15 times, "
+        "one after the other: 1.20 s of 1.20 s (at 10 ns), the longest 80.0 ms. If none needs "
+        "the one before, `await asyncio.gather(...)` takes as long as the longest."
+    )
+    assert found.severity_ns == 14 * 80 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 9, "ns": 120 * MS}, id="few"),
+        pytest.param({"count": 15, "ns": 60 * MS}, id="short"),
+        pytest.param({"stack": "/app/load.py:14 load"}, id="a client, in its own function"),
+        pytest.param({"other_ns": 30 * MS}, id="takes messages in between"),
+    ],
+)
+def test_answers_that_may_need_each_other(tmp_path, story):
+    story = {"count": 15, "ns": 80 * MS, "what": "response (aiohttp)"} | story
+    assert kinds(tmp_path, asked(**story)) == []
+
+
 def test_jobs_that_the_trace_does_not_know(tmp_path):
     (found,) = find_in(tmp_path, asked(2_000, 300 * US, what="executor", by="thread"))
     assert "awaits 2,000 jobs of a thread pool, one after the other: 600 ms" in found.text

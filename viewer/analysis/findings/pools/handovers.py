@@ -1,5 +1,5 @@
-"""Very many short awaits of one task at one line: what each asks for takes less than the way
-there and back."""
+"""Equal awaits of one task at one line, one after the other: so many that the way there and
+back takes longest, or all that the program does."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -32,6 +32,10 @@ _EXECUTOR = f"{s.AWAIT_PREFIX}executor"
 _ASKS = (f"{s.AWAIT_PREFIX}command (", f"{s.AWAIT_PREFIX}query (")
 _QUESTION_NS = 2 * _MS
 _ELSE = 2, 10
+# Ten answers that the main task awaits in turn are most of its life, and a second in all:
+# whoever asks in turn in a main task of a client does nothing else.
+_ANSWERS, _ANSWERS_TIMES, _ANSWERS_NS = (f"{s.AWAIT_PREFIX}response (",), 10, 1_000 * _MS
+_LIFE = 2
 
 
 class _Row(NamedTuple):
@@ -53,14 +57,20 @@ def tiny_jobs(facts: Facts) -> Iterator[Finding]:
     for row in _rows(facts, _ASKS):
         if _is_helper(facts, row) and row.whole_ns < len(row.found) * _QUESTION_NS:
             yield _asked(facts, row)
+    for row in _rows(facts, _ANSWERS, _ANSWERS_TIMES, _ANSWERS_NS):
+        if _is_main(facts, row) and _is_helper(facts, row):
+            yield _answered(facts, row)
 
 
-def _rows(facts: Facts, prefix: str | tuple[str, ...]) -> Iterator[_Row]:
+def _rows(
+    facts: Facts,
+    prefix: str | tuple[str, ...],
+    least: int = _TIMES,
+    least_ns: int = _LOST_NS,
+) -> Iterator[_Row]:
     slices, owner = facts.model.trace.slices, facts.model.owners.owner
     every = awaits_of(facts, prefix)[:_MOST]
-    many = {
-        task for task, times in Counter(owner[i] for i in every).items() if times >= _TIMES
-    }
+    many = {task for task, times in Counter(owner[i] for i in every).items() if times >= least}
     by_line: dict[tuple[int, str, str], list[int]] = defaultdict(list)
     for i in every if many else ():
         if owner[i] in many:
@@ -68,7 +78,7 @@ def _rows(facts: Facts, prefix: str | tuple[str, ...]) -> Iterator[_Row]:
     for (task, what, site), found in by_line.items():
         start, end = slices.start_ns[found[0]], slices.end_ns[found[-1]]
         awaits = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
-        if len(found) >= _TIMES and end - start >= _LOST_NS:
+        if len(found) >= least and end - start >= least_ns:
             yield _Row(task, what, site, found, start, end - start, awaits)
 
 
@@ -84,6 +94,15 @@ def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
     if is_tiny and len(each) >= _TIMES and total >= _LOST_NS:
         kind = Counter((job.name, job.site) for job in each).most_common(1)[0][0]
         yield _handed(facts, row, f", mostly {code(*kind)}", total, total - work)
+
+
+def _is_main(facts: Facts, row: _Row) -> bool:
+    """Whether nobody made the task, and it does that for most of its life, to its end."""
+    rows, owned = facts.ledger.rows_of_tasks, facts.model.owners
+    low, high = rows.offset[row.task], rows.offset[row.task + 1]
+    life = rows.end_ns[high - 1] - rows.start_ns[low]
+    is_over = facts.ledger.how_it_ended(row.task) == s.DONE
+    return owned.task_parent[row.task] <= 0 and is_over and row.awaits_ns * _LIFE >= life
 
 
 def _is_helper(facts: Facts, row: _Row) -> bool:
@@ -124,6 +143,19 @@ def _asked(facts: Facts, row: _Row) -> Finding:
         f"way there and back."
     )
     return _finding(facts, row, row.whole_ns, text)
+
+
+def _answered(facts: Facts, row: _Row) -> Finding:
+    slices = facts.model.trace.slices
+    longest = max(slices.end_ns[i] - slices.start_ns[i] for i in row.found)
+    text = (
+        f"Awaits in turn: {_who(facts, row)} awaits `{row.what.removeprefix(s.AWAIT_PREFIX)}` "
+        f"{len(row.found):,} times, one after the other: {duration(row.awaits_ns)} of "
+        f"{duration(row.whole_ns)} ({at(facts, row.start_ns)}), the longest "
+        f"{duration(longest)}. If none needs the one before, `await asyncio.gather(...)` "
+        f"takes as long as the longest."
+    )
+    return _finding(facts, row, row.awaits_ns - longest, text)
 
 
 def _who(facts: Facts, row: _Row) -> str:
