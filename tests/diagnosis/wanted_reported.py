@@ -35,8 +35,25 @@ REPORTED: dict[str, Wanted] = {
     "fi10_seen_is_a_list": Wanted(
         "loop overloaded", ("`consume`", "`on_message`", "longer and longer")
     ),
+    "fj01_gather_of_blocking_requests": Wanted(
+        "loop blocked", ("`fetch`", r"fj01\w+.py:29", "recv")
+    ),
+    "fj03_sqlite_report_under_gevent": Wanted(
+        "loop blocked", ("hub", r"sqlite3.Connection.execute` \(fj03\w+.py:20"), ("gevent",)
+    ),
+    "fj04_queue_outlives_its_connection": Wanted(
+        "wait in vain", ("`consume`", "Queue.get", "`read_loop`")
+    ),
+    "fj05_pages_fetched_in_a_loop": Wanted(
+        "awaits in turn", ("`crawl`", "15 times", "gather"), ("aiohttp",)
+    ),
+    "fj06_gather_of_computations": Wanted("loop blocked", ("computing in `simulate`",)),
+    "fj09_cache_without_bound": Wanted("growing global", ("`handle`|`remember`",)),
+    "fj10_signal_handler_sleeps": Wanted("loop blocked", ("`on_hup`", "sleep")),
     "ok_fh1_catalogue_with_pool": Wanted("", (), ("starlette", "httpx")),
     "ok_fh2_gevent_crawl_ends_well": Wanted("", (), ("gevent",)),
     "ok_fi1_chat_over_websockets": Wanted("", (), ("aiohttp",)),
     "ok_fi2_trio_with_deadlines": Wanted("", (), ("trio",)),
+    "ok_fj1_grpc_prices": Wanted("", (), ("grpc",)),
+    "ok_fj2_workers_with_pipelines": Wanted("", (), ("redis",), "REDIS_URL"),
 }

@@ -119,6 +119,17 @@ def test_what_a_librarys_task_awaited_the_program_did(tmp_path: Path) -> None:
     assert story.told(tmp_path, 100)[0] == ("awaiting", "socket", "/app/a.py:9 main", 88)
 
 
+def test_what_cleans_up_when_the_main_task_is_over(tmp_path: Path) -> None:
+    story = Story()
+    story.main.ready(10 * MS, waker="timer").running(10 * MS).done(10 * MS)
+    story.loop.step(story.main, 10 * MS, 10 * MS)
+    story.awaited(2, 90).done(90 * MS, "cancelled")
+    assert story.told(tmp_path, 100)[:2] == [
+        ("awaiting", "socket", ASK, 80),
+        ("computing", "", "", 12),
+    ]
+
+
 def test_it_is_on_the_first_screen(tmp_path: Path) -> None:
     story = Story()
     story.awaited(2, 150, "sleep", "timer")

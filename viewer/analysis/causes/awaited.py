@@ -12,6 +12,7 @@ from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 
 AWAITING, IN_VAIN = "awaiting", "in vain awaiting"
+_MOST_TASKS = 15_000
 _LEAST_NS = 1_000_000  # what a thread did in less is mostly the way to it and back
 
 
@@ -34,7 +35,10 @@ class Awaits:
         members = Family.of(model).members.values()
         first = min(members, key=lambda one: one.start_ns, default=None)
         self.model, self._threads = model, RunPath.of(model)
-        self.path = TaskPath(model, first.main) if first and first.main >= 0 else None
+        is_small = first is not None and len(model.owners.task_id) <= _MOST_TASKS
+        self.path = (
+            TaskPath(model, first.main) if first and is_small and first.main >= 0 else None
+        )
         self.ran = defaultdict[int, list[Window]](list)  # by thread, when it was on the path
         self.all = [*self._found(self.path)] if self.path is not None else []
 

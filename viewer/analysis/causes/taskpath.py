@@ -5,6 +5,8 @@ one did meanwhile. An await that the clock, a thread or somebody outside ended i
 """
 
 from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -18,6 +20,7 @@ from viewer.trace.sites import is_library
 
 _MOST_STEPS = 20_000
 _MOST_MAINS = 16
+_LATER_NS = 10_000_000  # sooner is the end of the loop itself
 _DEEPEST = 16  # tasks each of which waited for the next one
 GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _FOR_TASKS = ("task ", "gather", "wait", "TaskGroup", "nursery")
@@ -61,6 +64,7 @@ class TaskPath:
         self.spans = [(self._begins_ns(task), self._ends_ns(task)) for task in mains]
         for task in mains:
             self._walk(task)
+        self._walk_between(thread)
 
     def thread_of(self, task: int) -> int:
         """The thread whose loop runs a task; -1 unknown."""
@@ -111,13 +115,40 @@ class TaskPath:
 
     def _walk(self, task: int) -> None:
         """From the end of a task to its begin."""
-        who, until = [_Within(task, self._begins_ns(task))], self._ends_ns(task)
+        self._follow([_Within(task, self._begins_ns(task))], self._ends_ns(task))
+
+    def _follow(self, who: list[_Within], until: int) -> None:
         while who and self._steps < _MOST_STEPS:
             self._steps += 1
             if until <= who[-1].since_ns:
                 who.pop()
             else:
                 until = self._before(who, until)
+
+    def _walk_between(self, thread: int) -> None:
+        """What a loop waited for when a main task was over: another task, as one that was
+        cancelled and cleans up."""
+        over_ns = self.model.end_ns + _LATER_NS
+        starts = sorted([*(start for start, _ in self.spans), over_ns])
+        for _, end in [*self.spans]:
+            until = starts[bisect_left(starts, end)]
+            if until - end < _LATER_NS:
+                continue
+            left = [
+                (self._ends_ns(task), task)
+                for task in self._of_thread(thread)
+                if self._begins_ns(task) < end < self._ends_ns(task) - _LATER_NS
+                and self._ends_ns(task) <= until
+            ]
+            if left:
+                last, task = max(left)
+                self.spans.append((end, last))
+                self._follow([_Within(task, end)], last)
+
+    def _of_thread(self, thread: int) -> Iterator[int]:
+        for task in range(len(self.model.owners.task_id)):
+            if self.thread_of(task) == thread and self.tree.lanes.rows_of_task(task):
+                yield task
 
     def _before(self, who: list[_Within], until: int) -> int:
         """Notes what the last task did last before a moment, and returns when that began; or
