@@ -8,6 +8,7 @@ from tests.support.builder.trace import Task, TraceBuilder
 from tests.support.finding import SIGNALS
 from tests.support.models import model_of
 from tests.support.stories.waits import MS
+from viewer.analysis.causes import taskpath
 from viewer.analysis.causes.spent import spent
 from viewer.analysis.report import build_report
 from viewer.analysis.tasks import By
@@ -128,6 +129,19 @@ def test_what_cleans_up_when_the_main_task_is_over(tmp_path: Path) -> None:
         ("awaiting", "socket", ASK, 80),
         ("computing", "", "", 12),
     ]
+
+
+def test_a_path_of_too_many_steps_counts_from_where_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taskpath, "_MOST_STEPS", 6)
+    story = Story()
+    for n in range(1, 9):
+        story.awaited(n * 10 if n > 1 else 2, (n + 1) * 10)
+    story.over(90, 100)
+    told = story.told(tmp_path, 100)
+    assert sum(ns for *_, ns in told) == 100
+    assert ("awaiting", "socket", ASK, 40) in told
 
 
 def test_it_is_on_the_first_screen(tmp_path: Path) -> None:

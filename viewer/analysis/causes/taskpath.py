@@ -18,7 +18,7 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library
 
-_MOST_STEPS = 20_000
+_MOST_STEPS = 10_000
 _MOST_MAINS = 16
 _LATER_NS = 10_000_000  # sooner is the end of the loop itself
 _DEEPEST = 16  # tasks each of which waited for the next one
@@ -65,6 +65,9 @@ class TaskPath:
         for task in mains:
             self._walk(task)
         self._walk_between(thread)
+        if self._steps >= _MOST_STEPS:  # what lies before is not known
+            first = min(piece.start_ns for piece in self.pieces)
+            self.spans = [(max(since, first), end) for since, end in self.spans if end > first]
 
     def thread_of(self, task: int) -> int:
         """The thread whose loop runs a task; -1 unknown."""
