@@ -50,10 +50,24 @@ REPORTED: dict[str, Wanted] = {
     "fj06_gather_of_computations": Wanted("loop blocked", ("computing in `simulate`",)),
     "fj09_cache_without_bound": Wanted("growing global", ("`handle`|`remember`",)),
     "fj10_signal_handler_sleeps": Wanted("loop blocked", ("`on_hup`", "sleep")),
+    "fk01_redis_client_per_command": Wanted(
+        "new connections", ("`visit`", "400 times"), ("redis",), "REDIS_URL"
+    ),
+    "fk05_thread_for_each_line": Wanted(
+        "awaits in turn", ("`index`", "4,000 jobs", "way there|way to the"), ("anyio",)
+    ),
+    "fk06_insert_for_each_row": Wanted(
+        "awaits in turn",
+        ("`save_all`", "2,00[01] times", "executemany"),
+        ("psycopg",),
+        "PG_URL",
+    ),
     "ok_fh1_catalogue_with_pool": Wanted("", (), ("starlette", "httpx")),
     "ok_fh2_gevent_crawl_ends_well": Wanted("", (), ("gevent",)),
     "ok_fi1_chat_over_websockets": Wanted("", (), ("aiohttp",)),
     "ok_fi2_trio_with_deadlines": Wanted("", (), ("trio",)),
+    "ok_fk1_udp_collector": Wanted(""),
+    "ok_fk2_stop_event_ends_pollers": Wanted(""),
     "ok_fj1_grpc_prices": Wanted("", (), ("grpc",)),
     "ok_fj2_workers_with_pipelines": Wanted("", (), ("redis",), "REDIS_URL"),
 }

@@ -290,6 +290,7 @@ def test_a_task_that_only_connects(tmp_path, calls):
         pytest.param({"times": 80}, id="not often"),
         pytest.param({"others": "sleep"}, id="with a pause"),
         pytest.param({"others": "future"}, id="with an answer"),
+        pytest.param({"others": "future", "calls": 120}, id="what its thread sends is short"),
         pytest.param({"every_ns": 50 * MS}, id="slowly"),
     ],
 )

@@ -9,7 +9,7 @@ HELPER = "/app/turns.py:4 lookup\n/app/turns.py:5 load_all\n/app/turns.py:6 hand
 OWN = "/app/turns.py:4 lookup\n/app/turns.py:6 handle"
 
 
-def turns(times=8, ns=50 * MS, tasks=2, stack=HELPER, done=True, other_ns=0):
+def turns(times=8, ns=50 * MS, tasks=2, stack=HELPER, done=True, other_ns=0, what="sleep"):
     trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
@@ -19,7 +19,7 @@ def turns(times=8, ns=50 * MS, tasks=2, stack=HELPER, done=True, other_ns=0):
         at = n * 10
         task.ready(at).running(at)
         for _ in range(times):
-            task.awaits(at, "sleep", site="/app/turns.py:4 lookup", stack=stack)
+            task.awaits(at, what, site="/app/turns.py:4 lookup", stack=stack)
             at += ns
             task.ready(at, waker="timer").running(at)
         if other_ns:
@@ -52,6 +52,7 @@ def test_awaits_in_turn(tmp_path):
         pytest.param({"ns": 30 * MS}, id="little to save"),
         pytest.param({"tasks": 1, "times": 20}, id="one task: it may pace itself"),
         pytest.param({"stack": OWN}, id="in the task's own function"),
+        pytest.param({"what": "socket"}, id="cut short by a time-out: attempts"),
         pytest.param({"done": False}, id="a ticker, cancelled in the end"),
         pytest.param({"other_ns": 300 * MS}, id="not most of its life"),
     ],

@@ -179,7 +179,9 @@ def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
     for (thread, call), rows in connects.items():
         start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
         is_often = len(rows) >= _CONNECTS and end - start <= len(rows) * _EACH_NS
-        if used[thread] * _UNUSED > len(rows) or not is_often:
+        # What a loop's thread sends takes too short a time to be in the trace.
+        has_loop = thread in facts.ledger.thread_of_loop
+        if used[thread] * _UNUSED > len(rows) or not is_often or has_loop:
             continue
         how = (
             f"it connects again and again, more than {len(rows):,} times in "

@@ -9,9 +9,10 @@ from itertools import pairwise
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.loops.served import is_input, sender_to, served_in_turn
+from viewer.analysis.resources.cuts import Cuts
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
@@ -76,7 +77,7 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
         is_row = _is_row(facts, found, sum(ns))
         is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
-        if not is_row and not is_life:
+        if (not is_row and not is_life) or _are_cut(facts, task, found):
             continue
         saved[helper, caller] += sum(ns) - max(ns)
         times[helper, caller] += 2 if is_row else 1
@@ -85,6 +86,12 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         if lost >= _SAVED_NS and times[at_place] > 1:
             task, awaits, total = example[at_place]
             yield _finding(facts, *at_place, lost, task, awaits, total)
+
+
+def _are_cut(facts: Facts, task: int, found: list[int]) -> bool:
+    """Whether half of these awaits ended by a time-out or the like: they are attempts."""
+    cuts = Cuts.of(LongWaits.of(facts))
+    return sum(cuts.cut(task, i) is not None for i in found) * 2 >= len(found)
 
 
 def _can_be_gathered(facts: Facts, i: int) -> bool:
