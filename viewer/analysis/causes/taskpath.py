@@ -6,7 +6,6 @@ one did meanwhile. An await that the clock, a thread or somebody outside ended i
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
