@@ -14,8 +14,14 @@ from viewer.trace.model import Model
 
 def marks(model: Model, mark: Callable[[int], int]) -> Column:
     """By row a small number made from its state and flags."""
-    table = bytes(mark(state) for state in range(256))
-    return memoryview(bytes(model.states.state).translate(table))
+    table, known = bytes(map(mark, range(256))), model.derive(_Marks, _Marks)
+    if table not in known:
+        known[table] = memoryview(bytes(model.states.state).translate(table))
+    return known[table]
+
+
+class _Marks(dict[bytes, Column]):
+    """By the number of each state those of the rows: many ask for the same."""
 
 
 def keys(model: Model, wanted: Callable[[int], bool], of: Column, key_of: Column) -> Column:
