@@ -189,7 +189,9 @@ def test_calls_of_the_loop_itself(tmp_path):
     ],
 )
 def test_few_calls(tmp_path, story):
-    assert kinds(tmp_path, handed(**story)) == []
+    """One callback of a library that keeps the loop busy is told as such, not as a crowd."""
+    found = find_in(tmp_path, handed(**story))
+    assert [one.text for one in found if "calls of" in one.text] == []
 
 
 def test_calls_of_a_library(tmp_path):

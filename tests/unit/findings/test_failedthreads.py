@@ -106,7 +106,7 @@ def test_who_should_have_set_the_event_failed(tmp_path):
 def test_who_should_have_brought_the_result_failed(tmp_path, name):
     """As the thread of a pool of processes that cannot read what a job raised."""
     (found,) = find_in(tmp_path, server(name=name))
-    assert f"`{name}`, 2.00 s in total" in found.text
+    assert f"gave up 1 wait in `{name}`, 2.00 s (at 20.0 ms)" in found.text
     assert "`server` had failed (OSError) in `serve`" in found.text
 
 

@@ -75,5 +75,5 @@ def test_none(tmp_path):
     path = trace_of(tmp_path, 0)
     assert "Findings: none of the known problems was found." in said(path)
     body = json.loads(said(path, as_json=True, section="findings"))
-    assert list(body) == ["schema", "trace", "findings"]
+    assert list(body) == ["schema", "trace", "findings", "spent"]
     assert body["findings"] == []
