@@ -75,7 +75,10 @@ def nowhere(count: int) -> Column:
 def joined(column: Column, more: Iterable[int]) -> Column:
     found = array(column.format)
     found.frombytes(bytes(column))
-    found.extend(more)
+    if isinstance(more, memoryview) and more.format == column.format:
+        found.frombytes(bytes(more))
+    else:
+        found.extend(more)
     return memoryview(found)
 
 
