@@ -1,6 +1,6 @@
 """What several read from a model: names and lines of waits and calls, rows of a kind."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from tracer import schema as s
@@ -77,8 +77,13 @@ class Reading:
 
 def awaits_of(reading: Reading, prefix: str | tuple[str, ...]) -> list[int]:
     """The slices in which tasks await such a thing, in order of begin."""
+    return awaits_named(reading, lambda name: name.startswith(prefix))
+
+
+def awaits_named(reading: Reading, is_asked: Callable[[str], bool]) -> list[int]:
+    """The same for what is asked for by its whole name."""
     model, trace = reading.model, reading.model.trace
-    named = trace.awaiting(lambda name: name.startswith(prefix))
+    named = trace.awaiting(is_asked)
     if named is None:
         return []
     rows = trace.engine.longer(

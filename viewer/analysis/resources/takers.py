@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.resources.reading import awaits_of
+from viewer.analysis.resources.reading import awaits_named
 from viewer.analysis.resources.waits import Wait, Waits, longest_slices
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
@@ -181,26 +181,31 @@ def _of_threads(waits: Waits, package: str, before: int) -> Iterator[Use]:
                 yield Use(who, site, table.start_ns[row], table.end_ns[row])
 
 
-def _of_tasks(waits: Waits, package: str, before: int) -> Iterator[tuple[str, int]]:
-    """What tasks awaited before a time, and the slice."""
-    trace, code = waits.model.trace, waits.model.owners.code
-    for i in awaits_of(waits.reading, s.AWAIT_PREFIX) if package else ():
-        if trace.slices.start_ns[i] >= before:
+def _of_tasks(waits: Waits, before: int, is_asked: Callable[[str], bool]) -> Iterator[Use]:
+    """The awaits of tasks, by what they are called, that began before a time."""
+    slices, owner = waits.model.trace.slices, waits.model.owners.owner
+
+    def is_its(name: str) -> bool:
+        what = name.removeprefix(s.AWAIT_PREFIX)
+        return what != name and is_asked(what)
+
+    for i in awaits_named(waits.reading, is_its):
+        if slices.start_ns[i] >= before:
             return
-        yield trace.text(code[i]).removeprefix(s.AWAIT_PREFIX), i
+        site = waits.reading.awaited(i)[1]
+        yield Use(("task", owner[i]), site, slices.start_ns[i], slices.end_ns[i])
 
 
-def _use(waits: Waits, i: int) -> Use:
-    slices, who = waits.model.trace.slices, ("task", waits.model.owners.owner[i])
-    return Use(who, waits.reading.awaited(i)[1], slices.start_ns[i], slices.end_ns[i])
+def _talks(waits: Waits, package: str, before: int) -> Iterator[Use]:
+    """Those of tasks that are for a pool's server."""
+    if package:
+        yield from _of_tasks(waits, before, lambda what: _is_talk(what, package))
 
 
 def _uses(waits: Waits, package: str, before: int) -> Iterator[Use]:
     """The talks to a pool's server before a time."""
     yield from _of_threads(waits, package, before)
-    for what, i in _of_tasks(waits, package, before):
-        if _is_talk(what, package):
-            yield _use(waits, i)
+    yield from _talks(waits, package, before)
 
 
 def askers(waits: Waits, package: str, before: int) -> tuple[dict[Who, int], set[Who]]:
@@ -209,14 +214,12 @@ def askers(waits: Waits, package: str, before: int) -> tuple[dict[Who, int], set
     asked = dict[Who, int]()
     for use in _uses(waits, package, before):
         asked[use.who] = max(use.start_ns, asked.get(use.who, 0))
-    owner = waits.model.owners.owner
-    made: set[Who] = {
-        ("task", owner[i])
-        for what, i in _of_tasks(waits, package, before)
-        if not _is_talk(what, package)
-        and package_of(what) == _family(package)
-        and what not in _NOT_YET
-    }
+
+    def is_other(what: str) -> bool:
+        is_its = package_of(what) == _family(package) and what not in _NOT_YET
+        return is_its and not _is_talk(what, package)
+
+    made = {use.who for use in _of_tasks(waits, before, is_other)} if package else set[Who]()
     return asked, made
 
 
@@ -251,11 +254,7 @@ def used_at(waits: Waits, vain: list[Wait], users: set[Who]) -> str:
     """The line at which these tasks used a library's pool last before others waited for it in
     vain; "" where these are several."""
     package, before = package_of(vain[0].name), min(wait.start_ns for wait in vain)
-    talks = (
-        _use(waits, i)
-        for what, i in _of_tasks(waits, package, before)
-        if _is_talk(what, package)
-    )
+    talks = _talks(waits, package, before)
     last = {use.who: use.site for use in talks if use.who in users}
     sites = set(last.values())
     return sites.pop() if len(sites) == 1 and len(last) == len(users) else ""
@@ -306,14 +305,13 @@ def have(waits: Waits, wait: Wait) -> set[Who]:
     if found or wait.who[0] != "task":
         return found
     package = package_of(wait.name)
-    uses = (
-        _use(waits, i)
-        for what, i in _of_tasks(waits, package, wait.start_ns)
-        if what.startswith(_WITH_ONE) and package_of(what) == _family(package)
-    )
+
+    def is_talk(what: str) -> bool:
+        return what.startswith(_WITH_ONE) and package_of(what) == _family(package)
+
     return {
         use.who
-        for use in uses
+        for use in (_of_tasks(waits, wait.start_ns, is_talk) if package else ())
         if use.end_ns <= wait.start_ns
         and use.who != wait.who
         and waits.ends_ns(use.who) >= wait.end_ns - _JUST_NS
