@@ -1,6 +1,6 @@
 """A protocol that joins and re-parses its buffer at each chunk ("asyncio large transfer gets slower and slower").
 
-Truth: `data_received` copies all bytes so far and tries to parse them at each of 600 chunks;
+Truth: `data_received` copies all bytes so far and tries to parse them at each chunk;
 its calls grow from some us to some ms, together most of the run; `tick` is late.
 """
 
@@ -24,7 +24,7 @@ class Answer(asyncio.Protocol):
 
 
 async def serve(reader, writer):
-    document = json.dumps([{"id": n, "name": f"item {n}", "tags": ["a", "b"]} for n in range(9000)]).encode()
+    document = json.dumps([{"id": n, "name": f"item {n}", "tags": ["a", "b"]} for n in range(11_000)]).encode()
     for at in range(0, len(document), 1400):
         writer.write(document[at : at + 1400])
         await writer.drain()

@@ -1,6 +1,6 @@
 """psycopg's AsyncConnection with an INSERT for each row (asyncpg#346, psycopg "slow inserts").
 
-Truth: `save_all` awaits 2,000 inserts one after the other; executemany takes a fraction.
+Truth: `save_all` awaits 6,000 inserts one after the other; executemany takes a fraction.
 """
 import asyncio
 import os
@@ -19,8 +19,8 @@ async def main():
     async with await psycopg.AsyncConnection.connect(os.environ["PG_URL"]) as connection:
         await connection.execute("create temporary table tick (price float)")
         begun = time.perf_counter()
-        await save_all(connection, [n / 7 for n in range(2000)])
-        print(f"truth: {time.perf_counter() - begun:.2f} s for 2,000 rows")
+        await save_all(connection, [n / 7 for n in range(6000)])
+        print(f"truth: {time.perf_counter() - begun:.2f} s for 6,000 rows")
 
 
 asyncio.run(main())

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer.units import duration, plural, share
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, sampled
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import window
 from viewer.analysis.tasks import TaskRow
 from viewer.trace.columns import LOOP_CALLBACK, RUNNING
 from viewer.trace.sites import is_library
@@ -69,8 +70,17 @@ def busy_with_one(facts: Facts) -> Iterator[Finding]:
 def _told(facts: Facts, busy: _Busy, others: list[TaskRow]) -> Iterator[Finding]:
     late = [row for row in others if _is_late(row, busy)]
     is_most = busy.took_ns * _PART[1] >= busy.whole_ns * _PART[0]
-    if late and is_most and busy.steps >= _STEPS and busy.p90_ns < _SHORT_NS:
+    if late and is_most and busy.steps >= _STEPS and _own_p90_ns(facts, busy) < _SHORT_NS:
         yield _finding(facts, busy, late)
+
+
+def _own_p90_ns(facts: Facts, busy: _Busy) -> int:
+    """Without what the kernel took from the loop's thread, on average."""
+    if busy.thread < 0:
+        return busy.p90_ns
+    split = facts.split(busy.thread, window(busy.start_ns, busy.start_ns + busy.whole_ns))
+    every = max(sum(split.states.values()), 1)
+    return busy.p90_ns * (every - split.of(NOT_ITS_FAULT)) // every
 
 
 def _behind(row: TaskRow, busy: _Busy) -> int:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, share
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.reading import awaits_of
 from viewer.trace.sites import own_frames
 from viewer.words import code
@@ -55,7 +56,7 @@ def tiny_jobs(facts: Facts) -> Iterator[Finding]:
     for row in _rows(facts, _EXECUTOR):
         yield from _of_jobs(facts, row)
     for row in _rows(facts, _ASKS):
-        if _is_helper(facts, row) and row.whole_ns < len(row.found) * _QUESTION_NS:
+        if _is_helper(facts, row) and _own_ns(facts, row) < len(row.found) * _QUESTION_NS:
             yield _asked(facts, row)
     for row in _rows(facts, _ANSWERS, _ANSWERS_TIMES, _ANSWERS_NS):
         if _is_main(facts, row) and _is_helper(facts, row):
@@ -86,7 +87,7 @@ def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
     each = [job for job in facts.jobs.all if job.submitter == ("task", row.task)]
     many, total = len(row.found), row.awaits_ns
     if not each:
-        if row.whole_ns < many * _WAY_NS and _awaits_little_else(facts, row):
+        if _own_ns(facts, row) < many * _WAY_NS and _awaits_little_else(facts, row):
             yield _handed(facts, row, "", row.whole_ns, row.whole_ns)
         return
     work = sum(job.ended_ns - job.began_ns for job in each) * many // len(each)
@@ -103,6 +104,14 @@ def _is_main(facts: Facts, row: _Row) -> bool:
     life = rows.end_ns[high - 1] - rows.start_ns[low]
     is_over = facts.ledger.how_it_ended(row.task) == s.DONE
     return owned.task_parent[row.task] <= 0 and is_over and row.awaits_ns * _LIFE >= life
+
+
+def _own_ns(facts: Facts, row: _Row) -> int:
+    """What it took without the time that the kernel took from the loop."""
+    thread = facts.ledger.thread_of_task(row.task)
+    windows = window(row.start_ns, row.start_ns + row.whole_ns)
+    lost = facts.split(thread, windows).of(NOT_ITS_FAULT) if thread >= 0 else 0
+    return row.whole_ns - lost
 
 
 def _is_helper(facts: Facts, row: _Row) -> bool:
