@@ -201,6 +201,7 @@ class TaskPath:
             for child, parent in enumerate(owned.task_parent)
             if parent == made
             and owned.task_process[child] == owned.task_process[task]
+            and lanes.rows_of_task(child)
             and self._begins_ns(child) <= start
             and self._ends_ns(child) >= until
             and (now := self._at(child, until)) >= 0
