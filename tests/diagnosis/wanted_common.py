@@ -22,9 +22,6 @@ COMMON: dict[str, Wanted] = {
     "nc10_each_request_is_redirected": Wanted(
         "awaits in turn", ("`get_item`", "40 of these answers", "redirect"), ("requests",)
     ),
-    "od01_exception_that_cannot_be_read": Wanted(
-        "wait in vain", ("`main`", "AsyncResult.get", "_handle_results", "TypeError")
-    ),
     "od03_generator_keeps_the_lock": Wanted(
         "lock convoy", ("3 threads `request-N`", "the Lock", r"od03\w+.py:26")
     ),

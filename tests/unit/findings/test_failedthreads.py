@@ -69,7 +69,7 @@ def test_no_failure_that_others_waited_for(tmp_path, story):
     assert "failed" not in " ".join(one.text for one in find_in(tmp_path, tiles(**story)))
 
 
-def server(fails_ns=10 * MS, wait_ns=2_000 * MS, times=1, name="Event.wait"):
+def server(fails_ns=10 * MS, wait_ns=2_000 * MS, times=1, name="Event.wait", other=""):
     """`MainThread` waits for an event that `server` should have set."""
     trace = TraceBuilder(argv="server.py", signals=SIGNALS)
     main, thread = trace.thread("MainThread"), trace.thread("server")
@@ -82,6 +82,10 @@ def server(fails_ns=10 * MS, wait_ns=2_000 * MS, times=1, name="Event.wait"):
     where = {s.ARG_SITE: "/app/server.py:9 serve"}
     trace.instant(thread.track, fails_ns, "failed: OSError", s.CAT_THREAD, **where)
     thread.end(fails_ns)
+    if other:  # waits for the same, and for longer
+        inside = trace.thread("handler").native(0)
+        inside.lock_wait(5 * MS, name, lock=ready, site=other, acquired=False)
+        inside.native(20 * MS + wait_ns).end(20 * MS + wait_ns)
     begin = 20 * MS
     for _ in range(times):
         main.lock_wait(begin, name, lock=ready, site=site, acquired=False)
@@ -100,6 +104,14 @@ def test_who_should_have_set_the_event_failed(tmp_path):
         "(OSError) in `serve` (server.py:9) at 10.0 ms. Mend that exception, and let those "
         "who wait know when such a thread ends."
     )
+
+
+def test_the_programs_own_wait_is_named(tmp_path):
+    """A library's thread may wait for the same, and for longer."""
+    library = "/usr/lib/python3.13/multiprocessing/pool.py:531 Pool._handle_tasks"
+    (found,) = find_in(tmp_path, server(other=library))
+    assert "`MainThread` in `start` (server.py:22) gave up 1 wait" in found.text
+    assert found.severity_ns > 4_000 * MS
 
 
 @pytest.mark.parametrize("name", ["AsyncResult.get", "Future.result"])

@@ -15,6 +15,7 @@ from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.handed import EVENTS, started_for, was_woken
 from viewer.analysis.resources.waits import GETS, Wait
+from viewer.trace.sites import is_library
 
 _MS = 1_000_000
 # Half a second was lost in waits that were given up, or are not over, after a thread had
@@ -58,7 +59,9 @@ def failed_thread(facts: Facts) -> Iterator[Finding]:
         between = {wait.slice: wait for vain in found for wait in vain.between}
         waits.told.update(vain.wait.slice for vain in found)
         waits.told.update(between)
-        worst = max(found, key=search.lost_ns).wait
+        # What the program itself waits for says more than a library's own thread.
+        own = [vain for vain in found if not is_library(vain.wait.site)]
+        worst = max(own or found, key=search.lost_ns).wait
         alike = [
             one.wait
             for one in found
