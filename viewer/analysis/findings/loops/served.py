@@ -4,14 +4,13 @@ from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
+from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.resources.room import is_for_room
-from viewer.analysis.resources.waits import GETS, longest_slices
-from viewer.trace.columns import AWAIT, STATE_MASK
+from viewer.analysis.resources.waits import longest_slices
+from viewer.trace.columns import AWAIT
 from viewer.trace.sites import place_of
 from viewer.words import code
 
@@ -25,60 +24,10 @@ _TIMES = 3
 _LOST_NS = 500 * _MS
 _LONG_NS = 10 * _MS
 _MOST = 2_000
-_INPUTS = tuple(f"{s.AWAIT_PREFIX}{what} (" for what in s.LIBRARY_CALLERS)
-_READS = "StreamReader._wait_for_data"
-_LOOKED = 200  # waits of one queue or task
 _STEP = (
     "If their order does not matter, handle each in a task of its own, and so many at a time "
     "as what they ask for can serve."
 )
-
-
-def is_input(facts: Facts, i: int) -> bool:
-    """Whether a task awaits a message: of a connection, or from a queue at which it alone
-    waits and into which somebody puts what it gets from a connection."""
-    what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
-    return _is_message(facts, i) or (what in GETS and _is_relayed(facts, i))
-
-
-def _is_message(facts: Facts, i: int) -> bool:
-    what = facts.awaited(i)[0]
-    is_read = what == f"{s.AWAIT_PREFIX}socket"
-    return what.startswith(_INPUTS) or (
-        is_read and _READS in facts.model.trace.text_of_slice(i, s.ARG_STACK)
-    )
-
-
-class _Queues(dict[int, bool]):
-    """By lock of a queue, found once, whether what it brings one task are messages."""
-
-
-def _is_relayed(facts: Facts, i: int) -> bool:
-    lanes = LongWaits.of(facts).tree.lanes
-    if (row := lanes.task_waits.get(i, -1)) < 0:
-        return False
-    known = facts.model.derive(_Queues, _Queues)
-    lock = facts.model.states.row[row]
-    if lock not in known:
-        known[lock] = _brings_messages(facts, lock, facts.model.owners.owner[i])
-    return known[lock]
-
-
-def _brings_messages(facts: Facts, lock: int, task: int) -> bool:
-    waits, table = facts.ledger.waits_of_locks, facts.model.states
-    rows = waits.row[waits.offset[lock] : waits.offset[lock + 1]][:_LOOKED]
-    is_alone = len({(table.state[one] & STATE_MASK, table.who[one]) for one in rows}) == 1
-    return is_alone and any(_relays(facts, task, table.slice[one]) for one in rows)
-
-
-def _relays(facts: Facts, task: int, i: int) -> bool:
-    """Whether a task that awaits messages ended an await."""
-    by, kind = LongWaits.of(facts).tree.ended_by(task, i).on, facts.model.owners.kind
-    if by is None or by[0] != "task":
-        return False
-    of, which = facts.ledger.rows_of_tasks, by[1]
-    own = of.row[of.offset[which] : of.offset[which + 1]][:_LOOKED]
-    return any(kind[one] == AWAIT and _is_message(facts, one) for one in own)
 
 
 def served_in_turn(

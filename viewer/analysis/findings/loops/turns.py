@@ -11,8 +11,9 @@ from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.loops.served import is_input, sender_to, served_in_turn
+from viewer.analysis.findings.loops.served import sender_to, served_in_turn
 from viewer.analysis.resources.cuts import Cuts
+from viewer.analysis.resources.messages import is_input
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
@@ -192,7 +193,8 @@ def _is_served(facts: Facts, found: list[int], ns: int) -> bool:
     inputs = [
         i
         for i in facts.awaits_of_task(facts.model.owners.owner[found[0]])
-        if is_input(facts, i) and place_of(facts.awaited(i)[1]).function != helper
+        if is_input(LongWaits.of(facts), i)
+        and place_of(facts.awaited(i)[1]).function != helper
     ]
     between = {bisect_left(found, i) for i in inputs} - {0, len(found)}
     if len(between) * _SELDOM > len(gaps):

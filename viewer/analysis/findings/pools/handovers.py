@@ -8,10 +8,11 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.findings.basis.waits import name_of, place_in
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.messages import is_input
 from viewer.analysis.resources.reading import awaits_of
 from viewer.trace.sites import own_frames
 from viewer.words import code
@@ -98,7 +99,11 @@ def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
 
 
 def _is_main(facts: Facts, row: _Row) -> bool:
-    """Whether nobody made the task, and it does that for most of its life, to its end."""
+    """Whether nobody made the task, and it does that for most of its life, to its end, and
+    takes no messages meanwhile: what it does for each of these is told by `turns`."""
+    waits = LongWaits.of(facts)
+    if any(is_input(waits, i) for i in facts.awaits_of_task(row.task)):
+        return False
     rows, owned = facts.ledger.rows_of_tasks, facts.model.owners
     low, high = rows.offset[row.task], rows.offset[row.task + 1]
     life = rows.end_ns[high - 1] - rows.start_ns[low]
