@@ -24,7 +24,7 @@ REPORTED: dict[str, Wanted] = {
         "pool exhausted", ("`fetch`", "8 connections", "aiohttp"), ("aiohttp",)
     ),
     "fi03_ffmpeg_waits_for_the_radio": Wanted(
-        "loop blocked", (r"fi03\w+.py:20", "BufferedReader.read")
+        "loop blocked|wait in vain", (r"fi03\w+.py:20", "BufferedReader.read")
     ),
     "fi04_executor_keeps_the_loop_from_ending": Wanted(
         "slow end", ("event loop", "executor", "asleep in `poll_sensor`")
@@ -52,9 +52,6 @@ REPORTED: dict[str, Wanted] = {
     "fj06_gather_of_computations": Wanted("loop blocked", ("computing in `simulate`",)),
     "fj09_cache_without_bound": Wanted("growing global", ("Memory grows", "all the time")),
     "fj10_signal_handler_sleeps": Wanted("loop blocked", ("`on_hup`", "sleep")),
-    "fk01_redis_client_per_command": Wanted(
-        "new connections", ("`visit`", "400 times"), ("redis",), "REDIS_URL"
-    ),
     "fk05_thread_for_each_line": Wanted(
         "awaits in turn", ("`index`", "12,000 jobs", "way there|way to the"), ("anyio",)
     ),

@@ -24,7 +24,7 @@ class Answer(asyncio.Protocol):
 
 
 async def serve(reader, writer):
-    document = json.dumps([{"id": n, "name": f"item {n}", "tags": ["a", "b"]} for n in range(11_000)]).encode()
+    document = json.dumps([{"id": n, "name": f"item {n}", "tags": ["a", "b"]} for n in range(14_000)]).encode()
     for at in range(0, len(document), 1400):
         writer.write(document[at : at + 1400])
         await writer.drain()
