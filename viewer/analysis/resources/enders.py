@@ -190,9 +190,7 @@ class Enders:
         )
         if 0 < len(missing) <= _PARTIES:
             return Blocked(How.BARRIER, missing)
-        pool = (
-            self.reading.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
-        )
+        pool = self._pool_of(wait.who)
         queued = pool >= 0 and any(
             job.at_ns <= wait.end_ns for job in self.reading.jobs.never_begun
         )
@@ -303,9 +301,7 @@ class Enders:
                 by = sorted({("thread", job.thread) for job in pending})
                 return Blocked(How.JOB, tuple(by), (pending[0].name, pending[0].site))
             return self._queued(queued[0].pool, (queued[0].name, queued[0].site))
-        pool = (
-            self.reading.jobs.pool_of.get(wait.who[1], -1) if wait.who[0] == "thread" else -1
-        )
+        pool = self._pool_of(wait.who)
         lost = [
             job
             for job in self.reading.jobs.never_begun
