@@ -33,10 +33,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sit
 import asyncio, threading
 import framework
 
-started = threading.Event()
+started, asks = threading.Event(), threading.Event()
 
 def hold():
     started.set()
+    asks.wait()
     framework.nap(0.5)
 
 def slow_query():
@@ -44,6 +45,7 @@ def slow_query():
 
 def quick_query():
     started.wait()
+    asks.set()
     framework.guarded(int)
 
 async def handle():

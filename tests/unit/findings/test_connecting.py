@@ -51,7 +51,8 @@ def test_a_server_that_is_down(tmp_path):
     "given",
     [
         {"times": 2, "connect_ms": 800},  # twice
-        {"connect_ms": 187},  # less than three quarters of a second
+        {"times": 7, "connect_ms": 100},  # less than three quarters of a second
+        {"connect_ms": 213},  # no time-out: who connects next need not have given up
         {"then": "socket.send"},  # connected
         {"then": "", "uses": False},  # who knows
         {"site": LIBRARY},  # no line of the program

@@ -12,10 +12,13 @@ MB = 1_000_000
 GROWS = [20 + 10 * n for n in range(12)]
 
 
-def program(mbs, elsewhere=4, samples=12):
+def program(mbs, elsewhere=4, samples=12, busy_ms=80):
     """A counter of the resident memory every 100 ms, while `remember` computes."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
-    main, track = trace.thread("MainThread").native(0), trace.track(s.COUNTER_RSS, b"")
+    main, track = trace.thread("MainThread").running(0), trace.track(s.COUNTER_RSS, b"")
+    for n in range(len(mbs)):
+        main.sleep(n * STEP + busy_ms * MS, site="/app/leak.py:9 serve")
+        main.running((n + 1) * STEP)
     for n, mb in enumerate(mbs):
         trace.counter(track, n * STEP, mb * MB)
     taken = SampleBuilder(trace)
@@ -56,3 +59,8 @@ def test_who_computes_may_be_unknown(tmp_path, given):
 )
 def test_memory_that_may_be_needed(tmp_path, mbs):
     assert "growing global" not in kinds(tmp_path, program(mbs))
+
+
+def test_a_program_that_makes_what_it_needs(tmp_path):
+    """It computes all the time, for nobody who asks now and then."""
+    assert "growing global" not in kinds(tmp_path, program(GROWS, busy_ms=95))

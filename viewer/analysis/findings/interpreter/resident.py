@@ -4,15 +4,20 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, share, size
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing, of_process
+from viewer.analysis.ledger.resource import window
+from viewer.trace.columns import THREAD_RUNNING
 from viewer.trace.heap import Heap
 from viewer.words import code
 
 # Imports take less, and a program that loads its data is done with it at some time.
 _GROWS_BYTES = 100_000_000
+# One that makes what it needs is never done: a thread that runs no loop computes nine tenths
+# of the time.
+_COMPUTES = 9, 10
 _HALF = 2
 _FEWEST = 10  # samples
 _STEP = (
@@ -26,8 +31,21 @@ def memory_grows(facts: Facts) -> Iterator[Finding]:
     if Heap.of(facts.model).mean_bytes:
         return
     for process, every in counts_of(facts, of_process(facts, s.COUNTER_RSS)).items():
-        if counts := growing(every, _GROWS_BYTES):
+        counts = growing(every, _GROWS_BYTES)
+        if counts and not _makes_what_it_needs(facts, process, counts[0][0], counts[-1][0]):
             yield _finding(facts, process, counts)
+
+
+def _makes_what_it_needs(facts: Facts, process: int, since: int, until: int) -> bool:
+    """Whether a thread computes all the time, for nobody who asks now and then."""
+    for thread, of in enumerate(facts.model.thread_process):
+        if of != process or thread in facts.ledger.thread_of_loop:
+            continue
+        split = facts.split(thread, window(since, until))
+        own_ns = until - since - split.of(NOT_ITS_FAULT)
+        if split.states[THREAD_RUNNING] * _COMPUTES[1] >= own_ns * _COMPUTES[0]:
+            return True
+    return False
 
 
 def _finding(facts: Facts, process: int, counts: Counts) -> Finding:

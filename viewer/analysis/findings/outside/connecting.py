@@ -24,8 +24,11 @@ _MOST = 500  # connects that are looked at, the first ones
 # A socket through which something is sent or read next was connected; who looks up a name,
 # connects or sleeps next has given up.
 _CONNECT = ("socket.connect", "socket.connect_ex")
+# So does who opens many connections, or looks how far away servers are; but only a time-out
+# lasts a round time, never less and mostly hardly more.
 _GAVE_UP = (*_CONNECT, "socket.getaddrinfo", s.SLEEP)
 _USES = ("send", "recv", "read", "write", "poll", "select", "handshake")
+_ROUND_NS, _SLACK_NS, _HARDLY_NS = 50 * _MS, _MS // 10, 3 * _MS
 # Linux asks again after one second, two more, four more. A busy machine is late.
 _AGAIN_NS = (1_000 * _MS, 3_000 * _MS, 7_000 * _MS)
 _EARLY_NS, _LATE_NS = 10 * _MS, 150 * _MS
@@ -71,7 +74,8 @@ def slow_connects(facts: Facts) -> Iterator[Finding]:
     for site, found in by_site.items():
         if is_library(site):
             continue
-        if enough := _enough([one for one in found if one.is_given_up]):
+        enough = _enough([one for one in found if one.is_given_up])
+        if enough and _by_a_time_out(enough):
             yield _in_vain(facts, site, enough, found)
         if enough := _enough([one for one in found if one.was_tried_again]):
             yield _in_queue(facts, site, enough)
@@ -80,6 +84,12 @@ def slow_connects(facts: Facts) -> Iterator[Finding]:
 def _enough(found: list[_Connect]) -> list[_Connect]:
     is_much = len(found) >= _FEWEST and sum(one.ns for one in found) >= _LOST_NS
     return found if is_much else []
+
+
+def _by_a_time_out(found: list[_Connect]) -> bool:
+    took = sorted(one.ns for one in found)
+    time_out = (took[0] + _SLACK_NS) // _ROUND_NS * _ROUND_NS
+    return time_out > 0 and took[len(took) // 2] - time_out <= _HARDLY_NS
 
 
 def _connects(facts: Facts) -> Iterator[tuple[str, _Connect]]:
