@@ -11,7 +11,7 @@ COMMON: dict[str, Wanted] = {
         "slow answer", ("`client-N`", "`ask`", "queue of connections was full")
     ),
     "la10_memory_kept_for_each_session": Wanted(
-        "growing global", ("Memory grows", "all the time")
+        "growing global", ("Memory grows all the time",)
     ),
     "mb06_answer_comes_in_drops": Wanted(
         "slow answer", ("`fetch`", "bit by bit", "time-out"), ("requests",)

@@ -50,7 +50,7 @@ REPORTED: dict[str, Wanted] = {
         "awaits in turn", ("`crawl`", "15 times", "gather"), ("aiohttp",)
     ),
     "fj06_gather_of_computations": Wanted("loop blocked", ("computing in `simulate`",)),
-    "fj09_cache_without_bound": Wanted("growing global", ("Memory grows", "all the time")),
+    "fj09_cache_without_bound": Wanted("growing global", ("Memory grows all the time",)),
     "fj10_signal_handler_sleeps": Wanted("loop blocked", ("`on_hup`", "sleep")),
     "fk05_thread_for_each_line": Wanted(
         "awaits in turn", ("`index`", "12,000 jobs", "way there|way to the"), ("anyio",)

@@ -80,9 +80,9 @@ def test_the_kernel_asks_again(tmp_path, own):
     why = "full" if own else "full, or packets were lost"
     assert (found.finding, found.severity_ns) == ("slow answer", 3_030 * MS)
     assert found.text == (
-        f"Slow answer: 3 threads `client-N` in `ask` (client.py:9) connected to {whose} as "
-        "slowly as the kernel asks again (after 1 s): 3 connections, 3.03 s in total, the "
-        f"longest 1.01 s (at 1.00 ms); its queue of connections was {why}. Listen with a "
+        f"Slow answer: 3 threads `client-N` in `ask` (client.py:9) waited to connect to "
+        f"{whose} until the kernel tried again (after 1 s): 3 connections, 3.03 s in total, "
+        f"the longest 1.01 s (at 1.00 ms); its queue of connections was {why}. Listen with a "
         "longer queue (`backlog`, `request_queue_size`), and accept in a thread that does "
         "nothing else."
     )

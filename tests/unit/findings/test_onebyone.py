@@ -138,8 +138,8 @@ def test_an_answer_that_comes_bit_by_bit(tmp_path):
     (found,) = find_in(tmp_path, received())
     assert (found.finding, found.severity_ns) == ("slow answer", 1_050 * MS)
     assert found.text.startswith(
-        "Slow answer: `MainThread` in `store` (keep.py:9, via `get`) waits for the next part "
-        "of an answer 21 times, which comes bit by bit (at 1.00 ms), as a rule for 50.0 ms. "
+        "Slow answer: `MainThread` in `store` (keep.py:9, via `get`) waits 21 times for the "
+        "next part of an answer, which comes bit by bit (at 1.00 ms), as a rule for 50.0 ms. "
         "The end of the program waited 1.05 s for these calls"
     )
     assert "A time-out ends each of these reads" in found.text

@@ -37,8 +37,8 @@ def test_a_time_out_that_only_moves_the_wait(tmp_path):
     found, *_ = find_in(tmp_path, calls())
     assert found.finding == "wait in vain"
     assert found.text == (
-        "Waited in vain: `MainThread` in `fetch_all` (calls.py:18) gave up after 300 ms to "
-        "wait for `call_api` (calls.py:7), but the program then waited 600 ms in "
+        "Waited in vain: `MainThread` in `fetch_all` (calls.py:18) gave up waiting for "
+        "`call_api` (calls.py:7) after 300 ms, but the program then waited 600 ms in "
         "`executor shutdown` in `fetch_all` (calls.py:14) for it to end all the same (at "
         "320 ms), 99 % of that time asleep in `call_api` (calls.py:8). A time-out ends the "
         "wait, not the job: give what the job does a time-out of its own, or leave the pool "

@@ -151,9 +151,9 @@ def test_a_query_for_each_row(tmp_path):
     assert found.finding == "awaits in turn"
     assert found.text == (
         "Awaits in turn: `show_orders` in `load_customer` (turns.py:9) awaits `query "
-        "(asyncpg)` 30 times, one query after the other, for 600 ms (at 0); 600 ms over all "
-        "tasks. One query for all of them (a join, `= any(...)`, `executemany`) saves the way "
-        "there and back."
+        "(asyncpg)` 30 times, one query after the other, for 600 ms (at 0); the awaits "
+        "took 600 ms over all tasks. One query for all of them (a join, `= any(...)`, "
+        "`executemany`) saves the way there and back."
     )
     assert found.severity_ns == 600 * MS
 

@@ -266,11 +266,12 @@ def test_numbers_that_show_that_nothing_is_wrong(tmp_path):
 def test_where_a_program_without_findings_computed(tmp_path, duration_ms, samples, is_told):
     """Its most frequent function, where it computed for 100 ms and a tenth of its time."""
     trace = TraceBuilder(argv="busy.py", signals=SIGNALS)
-    main = trace.thread("MainThread").running(0)
+    trace.thread("MainThread").native(0).end((duration_ms - 1) * MS)
+    other = trace.thread("other").native(0)
     taken = SampleBuilder(trace)
-    taken.add(main, MS, "main", ("parse", "/app/busy.py", 7), times=samples - 3)
-    taken.add(main, 500 * MS, "main", times=3)
-    main.end((duration_ms - 1) * MS)
+    taken.add(other, MS, "main", ("parse", "/app/busy.py", 7), times=samples - 3)
+    taken.add(other, 500 * MS, "main", times=3)
+    other.end((duration_ms - 1) * MS)
     made = build_report(model_of(tmp_path, trace.ended(duration_ms * MS)), By.CORO)
     told = overview(made, Style(200))
     sentence = "Of 120 ms of CPU time (sampled), 90.0 ms went to `busy.parse` (app/busy.py:7)."

@@ -81,7 +81,7 @@ def test_what_had_not_come_when_it_was_given_up(tmp_path: Path, what: str) -> No
     if what == "sleep":
         assert first == ("awaiting", "sleep", "/app/a.py:9 main", 78)
     else:
-        assert first == ("in vain awaiting", "socket", "/app/a.py:5 ask", 78)
+        assert first == ("awaiting in vain", "socket", "/app/a.py:5 ask", 78)
 
 
 def test_what_the_loop_was_busy_with_is_not_awaited(tmp_path: Path) -> None:

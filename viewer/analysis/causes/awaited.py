@@ -11,7 +11,7 @@ from viewer.analysis.ledger.resource import Window, Windows, parts, windows_of
 from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 
-AWAITING, IN_VAIN = "awaiting", "in vain awaiting"
+AWAITING, IN_VAIN = "awaiting", "awaiting in vain"
 _MOST_TASKS = 15_000
 _LEAST_NS = 1_000_000  # what a thread did in less is mostly the way to it and back
 

@@ -50,7 +50,7 @@ type _Did = tuple[str, str, str]  # as in Spent
 
 class Calls(NamedTuple):
     """How many calls are on the path, and how long one took as a rule; `who` is the thread or
-    coroutine, if it is one. `is_quiet` if it slept, and hardly anybody computed meanwhile.
+    coroutine, if it is one. `is_quiet` if it slept while hardly any other thread computed.
     `children` are the processes for whose end it waited."""
 
     times: int
@@ -168,14 +168,14 @@ class _Sums:
                 until = table.end_ns[row]
                 times.append((table.start_ns[row], until))
         windows, slept = windows_of(times), {table.who[row] for row in rows}
+        others = [one for one in range(len(self.model.threads)) if one not in slept]
         busy = sum(
             ns
-            for thread in range(len(self.model.threads))
-            if thread not in slept
+            for thread in others
             for did, ns in self._did(thread, windows)
             if did[0].startswith(_COMPUTING)
         )
-        return busy * _QUIET <= windows.ns
+        return bool(others) and busy * _QUIET <= windows.ns
 
 
 def spent(model: Model) -> tuple[Spent, ...]:

@@ -31,6 +31,8 @@ _LESS = ((3, 3, 5), (3, 2, 4), (3, 1, 3), (2, 1, 3), (2, 1, 2))
 _SLOW_NS = 1_000_000  # shorter waits are not mentioned, except the longest
 _SPENT, _SPENT_PART = 3, 0.1
 _COMMAND = 40
+_FITS = 1.5  # else most of the time of such a call is no part of the path
+_IMPORTING = "<frozen importlib"
 _FOR_CLIENTS = ("accept", "select", "poll", "epoll_wait", "idle thread")
 _BUSY_NS, _BUSY_PART = 100_000_000, 0.1  # less CPU time says nothing about the program
 
@@ -133,7 +135,8 @@ def _short(lines: list[str], most: int) -> list[str]:
 
 def _calm(report: Report, style: Style) -> list[str]:
     """What the time went to, and numbers that show that nothing is wrong."""
-    lines = [*_spent(report, style), *_busiest(report, style), *availability(report, style)]
+    spent = _spent(report, style)
+    lines = [*spent, *_busiest(report, style, spent), *availability(report, style)]
     said = []
     if report.tasks:
         late = max(report.tasks.values("ready_p99_ns"))
@@ -164,12 +167,22 @@ def _spent(report: Report, style: Style) -> list[str]:
         return []
     (first, *others) = [(share(one.ns, whole), _how(one, style)) for one in worth]
     parts = [f"{first[0]} went to {first[1]}", *(f"{part} to {how}" for part, how in others)]
-    less = f" (without {duration(off)} off the CPU)" if off >= whole * _SPENT_PART else ""
-    return wrap(
-        f"Of the {duration(whole + off)} until the program's end{less}, {'; '.join(parts)}. A "
-        f"wait that another thread or process ended counts as what that one did meanwhile.",
-        style.width,
-    )
+    until = f"Of the {duration(whole + off)} until the program's end"
+    if off >= whole * _SPENT_PART:
+        until += f", {duration(off)} were off the CPU. Of the rest"
+    return wrap(f"{until}, {'; '.join(parts)}.{_counted(report)}", style.width)
+
+
+def _counted(report: Report) -> str:
+    """How waits count, where somebody else may have ended them."""
+    kinds = {
+        report.heading.nouns.task: len(report.tasks) > 0,
+        "thread": len(report.threads) > 1,
+        "process": len(report.processes) > 1,
+    }
+    others = " or ".join(kind for kind, is_there in kinds.items() if is_there)
+    said = f" A wait that another {others} ended counts as what that one did meanwhile."
+    return said if others else ""
 
 
 def _how(one: Spent, style: Style) -> str:
@@ -182,32 +195,43 @@ def _how(one: Spent, style: Style) -> str:
     if not one.call:
         return one.did
     where, function = place(one.site, style.base), place_of(one.site).function
-    if not where:
+    inside = f"`{function}` ({where})" if function and where else where
+    who = one.calls.who if one.calls is not None else ""
+    by = f"`{who}`" if who not in ("", function) else ""
+    text = " in ".join(part for part in (by, inside) if part)
+    if not text:
         return f"`{one.call}`"
-    text = f"`{function}` ({where})" if function else where
     text += f", {one.did}" if one.did == ASLEEP else f", {one.did} `{one.call}`"
     if one.calls is None:
         return text
-    is_other = one.calls.who not in ("", function)
-    text = f"`{one.calls.who}` in {text}" if is_other else text
-    times, usual = one.calls.times, duration(one.calls.usual_ns)
-    text += f" {times:,} times, mostly for {usual}" if times > 1 else " once"
+    times, usual = one.calls.times, one.calls.usual_ns
+    text += f" {times:,} times" if times > 1 else " once"
+    if times > 1 and times * usual <= one.ns * _FITS:
+        text += f", mostly for {duration(usual)}"
     if one.calls.children:
         more = " and others" if len(one.calls.children) > 1 else ""
         text += f", for the end of `{shorten(one.calls.children[0], _COMMAND)}`{more}"
-    return f"{text}, while hardly anybody else here computed" if one.calls.is_quiet else text
+    return f"{text}, while hardly any other thread computed" if one.calls.is_quiet else text
 
 
-def _busiest(report: Report, style: Style) -> list[str]:
-    """Where the program computed, if it did so for a good part of its time."""
+def _busiest(report: Report, style: Style, spent: list[str]) -> list[str]:
+    """Where the program computed, if it did so for a good part of its time, unless that has
+    been said."""
     total_ns = sum(row.self_ns for row in report.cpu)
     if total_ns < max(_BUSY_NS, report.heading.duration_ns * _BUSY_PART):
         return []
     most = max(report.cpu, key=lambda row: row.self_ns)
     where = place(f"{most.file}:{most.line}", style.base)
+    if where in " ".join(spent):
+        return []
+    what = f"`{most.function}` ({where})"
+    if most.file.startswith(_IMPORTING):
+        what = "importing modules"
+    elif most.function == s.FRAME_FOREIGN:
+        what = "threads that run no Python code"
     return wrap(
         f"Of {duration(total_ns)} of CPU time (sampled), {duration(most.self_ns)} went to "
-        f"`{most.function}` ({where}).",
+        f"{what}.",
         style.width,
     )
 

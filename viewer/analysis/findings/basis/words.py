@@ -47,7 +47,8 @@ def in_total(facts: Facts, lost_ns: int, longest_ns: int, start_ns: int) -> str:
     """`1.2 s in total, the longest 600 ms (at 20 ms)`: of waits; when the longest began. Of
     one alone `600 ms (at 20 ms)`."""
     lost, longest = duration(lost_ns), duration(longest_ns)
-    said = longest if lost == longest else f"{lost} in total, the longest {longest}"
+    is_one = lost == longest or lost_ns < longest_ns  # a part of one wait may be no loss
+    said = longest if is_one else f"{lost} in total, the longest {longest}"
     return f"{said} ({at(facts, start_ns)})"
 
 

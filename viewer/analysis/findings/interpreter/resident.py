@@ -66,8 +66,8 @@ def _finding(facts: Facts, process: int, counts: Counts) -> Finding:
             f"{code(most.function, site)}."
         )
     text = (
-        f"Memory grows: {size(first)} {at(facts, since)}, {size(last)} after "
-        f"{duration(until - since)}, all the time.{where}"
+        f"Memory grows all the time: from {size(first)} ({at(facts, since)}) to {size(last)} "
+        f"({duration(until - since)} later).{where}"
     )
     evidence = Evidence(since, until - since, "", site=site, pid=model.pid(process))
     return Finding("growing global", 0, text, evidence, _STEP)

@@ -25,8 +25,8 @@ _LOST_NS = 500 * _MS
 _LONG_NS = 10 * _MS
 _MOST = 2_000
 _STEP = (
-    "If their order does not matter, handle each in a task of its own, and so many at a time "
-    "as what they ask for can serve."
+    "If their order does not matter, handle each in a task of its own, and only as many at a "
+    "time as what they ask for can serve."
 )
 
 

@@ -128,8 +128,9 @@ def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int)
     text = (
         f"Awaits in turn: {code(name_of(model, ('task', task)))}{place_in(site)} awaits "
         f"`{name}` {len(found)} times, one query after the other, for {duration(whole)} "
-        f"({at(facts, start)}); {duration(lost)} over all {noun}s. One query for all of them "
-        f"(a join, `= any(...)`, `executemany`) saves the way there and back."
+        f"({at(facts, start)}); the awaits took {duration(lost)} over all {noun}s. One "
+        f"query for all of them (a join, `= any(...)`, `executemany`) saves the way there and "
+        f"back."
     )
     evidence = facts.evidence(("task", task), start, whole, site)
     return Finding("awaits in turn", lost, text, evidence)

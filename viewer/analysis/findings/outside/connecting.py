@@ -140,8 +140,8 @@ def _in_queue(facts: Facts, site: str, found: list[_Connect]) -> Finding:
     whose = "a socket of this very process" if own else "a server"
     why = "its queue of connections was full" + ("" if own else ", or packets were lost")
     text = (
-        f"Slow answer: {_who(facts, found)}{place_in(site)} connected to {whose} as slowly as "
-        f"the kernel asks again ({' or '.join(_times(found))}): "
+        f"Slow answer: {_who(facts, found)}{place_in(site)} waited to connect to {whose} "
+        f"until the kernel tried again ({' or '.join(_times(found))}): "
         f"{plural(len(found), 'connection')}, {_total(facts, found)}; {why}. {_QUEUE}"
     )
     return _finding(facts, "slow answer", site, found, text)

@@ -241,12 +241,14 @@ def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) ->
     each = took[len(took) // 2]
     who = names(facts.model.thread_names[thread] for thread in threads)
     verb = "waits" if len(threads) == 1 else "wait"
-    step, kind, how = _step_of(facts, line, rows), "awaits in turn", "one call after the other"
+    step, kind = _step_of(facts, line, rows), "awaits in turn"
+    does = f"{verb} {line.what} {len(rows):,} times, one call after the other"
     if line.step is _DROPS:
-        kind, how = "slow answer", "which comes bit by bit"
+        kind = "slow answer"
+        does = f"{verb} {len(rows):,} times {line.what}, which comes bit by bit"
     text = (
-        f"{kind.capitalize()}: {who}{place_in(line.site)} {verb} {line.what} {len(rows):,} "
-        f"times, {how} ({at(facts, start)}), as a rule for {duration(each)}. The "
+        f"{kind.capitalize()}: {who}{place_in(line.site)} {does} ({at(facts, start)}), "
+        f"as a rule for {duration(each)}. The "
         f"end of the program waited {duration(ns)} for these calls, {share(ns, whole)} of all "
         f"that it waited for meanwhile. {step}"
     )

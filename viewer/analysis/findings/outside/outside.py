@@ -11,7 +11,7 @@ from tracer.units import duration, plural
 from tracer.units import size as size_of
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import GIVEN_UP
@@ -116,12 +116,11 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
             continue
         worst = facts.longest(rows)
         who = code(name_of(facts.model, ("thread", table.who[worst])))
+        worst_ns, start = facts.row_ns(worst), table.start_ns[worst]
         text = (
-            f"Handshake in accept: {who}{place_in(site)} waited {duration(lost)} in "
-            f"{accept.said}, {plural(len(rows), 'time')}, the longest "
-            f"{duration(facts.row_ns(worst))} "
-            f"({at(facts, table.start_ns[worst])}): a client that says nothing keeps all "
-            f"others from connecting. {accept.step}"
+            f"Handshake in accept: {who}{place_in(site)} waited in {accept.said}, "
+            f"{plural(len(rows), 'time')}, {in_total(facts, lost, worst_ns, start)}: a "
+            f"client that says nothing keeps all others from connecting. {accept.step}"
         )
         yield Finding("handshake in accept", lost, text, _evidence(facts, worst))
 
@@ -150,20 +149,20 @@ def _silent_clients(facts: Facts) -> Iterator[Finding]:
         name, site = facts.call(table.row[worst])
         thread = code(name_of(facts.model, ("thread", table.who[worst])))
         longest = (
-            f"{plural(len(waits), 'time')}, the longest "
-            f"{duration(facts.row_ns(worst))} "
-            f"({at(facts, table.start_ns[worst])}). Meanwhile it served nobody."
+            f"{plural(len(waits), 'time')}, "
+            f"{in_total(facts, lost, facts.row_ns(worst), table.start_ns[worst])}. Meanwhile "
+            f"it served nobody."
         )
         if is_in_pieces:
             text = (
                 f"Slow client: {thread}{place_in(site)}, the only thread of a server, waited "
-                f"{duration(lost)} in `{name}` for the rest of requests that their clients "
+                f"in `{name}` for the rest of requests that their clients "
                 f"send bit by bit, {longest} Let a proxy collect requests before it passes "
                 f"them on, or serve each connection in a thread."
             )
         else:
             text = (
-                f"Slow client: {thread}, the only thread of a server, waited {duration(lost)} "
+                f"Slow client: {thread}, the only thread of a server, waited "
                 f"in `{name}` for the request of a client that had connected and said "
                 f"nothing, {longest} Serve each connection in a thread "
                 f"(`ThreadingHTTPServer`), and give it a short time-out."

@@ -68,11 +68,12 @@ def failed_thread(facts: Facts) -> Iterator[Finding]:
             if (one.wait.name, one.wait.site) == (worst.name, worst.site)
         ]
         whos: list[Who] = [("thread", thread) for thread in failed]
+        told = sum(search.lost_ns(vain) for vain in found if vain.wait in alike)
         text = (
             f"Waited in vain: "
             f"{users(facts.model, (wait.who for wait in alike))}{place_in(worst.site)} gave "
             f"up {plural(len(alike), 'wait')} in `{worst.name}`, "
-            f"{in_total(facts, lost, worst.ns, worst.start_ns)}: {users(facts.model, whos)} "
+            f"{in_total(facts, told, worst.ns, worst.start_ns)}: {users(facts.model, whos)} "
             f"{_how(facts, failed)}"
         )
         if between:

@@ -79,9 +79,9 @@ def _finding(facts: Facts, waits: LongWaits, alike: list[_End]) -> Finding:
     own = place_in(wait.site) if not is_library(wait.site) else ""
     text = (
         f"Waited in vain: {users(facts.model, {end.gave_up.who for end in alike})}"
-        f"{place_in(gave_up.site)} gave up after {duration(gave_up.ns)} to wait for "
-        f"{worst.job}, but the program then waited {duration(wait.ns)} in `{wait.name}`{own} "
-        f"for it to end all the same ({at(facts, wait.start_ns)})"
+        f"{place_in(gave_up.site)} gave up waiting for {worst.job} after "
+        f"{duration(gave_up.ns)}, but the program then waited {duration(wait.ns)} in "
+        f"`{wait.name}`{own} for it to end all the same ({at(facts, wait.start_ns)})"
         f"{f', {did}' if did else ''}"
         f"{'' if len(alike) == 1 else f'; so in {plural(len(alike), "wait")}'}. A time-out "
         f"ends the wait, not the job: give what the job does a time-out of its own, or leave "
