@@ -121,14 +121,15 @@ GET = "/venv/lib/python3.13/site-packages/requests/api.py:9 get"
 LINES = "/venv/lib/python3.13/site-packages/requests/models.py:9 Response.iter_lines"
 
 
-def received(headers=1, parts=20, calls=GET):
+def received(headers=1, parts=20, calls=GET, size_bytes=20):
     """`main` waits 50 ms for each header, and for each part of the body of an answer."""
     trace = TraceBuilder(argv="get.py", signals=SIGNALS)
     main, at = trace.thread("MainThread").native(0), MS
     for part in range(headers * parts + headers):
         inside = PART if part % (parts + 1) else HEADER
         stack = f"{inside}\n{calls}\n{STORE}"
-        main.io(at, "socket.recv_into", site=STORE, stack=stack).native(at + 50 * MS)
+        main.io(at, "socket.recv_into", site=STORE, stack=stack, size_bytes=size_bytes)
+        main.native(at + 50 * MS)
         at += 51 * MS
     main.end(at)
     return trace.ended(at + MS)
@@ -170,6 +171,14 @@ def test_parts_of_several_answers(tmp_path, parts):
     """Four parts each are of answers that are asked for in turn."""
     (found,) = find_in(tmp_path, received(headers=5, parts=parts))
     assert found.finding == ("slow answer" if parts == 5 else "awaits in turn")
+
+
+@pytest.mark.parametrize("headers", [1, 10])
+def test_a_download(tmp_path, headers):
+    """Its parts are as large as a packet: that takes as long as it must, but for the answers
+    that are asked for in turn."""
+    found = kinds(tmp_path, received(headers=headers, size_bytes=1_400))
+    assert found == (["awaits in turn"] if headers == 10 else [])
 
 
 def test_the_program_takes_part_by_part(tmp_path):

@@ -1,10 +1,12 @@
-"""Blocking calls on a loop's thread: which of them are to blame for the time they take."""
+"""Blocking calls: which of a loop's are to blame for the time they take; how much one read."""
 
 from bisect import bisect_left
 
+from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.states import begins_call, marks, stack_of
 from viewer.trace.columns import CONTINUES
+from viewer.trace.reader import number_of
 from viewer.trace.sites import imports, place_of
 
 _QUICK_NS = 1_000_000
@@ -84,3 +86,9 @@ def is_of_import(facts: Facts, call: int, row: int) -> bool:
         return False
     stack = stack_of(facts.model, row)
     return any(imports(place_of(frame).path) for frame in stack.split("\n"))
+
+
+def size_read(facts: Facts, row: int) -> int:
+    """How many bytes a call read; -1 where that is unknown, as in a piece of a call."""
+    end = facts.model.trace.slices.end_event[facts.model.states.slice[row]]
+    return number_of(facts.model.trace.args(end), s.ARG_BYTES, -1) if end >= 0 else -1

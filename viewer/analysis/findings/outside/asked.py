@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.repeated import counts_by_thread
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.trace.columns import IDLE_WAIT, IO, SLEEP, STATE_MASK
-from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library, place_of
 from viewer.words import stem
 
@@ -125,13 +124,13 @@ def _runs(facts: Facts, reads: set[tuple[int, int]]) -> dict[int, list[_Run]]:
 def _answers(facts: Facts, rows: list[int]) -> _Answers:
     """Whether all answers had a size that the first ones had, or all but the last."""
     first = rows[: max(_LAST, len(rows) // _FIRST)]
-    usual = {size for row in _some(first) if (size := _size(facts, row)) >= 0}
+    usual = {size for row in _some(first) if (size := size_read(facts, row)) >= 0}
     if not 0 < len(usual) <= _SIZES or max(usual) > _LARGEST_BYTES:
         return _Answers.DIFFER
-    between = (_size(facts, row) for row in _some(rows[len(first) : -_LAST]))
+    between = (size_read(facts, row) for row in _some(rows[len(first) : -_LAST]))
     if any(size >= 0 and size not in usual for size in between):
         return _Answers.DIFFER
-    last = [_size(facts, row) for row in rows[-_LAST:]]
+    last = [size_read(facts, row) for row in rows[-_LAST:]]
     least = 1 if max(usual) < _WORD_BYTES else min(usual) - min(usual) // _HEADERS
     is_other = any(size >= least and size not in usual for size in last)  # 0: a stream's end
     return _Answers.LAST_DIFFERS if is_other else _Answers.ALIKE
@@ -139,12 +138,6 @@ def _answers(facts: Facts, rows: list[int]) -> _Answers:
 
 def _some(rows: list[int]) -> list[int]:
     return rows[:: max(1, len(rows) // _LOOKED)]
-
-
-def _size(facts: Facts, row: int) -> int:
-    """How many bytes it read; -1 where that is unknown, as in a piece of a call."""
-    end = facts.model.trace.slices.end_event[facts.model.states.slice[row]]
-    return number_of(facts.model.trace.args(end), s.ARG_BYTES, -1) if end >= 0 else -1
 
 
 def _ns(facts: Facts, run: _Run) -> int:

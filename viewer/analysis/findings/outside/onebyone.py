@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.causes.path import RunPath
+from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.databases import is_locked
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.itself import is_own
@@ -55,6 +56,7 @@ _DROPS = (
 _MOST = 3  # lines that are looked at
 _SEVERAL = 4
 _LOOKED_AT = 200  # answers: whether the program itself gives them
+_DROP_BYTES = 1_000  # whoever has more to send fills a packet
 _SQLITE = "sqlite3."
 _STEPS = (
     (("os.fsync", "os.fdatasync", "fsync", "fdatasync", "os.sync", "mmap.mmap.flush"), _DISK),
@@ -133,7 +135,8 @@ def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> F
     part = _MOSTLY if line is not None and line.step in (_ANSWERS, _DROPS) else _HALF
     if line is None or ns * part[1] < whole * part[0]:
         return None
-    return _finding(facts, line, on_path, ns, whole)
+    # The kernel may be late for the calls, too, which counts in `ns` alone.
+    return _finding(facts, line, on_path, ns, max(ns, whole))
 
 
 def _lines(facts: Facts) -> _Lines | None:
@@ -178,8 +181,12 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
         return _Line(f"in `{name}`", site, step)
     at_once = every - len(rows)  # of other threads meanwhile
     is_here = any(is_own(facts, row) for row in rows[:_LOOKED_AT])
-    if not is_here and _comes_in_parts(facts, rows):
-        return _Line("for the next part of an answer", site, _DROPS)
+    begun, parts = _answers(facts, rows)
+    if not is_here and parts >= _EACH * max(begun, 1):
+        if _are_drops(facts, rows):
+            return _Line("for the next part of an answer", site, _DROPS)
+        if begun < _FEW:
+            return None  # a download, which takes as long as it must
     if at_once * _SEVERAL > every or is_here or not _asks(frames):
         return None
     if is_connecting(stack):
@@ -192,15 +199,21 @@ def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _L
     )
 
 
-def _comes_in_parts(facts: Facts, rows: list[int]) -> bool:
-    """Whether a library reads the body of an answer bit by bit, and its caller waits for all
-    of it."""
+def _answers(facts: Facts, rows: list[int]) -> tuple[int, int]:
+    """How many answers were waited for, and how many parts of the bodies that a library reads
+    while its caller waits for all of it."""
     stacks = Counter(stack_of(facts.model, row) for row in rows[:_LOOKED_AT])
     begun = sum(
         times for stack, times in stacks.items() if any(one in stack for one in _BEGINS)
     )
     parts = sum(times for stack, times in stacks.items() if _is_part(stack.split("\n")))
-    return parts >= _EACH * max(begun, 1)
+    return begun, parts
+
+
+def _are_drops(facts: Facts, rows: list[int]) -> bool:
+    """Whether there is little in most of them."""
+    sizes = sorted(size for row in rows[:_LOOKED_AT] if (size := size_read(facts, row)) > 0)
+    return not sizes or sizes[len(sizes) // 2] < _DROP_BYTES
 
 
 def _is_part(frames: list[str]) -> bool:
