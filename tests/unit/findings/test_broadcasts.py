@@ -41,9 +41,9 @@ def test_one_of_three_does_not_read(tmp_path):
     (found,) = find_in(tmp_path, broadcast([("a", 10), ("b", 900), ("c", 20), ("b", 30)]))
     assert (found.finding, found.severity_ns) == ("slow client", 930 * MS)
     assert found.text == (
-        "Slow client: `serve` in `broadcast` (chat.py:17) waited 930 ms in `drain`, the "
-        "longest 900 ms (at 22.0 ms), until one of 3 connections to which it writes in turn "
-        "had room; the others took 30.0 ms in all."
+        "Slow client: `serve` in `broadcast` (chat.py:17) waited in `drain` for 930 ms "
+        "in total, the longest 900 ms (at 22.0 ms), until one of 3 connections to which it "
+        "writes in turn had room; the others took 30.0 ms in all."
     )
     assert found.evidence.site == TELL
 
@@ -51,7 +51,7 @@ def test_one_of_three_does_not_read(tmp_path):
 def test_one_is_slow_each_time(tmp_path):
     waits = [("a", 2), ("b", 100), ("c", 2)] * 6
     (found,) = find_in(tmp_path, broadcast(waits, "send (websockets)", SEND))
-    assert "waited 600 ms in `send`, the longest 100 ms" in found.text
+    assert "waited in `send` for 600 ms in total, the longest 100 ms" in found.text
 
 
 @pytest.mark.parametrize(

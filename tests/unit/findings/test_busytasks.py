@@ -74,9 +74,11 @@ def test_tasks_that_are_no_fault(tmp_path, story):
 READS = "/usr/lib/python3.13/asyncio/selector_events.py:961 _read_ready"
 
 
-def fed(calls=200, ns=8 * MS, more_ns=0, rest_ns=MS, waits_ns=7 * MS, by="callback"):
+def fed(
+    calls=200, ns=8 * MS, more_ns=0, rest_ns=MS, waits_ns=7 * MS, by="callback", taken_ns=0
+):
     """A callback runs again and again, each time for longer; after it a `ticker`, ready for
-    so long."""
+    so long. `taken_ns`: how long the kernel takes the CPU in each call."""
     trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop = trace.loop(thread)
@@ -86,6 +88,8 @@ def fed(calls=200, ns=8 * MS, more_ns=0, rest_ns=MS, waits_ns=7 * MS, by="callba
     at = MS
     for n in range(calls):
         took = ns + n * more_ns
+        if taken_ns:
+            thread.preempted(at + 1).running(at + 1 + taken_ns)
         loop.callback(by, READS, at, at + took)
         ticker.ready(at + took - waits_ns, waker="timer").running(at + took)
         loop.step(ticker, at + took, at + took + MS // 10)
@@ -117,6 +121,12 @@ def test_calls_that_take_longer_and_longer(tmp_path):
         not in found.text
     )
     (found,) = find_in(tmp_path, fed(ns=3 * MS, more_ns=MS // 15, waits_ns=3 * MS))
+    assert "They take longer and longer, 4.63 ms on average at first, 14.6 ms" in found.text
+
+
+def test_what_the_kernel_took_of_calls_that_take_longer(tmp_path):
+    busy = {"more_ns": MS // 15, "waits_ns": 3 * MS}
+    (found,) = find_in(tmp_path, fed(ns=6 * MS, taken_ns=3 * MS, **busy))
     assert "They take longer and longer, 4.63 ms on average at first, 14.6 ms" in found.text
 
 

@@ -67,6 +67,12 @@ def test_rows_behind_many_queries(tmp_path):
     assert kinds(tmp_path, shared(**QUICKER)) == ["thread-pool starvation"]
 
 
+def test_who_waits_behind_others_asks_not_too_often(tmp_path):
+    found = find_in(tmp_path, shared(query_ns=100 * MS, rounds=24))
+    in_turn = [one.evidence.site for one in found if one.finding == "awaits in turn"]
+    assert in_turn == [STATS]
+
+
 @pytest.mark.parametrize(
     "story",
     [

@@ -50,9 +50,9 @@ def test_all_wait_for_one_client(tmp_path):
     (found,) = find_in(tmp_path, chat())
     assert found.finding == "slow client"
     assert found.text == (
-        "Slow client: `broadcast` in `broadcast` (chat.py:20) waited 600 ms in `send`, the "
-        "longest 600 ms (at 1.00 ms), until a client had room that does not read; no other "
-        "task sends there, and 3 tasks `joined` have connections."
+        "Slow client: `broadcast` in `broadcast` (chat.py:20) waited in `send` for "
+        "600 ms (at 1.00 ms), until a client that does not read had room; no other task sends "
+        "there, and 3 tasks `joined` have connections."
     )
     assert (found.severity_ns, found.evidence.site) == (600 * MS, SENDS)
 

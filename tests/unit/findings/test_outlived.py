@@ -6,11 +6,12 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 RESULT, LEAVE = "/app/calls.py:18 fetch_all", "/app/calls.py:14 fetch_all"
+LOOP_ENDS = "/usr/lib/python3.13/asyncio/base_events.py:623 BaseEventLoop._do_shutdown"
 CALL = "/app/calls.py:8 call_api"
 SHUTDOWN = "executor shutdown"
 
 
-def calls(timed_out=True, more_ns=600 * MS, next_job=False, end=SHUTDOWN):
+def calls(timed_out=True, more_ns=600 * MS, next_job=False, end=SHUTDOWN, by=""):
     """The main thread waits 300 ms for the result of a job, and then for the pool's end."""
     trace = TraceBuilder(argv="calls.py", signals=SIGNALS)
     main, worker = trace.thread("MainThread").native(0), trace.thread("pool_0")
@@ -26,7 +27,7 @@ def calls(timed_out=True, more_ns=600 * MS, next_job=False, end=SHUTDOWN):
         worker.runs(312 * MS, "store", "/app/calls.py:30 store", by=second)
         worker.sleep(312 * MS, site="/app/calls.py:31 store")
     if end:
-        main.lock_wait(320 * MS, end, lock=ends, site=LEAVE, owner=worker)
+        main.lock_wait(320 * MS, end, lock=ends, site=LEAVE, stack=by, owner=worker)
         worker.native(over - MS).release(over, ends, to=main)
     worker.end(over)
     main.native(over).end(over + MS)
@@ -50,6 +51,11 @@ def test_a_time_out_that_only_moves_the_wait(tmp_path):
 def test_it_is_told_once(tmp_path):
     told = [one for one in find_in(tmp_path, calls()) if one.finding == "wait in vain"]
     assert len(told) == 1
+
+
+def test_a_loop_that_ends_says_no_more(tmp_path):
+    assert kinds(tmp_path, calls(by=LOOP_ENDS)) == ["wait in vain"]
+    assert kinds(tmp_path, calls(timed_out=False, by=LOOP_ENDS)) == ["slow end"]
 
 
 @pytest.mark.parametrize(

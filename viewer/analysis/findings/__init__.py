@@ -139,10 +139,10 @@ FINDERS = (
     Finder("locks.ownlocks", "slow_import", (_waits,)),
     Finder("processes.starting", "slow_start"),
     Finder("servers.lifespans", "slow_start_up", (_loops,)),  # slow start
-    Finder("processes.leaving", "slow_end"),
     Finder("servers.stopping", "slow_stop", (_loops,)),  # slow end
     Finder("servers.closing", "slow_close", (_stacks,)),  # slow end
     Finder("vain.outlived", "outlived_time_out", (_waits,)),  # wait in vain
+    Finder("processes.leaving", "slow_end"),  # after outlived, which tells why it had to wait
     Finder("vain.cleanups", "late_time_out", (_loops,)),  # wait in vain
     Finder("vain.overstayed", "overstayed", (_loops,)),  # wait in vain
     Finder("vain.refused", "refused_cancel", (_loops,)),  # wait in vain

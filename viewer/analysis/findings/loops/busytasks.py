@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, sampled
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import window
+from viewer.analysis.ledger.resource import Windows, window, windows_of
 from viewer.analysis.tasks import TaskRow
 from viewer.trace.columns import LOOP_CALLBACK, RUNNING
 from viewer.trace.sites import is_library
@@ -44,7 +44,7 @@ class _Busy(NamedTuple):
     whole_ns: int
     thread: int
     who: Who
-    grows: tuple[int, ...]  # how long a call takes on average, by quarters, if it grows
+    times: Windows  # of these steps, in order
 
 
 def busy_with_one(facts: Facts) -> Iterator[Finding]:
@@ -118,9 +118,9 @@ def _of_task(facts: Facts, row: TaskRow) -> _Busy:
         end - start,
         facts.ledger.thread_of_task(task),
         ("task", task),
-        _growth(
+        windows_of(
             [
-                slices.end_ns[i] - slices.start_ns[i]
+                (slices.start_ns[i], slices.end_ns[i])
                 for i in rows.row[low:high]
                 if kinds[i] == RUNNING
             ]
@@ -138,18 +138,24 @@ def _of_callback(facts: Facts, name: str, site: str, loop: int) -> _Busy | None:
     calls = [i for i in every if model.lane[i] == loop and facts.runs(i)[:2] == (name, site)]
     if len(calls) < _STEPS:
         return None
+    times = windows_of([(slices.start_ns[i], slices.end_ns[i]) for i in calls])
     took = [slices.end_ns[i] - slices.start_ns[i] for i in calls]
     start, end = slices.start_ns[calls[0]], slices.end_ns[calls[-1]]
     p90 = sorted(took)[len(took) - 1 - len(took) // _TENTH]
     whole, who = end - start, ("thread", thread)
-    return _Busy(
-        name, site, len(took), sum(took), p90, start, whole, thread, who, _growth(took)
-    )
+    return _Busy(name, site, len(took), sum(took), p90, start, whole, thread, who, times)
 
 
-def _growth(took: list[int]) -> tuple[int, ...]:
-    size = max(len(took) // _QUARTERS, 1)
-    means = [sum(took[n * size : (n + 1) * size]) // size for n in range(_QUARTERS)]
+def _growth(facts: Facts, busy: _Busy) -> tuple[int, ...]:
+    """How long a step takes on average, by quarters, without what the kernel took from the
+    loop's thread; () if it does not grow."""
+    times, size = busy.times, max(len(busy.times) // _QUARTERS, 1)
+    means = []
+    for n in range(_QUARTERS):
+        part = slice(n * size, (n + 1) * size)
+        quarter = Windows(times.from_ns[part], times.until_ns[part])
+        taken = facts.split(busy.thread, quarter).of(NOT_ITS_FAULT) if busy.thread >= 0 else 0
+        means.append((quarter.ns - taken) // size)
     grows = means == sorted(means) and means[-1] >= means[0] * _GROWS
     return tuple(means) if grows else ()
 
@@ -169,10 +175,11 @@ def _finding(facts: Facts, busy: _Busy, late: list[TaskRow]) -> Finding:
     every = facts.tasks.at_least("ready_ns", _LATE_NS)
     lost = sum(_behind(row, busy) for row in every)
     steps = "steps" if busy.who[0] == "task" else "times"
+    means = _growth(facts, busy)
     grows = (
-        f" They take longer and longer, {duration(busy.grows[0])} on average at first, "
-        f"{duration(busy.grows[-1])} in the end: each does something with all before it."
-        if busy.grows
+        f" They take longer and longer, {duration(means[0])} on average at first, "
+        f"{duration(means[-1])} in the end: each does something with all before it."
+        if means
         else ""
     )
     text = (

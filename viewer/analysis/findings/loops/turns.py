@@ -4,10 +4,11 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from tracer import schema as s
 from tracer.units import duration
+from viewer.analysis.findings.basis.connections import pools_of_connections
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
@@ -43,7 +44,8 @@ _MOST = 2_000
 # A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
 # more on average, and next to nothing in between. They cost half a second, too.
 _QUERIES, _QUERY_NS = 20, 2 * _MS
-_QUERY = ("query (", "executor (")  # aiosqlite has a thread for its queries
+_BY_THREAD = "executor ("  # aiosqlite has a thread for its queries
+_QUERY = ("query (", _BY_THREAD)
 _TIMED = ("sleep", "socket", "future", *_ASKS)
 # Or the task takes what others send: it waits for that in the end, and between its calls only
 # after a tenth of them at most, so the next message was mostly there; or another one waits for
@@ -109,8 +111,14 @@ def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
         if name.startswith(_QUERY) and owner[i] >= 0:
             by_line[owner[i], name, site].append(i)
     lost, example = Counter[tuple[str, str]](), dict[tuple[str, str], list[int]]()
-    for (_, name, site), found in by_line.items():
-        ns = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
+    queued = Counter[tuple[int, str]]()
+    if any(name.startswith(_BY_THREAD) for _, name, _ in by_line):
+        # Behind what others ask: fewer queries do not save that.
+        for job in chain.from_iterable(jobs for _, jobs in pools_of_connections(facts)):
+            if job.submitter is not None and job.submitter[0] == "task":
+                queued[job.submitter[1], job.site] += job.queued_ns
+    for (task, name, site), found in by_line.items():
+        ns = sum(slices.end_ns[i] - slices.start_ns[i] for i in found) - queued[task, site]
         whole = slices.end_ns[found[-1]] - slices.start_ns[found[0]]
         is_many = len(found) >= _QUERIES and ns >= _QUERY_NS * len(found)
         if is_many and ns * _MOSTLY[1] >= whole * _MOSTLY[0]:

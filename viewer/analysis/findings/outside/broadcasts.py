@@ -7,7 +7,7 @@ from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.room import DRAIN, SEND, Sending, is_for_room, sending
 from viewer.analysis.resources.waits import longest_slices
@@ -95,7 +95,7 @@ def _of_the_only_sender(facts: Facts, one: Sending) -> Finding | None:
     if len(serving) < _CLIENTS or len({owned.task_group[task] for _, task in serving}) > 1:
         return None
     whose = (
-        f"a client had room that does not read; no other task sends there, and "
+        f"a client that does not read had room; no other task sends there, and "
         f"{users(facts.model, serving)} have connections"
     )
     return _finding(facts, one, own, whose)
@@ -116,9 +116,8 @@ def _finding(facts: Facts, one: Sending, awaits: list[int], whose: str) -> Findi
     start, ns = facts.model.trace.slices.start_ns[worst], _ns(facts, worst)
     who: Who = ("task", one.task)
     text = (
-        f"Slow client: {code(name_of(facts.model, who))}{place_in(one.site)} waited "
-        f"{duration(lost)} in `{_called(facts, worst)}`, the longest {duration(ns)} "
-        f"({at(facts, start)}), until {whose}."
+        f"Slow client: {code(name_of(facts.model, who))}{place_in(one.site)} waited in "
+        f"`{_called(facts, worst)}` for {in_total(facts, lost, ns, start)}, until {whose}."
     )
     evidence = facts.evidence(who, start, ns, one.site)
     return Finding("slow client", lost, text, evidence, _STEP)

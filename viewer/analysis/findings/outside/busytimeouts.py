@@ -18,9 +18,11 @@ from viewer.words import code
 
 _MS = 1_000_000
 # Three calls or more of one length, which is a round one: that of a busy time-out, in which
-# no CPU is used.
+# no CPU is used. SQLite asks again after 103 ms at the eighth time: a call of that length may
+# have got the lock.
 _REGULAR_NS = 10 * _MS
 _ROUND_NS = 100 * _MS
+_LEAST_NS = 2 * _ROUND_NS
 _SOME = 3
 
 
@@ -39,7 +41,8 @@ def gave_up(facts: Facts) -> Finding | None:
     found = [call for call in long if abs(call.ns - middle) <= _REGULAR_NS]
     lost, least = sum(call.ns for call in found), min((c.ns for c in found), default=0)
     is_regular = len(found) >= _SOME and len(found) * 2 >= len(long)
-    if not is_regular or lost < LOST_NS or least % _ROUND_NS > _REGULAR_NS:
+    is_round = least >= _LEAST_NS and least % _ROUND_NS <= _REGULAR_NS
+    if not is_regular or lost < LOST_NS or not is_round:
         return None
     ends = [call.end_ns for call in found]
     if max(ends) - min(ends) < least:

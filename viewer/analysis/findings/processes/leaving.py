@@ -56,6 +56,7 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
         is_join = wait.name in (_JOIN, _SHUTDOWN) and wait.ns >= _LONG_NS and not wait.failed
+        is_join = is_join and wait.slice not in waits.told
         of_loop = any(frame.endswith(_LOOP_ENDS) for frame in wait.stack)
         if not is_join or kind != "thread" or not (of_loop or _at_exit(facts, wait)):
             continue
