@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
@@ -75,12 +76,20 @@ READS = "/usr/lib/python3.13/asyncio/selector_events.py:961 _read_ready"
 
 
 def fed(
-    calls=200, ns=8 * MS, more_ns=0, rest_ns=MS, waits_ns=7 * MS, by="callback", taken_ns=0
+    calls=200,
+    ns=8 * MS,
+    more_ns=0,
+    rest_ns=MS,
+    waits_ns=7 * MS,
+    by="callback",
+    taken_ns=0,
+    sampled="",
 ):
     """A callback runs again and again, each time for longer; after it a `ticker`, ready for
-    so long. `taken_ns`: how long the kernel takes the CPU in each call."""
+    so long. `taken_ns`: how long the kernel takes the CPU in each call. `sampled`: the file in
+    which a sample of each call is."""
     trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
-    thread = trace.thread("MainThread").running(0)
+    thread, samples = trace.thread("MainThread").running(0), SampleBuilder(trace)
     loop = trace.loop(thread)
     ticker = loop.task("ticker", site=TICKER).ready(0).running(0)
     ticker.awaits(1, "sleep", site=TICKER)
@@ -91,6 +100,8 @@ def fed(
         if taken_ns:
             thread.preempted(at + 1).running(at + 1 + taken_ns)
         loop.callback(by, READS, at, at + took)
+        if sampled:
+            samples.add(thread, at + MS, ("feed", sampled, 7))
         ticker.ready(at + took - waits_ns, waker="timer").running(at + took)
         loop.step(ticker, at + took, at + took + MS // 10)
         ticker.awaits(at + took + MS // 10, "sleep", site=TICKER)
@@ -112,6 +123,15 @@ def test_one_callback_keeps_the_loop_busy(tmp_path):
         "in a thread or process."
     )
     assert found.evidence.site == READS
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("/app/feed.py", True), ("/usr/lib/python3.13/asyncio/streams.py", False)],
+)
+def test_a_librarys_callback_in_whose_code(tmp_path, file, told):
+    """Where it is the library's own, many bytes come: the program has nothing to change."""
+    assert ("loop overloaded" in kinds(tmp_path, fed(sampled=file))) == told
 
 
 def test_calls_that_take_longer_and_longer(tmp_path):

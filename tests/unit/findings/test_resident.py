@@ -12,12 +12,13 @@ MB = 1_000_000
 GROWS = [20 + 10 * n for n in range(12)]
 
 
-def program(mbs, elsewhere=4, samples=12, busy_ms=80):
+def program(mbs, elsewhere=4, samples=12, busy_ms=80, then=s.SLEEP):
     """A counter of the resident memory every 100 ms, while `remember` computes."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
     main, track = trace.thread("MainThread").running(0), trace.track(s.COUNTER_RSS, b"")
     for n in range(len(mbs)):
-        main.sleep(n * STEP + busy_ms * MS, site="/app/leak.py:9 serve")
+        at, site = n * STEP + busy_ms * MS, "/app/leak.py:9 serve"
+        (main.sleep(at, site=site) if then == s.SLEEP else main.io(at, then, site=site))
         main.running((n + 1) * STEP)
     for n, mb in enumerate(mbs):
         trace.counter(track, n * STEP, mb * MB)
@@ -61,6 +62,14 @@ def test_memory_that_may_be_needed(tmp_path, mbs):
     assert "growing global" not in kinds(tmp_path, program(mbs))
 
 
-def test_a_program_that_makes_what_it_needs(tmp_path):
-    """It computes all the time, for nobody who asks now and then."""
-    assert "growing global" not in kinds(tmp_path, program(GROWS, busy_ms=95))
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"busy_ms": 95}, False),
+        ({"then": "io.BufferedReader.read1"}, False),
+        ({"then": "socket.recv"}, True),
+    ],
+)
+def test_a_program_that_makes_or_loads_what_it_needs(tmp_path, given, told):
+    """It computes or reads all the time, for nobody who asks now and then."""
+    assert ("growing global" in kinds(tmp_path, program(GROWS, **given))) == told

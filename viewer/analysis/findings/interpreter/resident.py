@@ -16,8 +16,9 @@ from viewer.words import code
 # Imports take less, and a program that loads its data is done with it at some time.
 _GROWS_BYTES = 100_000_000
 # One that makes what it needs is never done: a thread that runs no loop computes nine tenths
-# of the time.
+# of the time, or reads a file or a pipe itself.
 _COMPUTES = 9, 10
+_READS = ("io.", "open", "os.read", "os.pread", "mmap", "sqlite3.")
 _HALF = 2
 _FEWEST = 10  # samples
 _STEP = (
@@ -37,13 +38,18 @@ def memory_grows(facts: Facts) -> Iterator[Finding]:
 
 
 def _makes_what_it_needs(facts: Facts, process: int, since: int, until: int) -> bool:
-    """Whether a thread computes all the time, for nobody who asks now and then."""
+    """Whether a thread computes or loads all the time, for nobody who asks now and then."""
     for thread, of in enumerate(facts.model.thread_process):
         if of != process or thread in facts.ledger.thread_of_loop:
             continue
         split = facts.split(thread, window(since, until))
         own_ns = until - since - split.of(NOT_ITS_FAULT)
-        if split.states[THREAD_RUNNING] * _COMPUTES[1] >= own_ns * _COMPUTES[0]:
+        reads_ns = sum(
+            ns
+            for call, ns in split.calls.items()
+            if call >= 0 and facts.call(call)[0].startswith(_READS)
+        )
+        if (split.states[THREAD_RUNNING] + reads_ns) * _COMPUTES[1] >= own_ns * _COMPUTES[0]:
             return True
     return False
 

@@ -63,8 +63,17 @@ def busy_with_one(facts: Facts) -> Iterator[Finding]:
             by_callback[most.who, most.site, _loop_of(facts, row)].append(row)
     for (name, site, loop), rows in by_callback.items():
         busy = _of_callback(facts, name, site, loop)
-        if busy is not None and busy.took_ns >= _BUSY_NS * facts.patience:
+        if busy is None or busy.took_ns < _BUSY_NS * facts.patience:
+            continue
+        if not _is_a_librarys_alone(facts, busy):
             yield from _told(facts, busy, rows)
+
+
+def _is_a_librarys_alone(facts: Facts, busy: _Busy) -> bool:
+    """Whether a library's callback computes nothing of the program's, as where many bytes
+    come: who waits for them has nothing to change there."""
+    functions, _ = hot(facts.hot_places, _stacks(facts, busy))
+    return bool(functions) and is_library(busy.site) and is_library(functions[0].site)
 
 
 def _told(facts: Facts, busy: _Busy, others: list[TaskRow]) -> Iterator[Finding]:
@@ -160,16 +169,15 @@ def _growth(facts: Facts, busy: _Busy) -> tuple[int, ...]:
     return tuple(means) if grows else ()
 
 
+def _stacks(facts: Facts, busy: _Busy) -> list[int]:
+    if busy.thread < 0:
+        return []
+    tid, until = facts.model.threads[busy.thread].tid, busy.start_ns + busy.whole_ns
+    return facts.stacks(tid, [(busy.start_ns, until)])
+
+
 def _finding(facts: Facts, busy: _Busy, late: list[TaskRow]) -> Finding:
-    stacks = (
-        facts.stacks(
-            facts.model.threads[busy.thread].tid,
-            [(busy.start_ns, busy.start_ns + busy.whole_ns)],
-        )
-        if busy.thread >= 0
-        else []
-    )
-    where = sampled(*hot(facts.hot_places, stacks), most=1)
+    where = sampled(*hot(facts.hot_places, _stacks(facts, busy)), most=1)
     most = max(late, key=lambda row: row.ready.total_ns)
     nouns = facts.model.nouns_for([_task_of(facts, most)])
     every = facts.tasks.at_least("ready_ns", _LATE_NS)
