@@ -129,6 +129,8 @@ static int go_on(void)
         if (bell_wait(&t.wake, rung, pause_ns()))
             t.work->turn();
     }
+    if (t.comes_back && !t.work->pause_ns()) /* a program may fork again before the thread has come back */
+        t.work->turn();
     t.work->rest();
     killed_leave(t.comes_back);
     return 1;

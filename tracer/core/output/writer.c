@@ -339,10 +339,10 @@ static void conclude(uint64_t dropped)
 
 /* --- its thread --- */
 
+/* The next pass stays due when it was: a thread may last for less than a period, where the program forks all the time. */
 static void begin_turns(void)
 {
     w.overhead_before_ns = w.overhead_ns;
-    w.next_ns = clock_ns_of(CLOCK_MONOTONIC) + w.period_ns;
 }
 
 static uint64_t pause_ns(void)
@@ -418,6 +418,7 @@ int writer_start(int fd, uint32_t pid, const writer_description *about, const wr
     own_table_keep(&w.descriptors);
     w.overhead_ns = w.dropped_by_gone = 0;
     w.period_ns = PACE_NS;
+    w.next_ns = clock_ns_of(CLOCK_MONOTONIC) + w.period_ns;
     w.generation = atomic_load(&ring_generation);
     w.statm = private_fd_open("/proc/self/statm");
     w.descriptors = private_fd_open("/proc/self/fd");
