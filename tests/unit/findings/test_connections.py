@@ -10,9 +10,12 @@ CORE = "/venv/lib/python3.13/site-packages/aiosqlite/core.py:63 _connection_work
 ASKS = "executor (aiosqlite)"
 
 
-def shared(query_ns=400 * MS, rounds=3, users=3, own=False):
+EXECUTE = "sqlite3.Connection.execute"
+
+
+def shared(query_ns=400 * MS, rounds=3, users=3, own=False, preempted=False):
     """`stats` runs slow queries; users ask for a row each 5 ms after such a query begins.
-    `own`: their connection is another one."""
+    `own`: their connection is another one. `preempted`: a query is, after each 4 ms."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     threads = [trace.thread(f"Thread-{n} (run)").native(0) for n in range(2 if own else 1)]
@@ -24,13 +27,16 @@ def shared(query_ns=400 * MS, rounds=3, users=3, own=False):
     at = 100
     for _ in range(rounds):
         stats.awaits(at, ASKS, site=STATS)
-        threads[0].io(at + 10, "sqlite3.Connection.execute", site=CORE, stack=CORE)
+        threads[0].io(at + 10, EXECUTE, site=CORE, stack=CORE)
+        for cut in range(at + 4 * MS, at + query_ns - 2 * MS, 5 * MS) if preempted else ():
+            threads[0].preempted(cut)
+            threads[0].io(cut + MS, EXECUTE, site=CORE, stack=CORE, continues=True)
         for n, task in enumerate(tasks):
             asked = at + 5 * MS + n * 10
             task.ready(asked, waker="timer").running(asked + 1)
             task.awaits(asked + 2, ASKS, site=USER)
             if own:
-                threads[1].io(asked + 3, "sqlite3.Connection.execute", site=CORE, stack=CORE)
+                threads[1].io(asked + 3, EXECUTE, site=CORE, stack=CORE)
                 threads[1].native(asked + 6 + n)
                 task.ready(asked + 6 + n).running(asked + 7 + n).awaits(asked + 8 + n, "sleep")
         at += query_ns
@@ -47,8 +53,9 @@ def shared(query_ns=400 * MS, rounds=3, users=3, own=False):
     return trace.ended(at + 2 * MS)
 
 
-def test_rows_behind_a_slow_query(tmp_path):
-    found = find_in(tmp_path, shared())
+@pytest.mark.parametrize("preempted", [False, True], ids=["at once", "in many pieces"])
+def test_rows_behind_a_slow_query(tmp_path, preempted):
+    found = find_in(tmp_path, shared(preempted=preempted))
     assert [one.finding for one in found] == ["thread-pool starvation"]
     assert found[0].text.startswith(
         "Thread-pool starvation: the only worker of `aiosqlite` is busy with `stats` "

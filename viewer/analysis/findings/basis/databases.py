@@ -22,7 +22,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import having, stack_of
-from viewer.trace.columns import IO, Column
+from viewer.trace.columns import CONTINUES, IO, Column
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -243,9 +243,15 @@ def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
     found = defaultdict[Who, list[Call]](list)
     if 1 not in wanted:
         return found
-    asked = _Askers(facts)
+    ends, begun = dict[int, int](), dict[int, int]()  # by row; by thread: its last call's row
     for row in calls_of(facts, (IO,), memoryview(wanted)):
-        start, end = table.start_ns[row], table.end_ns[row]
+        # The kernel may cut a call that computes into hundreds of pieces.
+        if not table.state[row] & CONTINUES:
+            begun[table.who[row]] = row
+        ends[begun.setdefault(table.who[row], row)] = table.end_ns[row]
+    asked = _Askers(facts)
+    for row, end in ends.items():
+        start = table.start_ns[row]
         name, site = facts.call(table.row[row])
         who: Who = ("thread", table.who[row])
         if is_library(site):
