@@ -11,7 +11,6 @@ from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place, within_task
 from viewer.trace.model import Model
 
-_LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
 _MOSTLY = 2, 3  # a callee with this share of its caller's samples is named instead
 _WORTH = 1, 10  # a function with less than this share of the samples is not named
 _MOST = 2
@@ -54,16 +53,12 @@ def telling(stack: tuple[Place, ...]) -> tuple[Place, ...]:
     """
     stack = within_task(stack) or stack[:1]
     # A lambda or comprehension is part of the function around it.
-    while len(stack) > 1 and stack[0].function.endswith(">") and _is_own(stack[1]):
+    while len(stack) > 1 and stack[0].function.endswith(">") and stack[1].is_own:
         stack = stack[1:]
-    own = [n for n, place in enumerate(stack) if _is_own(place)]
+    own = [n for n, place in enumerate(stack) if place.is_own]
     if not own:
         return tuple(reversed(stack))
     return tuple(reversed(stack[max(own[0] - 1, 0) : own[-1] + 1]))
-
-
-def _is_own(place: Place) -> bool:
-    return place.path.endswith(".py") and not any(part in place.path for part in _LIBRARY)
 
 
 def hottest(stacks: Counter[tuple[Place, ...]]) -> tuple[Hot, ...]:
@@ -99,7 +94,7 @@ def own_of(stacks: Counter[tuple[Place, ...]]) -> Hot | None:
     none has half of them."""
     of, functions = sum(stacks.values()), defaultdict[tuple[str, str], Counter[Place]](Counter)
     for stack, count in stacks.items():
-        place = next((place for place in reversed(stack) if _is_own(place)), None)
+        place = next((place for place in reversed(stack) if place.is_own), None)
         if place is not None:
             functions[place.function, place.path][place] += count
     lines = max(functions.values(), key=Counter.total, default=Counter[Place]())

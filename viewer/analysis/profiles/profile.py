@@ -12,6 +12,7 @@ from viewer.trace.sites import is_library
 _SITE = re.compile(r"(.*?):(\d+)(?: (.*))?", re.DOTALL)
 _LOOP, _HANDLE = "/asyncio/base_events.py", "/asyncio/events.py"
 _NOTING = ("._call_soon", ".call_soon", ".call_soon_threadsafe")
+_LIBRARIES = ("/lib/python3.", "/site-packages/", "/dist-packages/")
 _LIBRARY = re.compile(r"^.*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 
 
@@ -24,6 +25,11 @@ class Place(NamedTuple):
     function: str
     path: str = ""
     line: int = 0
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is in a file of the program, not of a library."""
+        return self.path.endswith(".py") and not any(part in self.path for part in _LIBRARIES)
 
 
 class Sample(NamedTuple):

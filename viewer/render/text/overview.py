@@ -180,7 +180,8 @@ def _counted(report: Report) -> str:
         "thread": len(report.threads) > 1,
         "process": len(report.processes) > 1,
     }
-    others = " or ".join(kind for kind, is_there in kinds.items() if is_there)
+    listed = ", ".join(kind for kind, is_there in kinds.items() if is_there)
+    others = " or ".join(listed.rsplit(", ", 1))
     said = f" A wait that another {others} ended counts as what that one did meanwhile."
     return said if others else ""
 

@@ -14,7 +14,7 @@ from viewer.analysis.findings.basis.words import sampled
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, place_of
 from viewer.words import shorten
 
 _MOST = 40  # times that are looked at, the longest ones
@@ -70,6 +70,7 @@ def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = ""
             stacks += facts.stacks(tid, [(start_ns, end_ns)])
         for cause in causes:
             _leaves(cause, "", sums, waiter)
+    join_computing(facts, sums, stacks)
     taken = sum(sums.pop(key) for key in [*sums] if key[0] == _TAKEN)
     if is_much := taken * 100 >= total * _WORTH:
         total -= taken
@@ -83,6 +84,19 @@ def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = ""
         said[-1] += f" (not counted: {duration(taken)} {_TAKEN})"
     ((_, site), ns) = next(iter(sums.most_common(1)), (("", ""), 0))
     return Doing(", ".join(said), site, ns * 100 // total if total else 0)
+
+
+def join_computing(facts: Facts, sums: Counter[tuple[str, str]], stacks: list[int]) -> None:
+    """Counts computing without a line as that at a line of the function that the samples name,
+    where there is such a one: it is not told twice."""
+    for kind in (Kind.COMPUTING, Kind.NATIVE):
+        unknown = _WORDS[kind], ""
+        functions = hot(facts.hot_places, stacks)[0] if unknown in sums else []
+        for what, site in [*sums] if functions else ():
+            place = place_of(site)
+            found = place.path, place.function
+            if what == unknown[0] and found == (functions[0].path, functions[0].function):
+                sums[what, site] += sums.pop(unknown, 0)
 
 
 def _computes(facts: Facts, what: str, stacks: list[int]) -> str:

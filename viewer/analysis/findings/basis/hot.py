@@ -8,7 +8,6 @@ from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place, within_task
 from viewer.trace.model import Model
 
-_LIBRARY = ("/lib/python3.", "/site-packages/", "/dist-packages/")
 _LOCALS = ".<locals>"
 
 
@@ -34,7 +33,7 @@ def places(model: Model) -> list[Place]:
     found = []
     for whole in stack_places(model):
         stack = within_task(whole) or whole[:1]
-        own = [place for place in stack if _is_own(place)]
+        own = [place for place in stack if place.is_own]
         chosen = own[0] if own else (stack[0] if stack else Place("[unknown]"))
         outer = chosen.function.partition(_LOCALS)[0]
         if outer != chosen.function:
@@ -44,10 +43,6 @@ def places(model: Model) -> list[Place]:
             chosen = next(same, Place(outer, chosen.path, chosen.line))
         found.append(chosen)
     return found
-
-
-def _is_own(place: Place) -> bool:
-    return place.path.endswith(".py") and not any(part in place.path for part in _LIBRARY)
 
 
 def hot(of_stack: list[Place], stacks: Iterable[int]) -> tuple[list[Hot], int]:
