@@ -17,7 +17,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # headers and body in one piece, which no kernel holds back
 
     def do_GET(self):
-        time.sleep(0.01)
+        time.sleep(0.05)
         body = b"[1, 2, 3]"
         self.send_response(503 if next(COUNT) % 17 == 0 else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -53,7 +53,7 @@ def main():
     threads = [threading.Thread(target=worker, args=(url,), name=f"worker-{n}") for n in range(8)]
     for thread in threads:
         thread.start()
-    for n in range(500):
+    for n in range(240):
         JOBS.put(n)
     for _ in threads:
         JOBS.put(None)
