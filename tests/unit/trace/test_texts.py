@@ -102,6 +102,13 @@ def test_twins_keep_the_same_texts(seed, odd):
         assert found == python.beginning(other, every, prefix).tolist()
 
 
+def test_a_stack_that_the_one_before_has_whole_adds_no_line():
+    """Not even an empty one: what is its own is nothing."""
+    told = [{*e.lines(texts).split(b"\n")} for e, texts in _decoded(["a\nb\nc", "b\nc"])]
+    assert told[0] == told[1]
+    assert b"" not in told[0]
+
+
 @pytest.mark.parametrize(
     ("text", "plain"),
     [(b"", True), (b"a\nb ~", True), (b"\x7f", False), (b"\t", False), (b"\x1f", False)],

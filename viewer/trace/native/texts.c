@@ -39,9 +39,10 @@ PyObject *lines(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     for (Py_ssize_t i = 0; i < s->pool.count; i++) {
         Span own = s->pool.items[i];
-        if (s->rests[i].bytes) {
-            own.end -= own.end > own.at; /* the rest begins behind an end of line */
+        if (s->rests[i].bytes && own.at == own.end) {
+            continue; /* the one before has all its lines */
         }
+        own.end -= s->rests[i].bytes > 0; /* the rest begins behind an end of line */
         const uint8_t *end;
         for (; (end = memchr(own.at, '\n', (size_t)(own.end - own.at))); own.at = end + 1) {
             if (add_line(&out, &known, (Span){own.at, end}) < 0) {
