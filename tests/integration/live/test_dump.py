@@ -147,6 +147,9 @@ def test_from_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert mine["sampled_ns"] is None
 
 
+@pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="it needs a GIL"
+)
 def test_main_thread_that_hangs_as_a_recording_begins(tmp_path: Path) -> None:
     """It may do nothing more: where it was is in the trace from the start."""
     path = tmp_path / "t.pftrace"
