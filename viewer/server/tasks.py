@@ -35,7 +35,7 @@ def tasks_json(model: Model, lanes: Lanes, coro: str | None, site: str) -> Json:
     rows, ledger = list[Json](), Ledger.of(model)
     for task in chosen[:_MOST_TASKS]:
         low, high = lanes.offset[task], lanes.offset[task + 1]
-        parent = ledger.task_of(owned.task_process[task], owned.task_parent[task])
+        parent = ledger.parent_of(task)
         rows.append(
             {
                 "lane": task,

@@ -192,20 +192,18 @@ class TaskPath:
     def _awaited(self, task: int, i: int, until: int) -> int:
         """The task for whose end an await was that was given up: one that it had made, which
         was still there. Of several it is the one that had waited for longest; -1 none."""
-        owned, slices, lanes = self.model.owners, self.model.trace.slices, self.tree.lanes
+        slices, lanes = self.model.trace.slices, self.tree.lanes
         if not lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX).startswith(_FOR_TASKS):
             return -1
-        made, start = owned.task_id[task], slices.start_ns[i]
+        start = slices.start_ns[i]
         found = [
             (slices.start_ns[now], child)
-            for child, parent in enumerate(owned.task_parent)
-            if parent == made
-            and owned.task_process[child] == owned.task_process[task]
-            and lanes.rows_of_task(child)
+            for child in self.tree.ledger.children_of(task)
+            if lanes.rows_of_task(child)
             and self._begins_ns(child) <= start
             and self._ends_ns(child) >= until
             and (now := self._at(child, until)) >= 0
-            and owned.kind[now] == AWAIT
+            and self.model.owners.kind[now] == AWAIT
         ]
         return min(found)[1] if found else -1
 

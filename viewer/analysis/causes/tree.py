@@ -264,7 +264,7 @@ class Tree:
         site = self.model.trace.text(owned.task_site[ender])
         if begun <= slices.start_ns[i] or not is_library(site):
             return label
-        creator = self.ledger.task_of(owned.task_process[ender], owned.task_parent[ender])
+        creator = self.ledger.parent_of(ender)
         if creator in (-1, task):
             return label
         return Label(label.kind, self.lanes.name_of_task(creator), on=("task", creator))

@@ -67,6 +67,23 @@ class Index:
         """-1 when the trace has no task with this id."""
         return self._tasks.get((process, id_), -1) if id_ >= 0 else -1
 
+    def parent_of(self, task: int) -> int:
+        """The task that made it; -1 unknown."""
+        owned = self.model.owners
+        return self.task_of(owned.task_process[task], owned.task_parent[task])
+
+    @cached_property
+    def _children(self) -> dict[tuple[int, int], list[int]]:
+        owned, found = self.model.owners, defaultdict[tuple[int, int], list[int]](list)
+        for child, key in enumerate(zip(owned.task_process, owned.task_parent, strict=True)):
+            found[key].append(child)
+        return found
+
+    def children_of(self, task: int) -> Sequence[int]:
+        """The tasks that it made."""
+        owned = self.model.owners
+        return self._children.get((owned.task_process[task], owned.task_id[task]), ())
+
     @cached_property
     def thread_of_loop(self) -> list[int]:
         """-1 when several threads have the loop's name."""

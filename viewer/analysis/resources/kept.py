@@ -196,10 +196,6 @@ def _is_main(waits: Waits, who: Who) -> bool:
 
 def _all_wait(waits: Waits, vain: list[Wait], circle: set[Who]) -> set[Who]:
     """Those of the circle that wait for a slot, or for a task that does."""
-    owned, waiting = waits.model.owners, {wait.who for wait in vain}
-    created = {
-        waits.reading.ledger.task_of(owned.task_process[which], owned.task_parent[which])
-        for kind, which in waiting
-        if kind == "task"
-    }
+    waiting, parent_of = {wait.who for wait in vain}, waits.reading.ledger.parent_of
+    created = {parent_of(which) for kind, which in waiting if kind == "task"}
     return {who for who in circle if who in waiting or who[1] in created}

@@ -72,8 +72,7 @@ def parents(waits: Waits, vain: list[Wait]) -> set[Who]:
         kind, task = wait.who
         if kind != "task":
             return set()
-        of = owned.task_process[task], owned.task_parent[task]
-        parent = waits.reading.ledger.task_of(*of)
+        parent = waits.reading.ledger.parent_of(task)
         is_same = parent >= 0 and owned.task_group[parent] == owned.task_group[task]
         lives = is_same and waits.ends_ns(("task", parent)) >= wait.end_ns
         if not lives or ("task", parent) in waiting:

@@ -147,8 +147,7 @@ class _Walk:
         return None
 
     def creator(self, task: int, at: int) -> Follow:
-        owned = self.model.owners
-        parent = self.tree.ledger.task_of(owned.task_process[task], owned.task_parent[task])
+        parent = self.tree.ledger.parent_of(task)
         if parent < 0:
             yield root(Did.UNKNOWN, at)
             return None

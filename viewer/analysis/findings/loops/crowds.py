@@ -57,10 +57,8 @@ class _Crowd:
     def __init__(self, facts: Facts, row: TaskRow) -> None:
         self.row, owned, model = row, facts.model.owners, facts.model
         group, found = _group_of(facts, row), set[int]()
-        for task, parent in enumerate(owned.task_parent):
-            maker = (
-                facts.ledger.task_of(owned.task_process[task], parent) if parent >= 0 else -1
-            )
+        for task in range(len(owned.task_parent)):
+            maker = facts.ledger.parent_of(task)
             if maker >= 0 and owned.task_group[maker] == group != owned.task_group[task]:
                 found.add(owned.task_group[task])
         self.made = {model.coroutine(one) for one in found}

@@ -231,18 +231,12 @@ def _awaited(facts: Facts, rows: list[int]) -> tuple[list[int], list[int]]:
 def _creator(facts: Facts, *tasks: int) -> str:
     """` by `main` (app.py:9)`, with the line that created most of them, else that of the
     creator's function; "" where that is unknown."""
-    parent = _parent(facts, tasks[0])
+    parent = facts.ledger.parent_of(tasks[0])
     if parent < 0:
         return ""
     name, site = facts.model.coroutine(facts.model.owners.task_group[parent])
     lines = Counter(filter(None, (created_at(facts.model, task) for task in tasks)))
     return f" by {code(name, lines.most_common(1)[0][0] if lines else site)}"
-
-
-def _parent(facts: Facts, task: int) -> int:
-    """The task that created this one; -1 unknown."""
-    owned = facts.model.owners
-    return facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
 
 
 def orphaned_task(facts: Facts) -> Iterator[Finding]:

@@ -17,14 +17,12 @@ _HALF = 2
 
 def given_up_on(facts: Facts, holds: list[Hold]) -> str:
     """`8 of them had been given up by `save` in `save` (app.py:15) before: …`; "" else."""
-    owned, ledger = facts.model.owners, facts.ledger
+    ledger = facts.ledger
     by_parent: dict[int, list[Hold]] = defaultdict(list)
     for hold in holds:
         kind, task = hold.who
-        if kind == "task" and owned.task_parent[task]:
-            parent = ledger.task_of(owned.task_process[task], owned.task_parent[task])
-            if parent >= 0:
-                by_parent[parent].append(hold)
+        if kind == "task" and (parent := ledger.parent_of(task)) >= 0:
+            by_parent[parent].append(hold)
     awaits = facts.awaits({*by_parent}) if by_parent else {}
     found: dict[tuple[str, str], set[Who]] = defaultdict(set)
     for parent, of in by_parent.items():

@@ -86,7 +86,7 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
         if wait.who[0] != "task" or wait.name not in GETS or not wait.failed or wait.lock < 0:
             continue
         task = wait.who[1]
-        parent = facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
+        parent = facts.ledger.parent_of(task)
         i = asked.get(parent, -1)
         if i >= 0 and abs(wait.end_ns - slices.end_ns[i]) <= _TOGETHER_NS:
             by_queue[i, wait.lock].append(wait)

@@ -27,13 +27,8 @@ def _getters(facts: Facts, wait: Wait) -> str:
     waits, (kind, task) = LongWaits.of(facts), wait.who
     if wait.name != "Queue.join" or kind != "task":
         return ""
-    owned, found = facts.model.owners, set[Who]()
-    for other in range(len(owned.task_id)):
-        is_child = owned.task_parent[other] == owned.task_id[task] and (
-            owned.task_process[other] == owned.task_process[task]
-        )
-        if is_child and waits.ends_ns(("task", other)) < wait.end_ns - _LONG_NS:
-            found.add(("task", other))
+    children: list[Who] = [("task", child) for child in facts.ledger.children_of(task)]
+    found = {child for child in children if waits.ends_ns(child) < wait.end_ns - _LONG_NS}
     if not found:
         return ""
     return f"; {users(facts.model, found)}, created by it, had ended long before"

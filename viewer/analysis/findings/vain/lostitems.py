@@ -31,16 +31,16 @@ def lost_items(facts: Facts) -> Iterator[Finding]:
         is_lone = wait.who[0] == "task" and not wait.site and wait.name in _TAKES
         if is_lone and not wait.failed and wait.ender not in (None, wait.who):
             task = wait.who[1]
-            parent = facts.ledger.task_of(owned.task_process[task], owned.task_parent[task])
+            parent = facts.ledger.parent_of(task)
             if parent >= 0 and facts.ledger.how_it_ended(task) == s.DONE:
                 found[parent, owned.task_group[task]].append(wait)
     if not any(len(gets) >= _LOST for gets in found.values()):
         return
     born: dict[tuple[int, int], list[int]] = defaultdict(list)
     starts = facts.model.trace.slices.start_ns
-    for task, parent in enumerate(owned.task_parent):
-        of = facts.ledger.task_of(owned.task_process[task], parent) if parent else -1
-        born[of, owned.task_group[task]].append(starts[owned.task_head[task]])
+    for maker in {parent for parent, _ in found}:
+        for task in facts.ledger.children_of(maker):
+            born[maker, owned.task_group[task]].append(starts[owned.task_head[task]])
     for (parent, group), gets in found.items():
         awaits = facts.awaits({parent}).get(parent, [])
         times = sorted(born[parent, group])

@@ -121,11 +121,11 @@ def no_start(facts: Facts) -> Iterator[Finding]:
 
 def _started(facts: Facts, wait: Wait) -> int:
     """The task that was made as the wait began, and was cancelled as it ended; -1 none."""
-    owned, waits, ledger = facts.model.owners, LongWaits.of(facts), facts.ledger
-    for task, parent in enumerate(owned.task_parent):
+    waits, ledger = LongWaits.of(facts), facts.ledger
+    kind, maker = wait.who
+    for task in ledger.children_of(maker) if kind == "task" else ():
         who: Who = ("task", task)
-        made = ledger.task_of(owned.task_process[task], parent) if parent else -1
-        if ("task", made) != wait.who or ledger.how_it_ended(task) != s.CANCELLED:
+        if ledger.how_it_ended(task) != s.CANCELLED:
             continue
         begun, ended = waits.begins_ns(who), waits.ends_ns(who)
         if abs(begun - wait.start_ns) <= _THEN_NS and abs(ended - wait.end_ns) <= _THEN_NS:
