@@ -5,6 +5,10 @@ from enum import StrEnum
 
 from tracer import schema as s
 
+# For the end of one task; for that of several, which the waiter created.
+FOR_TASKS = (
+    s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX), "gather", "wait", "TaskGroup", "nursery",
+)  # fmt: skip
 _OF_PACKAGE = re.compile(r"(.+) \(([\w.]+)\)")
 
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.causes.path import RunPath
-from viewer.analysis.causes.taskpath import GIVEN_UP, Piece, TaskPath
+from viewer.analysis.causes.taskpath import Piece, TaskPath
 from viewer.analysis.ledger.resource import Window, Windows, parts, windows_of
 from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model

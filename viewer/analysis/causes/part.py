@@ -56,6 +56,9 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
+
+
 class Cause(NamedTuple):
     """A part of a wait. `parts` are empty or add up to `ns`, the largest first.
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.causes.labels import Label
-from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.states import every, numbers
+from viewer.analysis.waited import FOR_TASKS
 from viewer.trace.columns import AWAIT
 from viewer.trace.model import Model
 from viewer.trace.sites import is_library
@@ -21,8 +22,6 @@ _MOST_STEPS = 10_000
 _MOST_MAINS = 16
 _LATER_NS = 10_000_000  # sooner is the end of the loop itself
 _DEEPEST = 16  # tasks each of which waited for the next one
-GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
-_FOR_TASKS = ("task ", "gather", "wait", "TaskGroup", "nursery")
 _NOBODY = ("", -1)
 _EXECUTOR = "executor"
 
@@ -193,7 +192,7 @@ class TaskPath:
         """The task for whose end an await was that was given up: one that it had made, which
         was still there. Of several it is the one that had waited for longest; -1 none."""
         slices, lanes = self.model.trace.slices, self.tree.lanes
-        if not lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX).startswith(_FOR_TASKS):
+        if not lanes.name_of_slice(i).removeprefix(s.AWAIT_PREFIX).startswith(FOR_TASKS):
             return -1
         start = slices.start_ns[i]
         found = [

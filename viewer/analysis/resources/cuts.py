@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 from tracer import schema as s
-from viewer.analysis.causes.part import Kind
-from viewer.analysis.resources.waits import GIVEN_UP, Waits, longest_awaits
+from viewer.analysis.causes.part import GIVEN_UP, Kind
+from viewer.analysis.resources.waits import Waits, longest_awaits
 from viewer.analysis.states import mentioned
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.sites import is_library

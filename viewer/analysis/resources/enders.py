@@ -15,7 +15,8 @@ from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.births import Births
 from viewer.analysis.resources.ownloop import OwnLoop
 from viewer.analysis.resources.takers import have, passed
-from viewer.analysis.resources.waits import FOR_TASKS, GETS, PUTS, Wait, Waits
+from viewer.analysis.resources.waits import GETS, PUTS, Wait, Waits
+from viewer.analysis.waited import FOR_TASKS
 from viewer.trace.columns import LOOP_TASK, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
 
@@ -144,7 +145,7 @@ class Enders:
             return None
         name = wait.name.removeprefix(FOR_TASKS[0])
         if name == wait.name:
-            found = self._created.get((owned.task_process[which], owned.task_id[which]), [])
+            found = self.ledger.children_of(which)
         else:
             found = self._named.get((owned.task_process[which], name), [])
         ends = self.waits.ends_ns
@@ -156,14 +157,6 @@ class Enders:
         if not pending or len(pending) > (_CHILDREN if name == wait.name else 1):
             return None
         return Blocked(How.JOIN, tuple(("task", task) for task in pending))
-
-    @cached_property
-    def _created(self) -> dict[tuple[int, int], list[int]]:
-        """By process and id of a task, the tasks that it created."""
-        owned, found = self.model.owners, defaultdict[tuple[int, int], list[int]](list)
-        for task, parent in enumerate(owned.task_parent):
-            found[owned.task_process[task], parent].append(task)
-        return found
 
     @cached_property
     def _named(self) -> dict[tuple[int, str], list[int]]:

@@ -35,8 +35,7 @@ def taker(waits: Waits, wait: Wait) -> Wait | None:
     for other in waits.overlapping(wait):
         if other.who == wait.who or other.who[0] != "thread" or other.name in ENDS:
             continue
-        met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
-        is_most = met * _COVERED[1] >= wait.ns * _COVERED[0]
+        is_most = other.met_ns(wait) * _COVERED[1] >= wait.ns * _COVERED[0]
         if is_most and was_woken(waits, other.who[1], other.start_ns, wait):
             return other
     return None

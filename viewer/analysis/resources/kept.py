@@ -162,8 +162,10 @@ def _for_its_end(waits: Waits, worst: Wait) -> list[Wait]:
     ended them when it had given up, or would have to."""
     whom, found = Enders.of(waits).whom, list[Wait]()
     for other in waits.overlapping(worst):
-        met = min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns)
-        if other.who == worst.who or met * _COVERED[1] < worst.ns * _COVERED[0]:
+        if (
+            other.who == worst.who
+            or other.met_ns(worst) * _COVERED[1] < worst.ns * _COVERED[0]
+        ):
             continue
         ended_ns = other.end_ns - worst.end_ns
         if other.ender == worst.who and not other.failed and 0 <= ended_ns <= _AT_ONCE_NS:
@@ -182,7 +184,7 @@ def _for_coroutines(waits: Waits, worst: Wait) -> tuple[Wait, ...]:
         other
         for other in waits.overlapping(worst)
         if other.name == "Future.result"
-        and min(other.end_ns, worst.end_ns) - max(other.start_ns, worst.start_ns) >= least
+        and other.met_ns(worst) >= least
         and (blocked := whom(other)) is not None
         and blocked.how in (How.GIVEN, How.LOOP)
     )

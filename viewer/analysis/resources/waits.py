@@ -7,11 +7,11 @@ from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.causes.labels import Label
-from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import Reading
-from viewer.analysis.waited import For, waited_for
+from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
 from viewer.words import stem
 
@@ -24,11 +24,6 @@ _LOCKS = ("Lock", "RLock")
 PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
 CHANNELS = ("MemoryObjectStream.receive", "MemoryChannel.receive")
 GETS = ("Queue.get", "SimpleQueue.get", *CHANNELS)
-# For the end of one task; for that of several, which the waiter created.
-FOR_TASKS = (
-    s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX), "gather", "wait", "TaskGroup", "nursery",
-)  # fmt: skip
-GIVEN_UP = (Kind.TIMEOUT, Kind.CANCELLED)
 _ON_TIMEOUT = "Timeout._on_timeout"
 _TORNADO = "/tornado/"  # its own time-outs end futures, in functions of these names
 _TORNADOS = ("on_timeout", "timeout_callback")
@@ -59,6 +54,10 @@ class Wait(NamedTuple):
     @property
     def ns(self) -> int:
         return self.end_ns - self.start_ns
+
+    def met_ns(self, other: "Wait") -> int:
+        """How long both lasted at the same time; less than 0: never, with so much between."""
+        return min(self.end_ns, other.end_ns) - max(self.start_ns, other.start_ns)
 
 
 def longest_rows(

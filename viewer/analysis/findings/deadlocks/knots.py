@@ -14,7 +14,8 @@ from viewer.analysis.findings.basis.whom import why
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.enders import Blocked, Enders, How
-from viewer.analysis.resources.waits import FOR_TASKS, GETS, Wait
+from viewer.analysis.resources.waits import GETS, Wait
+from viewer.analysis.waited import FOR_TASKS
 from viewer.words import code, stem
 
 # As for circles of locks: only a time-out, a cancellation or the end of the program ends a

@@ -10,7 +10,8 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.resources.waits import FOR_TASKS, Wait
+from viewer.analysis.resources.waits import Wait
+from viewer.analysis.waited import FOR_TASKS
 from viewer.words import code
 
 _MS = 1_000_000

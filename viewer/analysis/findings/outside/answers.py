@@ -5,13 +5,12 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
-from viewer.analysis.resources.waits import GIVEN_UP
 from viewer.trace.sites import is_library, place_of
 
 _MS = 1_000_000

@@ -57,11 +57,12 @@ class _Connect(NamedTuple):
         return self.then in _GAVE_UP and not self.is_own
 
     @property
-    def was_tried_again(self) -> bool:
-        """Whether the kernel, which got no answer, asked again, and then got one."""
-        used = any(part in self.then for part in _USES)
-        late = (self.ns - again for again in _AGAIN_NS)
-        return used and any(-_EARLY_NS <= ns <= _LATE_NS for ns in late)
+    def again_ns(self) -> int:
+        """After how long the kernel, without an answer, asked again and got one; 0: never."""
+        if not any(part in self.then for part in _USES):
+            return 0
+        late = (again for again in _AGAIN_NS if -_EARLY_NS <= self.ns - again <= _LATE_NS)
+        return next(late, 0)
 
 
 def slow_connects(facts: Facts) -> Iterator[Finding]:
@@ -77,7 +78,7 @@ def slow_connects(facts: Facts) -> Iterator[Finding]:
         enough = _enough([one for one in found if one.is_given_up])
         if enough and _by_a_time_out(enough):
             yield _in_vain(facts, site, enough, found)
-        if enough := _enough([one for one in found if one.was_tried_again]):
+        if enough := _enough([one for one in found if one.again_ns]):
             yield _in_queue(facts, site, enough)
 
 
@@ -148,13 +149,8 @@ def _in_queue(facts: Facts, site: str, found: list[_Connect]) -> Finding:
 
 
 def _times(found: list[_Connect]) -> list[str]:
-    after = {
-        again
-        for one in found
-        for again in _AGAIN_NS
-        if -_EARLY_NS <= one.ns - again <= _LATE_NS
-    }
-    return [f"after {again // (1_000 * _MS)} s" for again in sorted(after)]
+    after = sorted({one.again_ns for one in found})
+    return [f"after {again // (1_000 * _MS)} s" for again in after]
 
 
 def _who(facts: Facts, found: list[_Connect]) -> str:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, plural
 from tracer.units import size as size_of
+from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.reading import awaits_of
-from viewer.analysis.resources.waits import GIVEN_UP
 from viewer.analysis.states import having, keys, mentioned, numbers, stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of

@@ -147,11 +147,7 @@ def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | Non
             for w in gave_up
             if any(abs(w.end_ns - one.end_ns) <= _AT_ONCE_NS for one in still)
         ]
-        lost = sum(
-            max(min(one.end_ns, wait.end_ns) - max(one.start_ns, wait.start_ns), 0)
-            for one in group.waits
-            for wait in _apart(still)
-        )
+        lost = sum(max(one.met_ns(wait), 0) for one in group.waits for wait in _apart(still))
         if lost * 2 < group.ns or not still:
             continue
         slot, worst = group.pool.slot, max(still, key=lambda wait: wait.ns)

@@ -14,7 +14,8 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.waits import FOR_TASKS, Wait
+from viewer.analysis.resources.waits import Wait
+from viewer.analysis.waited import FOR_TASKS
 from viewer.words import code, stem
 
 _MS = 1_000_000

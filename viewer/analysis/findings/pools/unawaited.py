@@ -3,11 +3,11 @@
 from bisect import bisect_left
 from collections import defaultdict
 
+from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.resource import Hold
-from viewer.analysis.resources.waits import GIVEN_UP
 from viewer.words import code, stem
 
 # Half of those who had a slot; who made a task awaits it at once.

@@ -84,7 +84,7 @@ def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         if wait.name != _JOIN or wait.ns < _LONG_NS or not wait.stack[-1].endswith(_OVER):
             continue
         for timer in timers:
-            met = min(timer.end_ns, wait.end_ns) - max(timer.start_ns, wait.start_ns)
+            met = timer.met_ns(wait)
             if timer.who != wait.ender or met * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
                 continue
             name, began = code(name_of(facts.model, timer.who)), _started_at(facts, timer)
@@ -149,7 +149,7 @@ def _jobs_that_wait(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     ]
     for wait in ends:
         for other in waits.overlapping(wait):
-            met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
+            met = other.met_ns(wait)
             is_idle = other.name in GETS and other.who == wait.ender
             if not is_idle or met * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
                 continue

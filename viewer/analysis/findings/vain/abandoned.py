@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.enders import Enders
-from viewer.analysis.resources.waits import CHANNELS, FOR_TASKS, GETS, GIVEN_UP, PUTS, Wait
-from viewer.analysis.waited import For, waited_for
+from viewer.analysis.resources.waits import CHANNELS, GETS, PUTS, Wait
+from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, READY
 from viewer.words import code
 

@@ -17,8 +17,8 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.waits import FOR_TASKS, GETS, PUTS, Wait
-from viewer.analysis.waited import For, waited_for
+from viewer.analysis.resources.waits import GETS, PUTS, Wait
+from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code

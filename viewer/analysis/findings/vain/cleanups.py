@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.resources.waits import GIVEN_UP, longest_slices
+from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import Place, innermost, place_of

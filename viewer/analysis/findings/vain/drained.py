@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.outside import other_stream
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.resources.waits import GIVEN_UP, longest_slices
+from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import place_of

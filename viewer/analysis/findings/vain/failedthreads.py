@@ -174,8 +174,7 @@ class _Search:
         for other in reversed(waits[:high]):
             if other.end_ns <= wait.start_ns:
                 break
-            met = min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns)
-            if covers(met, wait.ns):
+            if covers(other.met_ns(wait), wait.ns):
                 return other
         return None
 

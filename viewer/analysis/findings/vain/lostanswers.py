@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.causes.part import Kind
+from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.resources.waits import GIVEN_UP, longest_slices
+from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 
 _MS = 1_000_000

@@ -14,7 +14,8 @@ from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.enders import Enders, How
-from viewer.analysis.resources.waits import FOR_TASKS, GETS, Wait
+from viewer.analysis.resources.waits import GETS, Wait
+from viewer.analysis.waited import FOR_TASKS
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.words import code
 
@@ -73,7 +74,7 @@ def _pairs(facts: Facts, waits: LongWaits, slept: dict[Who, list[Wait]]) -> _Pai
         for sleep in slept.get(whom, ()):
             if sleep.lock == wait.lock >= 0 or (sleep.name in _SET and wait.name in GETS):
                 continue  # it waits for the same, or pauses between items: `stop.wait(1)`
-            met = min(sleep.end_ns, wait.end_ns) - max(sleep.start_ns, wait.start_ns)
+            met = sleep.met_ns(wait)
             is_last = wait.is_open or 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
             is_told = (sleep.name, sleep.site) in lines
             if wait.name.startswith(ENDS) and (is_told or not _was_woken(facts, sleep)):

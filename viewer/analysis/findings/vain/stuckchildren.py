@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
@@ -13,7 +14,7 @@ from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.takers import cancelled_before
-from viewer.analysis.resources.waits import GIVEN_UP, Wait
+from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import mentioned
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -70,8 +71,7 @@ def _is_given_up(waits: LongWaits, wait: Wait) -> bool:
 def _stands_in(waits: list[Wait], outer: Wait) -> Wait | None:
     """The wait of a child that covers most of another one, and is in vain."""
     for wait in reversed(waits):
-        met = min(wait.end_ns, outer.end_ns) - max(wait.start_ns, outer.start_ns)
-        if met * _COVERED[1] >= outer.ns * _COVERED[0]:
+        if wait.met_ns(outer) * _COVERED[1] >= outer.ns * _COVERED[0]:
             return wait if wait.failed else None
     return None
 

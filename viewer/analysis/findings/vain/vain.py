@@ -87,9 +87,8 @@ def _never_done(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             other
             for other in waits.overlapping(wait)
             if other.name == "Queue.get"
-            and (min(other.end_ns, wait.end_ns) - max(other.start_ns, wait.start_ns))
-            * _COVERED[1] >= wait.ns * _COVERED[0]
-        ]  # fmt: skip
+            and other.met_ns(wait) * _COVERED[1] >= wait.ns * _COVERED[0]
+        ]
         if not idle:
             continue
         waits.told.add(wait.slice)
