@@ -18,48 +18,6 @@ _TABLES = {
     message(s.INTERNED_ANNOTATION_NAMES): "annotation",
     message(s.INTERNED_ANNOTATION_STRINGS): "string",
 }
-# Tags, worked out once: there are many fields.
-_ANNOTATION_NAME = message(s.ANNOTATION_NAME)
-_ANNOTATION_NAME_IID = varint(s.ANNOTATION_NAME_IID)
-_ANNOTATION_STRING = message(s.ANNOTATION_STRING)
-_ANNOTATION_STRING_IID = varint(s.ANNOTATION_STRING_IID)
-_CLOCK_ID = varint(s.CLOCK_ID)
-_CLOCK_TIMESTAMP = varint(s.CLOCK_TIMESTAMP)
-_DEFAULTS_CLOCK_ID = varint(s.DEFAULTS_CLOCK_ID)
-_DEFAULTS_TRACK_EVENT = message(s.DEFAULTS_TRACK_EVENT)
-_EVENT_ANNOTATIONS = message(s.EVENT_ANNOTATIONS)
-_EVENT_CATEGORIES = message(s.EVENT_CATEGORIES)
-_EVENT_CATEGORY_IIDS = varint(s.EVENT_CATEGORY_IIDS)
-_EVENT_COUNTER_VALUE = varint(s.EVENT_COUNTER_VALUE)
-_EVENT_DEFAULTS_TRACK_UUID = varint(s.EVENT_DEFAULTS_TRACK_UUID)
-_EVENT_DOUBLE_COUNTER_VALUE = fixed64(s.EVENT_DOUBLE_COUNTER_VALUE)
-_EVENT_FLOW_IDS = fixed64(s.EVENT_FLOW_IDS)
-_EVENT_NAME = message(s.EVENT_NAME)
-_EVENT_NAME_IID = varint(s.EVENT_NAME_IID)
-_EVENT_TERMINATING_FLOW_IDS = fixed64(s.EVENT_TERMINATING_FLOW_IDS)
-_EVENT_TRACK_UUID = varint(s.EVENT_TRACK_UUID)
-_EVENT_TYPE = varint(s.EVENT_TYPE)
-_INTERNED_IID = varint(s.INTERNED_IID)
-_INTERNED_NAME = message(s.INTERNED_NAME)
-_PACKET_CLOCK_ID = varint(s.PACKET_CLOCK_ID)
-_PACKET_CLOCK_SNAPSHOT = message(s.PACKET_CLOCK_SNAPSHOT)
-_PACKET_DEFAULTS = message(s.PACKET_DEFAULTS)
-_PACKET_INTERNED_DATA = message(s.PACKET_INTERNED_DATA)
-_PACKET_SEQUENCE_FLAGS = varint(s.PACKET_SEQUENCE_FLAGS)
-_PACKET_SEQUENCE_ID = varint(s.PACKET_SEQUENCE_ID)
-_PACKET_TIMESTAMP = varint(s.PACKET_TIMESTAMP)
-_PACKET_TRACK_DESCRIPTOR = message(s.PACKET_TRACK_DESCRIPTOR)
-_PACKET_TRACK_EVENT = message(s.PACKET_TRACK_EVENT)
-_PROCESS_PID = varint(s.PROCESS_PID)
-_SNAPSHOT_CLOCKS = message(s.SNAPSHOT_CLOCKS)
-_THREAD_NAME = message(s.THREAD_NAME)
-_THREAD_TID = varint(s.THREAD_TID)
-_TRACE_PACKET = message(s.TRACE_PACKET)
-_TRACK_NAME = message(s.TRACK_NAME)
-_TRACK_PARENT_UUID = varint(s.TRACK_PARENT_UUID)
-_TRACK_PROCESS = message(s.TRACK_PROCESS)
-_TRACK_THREAD = message(s.TRACK_THREAD)
-_TRACK_UUID = varint(s.TRACK_UUID)
 # What would break a line or a terminal; a stack has lines.
 _UNSHOWN = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|:-\\d+ ")
 
@@ -149,12 +107,12 @@ class _Reader:
     def run(self) -> Strict:
         for start, end in self.frames():
             packet = self.parse(start, end)
-            sequence = self.one(packet, _PACKET_SEQUENCE_ID)
+            sequence = self.one(packet, varint(s.PACKET_SEQUENCE_ID))
             assert sequence, f"packet {self.out.packets} has no sequence id"
             if self.sampled.owns(sequence, packet):
                 self.out.packets += 1
                 continue
-            flags = self.one(packet, _PACKET_SEQUENCE_FLAGS) or 0
+            flags = self.one(packet, varint(s.PACKET_SEQUENCE_FLAGS)) or 0
             if flags & s.FLAG_STATE_CLEARED:
                 self.begin_chunk(sequence, packet)
             assert self.chunks, "the first packet is not a chunk head"
@@ -169,7 +127,7 @@ class _Reader:
         """The packets; a half-written last one is left out and noted."""
         at, size = 0, len(self.data)
         while at < size:
-            assert self.data[at] == _TRACE_PACKET, (
+            assert self.data[at] == message(s.TRACE_PACKET), (
                 f"not a packet at byte {at}: {self.data[at]:#x}"
             )
             try:
@@ -187,20 +145,20 @@ class _Reader:
         clocks: dict[int, int] = {}
         clock_id = track = None
         for tag, start, end in packet:
-            if tag == _PACKET_CLOCK_SNAPSHOT:
+            if tag == message(s.PACKET_CLOCK_SNAPSHOT):
                 for part, a, b in self.parse(start, end):
-                    if part == _SNAPSHOT_CLOCKS:
+                    if part == message(s.SNAPSHOT_CLOCKS):
                         clock = self.parse(a, b)
-                        id_ = self.one(clock, _CLOCK_ID)
+                        id_ = self.one(clock, varint(s.CLOCK_ID))
                         assert id_ is not None, "a clock without id"
-                        clocks[id_] = self.one(clock, _CLOCK_TIMESTAMP) or 0
-            elif tag == _PACKET_DEFAULTS:
+                        clocks[id_] = self.one(clock, varint(s.CLOCK_TIMESTAMP)) or 0
+            elif tag == message(s.PACKET_DEFAULTS):
                 defaults = self.parse(start, end)
-                clock_id = self.one(defaults, _DEFAULTS_CLOCK_ID)
+                clock_id = self.one(defaults, varint(s.DEFAULTS_CLOCK_ID))
                 for part, a, b in defaults:
-                    if part == _DEFAULTS_TRACK_EVENT:
+                    if part == message(s.DEFAULTS_TRACK_EVENT):
                         inner = self.parse(a, b)
-                        track = self.one(inner, _EVENT_DEFAULTS_TRACK_UUID)
+                        track = self.one(inner, varint(s.EVENT_DEFAULTS_TRACK_UUID))
         wanted = {s.CLOCK_REALTIME, s.CLOCK_MONOTONIC, s.CLOCK_BOOTTIME, s.CLOCK_DELTA}
         assert wanted <= clocks.keys(), f"a chunk head with the clocks {sorted(clocks)} only"
         assert clock_id == s.CLOCK_DELTA, f"a chunk head with default clock {clock_id}"
@@ -222,21 +180,21 @@ class _Reader:
 
     def read(self, sequence: int, packet: Message) -> None:
         chunk = self.chunks.get(sequence)
-        time = self.one(packet, _PACKET_TIMESTAMP)
-        clock = self.one(packet, _PACKET_CLOCK_ID)
+        time = self.one(packet, varint(s.PACKET_TIMESTAMP))
+        clock = self.one(packet, varint(s.PACKET_CLOCK_ID))
         if chunk and clock in (None, s.CLOCK_DELTA):
             chunk.now_ns += time or 0
             time = chunk.now_ns
         else:
             assert clock in (None, s.CLOCK_MONOTONIC), f"a timestamp of clock {clock}"
         for tag, start, end in packet:
-            if tag == _PACKET_INTERNED_DATA:
+            if tag == message(s.PACKET_INTERNED_DATA):
                 assert chunk, "names outside a chunk"
                 self.read_names(chunk, start, end)
         for tag, start, end in packet:
-            if tag == _PACKET_TRACK_DESCRIPTOR:
+            if tag == message(s.PACKET_TRACK_DESCRIPTOR):
                 self.read_descriptor(start, end)
-            elif tag == _PACKET_TRACK_EVENT:
+            elif tag == message(s.PACKET_TRACK_EVENT):
                 assert chunk, f"an event on sequence {sequence}, which has no chunk head"
                 assert time is not None, f"an event without time at byte {start}"
                 self.read_event(chunk, time, start, end)
@@ -245,33 +203,33 @@ class _Reader:
         for tag, a, b in self.parse(start, end):
             assert tag in _TABLES, f"interned data of unknown kind {tag >> 3}"
             entry = self.parse(a, b)
-            iid = self.one(entry, _INTERNED_IID)
+            iid = self.one(entry, varint(s.INTERNED_IID))
             assert iid, f"an interned name without iid at byte {a}"
-            text = [self.text(x, y) for t, x, y in entry if t == _INTERNED_NAME]
+            text = [self.text(x, y) for t, x, y in entry if t == message(s.INTERNED_NAME)]
             assert len(text) == 1, f"{len(text)} names for iid {iid}"
             known = chunk.names.setdefault((_TABLES[tag], iid), text[0])
             assert known == text[0], f"iid {iid} is {known!r} and {text[0]!r} in one chunk"
 
     def read_descriptor(self, start: int, end: int) -> None:
         body = self.parse(start, end)
-        uuid = self.one(body, _TRACK_UUID)
+        uuid = self.one(body, varint(s.TRACK_UUID))
         assert uuid, f"a descriptor without uuid at byte {start}"
         pid = tid = 0
         name = thread_name = ""
         for tag, a, b in body:
-            if tag == _TRACK_NAME:
+            if tag == message(s.TRACK_NAME):
                 name = self.text(a, b)
-            if tag in (_TRACK_PROCESS, _TRACK_THREAD):
+            if tag in (message(s.TRACK_PROCESS), message(s.TRACK_THREAD)):
                 inner = self.parse(a, b)
-                pid = self.one(inner, _PROCESS_PID) or 0
+                pid = self.one(inner, varint(s.PROCESS_PID)) or 0
                 assert pid, f"a process or thread without pid: track {uuid}"
-                if tag == _TRACK_THREAD:
-                    tid = self.one(inner, _THREAD_TID) or 0
+                if tag == message(s.TRACK_THREAD):
+                    tid = self.one(inner, varint(s.THREAD_TID)) or 0
                     assert tid, f"a thread without tid: track {uuid}"
-                    names = [(x, y) for t, x, y in inner if t == _THREAD_NAME]
+                    names = [(x, y) for t, x, y in inner if t == message(s.THREAD_NAME)]
                     thread_name = self.text(*names[-1]) if names else ""
         self.described.add(uuid)
-        parent = self.one(body, _TRACK_PARENT_UUID) or 0
+        parent = self.one(body, varint(s.TRACK_PARENT_UUID)) or 0
         self.out.tracks[uuid] = Track(parent, name, pid, tid, thread_name)
 
     def name_of(self, chunk: _Chunk, table: str, iid: int) -> str:
@@ -280,31 +238,31 @@ class _Reader:
 
     def read_event(self, chunk: _Chunk, time: int, start: int, end: int) -> None:
         body = self.parse(start, end)
-        type_ = self.one(body, _EVENT_TYPE)
+        type_ = self.one(body, varint(s.EVENT_TYPE))
         assert type_ in (1, 2, 3, 4), f"an event of type {type_} at byte {start}"
-        track = self.one(body, _EVENT_TRACK_UUID) or chunk.default_track
+        track = self.one(body, varint(s.EVENT_TRACK_UUID)) or chunk.default_track
         event = Event(time, type_, track, chunk.process)
         for tag, value, behind in body:
-            if tag == _EVENT_ANNOTATIONS:
+            if tag == message(s.EVENT_ANNOTATIONS):
                 name, arg = self.read_arg(chunk, value, behind)
                 assert name not in event.args, f"argument {name!r} twice: {event}"
                 event.args[name] = arg
-            elif tag == _EVENT_NAME_IID:
+            elif tag == varint(s.EVENT_NAME_IID):
                 event.name = self.name_of(chunk, "name", value)
-            elif tag == _EVENT_CATEGORY_IIDS:
+            elif tag == varint(s.EVENT_CATEGORY_IIDS):
                 event.category = self.name_of(chunk, "category", value)
-            elif tag == _EVENT_NAME:
+            elif tag == message(s.EVENT_NAME):
                 event.name = self.text(value, behind)
                 assert "\n" not in event.name, f"lines in a name: {event}"
-            elif tag == _EVENT_CATEGORIES:
+            elif tag == message(s.EVENT_CATEGORIES):
                 event.category = self.text(value, behind)
-            elif tag == _EVENT_COUNTER_VALUE:
+            elif tag == varint(s.EVENT_COUNTER_VALUE):
                 event.counter = value
-            elif tag == _EVENT_DOUBLE_COUNTER_VALUE:
+            elif tag == fixed64(s.EVENT_DOUBLE_COUNTER_VALUE):
                 (event.double,) = struct.unpack("<d", value.to_bytes(8, "little"))
-            elif tag == _EVENT_FLOW_IDS:
+            elif tag == fixed64(s.EVENT_FLOW_IDS):
                 event.flows.append(value)
-            elif tag == _EVENT_TERMINATING_FLOW_IDS:
+            elif tag == fixed64(s.EVENT_TERMINATING_FLOW_IDS):
                 event.ends_flows.append(value)
         chunk.used.setdefault(track, event)
         chunk.process.events.append(event)
@@ -314,13 +272,13 @@ class _Reader:
         name: str | None = None
         found: list[Arg] = []
         for tag, value, behind in self.parse(start, end):
-            if tag == _ANNOTATION_NAME_IID:
+            if tag == varint(s.ANNOTATION_NAME_IID):
                 name = self.name_of(chunk, "annotation", value)
-            elif tag == _ANNOTATION_NAME:
+            elif tag == message(s.ANNOTATION_NAME):
                 name = self.text(value, behind)
-            elif tag == _ANNOTATION_STRING_IID:
+            elif tag == varint(s.ANNOTATION_STRING_IID):
                 found.append(self.name_of(chunk, "string", value))
-            elif tag == _ANNOTATION_STRING:
+            elif tag == message(s.ANNOTATION_STRING):
                 found.append(self.text(value, behind))
             else:
                 found.append(value)
