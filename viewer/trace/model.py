@@ -148,6 +148,10 @@ class Model:
         """`coroutine` of each group, found once: there may be as many as tasks."""
         return self.derive(_Coroutines, self._find_coroutines)
 
+    def group_of(self, coro: str, site: str) -> int:
+        """The first group of tasks of this coroutine."""
+        return self.coroutines().index((coro, site))
+
     def _find_coroutines(self) -> "_Coroutines":
         take, text = self.trace.engine.take, self.trace.events.strings.__getitem__
         heads = self.owners.group_head

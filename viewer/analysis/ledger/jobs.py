@@ -163,6 +163,15 @@ class Jobs:
         return found
 
     @cached_property
+    def of_submitter(self) -> dict[Who, list[Job]]:
+        """By who submitted them, in order of their begin."""
+        found: dict[Who, list[Job]] = defaultdict(list)
+        for job in self.all:
+            if job.submitter is not None:
+                found[job.submitter].append(job)
+        return found
+
+    @cached_property
     def _sources(self) -> dict[int, int]:
         """By `run` the event that submitted the job."""
         events = self.model.trace.events

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
-from viewer.analysis.ledger.jobs import Job, ThreadPool
+from viewer.analysis.ledger.jobs import ThreadPool
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.births import Births
@@ -258,14 +258,6 @@ class Enders:
 
     # Jobs and loops -------------------------------------------------------------------------
 
-    @cached_property
-    def _jobs_of(self) -> dict[Who, list[Job]]:
-        found: dict[Who, list[Job]] = defaultdict(list)
-        for job in self.reading.jobs.all:
-            if job.submitter is not None:
-                found[job.submitter].append(job)
-        return found
-
     def _stepping(self, wait: Wait) -> int:
         """The task in whose step a thread waits; -1 none."""
         kind, which = wait.who
@@ -278,11 +270,11 @@ class Enders:
         task = self._stepping(wait)
         pending = [
             job
-            for job in self._jobs_of.get(wait.who, [])
+            for job in self.reading.jobs.of_submitter.get(wait.who, [])
             if job.submitted_ns <= wait.start_ns < job.ended_ns
         ]
         if task >= 0:
-            mine = self._jobs_of.get(("task", task), [])
+            mine = self.reading.jobs.of_submitter.get(("task", task), [])
             pending += [job for job in mine if job.ended_ns > wait.start_ns]
         if wait.failed:  # what ended meanwhile is not what it waited for in the end
             pending = [job for job in pending if job.ended_ns >= wait.end_ns]

@@ -108,7 +108,7 @@ def _loop_of(facts: Facts, row: TaskRow) -> int:
 
 
 def _task_of(facts: Facts, row: TaskRow) -> int:
-    group = facts.model.coroutines().index((row.coro, row.site))
+    group = facts.model.group_of(row.coro, row.site)
     return facts.model.owners.group_head[group]
 
 

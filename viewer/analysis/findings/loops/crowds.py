@@ -56,7 +56,7 @@ class _Crowd:
 
     def __init__(self, facts: Facts, row: TaskRow) -> None:
         self.row, owned, model = row, facts.model.owners, facts.model
-        group, found = _group_of(facts, row), set[int]()
+        group, found = model.group_of(row.coro, row.site), set[int]()
         for task in range(len(owned.task_parent)):
             maker = facts.ledger.parent_of(task)
             if maker >= 0 and owned.task_group[maker] == group != owned.task_group[task]:
@@ -182,14 +182,8 @@ def _own(facts: Facts, row: TaskRow) -> float:
 
 def _loop_of(facts: Facts, row: TaskRow) -> int:
     """The loop of a row's first task; -1 unknown."""
-    owned = facts.model.owners
-    return facts.model.lane[owned.task_head[owned.group_head[_group_of(facts, row)]]]
-
-
-def _group_of(facts: Facts, row: TaskRow) -> int:
-    owned, coroutine = facts.model.owners, facts.model.coroutine
-    wanted = row.coro, row.site
-    return next(g for g in range(len(owned.group_head)) if coroutine(g) == wanted)
+    owned, group = facts.model.owners, facts.model.group_of(row.coro, row.site)
+    return facts.model.lane[owned.task_head[owned.group_head[group]]]
 
 
 def _is_late(facts: Facts, row: TaskRow, crowd: _Crowd) -> bool:

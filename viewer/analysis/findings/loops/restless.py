@@ -44,7 +44,7 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
             continue
         model = facts.model
         heads = model.owners.group_head
-        group = model.coroutines().index((row.coro, row.site))
+        group = model.group_of(row.coro, row.site)
         task = heads[group]
         sleeps_in = _sleeps_in(facts, task)
         is_helper = place_of(sleeps_in).function not in ("", row.coro)
@@ -93,7 +93,7 @@ def _pause_ns(facts: Facts, row: TaskRow, longest_ns: int) -> int:
     model, owned, rows = facts.model, facts.model.owners, facts.ledger.rows_of_tasks
     if row.awaiting.p50_ns <= longest_ns:
         return row.awaiting.p50_ns
-    task = owned.group_head[model.coroutines().index((row.coro, row.site))]
+    task = owned.group_head[model.group_of(row.coro, row.site)]
     which = slice(*rows.offset[task : task + 2])
     if (thread := facts.ledger.thread_of_task(task)) < 0:
         return row.awaiting.p50_ns

@@ -85,7 +85,7 @@ def _rows(
 
 
 def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
-    each = [job for job in facts.jobs.all if job.submitter == ("task", row.task)]
+    each = facts.jobs.of_submitter.get(("task", row.task), [])
     many, total = len(row.found), row.awaits_ns
     if not each:
         if _own_ns(facts, row) < many * _WAY_NS and _awaits_little_else(facts, row):
