@@ -15,7 +15,7 @@ from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.births import Births
 from viewer.analysis.resources.ownloop import OwnLoop
 from viewer.analysis.resources.takers import have, passed
-from viewer.analysis.resources.waits import GETS, PUTS, Wait, Waits
+from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait, Waits
 from viewer.analysis.waited import FOR_TASKS
 from viewer.trace.columns import LOOP_TASK, STATE_MASK, TASK_WAIT
 from viewer.trace.sites import IMPORT
@@ -39,7 +39,6 @@ class How(Enum):
     BARRIER = "come to a barrier"
 
 
-_LOCKS = ("Lock", "RLock")
 _BARRIERS = ("Barrier", "Barrier.wait")  # of asyncio, of threads
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
 _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
@@ -84,7 +83,7 @@ class Enders:
         self.holders = Holders(self.ledger)
 
     def whom(self, wait: Wait) -> Blocked | None:
-        if wait.name in _LOCKS:
+        if wait.name in LOCKS:
             return self._lock(wait)
         if wait.name in ENDS:
             return self._join(wait)

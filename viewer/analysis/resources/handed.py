@@ -4,6 +4,7 @@ tells a wait for others from a pause."""
 from collections.abc import Iterator
 
 from tracer import schema as s
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
@@ -14,7 +15,6 @@ EVENTS = ("Event.wait",)
 _STARTS = "Thread.start"  # a new thread ends it as soon as it runs: nothing was given
 _JUST_NS = 50 * _MS  # from what it gave to the wait for it
 _BACK = 20  # states of a thread in which a wake-up is looked for
-_COVERED = 8, 10
 _MODULE = "<module>"
 
 
@@ -35,7 +35,7 @@ def taker(waits: Waits, wait: Wait) -> Wait | None:
     for other in waits.overlapping(wait):
         if other.who == wait.who or other.who[0] != "thread" or other.name in ENDS:
             continue
-        is_most = other.met_ns(wait) * _COVERED[1] >= wait.ns * _COVERED[0]
+        is_most = other.covers(wait)
         if is_most and was_woken(waits, other.who[1], other.start_ns, wait):
             return other
     return None
@@ -86,11 +86,9 @@ def _is_over(waits: Waits, thread: int, wait: Wait) -> bool:
     if table.last_ns[thread] <= wait.start_ns + wait.ns // 2:
         return True
     for n in range(rows.offset[thread], rows.offset[thread + 1]):
-        row, met = (
-            rows.row[n],
-            (min(rows.end_ns[n], wait.end_ns) - max(rows.start_ns[n], wait.start_ns)),
-        )
-        if met * _COVERED[1] >= wait.ns * _COVERED[0]:
+        row = rows.row[n]
+        met = min(rows.end_ns[n], wait.end_ns) - max(rows.start_ns[n], wait.start_ns)
+        if covers(met, wait.ns):
             state = table.state[row] & STATE_MASK
             name = waits.reading.call(table.row[row])[0] if state == IO else ""
             return state in (SLEEP, LOCK_WAIT) or (bool(name) and not _is_for_clients(name))

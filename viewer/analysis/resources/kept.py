@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple, Self
 
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources import takers
 from viewer.analysis.resources.enders import Enders, How
 from viewer.analysis.resources.slots import Group, groups, holds_of
@@ -15,7 +16,6 @@ _MS = 1_000_000
 _AT_ONCE_NS = 50 * _MS
 # Who waits for one who waits for a slot does so for nearly all of that time. A short time-out
 # is how some ask whether there is a slot.
-_COVERED = 8, 10
 _GAVE_UP_NS = 200 * _MS
 _TOKEN = "token"
 _IDLE = "executor idle"  # a worker without a job
@@ -152,7 +152,7 @@ def holder_that_awaits(waits: Waits, group: Group) -> tuple[Wait, Wait] | None:
             for wait in gave_up[outer.ender] if outer.ender is not None else ():
                 until = min(outer.end_ns, hold.end_ns, wait.end_ns)
                 met = until - max(outer.start_ns, hold.start_ns, wait.start_ns)
-                if met * _COVERED[1] >= wait.ns * _COVERED[0]:
+                if covers(met, wait.ns):
                     return outer, wait
     return None
 
@@ -162,10 +162,7 @@ def _for_its_end(waits: Waits, worst: Wait) -> list[Wait]:
     ended them when it had given up, or would have to."""
     whom, found = Enders.of(waits).whom, list[Wait]()
     for other in waits.overlapping(worst):
-        if (
-            other.who == worst.who
-            or other.met_ns(worst) * _COVERED[1] < worst.ns * _COVERED[0]
-        ):
+        if other.who == worst.who or not other.covers(worst):
             continue
         ended_ns = other.end_ns - worst.end_ns
         if other.ender == worst.who and not other.failed and 0 <= ended_ns <= _AT_ONCE_NS:
@@ -179,12 +176,12 @@ def _for_its_end(waits: Waits, worst: Wait) -> list[Wait]:
 
 def _for_coroutines(waits: Waits, worst: Wait) -> tuple[Wait, ...]:
     """The waits of threads, for most of another one, for coroutines that they gave a loop."""
-    whom, least = Enders.of(waits).whom, worst.ns * _COVERED[0] // _COVERED[1]
+    whom = Enders.of(waits).whom
     return tuple(
         other
         for other in waits.overlapping(worst)
         if other.name == "Future.result"
-        and other.met_ns(worst) >= least
+        and other.covers(worst)
         and (blocked := whom(other)) is not None
         and blocked.how in (How.GIVEN, How.LOOP)
     )

@@ -9,9 +9,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.resources.enders import Blocked, Enders
 from viewer.analysis.resources.takers import cancelled_before
-from viewer.analysis.resources.waits import Wait, Waits
-
-_LOCKS = ("Lock", "RLock")
+from viewer.analysis.resources.waits import LOCKS, Wait, Waits
 
 
 class Left(NamedTuple):
@@ -31,7 +29,7 @@ def left_locks(waits: Waits, lost_ns: int, told: set[int]) -> Iterator[Left]:
     """Those whose waits since then lost so much; slices that are `told` do not count."""
     by_lock: dict[int, list[Wait]] = defaultdict(list)
     for wait in waits.all:
-        if wait.name in _LOCKS and wait.lock >= 0 and wait.slice not in told:
+        if wait.name in LOCKS and wait.lock >= 0 and wait.slice not in told:
             by_lock[wait.lock].append(wait)
     for alike in by_lock.values():
         vain = [wait for wait in alike if wait.failed]

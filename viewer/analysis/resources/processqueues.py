@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, mentioned, stack_of
@@ -15,7 +16,6 @@ _LONG_NS = 10 * _MS
 # but goes on a moment before room comes, as the last one: four fifths of the times, five at
 # least, of one who does not go on so often that half of that would be chance.
 _JUST_NS = 5 * _MS
-_COVERED = 8, 10
 _TIMES = 5
 _PART = 2
 _ANY = 1 << 32  # more than the number of any thread
@@ -57,6 +57,6 @@ def who_goes_on_before(reading: Reading, waits: list[int], of: set[int]) -> int:
         last[thread] += thread >= 0 and end - time_ns <= _JUST_NS
     thread, just = max(last.items(), key=lambda one: one[1])
     times = sum(who == thread for _, who in went_on)
-    is_most = just >= _TIMES and just * _COVERED[1] >= len(ends) * _COVERED[0]
+    is_most = just >= _TIMES and covers(just, len(ends))
     is_chance = times * _JUST_NS * _PART > max(ends[-1] - ends[0], 1)
     return thread if is_most and not is_chance else -1

@@ -10,6 +10,7 @@ from viewer.analysis.causes.labels import Label
 from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
@@ -19,7 +20,7 @@ from viewer.words import stem
 _MOST = 10_000
 _LONG_NS = 10_000_000
 _NOT_FOR_OTHERS = ("gather", "wait", "task ", "Server.")
-_LOCKS = ("Lock", "RLock")
+LOCKS = ("Lock", "RLock")  # which have owners, and one at a time
 # For room in a queue, and for what is in it: of threads and asyncio, of anyio and trio.
 PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
 CHANNELS = ("MemoryObjectStream.receive", "MemoryChannel.receive")
@@ -58,6 +59,10 @@ class Wait(NamedTuple):
     def met_ns(self, other: "Wait") -> int:
         """How long both lasted at the same time; less than 0: never, with so much between."""
         return min(self.end_ns, other.end_ns) - max(self.start_ns, other.start_ns)
+
+    def covers(self, other: "Wait") -> bool:
+        """Whether it lasts for four fifths of the other one."""
+        return covers(self.met_ns(other), other.ns)
 
 
 def longest_rows(
@@ -129,7 +134,7 @@ class Waits:
             i = table.slice[row]
             is_open = bool(trace.slices.unfinished[i])
             name, site = self.reading.wait(row)
-            if name in _LOCKS and table.state[row] & STATE_MASK == IDLE_WAIT:
+            if name in LOCKS and table.state[row] & STATE_MASK == IDLE_WAIT:
                 continue  # for a signal: see viewer.trace.signals
             waker = table.waker[row]
             yield Wait(

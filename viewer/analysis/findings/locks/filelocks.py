@@ -13,6 +13,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total, processes
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP
@@ -25,7 +26,6 @@ _LONG_NS = 10 * _MS
 _LOST_NS = 500 * _MS
 # Who had a lock between processes is not recorded. Whoever was blocked for four fifths of the
 # wait for it, and went on a moment before the lock came free, may have had it.
-_COVERED = 8, 10
 _JUST_NS = 5 * _MS
 _CHILDREN = ("os.waitpid", "os.wait")
 _NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
@@ -138,11 +138,10 @@ def _went_on(facts: Facts, rows: list[int], first: int) -> str:
         return ""
     found = {
         table.who[row]
-        for row in facts.rows_of((IO, SLEEP), (end - start) * _COVERED[0] // _COVERED[1])
+        for row in facts.rows_of((IO, SLEEP), (end - start) // 2)
         if row not in waiting
         and 0 <= end - table.end_ns[row] <= _JUST_NS
-        and (end - max(start, table.start_ns[row])) * _COVERED[1]
-        >= (end - start) * _COVERED[0]
+        and covers(end - max(start, table.start_ns[row]), end - start)
         and not facts.call(table.row[row])[0].endswith(_CHILDREN)
     }
     if len(found) != 1:

@@ -22,7 +22,7 @@ from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
-from viewer.analysis.resources.waits import longest_slices
+from viewer.analysis.resources.waits import LOCKS, longest_slices
 from viewer.analysis.rows import Rows
 from viewer.analysis.states import numbers
 from viewer.trace.columns import FAILED, IO, PREEMPTED, READY, SLEEP, STATE_MASK, TASK_WAIT
@@ -31,7 +31,6 @@ from viewer.words import code, place
 _MS = 1_000_000
 _OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock",
              "gevent.RLock")  # fmt: skip
-_EXCLUSIVE = ("Lock", "RLock")  # a semaphore is there to make others wait
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
 # tenth of their working time. Less is the normal price of a lock. One thread alone must lose
 # half a second, half of its working time, three times, to holders that wait for others.
@@ -81,7 +80,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
     lives = _lives(facts)
     for row in _often_waited_for(facts, _WAITED_NS, _WAITS, least=2):
         waiters = {waiter.who for waiter in row.waiters}
-        if row.kind not in _EXCLUSIVE or not _is_often(row, _WAITS):
+        if row.kind not in LOCKS or not _is_often(row, _WAITS):
             continue
         is_one, life = len(waiters) < 2, sum(lives().get((row.pid, who), 0) for who in waiters)
         if row.waits.total_ns < (max(_LOST_NS, life // 2) if is_one else life // _PART):

@@ -8,6 +8,7 @@ from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.room import is_for_room
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
@@ -18,7 +19,6 @@ _MS = 1_000_000
 # While the other one is busy, who sends waits for room for four fifths of the time from the
 # first of these waits to the last, half a second at least; and four fifths of them, three at
 # least, end within 5 ms after what that one does for a message.
-_COVERED = 8, 10
 _JUST_NS = 5 * _MS
 _TIMES = 3
 _LOST_NS = 500 * _MS
@@ -85,7 +85,7 @@ def sender_to(facts: Facts, found: list[int]) -> Sender | None:
         ]
         just = sum(0 <= late <= _JUST_NS for late in after)
         whole = slices.end_ns[own[-1]] - max(slices.start_ns[own[0]], start)
-        is_most = ns >= _LOST_NS and ns * _COVERED[1] >= whole * _COVERED[0]
-        if is_most and just * _COVERED[1] >= len(own) * _COVERED[0] and just >= _TIMES:
+        is_most = ns >= _LOST_NS and covers(ns, whole)
+        if is_most and covers(just, len(own)) and just >= _TIMES:
             senders.append(Sender(task, facts.awaited(own[0])[1], ns))
     return senders[0] if len(senders) == 1 and senders[0].task != owner[found[0]] else None

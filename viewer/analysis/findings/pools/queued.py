@@ -12,7 +12,7 @@ from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import within
+from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.waits import GETS, PUTS
@@ -24,7 +24,6 @@ from viewer.words import code
 _MS = 1_000_000
 # For a second none looked for work, and each was blocked for four fifths of that time.
 _FULL_NS = 1_000 * _MS
-_COVERED = 8, 10
 _TELLING_NS = _MS
 _PARTS = 5_000  # of a time: shorter waits are not looked at
 _MOMENT_NS = _MS // 5
@@ -57,9 +56,8 @@ def jobs_in_queue(facts: Facts) -> Iterator[Finding]:
         if full is None:
             continue
         parts = [*_parts(facts, threads, *full)]
-        if within(((p.start_ns, p.end_ns) for p in parts), *full) * _COVERED[1] < (
-            (full[1] - full[0]) * len(threads) * _COVERED[0]
-        ):
+        worked = within(((p.start_ns, p.end_ns) for p in parts), *full)
+        if not covers(worked, (full[1] - full[0]) * len(threads)):
             continue
         takers: set[Who] = {("thread", thread) for thread in threads}
         putters = [

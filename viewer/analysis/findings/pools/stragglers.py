@@ -13,6 +13,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, u
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import FOR_TASKS
@@ -29,7 +30,6 @@ _LOST_NS = 500 * _MS
 # wait for their slowest.
 _BATCHES, _EACH_NS, _IN_ALL_NS = 3, 100 * _MS, 1_000 * _MS
 _MOSTLY = 80  # per cent
-_COVERED = 8, 10
 _MOST = 200  # slow ones that are looked at, the longest ones
 _SEARCHED = 10_000  # more tasks or jobs are not searched
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", *ENDS)
@@ -148,7 +148,7 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
         is_last = len(others) > _OTHERS and max(others) <= one.end_ns
         for wait in long if is_last and ns >= _EACH_NS else ():
             met = min(wait.end_ns, one.end_ns) - max(wait.start_ns, since)
-            if met * _COVERED[1] >= ns * _COVERED[0]:
+            if covers(met, ns):
                 yield _Slow(one, usual, len(every) - 1, since, wait)
                 break
 

@@ -13,11 +13,10 @@ from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
-from viewer.analysis.resources.waits import Wait
+from viewer.analysis.resources.waits import LOCKS, Wait
 from viewer.words import code, place
 
 _MS = 1_000_000
-_LOCKS = ("Lock", "RLock")
 # Half a second in all.
 _LOST_NS = 500 * _MS
 
@@ -75,7 +74,7 @@ def locks_left_by_forks(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     alike = defaultdict[tuple[str, str], list[Wait]](list)
     for wait in waits.all:
-        if wait.is_open and wait.name in _LOCKS and wait.slice not in waits.told:
+        if wait.is_open and wait.name in LOCKS and wait.slice not in waits.told:
             alike[wait.name, wait.site].append(wait)
     for vain in alike.values():
         is_long = sum(wait.ns for wait in vain) >= _LOST_NS

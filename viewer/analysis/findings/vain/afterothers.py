@@ -17,7 +17,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.waits import GETS, PUTS, Wait
+from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait
 from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
@@ -43,7 +43,7 @@ _LOOKED_AT = 10  # the longest waits of a line
 _ROWS = 200  # of a thread or task in a wait
 _MOST = 500  # waits that are looked at, the longest ones
 # Taken and given back, one after the other.
-SLOTS = ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "CapacityLimiter",
+SLOTS = (*LOCKS, "Semaphore", "BoundedSemaphore", "CapacityLimiter",
          "connection pool", *PUTS)  # fmt: skip
 # Whoever waits for an end waits for all that comes before it.
 _ENDS = (*ENDS, *FOR_TASKS)
@@ -302,5 +302,5 @@ def _finding(facts: Facts, waits: LongWaits, found: list[_Late]) -> Finding:
 def _taken_in(wait: Wait) -> str:
     """` of `Handler.handle` (logging/__init__.py:1025)`, of a library's own lock."""
     taker = wait.stack[0] if wait.stack else ""
-    is_its = wait.name in ("Lock", "RLock") and is_library(taker)
+    is_its = wait.name in LOCKS and is_library(taker)
     return f" of {code(place_of(taker).function, taker)}" if is_its else ""

@@ -13,6 +13,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.outside import other_stream
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
@@ -24,7 +25,6 @@ _MS = 1_000_000
 _LONG_NS = 50 * _MS
 _LOST_NS = 500 * _MS
 _MOST = 2_000
-_COVERED = 8, 10
 
 
 class _Kind(NamedTuple):
@@ -102,8 +102,7 @@ def _others(facts: Facts, worst: int) -> str:
         for i in longest_slices(facts, (AWAIT,), _LONG_NS, _MOST)
         if owned.owner[i] not in (-1, owned.owner[worst])
         and facts.awaited(i)[1] != here
-        and (min(slices.end_ns[i], end) - max(slices.start_ns[i], start)) * _COVERED[1]
-        >= (end - start) * _COVERED[0]
+        and covers(min(slices.end_ns[i], end) - max(slices.start_ns[i], start), end - start)
         and _READS in trace.text_of_slice(i, s.ARG_STACK)
     }
     if len({site for _, site in found}) != 1:

@@ -14,7 +14,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.handed import EVENTS, started_for, was_woken
-from viewer.analysis.resources.waits import GETS, Wait
+from viewer.analysis.resources.waits import GETS, LOCKS, Wait
 from viewer.trace.sites import is_library
 
 _MS = 1_000_000
@@ -30,7 +30,6 @@ _FOR_ONE = (
     "AsyncResult.get", "Future.result", *GETS,
 )  # fmt: skip
 _PACES = ("Event", "Event.wait", "Condition", "Condition.wait")  # may only pace a loop: …
-_LOCKS = ("Lock", "RLock")  # which have owners: see `lost`
 _AGAIN = 3  # … whoever waits there that often
 _MAIN = "MainThread"
 _MOST = 2_000  # waits that are looked at, the longest ones
@@ -109,7 +108,7 @@ class _Search:
             if wait.failed
             and wait.slice not in self.waits.told
             and wait.end_ns > first_ns
-            and wait.name not in _LOCKS
+            and wait.name not in LOCKS
             and not self._paces(wait)
         ]
         long.sort(key=lambda wait: -wait.ns)

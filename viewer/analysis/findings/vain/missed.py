@@ -14,7 +14,7 @@ from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.enders import Enders, How
-from viewer.analysis.resources.waits import GETS, Wait
+from viewer.analysis.resources.waits import GETS, LOCKS, Wait
 from viewer.analysis.waited import FOR_TASKS
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.words import code
@@ -24,7 +24,6 @@ _MS = 1_000_000
 # that; in all, half a second was lost. Shorter time-outs are how batches are collected.
 _OWED_NS = 200 * _MS
 _MISSED_NS = 500 * _MS
-_COVERED = 8, 10
 _AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
 _BACK = 1_000  # states of a thread in which it was woken before
 _LOOKS = 3  # times that somebody gives up and looks again
@@ -32,7 +31,6 @@ _SET = ("Event.wait", "Event", "future", "AsyncResult")
 _CONDITION = "Condition.wait"
 CONDITIONS = (_CONDITION, "Condition")
 WAKEABLE = (*GETS, *CONDITIONS, *_SET)
-LOCKS = ("Lock", "RLock")
 _TIMER = " Timer.run"  # sleeps on purpose
 _RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
 # It had to end first, or nobody owes an idle worker anything: not for a wake-up.
@@ -74,12 +72,11 @@ def _pairs(facts: Facts, waits: LongWaits, slept: dict[Who, list[Wait]]) -> _Pai
         for sleep in slept.get(whom, ()):
             if sleep.lock == wait.lock >= 0 or (sleep.name in _SET and wait.name in GETS):
                 continue  # it waits for the same, or pauses between items: `stop.wait(1)`
-            met = sleep.met_ns(wait)
             is_last = wait.is_open or 0 <= wait.end_ns - sleep.end_ns <= _AT_ONCE_NS
             is_told = (sleep.name, sleep.site) in lines
             if wait.name.startswith(ENDS) and (is_told or not _was_woken(facts, sleep)):
                 continue  # it waited for something else, and gave up
-            if is_last and met * _COVERED[1] >= wait.ns * _COVERED[0]:
+            if is_last and sleep.covers(wait):
                 found[sleep.site, wait.site].append((wait, sleep))
                 break
     return found

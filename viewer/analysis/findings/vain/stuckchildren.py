@@ -23,7 +23,6 @@ _MS = 1_000_000
 # A second was lost. The tasks wait for one thing at one line, where nobody was ever woken;
 # one that waits alone may be there for that: to be told when to stop.
 _LOST_NS = 1_000 * _MS
-_COVERED = 8, 10
 _NAMED = 2  # who was cancelled is told if they are no more
 _SEVERAL = 2
 _WOKEN = ("Event", "Condition", "future")
@@ -71,7 +70,7 @@ def _is_given_up(waits: LongWaits, wait: Wait) -> bool:
 def _stands_in(waits: list[Wait], outer: Wait) -> Wait | None:
     """The wait of a child that covers most of another one, and is in vain."""
     for wait in reversed(waits):
-        if wait.met_ns(outer) * _COVERED[1] >= outer.ns * _COVERED[0]:
+        if wait.covers(outer):
             return wait if wait.failed else None
     return None
 

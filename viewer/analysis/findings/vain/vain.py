@@ -21,32 +21,25 @@ from viewer.analysis.findings.processes.endedpools import (
 from viewer.analysis.findings.processes.forked import killed, left_in_parent, locked_at_fork
 from viewer.analysis.findings.vain.abandoned import no_consumer
 from viewer.analysis.findings.vain.endedbefore import ended_before
-from viewer.analysis.findings.vain.missed import (
-    CONDITIONS,
-    LOCKS,
-    WAKEABLE,
-    missed,
-    woke_another,
-)
+from viewer.analysis.findings.vain.missed import CONDITIONS, WAKEABLE, missed, woke_another
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.handed import EVENTS, is_pause, taker
 from viewer.analysis.resources.slots import looks
-from viewer.analysis.resources.waits import GETS, PUTS, Wait
+from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code, stem
 
 _MS = 1_000_000
-_COVERED = 8, 10
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for. A
 # lock that is tried for less than a fifth of a second may be skipped on purpose.
 _TRIED_NS = 200 * _MS
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
-              "Queue.join", _BARRIER, "Thread.join", "Lock", "RLock")  # fmt: skip
+              "Queue.join", _BARRIER, "Thread.join", *LOCKS)  # fmt: skip
 _VAIN_NS = 500 * _MS
 # Others may only pace a loop: they count for tasks, for the main thread, and for one for which
 # the end of the program waits meanwhile, from a second on, where nothing ever came; three or
@@ -86,8 +79,7 @@ def _never_done(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         idle = [
             other
             for other in waits.overlapping(wait)
-            if other.name == "Queue.get"
-            and other.met_ns(wait) * _COVERED[1] >= wait.ns * _COVERED[0]
+            if other.name == "Queue.get" and other.covers(wait)
         ]
         if not idle:
             continue
