@@ -141,7 +141,5 @@ def takes(waits: Waits, awaits: Collection[int]) -> Idle:
     """When a task waited for what is in a queue, of its awaits."""
     slices = waits.model.trace.slices
     return [
-        (slices.start_ns[i], slices.end_ns[i])
-        for i in awaits
-        if waits.reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX) in GETS
+        (slices.start_ns[i], slices.end_ns[i]) for i in awaits if waits.reading.what(i) in GETS
     ]

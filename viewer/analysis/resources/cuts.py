@@ -77,7 +77,7 @@ class Cuts:
         event = trace.slices.event[after]
         stack = trace.text_of_event(event, s.ARG_STACK)
         is_sleep = _is_sleep(tree.lanes.name_of_slice(i)) or _pauses(
-            trace.text_of_slice(i, s.ARG_STACK)
+            self.waits.reading.stack(i)
         )
         if _has(stack, _CUTS):
             if trace.text_of_event(event, s.ARG_WAKER) != _TIMER:

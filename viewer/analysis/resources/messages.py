@@ -12,16 +12,14 @@ _LOOKED = 200  # waits of one queue or task
 def is_input(waits: Waits, i: int) -> bool:
     """Whether a task awaits a message: of a connection, or from a queue at which it alone
     waits and into which somebody puts what it gets from a connection."""
-    what = waits.reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
+    what = waits.reading.what(i)
     return _is_message(waits, i) or (what in GETS and _is_relayed(waits, i))
 
 
 def _is_message(waits: Waits, i: int) -> bool:
     what = waits.reading.awaited(i)[0]
     is_read = what == f"{s.AWAIT_PREFIX}socket"
-    return what.startswith(_INPUTS) or (
-        is_read and _READS in waits.model.trace.text_of_slice(i, s.ARG_STACK)
-    )
+    return what.startswith(_INPUTS) or (is_read and _READS in waits.reading.stack(i))
 
 
 class _Queues(dict[int, bool]):

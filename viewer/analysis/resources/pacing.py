@@ -3,7 +3,6 @@
 from bisect import bisect_left, bisect_right
 from itertools import pairwise, repeat, takewhile
 
-from tracer import schema as s
 from viewer.analysis.resources.resource import Hold
 from viewer.analysis.resources.slots import HOME_MADE, Group
 from viewer.analysis.resources.waits import Wait, Waits
@@ -89,9 +88,7 @@ def _awaits_in(waits: Waits, hold: Hold) -> list[int]:
 
 
 def _sleeps_last(waits: Waits, hold: Hold, awaits: list[int]) -> bool:
-    kinds = [
-        waited_for(waits.reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) for i in awaits
-    ]
+    kinds = [waited_for(waits.reading.what(i)) for i in awaits]
     if For.OUTSIDE not in kinds or kinds[-1] is not For.CLOCK:
         return False
     return _is_half(waits, awaits[-1], hold)
@@ -103,14 +100,13 @@ def _backs_off(waits: Waits, hold: Hold, awaits: list[int]) -> bool:
 
 
 def _is_half(waits: Waits, i: int, hold: Hold) -> bool:
-    slices = waits.model.trace.slices
-    return (slices.end_ns[i] - slices.start_ns[i]) * 2 >= hold.end_ns - hold.start_ns
+    return waits.reading.slice_ns(i) * 2 >= hold.ns
 
 
 def _of_retries(waits: Waits, i: int) -> bool:
     """Whether such a library itself sleeps, not what it calls."""
-    if waited_for(waits.reading.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)) is not For.CLOCK:
+    if waited_for(waits.reading.what(i)) is not For.CLOCK:
         return False
-    frames = waits.model.trace.text_of_slice(i, s.ARG_STACK).split("\n")
+    frames = waits.reading.stack(i).split("\n")
     inner = takewhile(is_library, frames)
     return any(library in frame for frame in inner for library in _RETRIES)

@@ -64,7 +64,7 @@ def _of_tasks(waits: Waits) -> Iterator[tuple[Who, str, int, int]]:
     is_there = trace.awaiting(_SLEEP.__eq__)
     rows = awaits_of(waits.reading, _SLEEP) if is_there else []
     for i in rows if len(rows) <= _MOST else ():
-        stack = trace.text_of_slice(i, s.ARG_STACK)
+        stack = waits.reading.stack(i)
         yield ("task", owner[i]), stack, trace.slices.start_ns[i], trace.slices.end_ns[i]
 
 

@@ -41,6 +41,25 @@ class Reading:
         """The row that lasts longest."""
         return max(rows, key=self.row_ns)
 
+    def slice_ns(self, i: int) -> int:
+        """How long a slice lasts."""
+        slices = self.model.trace.slices
+        return slices.end_ns[i] - slices.start_ns[i]
+
+    def slices_ns(self, found: Iterable[int]) -> int:
+        return sum(map(self.slice_ns, found))
+
+    def longest_slice(self, found: Iterable[int]) -> int:
+        return max(found, key=self.slice_ns)
+
+    def stack(self, i: int) -> str:
+        """The stack in which a slice began: a line for each frame, the innermost first."""
+        return self.model.trace.text_of_slice(i, s.ARG_STACK)
+
+    def what(self, i: int) -> str:
+        """What a slice awaits: `sleep`."""
+        return self.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
+
     def kinds(self, wanted: tuple[int, ...]) -> memoryview:
         """By slice 1 if it is of such a kind, else 0."""
         table = bytes(int(kind in wanted) for kind in range(256))

@@ -21,7 +21,7 @@ def is_for_room(reading: Reading, i: int) -> bool:
     if what.startswith(SEND):
         return True
     is_stream = what == f"{s.AWAIT_PREFIX}socket"
-    return is_stream and DRAIN in reading.model.trace.text_of_slice(i, s.ARG_STACK)
+    return is_stream and DRAIN in reading.stack(i)
 
 
 @dataclass(slots=True)

@@ -130,7 +130,7 @@ def inside(waits: Waits, wait: Wait, taken_at: str) -> set[Who]:
         who: Who = ("task", owner[i])
         is_other = owner[i] >= 0 and who != wait.who
         if is_other and _is_during(wait, trace.slices.start_ns[i], trace.slices.end_ns[i]):
-            stack = tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n"))
+            stack = tuple(waits.reading.stack(i).split("\n"))
             if waits.process(who) == process and _is_further_on(taken_at, stack):
                 found.add(who)
     return found

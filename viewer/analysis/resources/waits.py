@@ -150,7 +150,7 @@ class Waits:
                 ("thread", waker) if waker >= 0 else None,
                 i,
                 row,
-                tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
+                tuple(self.reading.stack(i).split("\n")),
             )
 
     @cached_property
@@ -182,7 +182,7 @@ class Waits:
                 _who(ended.on) if ended.kind is Kind.WAKER else None,
                 i,
                 row,
-                tuple(trace.text_of_slice(i, s.ARG_STACK).split("\n")),
+                tuple(self.reading.stack(i).split("\n")),
             )
 
     def timed_out(self, ended: Label, task: int, i: int) -> bool:

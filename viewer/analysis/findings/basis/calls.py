@@ -38,7 +38,7 @@ def pieces(facts: Facts, row: int) -> list[tuple[int, int]]:
     while left > 0 and at < high:
         if table.state[one := rows.row[at]] & CONTINUES or one == row:
             found.append((table.start_ns[one], table.end_ns[one]))
-            left -= table.end_ns[one] - table.start_ns[one]
+            left -= facts.row_ns(one)
         at += 1
     return found
 

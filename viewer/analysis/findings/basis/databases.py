@@ -298,7 +298,7 @@ def _queries(facts: Facts) -> dict[Who, list[Call]]:
         who: Who = ("task", model.owners.owner[i])
         what, site = facts.awaited(i)
         name = what.removeprefix(s.AWAIT_PREFIX)
-        stack = model.trace.text_of_slice(i, s.ARG_STACK)
+        stack = facts.stack(i)
         if _listens(stack):
             continue
         ends = what == _ENDED or _ends(stack)

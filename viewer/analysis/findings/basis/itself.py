@@ -8,6 +8,7 @@ from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -24,7 +25,7 @@ _SERVING = ("BaseServer.serve_forever", "BaseServer.handle_request", "SyncWorker
 
 def waits_for_itself(facts: Facts) -> Iterator[Finding]:
     """The only thread of a process that serves waits for an answer of this process."""
-    model, table, trace = facts.model, facts.model.states, facts.model.trace
+    model, table = facts.model, facts.model.states
     own = [row for row in facts.rows_of((IO,), _LONG_NS) if is_own(facts, row)]
     if not own:
         return
@@ -38,7 +39,7 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
         if thread not in serving or others or (thread, site) in told:
             continue
         in_loop = facts.on_loop_at(thread, table.start_ns[row]) >= 0
-        stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        stack = stack_of(facts.model, row)
         if not in_loop and not any(function in stack for function in _SERVING):
             continue
         told.add((thread, site))
@@ -76,7 +77,7 @@ def servers(facts: Facts) -> set[int]:
             continue
         looked_at[table.who[row]] += 1
         name = trace.text(table.call_name[table.row[row]])
-        stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        stack = stack_of(facts.model, row)
         # Where a `select` of the program comes before it, `accept` takes moments.
         selects = _SELECT in name and not is_library(facts.call(table.row[row])[1])
         is_serving = any(function in stack for function in _SERVING)

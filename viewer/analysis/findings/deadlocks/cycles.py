@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
@@ -10,6 +9,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Circle, CircleKey, Link, Who, circles
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.holders import Holders
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import FAILED
 from viewer.trace.sites import place_of
 from viewer.words import code, place
@@ -76,7 +76,7 @@ def _is_within(facts: Facts, wait: int) -> bool:
     """Whether the function that acquired the lock has called the one that waits for it."""
     table, trace = facts.model.states, facts.model.trace
     took = place_of(trace.text(table.owner_site[table.owner[wait]]))
-    stack = trace.text_of_slice(table.slice[wait], s.ARG_STACK).split("\n")
+    stack = stack_of(facts.model, wait).split("\n")
     places = map(place_of, stack[1:])
     return took.path != "" and any(
         (place.path, place.function) == (took.path, took.function) for place in places
@@ -109,7 +109,7 @@ def _finding(facts: Facts, circle: Circle) -> Finding:
     is_task, lock = kind == "task", table.row[wait]
     evidence = Evidence(
         table.start_ns[wait],
-        table.end_ns[wait] - table.start_ns[wait],
+        facts.row_ns(wait),
         named[0],
         model.owners.task_id[who] if is_task else -1,
         -1 if is_task else model.threads[who].tid,
@@ -117,7 +117,7 @@ def _finding(facts: Facts, circle: Circle) -> Finding:
         table.lock_id[lock],
         model.pid(table.lock_process[lock]),
     )
-    lost = sum(table.end_ns[link.wait] - table.start_ns[link.wait] for link in links)
+    lost = sum(facts.row_ns(link.wait) for link in links)
     cut = _IN_ORDER if len(links) > 1 else _NOT_TWICE
     lines = (text(table.site[link.wait]) for link in links)
     return Finding("deadlock", lost, said, evidence, cut, about=frozenset(lines))

@@ -95,5 +95,5 @@ def _finding(facts: Facts, row: int, others: list[int]) -> Finding:
         start, ns, model.thread_names[thread], tid=model.threads[thread].tid, site=site,
         pid=model.pid(model.thread_process[thread]),
     )  # fmt: skip
-    lost = ns + sum(table.end_ns[one] - table.start_ns[one] for one in others)
+    lost = ns + facts.total_ns(others)
     return Finding("deadlock", lost, text, evidence)

@@ -101,7 +101,7 @@ def join_of(facts: Facts, row: int) -> tuple[str, str]:
 
 def _finding(facts: Facts, wait: int, join: int, how: tuple[str, str], child: str) -> Finding:
     table, model = facts.model.states, facts.model
-    since, ns = table.start_ns[wait], table.end_ns[wait] - table.start_ns[wait]
+    since, ns = table.start_ns[wait], facts.row_ns(wait)
     name, site = facts.call(table.row[wait])
     parent = code(Family.of(model).name(model.thread_process[table.who[join]]))
     for_what, advice = (

@@ -38,7 +38,7 @@ _READ, _OF_MANAGER = "os.read", " AcquirerProxy."
 
 def file_lock(facts: Facts) -> Iterator[Finding]:
     """Long waits for a lock file, and what those did meanwhile who got it in between."""
-    table, trace = facts.model.states, facts.model.trace
+    table = facts.model.states
     has_manager = mentioned(facts.model, _OF_MANAGER)
     names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
     named = having(facts.model, table.call_name, lambda name: name.endswith(names), names)
@@ -52,7 +52,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
         name, site = facts.call(table.row[row])
         if name.endswith(_BETWEEN) and is_of_library(facts, row):
             continue
-        if name != _READ or _OF_MANAGER in trace.text_of_slice(table.slice[row], s.ARG_STACK):
+        if name != _READ or _OF_MANAGER in stack_of(facts.model, row):
             by_site[site].append(row)
     for site, rows in by_site.items():
         lost = facts.total_ns(rows)

@@ -249,7 +249,7 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
     who = table.who[longest]
     return Evidence(
         table.start_ns[longest],
-        table.end_ns[longest] - table.start_ns[longest],
+        facts.row_ns(longest),
         model.task_name(who) if is_task else model.thread_names[who],
         model.owners.task_id[who] if is_task else -1,
         -1 if is_task else model.threads[who].tid,
@@ -261,7 +261,6 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
 
 def held_across_await(facts: Facts) -> Iterator[Finding]:
     """A lock of tasks whose owner awaits something else while others wait for the lock."""
-    table = facts.model.states
     for row in _often_waited_for(facts, _AWAITED_NS, _AWAITED, least=1):
         waits, total = row.waits.count, row.waits.total_ns
         if row.kind not in _OF_TASKS or total < _AWAITED_NS or not _is_often(row, _AWAITED):
@@ -270,7 +269,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
             continue
         holds = _holds(facts, row)
         awaited, what = _awaited_while_held(facts, holds)
-        held = sum(table.end_ns[hold] - table.start_ns[hold] for hold in holds)
+        held = facts.total_ns(holds)
         if not holds or mostly_blocked(facts, _kept(facts, holds)):
             continue
         if awaited * 2 < held:

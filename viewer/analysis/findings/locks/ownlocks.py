@@ -18,7 +18,7 @@ from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.slots import groups, whole
 from viewer.analysis.resources.waits import Wait
-from viewer.analysis.states import having, may_be_called
+from viewer.analysis.states import having, may_be_called, stack_of
 from viewer.trace.columns import SLEEP
 from viewer.trace.sites import IMPORT, is_library, place_of
 from viewer.words import code
@@ -149,13 +149,13 @@ def _pauses(facts: Facts) -> Iterator[tuple[str, _Pause]]:
     wanted = having(model, table.call_site, _may_acquire, _PARTS)
     rows = calls_of(facts, (SLEEP,), memoryview(wanted)) if 1 in wanted else []
     for row in rows[:_MOST]:
-        stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        stack = stack_of(facts.model, row)
         if site := own_lock_of(tuple(stack.split("\n"))):
             yield site, (("thread", table.who[row]), table.start_ns[row], table.end_ns[row])
     if not any(map(_may_acquire, trace.stacks)):
         return
     for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{s.SLEEP}")[:_MOST]:
-        stack = trace.text_of_slice(i, s.ARG_STACK)
+        stack = facts.stack(i)
         if site := own_lock_of(tuple(stack.split("\n"))):
             start, end = trace.slices.start_ns[i], trace.slices.end_ns[i]
             yield site, (("task", model.owners.owner[i]), start, end)

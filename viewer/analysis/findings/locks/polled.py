@@ -141,7 +141,7 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
             start, end = table.start_ns[row], table.end_ns[row]
             found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
     for prefix, i in awaits:
-        of = _lock(model.trace.text_of_slice(i, s.ARG_STACK))
+        of = _lock(facts.stack(i))
         if of is not None:
             lock, site, gives_back = of
             who = ("task", model.owners.owner[i])

@@ -41,7 +41,7 @@ def sleeping_loop(facts: Facts) -> Iterator[Finding]:
         args = trace.args(slices.event[i])
         tid = args.get(s.ARG_WAKER_THREAD)
         if isinstance(tid, int) and _slept(facts, i, polls.get(model.lane[i], [])):
-            frames = trace.text_of_slice(i, s.ARG_STACK).split("\n")
+            frames = facts.stack(i).split("\n")
             site = innermost(frames)
             process = model.owners.task_process[model.owners.owner[i]]
             thread = facts.ledger.thread(process, tid)
@@ -49,7 +49,7 @@ def sleeping_loop(facts: Facts) -> Iterator[Finding]:
             names[process, stem(name), site].add(name)
             found[process, stem(name), site].append(i)
     for (process, name, site), rows in found.items():
-        lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
+        lost = facts.slices_ns(rows)
         if lost >= _LOST_NS:
             one = names[process, name, site]
             yield _finding(facts, min(one) if len(one) == 1 else name, site, rows, lost)
@@ -68,8 +68,8 @@ def _slept(facts: Facts, i: int, polls: list[int]) -> bool:
 
 def _finding(facts: Facts, name: str, site: str, rows: list[int], lost: int) -> Finding:
     model, slices = facts.model, facts.model.trace.slices
-    worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
-    task, ns = model.owners.owner[worst], slices.end_ns[worst] - slices.start_ns[worst]
+    worst = facts.longest_slice(rows)
+    task, ns = model.owners.owner[worst], facts.slice_ns(worst)
     process, nouns = model.owners.task_process[task], model.nouns_for([task])
     waker = code(name) if name else "another thread"
     text = (

@@ -148,7 +148,7 @@ def _of_callback(facts: Facts, name: str, site: str, loop: int) -> _Busy | None:
     if len(calls) < _STEPS:
         return None
     times = windows_of([(slices.start_ns[i], slices.end_ns[i]) for i in calls])
-    took = [slices.end_ns[i] - slices.start_ns[i] for i in calls]
+    took = [facts.slice_ns(i) for i in calls]
     start, end = slices.start_ns[calls[0]], slices.end_ns[calls[-1]]
     p90 = sorted(took)[len(took) - 1 - len(took) // _TENTH]
     whole, who = end - start, ("thread", thread)

@@ -118,8 +118,7 @@ def _calls(facts: Facts) -> Iterator[Finding]:
         if worst is None or late_row.ready.max_ns * _own(facts, late_row) < _LATE_NS:
             continue
         calls = _calls_of(facts, (name, site), _loop_of(facts, late_row), worst)
-        slices = facts.model.trace.slices
-        spent = sum(slices.end_ns[i] - slices.start_ns[i] for i in calls)
+        spent = facts.slices_ns(calls)
         if len(calls) < _MANY or spent >= len(calls) * _SHORT_STEP_NS:
             continue
         yield _too_many_calls(facts, (name, site), calls, late_row, worst)
@@ -142,8 +141,8 @@ def _calls_of(facts: Facts, what: tuple[str, str], lane: int, worst: Wait) -> li
 def _too_many_calls(
     facts: Facts, what: tuple[str, str], calls: list[int], row: TaskRow, worst: Wait
 ) -> Finding:
-    model, slices = facts.model, facts.model.trace.slices
-    spent = sum(slices.end_ns[i] - slices.start_ns[i] for i in calls)
+    model = facts.model
+    spent = facts.slices_ns(calls)
     loop = _loop_of(facts, row)
     text = (
         f"{model.nouns_on(loop).loop.capitalize()} overloaded: {len(calls):,} calls of "

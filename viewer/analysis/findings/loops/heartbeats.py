@@ -112,7 +112,7 @@ def _finding(
 def _sleeps_at(facts: Facts, task: int) -> str:
     """Where a task sleeps again and again, for most of its time; "" where it does not."""
     model, rows = facts.model, facts.ledger.rows_of_tasks
-    slices, kinds = model.trace.slices, model.owners.kind
+    kinds = model.owners.kind
     high = rows.offset[task + 1]
     found, slept, site = 0, 0, ""
     low = max(rows.offset[task], high - _BACK)
@@ -123,7 +123,7 @@ def _sleeps_at(facts: Facts, task: int) -> str:
         what, where = facts.awaited(i)
         if waited_for(what.removeprefix(s.AWAIT_PREFIX)) is For.CLOCK:
             found += 1
-            slept += slices.end_ns[i] - slices.start_ns[i]
+            slept += facts.slice_ns(i)
             site = where or site
     span = rows.end_ns[high - 1] - rows.start_ns[low] if low < high else 0
     return site if found >= _LOOKS and slept * _ASLEEP[1] >= span * _ASLEEP[0] else ""

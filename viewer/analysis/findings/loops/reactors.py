@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
@@ -16,7 +15,7 @@ from viewer.analysis.findings.basis.facts import (
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, did, sampled
 from viewer.analysis.ledger.resource import window
-from viewer.analysis.states import mentioned
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.words import code
 
@@ -57,13 +56,13 @@ def blocked_reactor(facts: Facts) -> Iterator[Finding]:
 
 def _looks(facts: Facts) -> dict[int, list[tuple[int, int]]]:
     """By thread the (begin, end) of its looks for events, in order of time."""
-    table, trace, known = facts.model.states, facts.model.trace, dict[int, bool]()
+    table, known = facts.model.states, dict[int, bool]()
     found = defaultdict[int, list[tuple[int, int]]](list)
     for row in facts.rows_of((IO,), 0):
         call = table.row[row]
         if call not in known:
             is_poll = facts.call(call)[0].endswith(_POLLS)
-            stack = trace.text_of_slice(table.slice[row], s.ARG_STACK) if is_poll else ""
+            stack = stack_of(facts.model, row) if is_poll else ""
             known[call] = _TWISTED in stack
         if known[call]:
             found[table.who[row]].append((table.start_ns[row], table.end_ns[row]))

@@ -36,7 +36,7 @@ def served_in_turn(
     """The task awaits something for each message, while the next one is there."""
     model, slices = facts.model, facts.model.trace.slices
     start, end = slices.start_ns[found[0]], slices.end_ns[found[-1]]
-    ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
+    ns = [facts.slice_ns(i) for i in found]
     coro, site = model.coroutine(model.owners.task_group[task])
     calls = (
         f"{code(coro, site)} calls {code(place_of(helper).function, helper)} {len(found)} "

@@ -120,7 +120,7 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
     for (_, site), pollers in alike.items():
         thread, rows = max(pollers, key=lambda one: len(one[1]))
         start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
-        slept = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        slept = facts.total_ns(rows)
         others: set[Who] = {("thread", one) for one, _ in pollers}
         who = f", as do {users(facts.model, others)} in all" if len(others) > 1 else ""
         how = (
@@ -149,10 +149,10 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
         return
     by_place = defaultdict[tuple[int, str, str], list[int]](list)
     for row in found[:_MOST_AWAITS]:
-        if table.end_ns[row] - table.start_ns[row] <= _POLL_NS * 2:
+        if facts.row_ns(row) <= _POLL_NS * 2:
             by_place[table.who[row], *facts.wait(row)].append(row)
     for (thread, name, site), rows in by_place.items():
-        waited = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+        waited = facts.total_ns(rows)
         start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
         is_tiny = len(rows) >= _POLLS and waited <= len(rows) * _POLL_NS
         if is_library(site) or not is_tiny or waited * 2 < end - start:
@@ -206,7 +206,7 @@ def _connecting_tasks(facts: Facts) -> Iterator[Finding]:
         if model.owners.owner[i] < 0:
             continue
         group = model.owners.task_group[model.owners.owner[i]]
-        stack = model.trace.text_of_slice(i, s.ARG_STACK)
+        stack = facts.stack(i)
         if _CONNECTING in stack.partition("\n")[0]:
             found[group].append(i)
         else:

@@ -74,9 +74,7 @@ def long_steps(facts: Facts) -> list[Step]:
             # A new thread says at once that it runs, unless others have the CPU or the GIL.
             own -= sum(ns for (_, name, _), ns in split.waits.items() if name == _STARTS)
         # What runs inside (an eager task's first step) is a step of its own.
-        own -= sum(
-            slices.end_ns[j] - slices.start_ns[j] for j in inside[i] if model.lane[j] == lane
-        )
+        own -= sum(facts.slice_ns(j) for j in inside[i] if model.lane[j] == lane)
         least_of_all = least
         if is_import(facts, thread, start, end):
             own -= sum(ns for row, ns in split.calls.items() if is_of_file(facts, row))

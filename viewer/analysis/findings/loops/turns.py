@@ -59,7 +59,7 @@ _GATHERED = (*_TIMED, *_ANSWERS)
 
 def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
     """Equal awaits one after the other that could have been gathered."""
-    model, slices = facts.model, facts.model.trace.slices
+    model = facts.model
     rows = longest_slices(facts, (AWAIT,), _LONG_NS, _MOST)
     by_place: dict[tuple[int, str, str], list[int]] = defaultdict(list)
     for i in rows:
@@ -70,14 +70,14 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
     example: dict[tuple[str, str], tuple[int, list[int], int]] = {}
     yield from _queries(facts, rows)
     for (task, helper, caller), found in by_place.items():
-        ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
+        ns = [facts.slice_ns(i) for i in found]
         if _is_served(facts, found, sum(ns)):
             yield served_in_turn(facts, task, helper, caller, found)
             continue
         found = [i for i in found if _can_be_gathered(facts, i)]  # the first may also connect
         if not found:
             continue
-        ns = [slices.end_ns[i] - slices.start_ns[i] for i in found]
+        ns = [facts.slice_ns(i) for i in found]
         is_row = _is_row(facts, found, sum(ns))
         is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
         if (not is_row and not is_life) or _are_cut(facts, task, found):
@@ -98,7 +98,7 @@ def _are_cut(facts: Facts, task: int, found: list[int]) -> bool:
 
 
 def _can_be_gathered(facts: Facts, i: int) -> bool:
-    return facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX).startswith(_GATHERED)
+    return facts.what(i).startswith(_GATHERED)
 
 
 def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
@@ -118,7 +118,7 @@ def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
             if job.submitter is not None and job.submitter[0] == "task":
                 queued[job.submitter[1], job.site] += job.queued_ns
     for (task, name, site), found in by_line.items():
-        ns = sum(slices.end_ns[i] - slices.start_ns[i] for i in found) - queued[task, site]
+        ns = facts.slices_ns(found) - queued[task, site]
         whole = slices.end_ns[found[-1]] - slices.start_ns[found[0]]
         is_many = len(found) >= _QUERIES and ns >= _QUERY_NS * len(found)
         if is_many and ns * _MOSTLY[1] >= whole * _MOSTLY[0]:
@@ -146,10 +146,10 @@ def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int)
 
 def _loops(facts: Facts, i: int) -> tuple[str, str] | None:
     """The helper that awaits and the line that calls it, below the task's own function."""
-    what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
+    what = facts.what(i)
     if not what.startswith((*_TIMED, *_CALLS)):
         return None
-    return _of_user(facts.model.trace.text_of_slice(i, s.ARG_STACK))
+    return _of_user(facts.stack(i))
 
 
 @lru_cache(maxsize=4096)
@@ -228,7 +228,7 @@ def _finding(
     coro, site = model.coroutine(model.owners.task_group[task])
     what, noun = facts.awaited(found[0])[0], model.nouns_for([task]).task
     start = slices.start_ns[found[0]]
-    longest = max(slices.end_ns[i] - slices.start_ns[i] for i in found)
+    longest = max(map(facts.slice_ns, found))
     text = (
         f"Awaits in turn: {code(coro, site)} calls {code(place_of(helper).function, helper)} "
         f"{len(found)} times, one after the other, in "

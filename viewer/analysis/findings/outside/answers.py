@@ -42,15 +42,14 @@ _LEFT = (
 
 def no_answer(facts: Facts) -> Iterator[Finding]:
     """Tasks await an answer until they are cancelled, time out, or the trace ends."""
-    slices = facts.model.trace.slices
     by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
     for name in _ANSWERS:
         for i in awaits_of(facts, f"{s.AWAIT_PREFIX}{name} ("):
-            if slices.end_ns[i] - slices.start_ns[i] >= _LONG_NS:
+            if facts.slice_ns(i) >= _LONG_NS:
                 what, site = facts.awaited(i)
                 by_place[what.removeprefix(s.AWAIT_PREFIX), site].append(i)
     for (what, site), rows in by_place.items():
-        lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
+        lost = facts.slices_ns(rows)
         if lost < _LOST_NS or not all(_is_in_vain(facts, i) for i in rows):
             continue
         finding = _finding(facts, f"`{what}`", site, rows, _GIVEN_UP)
@@ -62,9 +61,9 @@ def no_answer(facts: Facts) -> Iterator[Finding]:
 def _finding(facts: Facts, what: str, site: str, rows: list[int], how: str) -> Finding:
     """Tasks awaited it at a line (slices), and `how` says how that ended."""
     model, slices = facts.model, facts.model.trace.slices
-    lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
-    worst = max(rows, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
-    start, ns = slices.start_ns[worst], slices.end_ns[worst] - slices.start_ns[worst]
+    lost = facts.slices_ns(rows)
+    worst = facts.longest_slice(rows)
+    start, ns = slices.start_ns[worst], facts.slice_ns(worst)
     tasks: list[Who] = [("task", model.owners.owner[i]) for i in rows]
     text = (
         f"Waited in vain: {users(model, tasks)}{place_in(site)} awaited {what}: "
@@ -88,21 +87,20 @@ def _unserved_at(facts: Facts, start_ns: int, end_ns: int) -> str:
 
 def body_never_came(facts: Facts) -> Iterator[Finding]:
     """Tasks of a server wait for a request's body until its client has gone."""
-    slices = facts.model.trace.slices
     by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in awaits_of(facts, _BODY):
-        if slices.end_ns[i] - slices.start_ns[i] >= _PART_NS and _reads_body(facts, i):
+        if facts.slice_ns(i) >= _PART_NS and _reads_body(facts, i):
             what, site = facts.awaited(i)
             by_place[what.removeprefix(s.AWAIT_PREFIX), site].append(i)
     for (what, site), rows in by_place.items():
-        lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in rows)
+        lost = facts.slices_ns(rows)
         if lost < _LEFT_NS or not all(_client_left(facts, i) for i in rows):
             continue
         yield _finding(facts, f"`{what}` of a request", site, rows, _LEFT)
 
 
 def _reads_body(facts: Facts, i: int) -> bool:
-    frames = facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n")
+    frames = facts.stack(i).split("\n")
     return any(
         is_library(frame) and place_of(frame).function.endswith(_READ_BODIES)
         for frame in frames

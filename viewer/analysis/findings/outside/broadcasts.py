@@ -57,14 +57,14 @@ def slow_reader_of_several(facts: Facts) -> Iterator[Finding]:
 
 
 def _of_one_in_turn(facts: Facts, one: Sending) -> Finding | None:
-    ns = Counter({which: sum(_ns(facts, i) for i in own) for which, own in one.awaits.items()})
+    ns = Counter({which: facts.slices_ns(own) for which, own in one.awaits.items()})
     if len(ns) < 2 or -1 in ns:
         return None
     (slowest, lost), (_, second), *_ = ns.most_common()
     own = one.awaits[slowest]
     others = [i for which, each in one.awaits.items() if which != slowest for i in each]
     is_in_turn = any(min(own) < i < max(own) for i in others)
-    is_at_once = max(_ns(facts, i) for i in own) * 2 >= lost
+    is_at_once = max(map(facts.slice_ns, own)) * 2 >= lost
     if lost < max(_LOST_NS, second * _TIMES) or not (is_in_turn or is_at_once):
         return None
     whose = (
@@ -76,10 +76,10 @@ def _of_one_in_turn(facts: Facts, one: Sending) -> Finding | None:
 
 def _of_the_only_sender(facts: Facts, one: Sending) -> Finding | None:
     slices, owned, waits = facts.model.trace.slices, facts.model.owners, LongWaits.of(facts)
-    own = [i for each in one.awaits.values() for i in each if _ns(facts, i) >= _LOST_NS]
+    own = [i for each in one.awaits.values() for i in each if facts.slice_ns(i) >= _LOST_NS]
     if not own:
         return None
-    worst, group = max(own, key=lambda i: _ns(facts, i)), owned.task_group[one.task]
+    worst, group = facts.longest_slice(own), owned.task_group[one.task]
     start, end = slices.start_ns[worst], slices.end_ns[worst]
     serving: set[Who] = {
         ("task", task)
@@ -102,18 +102,13 @@ def _of_the_only_sender(facts: Facts, one: Sending) -> Finding | None:
 
 
 def _is_for_client(facts: Facts, i: int) -> bool:
-    what = facts.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
+    what = facts.what(i)
     return waited_for(what) in (For.CALLERS, For.OUTSIDE) and not is_for_room(facts, i)
 
 
-def _ns(facts: Facts, i: int) -> int:
-    slices = facts.model.trace.slices
-    return slices.end_ns[i] - slices.start_ns[i]
-
-
 def _finding(facts: Facts, one: Sending, awaits: list[int], whose: str) -> Finding:
-    worst, lost = max(awaits, key=lambda i: _ns(facts, i)), sum(_ns(facts, i) for i in awaits)
-    start, ns = facts.model.trace.slices.start_ns[worst], _ns(facts, worst)
+    worst, lost = facts.longest_slice(awaits), facts.slices_ns(awaits)
+    start, ns = facts.model.trace.slices.start_ns[worst], facts.slice_ns(worst)
     who: Who = ("task", one.task)
     text = (
         f"Slow client: {code(name_of(facts.model, who))}{place_in(one.site)} waited in "
@@ -126,7 +121,7 @@ def _finding(facts: Facts, one: Sending, awaits: list[int], whose: str) -> Findi
 def _called(facts: Facts, i: int) -> str:
     """`drain`: what the program called."""
     called = "send" if facts.awaited(i)[0].startswith(SEND) else "drain"
-    for frame in facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n"):
+    for frame in facts.stack(i).split("\n"):
         if not is_library(frame):
             break
         called = place_of(frame).function.rpartition(".")[2]

@@ -45,15 +45,14 @@ def held_back(facts: Facts) -> Iterator[Finding]:
     for row in calls_of(facts, (IO,), named, _HALF_NS):
         place = table.who[row], table.row[row]
         others[place] += 1
-        if _LEAST_NS <= table.end_ns[row] - table.start_ns[row] <= _MOST_NS:
+        if _LEAST_NS <= facts.row_ns(row) <= _MOST_NS:
             of[place].append((table.end_ns[row], row))
     alike = {
         (thread, facts.call(call)[1]): sorted(rows)
         for (thread, call), rows in of.items()
         if len(rows) >= _TIMES
         and len(rows) * _MOSTLY[1] >= others[thread, call] * _MOSTLY[0]
-        and sorted(table.end_ns[row] - table.start_ns[row] for _, row in rows)[len(rows) // 4]
-        <= _USUAL_NS
+        and sorted(facts.row_ns(row) for _, row in rows)[len(rows) // 4] <= _USUAL_NS
     }
     most = sorted(alike, key=lambda place: -len(alike[place]))[:_MOST_PLACES]
     told, pairs = set[_Place](), defaultdict[tuple[int, str, str], list[_Pair]](list)
@@ -108,7 +107,7 @@ def _stands(facts: Facts, thread: int, end: int) -> bool:
 def _finding(facts: Facts, pairs: list[_Pair]) -> Finding:
     table, (one, two, _) = facts.model.states, pairs[0]
     rows = sorted(row for _, _, found in pairs for row in found)
-    lost = sum(table.end_ns[row] - table.start_ns[row] for row in rows)
+    lost = facts.total_ns(rows)
     who, other = (
         users(facts.model, (("thread", pair[n][0]) for pair in pairs)) for n in (0, 1)
     )

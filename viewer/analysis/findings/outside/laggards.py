@@ -60,7 +60,7 @@ def late_answers(facts: Facts) -> Iterator[Finding]:
         every[table.row[row]] += 1
     for call, late in by_call.items():
         usual = facts.usual_call_ns[call]
-        late = [one for one in late if _ns(facts, one.row) >= max(usual * _TIMES, _LONG_NS)]
+        late = [one for one in late if facts.row_ns(one.row) >= max(usual * _TIMES, _LONG_NS)]
         if late and every[call] - len(late) >= _USUAL:
             yield _finding(facts, waits, late, usual, every[call] - len(late))
 
@@ -70,10 +70,6 @@ def _is_users(facts: Facts, row: int) -> bool:
     frames = stack_of(facts.model, row).split("\n")
     frame = next((f for f in frames if not any(part in f for part in _SOCKETS)), "")
     return bool(frame) and not is_library(frame)
-
-
-def _ns(facts: Facts, row: int) -> int:
-    return facts.row_ns(row)
 
 
 def _waiter(waits: LongWaits, thread: int, start_ns: int, end_ns: int) -> Wait | None:
@@ -91,20 +87,20 @@ def _finding(
     facts: Facts, waits: LongWaits, late: list[_Late], usual_ns: int, others: int
 ) -> Finding:
     table = facts.model.states
-    worst = max(late, key=lambda one: _ns(facts, one.row))
+    worst = max(late, key=lambda one: facts.row_ns(one.row))
     waits.told.update(one.wait.slice for one in late)
-    lost = sum(_ns(facts, one.row) for one in late)
+    lost = facts.total_ns(one.row for one in late)
     thread, wait = table.who[worst.row], worst.wait
     name, site = facts.call(table.row[worst.row])
     times = f", {plural(len(late), 'time')}" if len(late) > 1 else ""
     text = (
         f"Slow answer: {code(facts.model.thread_names[thread])}{place_in(site)} waited "
-        f"{duration(_ns(facts, worst.row))} in `{name}` "
+        f"{duration(facts.row_ns(worst.row))} in `{name}` "
         f"({at(facts, table.start_ns[worst.row])}){times}, where {others} others took "
         f"{duration(usual_ns)} as a rule; meanwhile {code(name_of(facts.model, wait.who))}"
         f"{place_in(wait.site)} waited for it in `{wait.name}`."
     )
     evidence = facts.evidence(
-        ("thread", thread), table.start_ns[worst.row], _ns(facts, worst.row), site
+        ("thread", thread), table.start_ns[worst.row], facts.row_ns(worst.row), site
     )
     return Finding("slow answer", lost, text, evidence, _STEP, behind=site)

@@ -139,7 +139,7 @@ def _silent_clients(facts: Facts) -> Iterator[Finding]:
             by_thread[table.who[row]].append(row)
     for rows in by_thread.values():
         worst = facts.longest(rows)
-        long = [r for r in rows if table.end_ns[r] - table.start_ns[r] >= _LONG_NS]
+        long = [r for r in rows if facts.row_ns(r) >= _LONG_NS]
         is_in_pieces = facts.total_ns(long) < _LOST_NS
         waits = rows if is_in_pieces else long
         lost = facts.total_ns(waits)
@@ -247,7 +247,7 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
     model, table, slices = facts.model, facts.model.states, facts.model.trace.slices
     long = [
         i for i in awaits_of(facts, _CHILD)
-        if slices.end_ns[i] - slices.start_ns[i] >= _CHILD_NS
+        if facts.slice_ns(i) >= _CHILD_NS
     ]  # fmt: skip
     if not long:
         return
@@ -353,7 +353,7 @@ def other_stream(facts: Facts) -> Iterator[Finding]:
             continue
         told.add(site)
         child = family.name(model.thread_process[table.who[stuck[0]]])
-        ns = table.end_ns[stuck[0]] - table.start_ns[stuck[0]]
+        ns = facts.row_ns(stuck[0])
         text = (
             f"Full pipe: {code(name_of(model, ('task', task)))}{place_in(site)} read one "
             f"output of a child in vain for {duration(end - start)} ({at(facts, start)}), "

@@ -127,7 +127,7 @@ def _of_threads(facts: Facts, lines: dict[str, _Line]) -> None:
         last, last_site, connects, connected = "", "", False, False
         for row in rows:
             name, site = facts.call(table.row[row])
-            ns = table.end_ns[row] - table.start_ns[row]
+            ns = facts.row_ns(row)
             line, what = lines[site], name.rpartition(".")[2]
             line.total_ns += ns
             if site != last_site:
@@ -157,9 +157,9 @@ def _of_tasks(facts: Facts, lines: dict[str, _Line]) -> None:
     for task, awaits in facts.awaits({owner[i] for i in connecting}).items():
         connects = ""
         for i in awaits:
-            ns = slices.end_ns[i] - slices.start_ns[i]
+            ns = facts.slice_ns(i)
             what, site = facts.awaited(i)
-            stack = facts.model.trace.text_of_slice(i, s.ARG_STACK)
+            stack = facts.stack(i)
             inside = connects and _around(stack)
             if (i in connecting or inside) and not pauses(stack):
                 site = inside or site

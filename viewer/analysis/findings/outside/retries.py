@@ -77,7 +77,7 @@ def _of_tasks(facts: Facts) -> Iterator[tuple[str, str, _Pause]]:
         start, end = trace.slices.start_ns[i], trace.slices.end_ns[i]
         if end - start < _LEAST_NS:
             continue
-        stack = trace.text_of_slice(i, s.ARG_STACK)
+        stack = facts.stack(i)
         if pauses(stack) and (frame := _trying(stack)):
             who: Who = ("task", facts.model.owners.owner[i])
             yield frame, facts.awaited(i)[1], _Pause(who, start, end - start)

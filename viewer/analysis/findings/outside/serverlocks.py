@@ -193,6 +193,6 @@ def _rollbacks(facts: Facts) -> dict[Who, list[int]]:
         if _ROLLBACK.search(stack_of(facts.model, row)):
             found["thread", table.who[row]].append(table.start_ns[row])
     for i in awaits_of(facts, f"{s.AWAIT_PREFIX}query ("):
-        if _ROLLBACK.search(facts.model.trace.text_of_slice(i, s.ARG_STACK)):
+        if _ROLLBACK.search(facts.stack(i)):
             found["task", facts.model.owners.owner[i]].append(slices.start_ns[i])
     return found

@@ -59,6 +59,6 @@ def _attempts(facts: Facts) -> list[int]:
                 found.append(start)
             last[thread] = table.end_ns[row]
     for i in awaits_of(facts, f"{s.AWAIT_PREFIX}connect (psycopg"):
-        if _BY_POOL.search(facts.model.trace.text_of_slice(i, s.ARG_STACK)):
+        if _BY_POOL.search(facts.stack(i)):
             found.append(slices.start_ns[i])
     return found

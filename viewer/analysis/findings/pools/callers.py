@@ -57,7 +57,7 @@ def _bit_by_bit(facts: Facts, known: dict[Who, list[Collects]]) -> dict[Who, lis
         if who in known or (name := facts.wait(row)[0]) not in _RESULTS or name in ENDS:
             continue
         found[who].append(Collects(table.start_ns[row], table.end_ns[row], name))
-        total_ns[who] += table.end_ns[row] - table.start_ns[row]
+        total_ns[who] += facts.row_ns(row)
     return {who: sorted(waits) for who, waits in found.items() if total_ns[who] >= _WAITED_NS}
 
 

@@ -79,7 +79,7 @@ def _rows(
             by_line[owner[i], *facts.awaited(i)].append(i)
     for (task, what, site), found in by_line.items():
         start, end = slices.start_ns[found[0]], slices.end_ns[found[-1]]
-        awaits = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
+        awaits = facts.slices_ns(found)
         if len(found) >= least and end - start >= least_ns:
             yield _Row(task, what, site, found, start, end - start, awaits)
 
@@ -120,14 +120,14 @@ def _own_ns(facts: Facts, row: _Row) -> int:
 
 
 def _is_helper(facts: Facts, row: _Row) -> bool:
-    stack = facts.model.trace.text_of_slice(row.found[0], s.ARG_STACK).split("\n")
+    stack = facts.stack(row.found[0]).split("\n")
     return len(own_frames(stack)) > 1 and _awaits_little_else(facts, row)
 
 
 def _awaits_little_else(facts: Facts, row: _Row) -> bool:
     slices, until = facts.model.trace.slices, row.start_ns + row.whole_ns
     every = sum(
-        slices.end_ns[i] - slices.start_ns[i]
+        facts.slice_ns(i)
         for i in facts.awaits_of_task(row.task)
         if row.start_ns <= slices.start_ns[i] < until
     )
@@ -160,8 +160,7 @@ def _asked(facts: Facts, row: _Row) -> Finding:
 
 
 def _answered(facts: Facts, row: _Row) -> Finding:
-    slices = facts.model.trace.slices
-    longest = max(slices.end_ns[i] - slices.start_ns[i] for i in row.found)
+    longest = max(map(facts.slice_ns, row.found))
     text = (
         f"Awaits in turn: {_who(facts, row)} awaits `{row.what.removeprefix(s.AWAIT_PREFIX)}` "
         f"{len(row.found):,} times, one after the other: {duration(row.awaits_ns)} of "

@@ -125,7 +125,7 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
             f"({place(site)}), each for {_for_what(facts, first)}"
         )
         evidence = Evidence(
-            table.start_ns[first], table.end_ns[first] - table.start_ns[first],
+            table.start_ns[first], facts.row_ns(first),
             model.thread_names[table.who[first]], tid=model.threads[table.who[first]].tid,
             site=site, pid=pid,
         )  # fmt: skip

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.states import mentioned
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -47,12 +46,12 @@ def late_jobs(facts: Facts) -> Iterator[Finding]:
     """A scheduler that one of its jobs kept for so long that others were late."""
     if not any(mentioned(facts.model, runs) for _, runs in _RUNS):
         return
-    table, trace = facts.model.states, facts.model.trace
+    table = facts.model.states
     idle: dict[int, list[tuple[int, int]]] = defaultdict(list)
     busy: dict[int, list[tuple[int, str]]] = defaultdict(list)
     sleeps = defaultdict[tuple[int, str], list[int]](list)
     for row in facts.rows_of((SLEEP, IO, LOCK_WAIT), 0):
-        stack = trace.text_of_slice(table.slice[row], s.ARG_STACK).split("\n")
+        stack = stack_of(facts.model, row).split("\n")
         runs = _place(stack)
         if runs == 0:
             idle[table.who[row]].append((table.start_ns[row], table.end_ns[row]))

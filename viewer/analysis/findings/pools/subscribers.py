@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
@@ -13,7 +12,7 @@ from viewer.analysis.findings.basis.inside import called_by, known_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers, within
-from viewer.analysis.states import mentioned
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.sites import place_of
 from viewer.words import code
 
@@ -72,11 +71,11 @@ def no_time_for_messages(facts: Facts) -> Iterator[Finding]:
     """Whoever takes messages is busy with those it has, one after the other."""
     if not mentioned(facts.model, *(consumer.file for consumer in _CONSUMERS)):
         return
-    table, trace = facts.model.states, facts.model.trace
+    table = facts.model.states
     idle, busy = defaultdict[int, list[_Part]](list), defaultdict[int, list[_Part]](list)
     of = dict[int, _Consumer]()
     for row in facts.rows_of(BLOCKED, _TELLING_NS):
-        thread, stack = table.who[row], trace.text_of_slice(table.slice[row], s.ARG_STACK)
+        thread, stack = table.who[row], stack_of(facts.model, row)
         times, known = (table.start_ns[row], table.end_ns[row]), _of(stack)
         if known is not None:
             of[thread] = known.consumer

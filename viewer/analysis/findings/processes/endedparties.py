@@ -60,7 +60,7 @@ def ended_party(facts: Facts) -> Iterator[Finding]:
             what = what or _LOCK  # of the library: its workers take jobs with it
             by_site.setdefault(facts.call(table.row[row])[1], []).append((row, dead, what))
     for site, found in by_site.items():
-        lost = sum(table.end_ns[row] - table.start_ns[row] for row, _, _ in found)
+        lost = sum(facts.row_ns(row) for row, _, _ in found)
         if lost >= _LOST_NS:
             yield _finding(facts, family, site, found, lost)
 

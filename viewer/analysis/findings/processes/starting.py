@@ -12,6 +12,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.profiles.cpu import cpu_period, stack_places
 from viewer.analysis.profiles.profile import Place
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.sites import imports, is_library, place_of
 from viewer.words import code, place
@@ -114,10 +115,10 @@ def _computed(facts: Facts, mains: dict[int, int]) -> Iterator[_Did]:
 
 
 def _blocked(facts: Facts, mains: dict[int, int]) -> Iterator[_Did]:
-    trace, table, threads = facts.model.trace, facts.model.states, {*mains.values()}
+    table, threads = facts.model.states, {*mains.values()}
     for row in facts.rows_of((IO, SLEEP), _WAIT_NS)[:_MOST_WAITS]:
         if table.who[row] in threads:
-            stack = trace.text_of_slice(table.slice[row], s.ARG_STACK)
+            stack = stack_of(facts.model, row)
             if _IMPORTING in stack:
                 is_sleep = table.state[row] & STATE_MASK == SLEEP
                 what = "asleep" if is_sleep else f"in `{facts.call(table.row[row])[0]}`"

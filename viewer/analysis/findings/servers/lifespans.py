@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.basis.doing import Doing, mostly
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
@@ -36,7 +35,7 @@ def slow_start_up(facts: Facts) -> Iterator[Finding]:
         slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _LONG_NS
     )
     for i in awaits:
-        name = _server(trace.text_of_slice(i, s.ARG_STACK))
+        name = _server(facts.stack(i))
         task, start, end = model.owners.owner[i], slices.start_ns[i], slices.end_ns[i]
         if not name or task < 0:
             continue
@@ -70,8 +69,8 @@ def _step(facts: Facts, start_ns: int, end_ns: int) -> Doing:
         for i in facts.long_loop_slices
         if start_ns <= slices.start_ns[i] and slices.end_ns[i] <= end_ns + _MS
     )
-    one = max(within, key=lambda i: slices.end_ns[i] - slices.start_ns[i], default=-1)
-    ns = slices.end_ns[one] - slices.start_ns[one] if one >= 0 else 0
+    one = max(within, key=facts.slice_ns, default=-1)
+    ns = facts.slice_ns(one) if one >= 0 else 0
     if ns * 2 < end_ns - start_ns or _own_ns(facts, one) < _LONG_NS:
         return Doing("", "")
     name, site, _ = facts.runs(one)

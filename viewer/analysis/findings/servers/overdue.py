@@ -123,7 +123,7 @@ def _mostly(facts: Facts, sleep: int) -> list[int]:
     low, high = rows.offset[task], rows.offset[task + 1]
     at = bisect_left(rows.start_ns, slices.start_ns[sleep], low, high)
     return [
-        slices.end_ns[row] - slices.start_ns[row]
+        facts.slice_ns(row)
         for row in rows.row[max(low, at - _NEAR) : min(high, at + _NEAR)]
         if row != sleep and _is_sleep(facts, row) and facts.awaited(row) == where
     ]
@@ -147,7 +147,7 @@ def mostly_blocked(facts: Facts, kept: Iterable[tuple[int, int, int]]) -> bool:
         for i in rows[
             max(at - 1, 0) : bisect_left(rows, end_ns, key=slices.start_ns.__getitem__)
         ]:
-            is_long = slices.end_ns[i] - slices.start_ns[i] >= _STEP_NS
+            is_long = facts.slice_ns(i) >= _STEP_NS
             if is_long and model.lane[i] == lane and model.owners.kind[i] != SELECT:
                 met = min(slices.end_ns[i], end_ns) - max(slices.start_ns[i], start_ns)
                 blocked += max(met, 0)

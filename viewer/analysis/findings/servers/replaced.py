@@ -105,7 +105,7 @@ def _last_request(facts: Facts, member: Member) -> _End | None:
         is_server = is_server or any(part in stack for part in _SERVERS)
         if _ANSWERS in stack and table.end_ns[row] >= member.end_ns - _JUST_NS:
             return None  # it has answered, and ends in order; an error is written elsewhere
-        if table.end_ns[row] - table.start_ns[row] < _IDLE_NS:
+        if facts.row_ns(row) < _IDLE_NS:
             continue
         is_idle = table.state[row] & STATE_MASK == IDLE_WAIT or (
             is_call and asks_for_clients(facts, table.row[row])

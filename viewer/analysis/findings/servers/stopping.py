@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -57,11 +56,11 @@ def slow_stop(facts: Facts) -> Iterator[Finding]:
     trace, slices, owned = facts.model.trace, facts.model.trace.slices, facts.model.owners
     found = defaultdict[tuple[int, _Server], list[int]](list)
     for i in trace.engine.longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _MS):
-        server = _of(trace.text_of_slice(i, s.ARG_STACK))
+        server = _of(facts.stack(i))
         if server is not None and owned.owner[i] >= 0:
             found[owned.owner[i], server].append(i)
     for (task, server), waits in found.items():
-        if sum(slices.end_ns[i] - slices.start_ns[i] for i in waits) >= _LONG_NS:
+        if facts.slices_ns(waits) >= _LONG_NS:
             yield from _finding(facts, task, server, waits)
 
 

@@ -104,14 +104,14 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
         what, site = facts.awaited(i)
         text = (
             f"Waited in vain: {code(name_of(model, ('task', parent)))}{place_in(site)} waited "
-            f"{duration(slices.end_ns[i] - slices.start_ns[i])} in "
+            f"{duration(facts.slice_ns(i))} in "
             f"`{what.removeprefix(_AWAIT)}` ({at(facts, slices.start_ns[i])}) for "
             f"{users(model, (wait.who for wait in found))}{place_in(found[0].site)}, idle in "
             f"`{found[0].name}` for the last {duration(lost)}: whoever had put something into "
             f"that queue, {users(model, enders)}, had ended{_how(facts, set(enders))}. "
             f"{_LAST[found[0].name in CHANNELS]}"
         )
-        whole = slices.end_ns[i] - slices.start_ns[i]
+        whole = facts.slice_ns(i)
         evidence = facts.evidence(("task", parent), slices.start_ns[i], whole, site)
         yield Finding("wait in vain", lost, text, evidence)
 
@@ -147,7 +147,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
                 continue
             told.add(task)
             canceller, site = owned.owner[i], facts.awaited(i)[1]
-            whole = slices.end_ns[i] - slices.start_ns[i]
+            whole = facts.slice_ns(i)
             name = what.removeprefix(_AWAIT)
             who, by = (code(name_of(model, ("task", one))) for one in (task, canceller))
             text = (

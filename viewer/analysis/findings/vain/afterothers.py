@@ -195,7 +195,7 @@ def is_idle(facts: Facts, kind: str, row: int, *, is_job: bool) -> bool:
     if kind == "task":
         if owned.kind[row] != AWAIT:
             return True
-        name = facts.awaited(row)[0].removeprefix(s.AWAIT_PREFIX)
+        name = facts.what(row)
         return name in (*GETS, "socket") or waited_for(name) is For.CALLERS
     state = table.state[row] & STATE_MASK
     if state in (LOCK_WAIT, IDLE_WAIT):

@@ -40,7 +40,6 @@ def late_time_out(facts: Facts) -> Iterator[Finding]:
     """Tasks that await something within `asyncio.wait_for` after that has cancelled it."""
     if not mentioned(facts.model, _WAIT_FOR):
         return
-    slices = facts.model.trace.slices
     found: dict[tuple[str, str], list[_Late]] = defaultdict(list)
     for i in longest_slices(facts, (AWAIT,), _LONG_NS, _MOST):
         scope = _scope_of(facts, i)
@@ -49,7 +48,7 @@ def late_time_out(facts: Facts) -> Iterator[Finding]:
             caller = innermost(scope[1:])
             found[caller, facts.awaited(i)[1]].append(late)
     for (caller, where), every in found.items():
-        lost = sum(slices.end_ns[one.i] - slices.start_ns[one.i] for one in every)
+        lost = sum(facts.slice_ns(one.i) for one in every)
         if lost >= _LOST_NS:
             yield _finding(facts, caller, where, every, lost)
 
@@ -79,7 +78,7 @@ def _late(facts: Facts, i: int, scope: tuple[str, ...]) -> _Late | None:
     is_same_call = inner.function == now.function and inner.line != now.line
     if not is_same_call or (after >= 0 and scope[0] in _scope_of(facts, after)):
         return None
-    given_ns = slices.end_ns[before] - slices.start_ns[before]
+    given_ns = facts.slice_ns(before)
     return _Late(task, i, given_ns, slices.start_ns[i])
 
 
@@ -89,12 +88,12 @@ def _await_in(facts: Facts, rows: Sequence[int]) -> int:
 
 
 def _scope_of(facts: Facts, i: int) -> tuple[str, ...]:
-    return _scope(facts.model.trace.text_of_slice(i, s.ARG_STACK))
+    return _scope(facts.stack(i))
 
 
 def _inside(facts: Facts, i: int) -> Place:
     """What the innermost `wait_for` awaits: its line tells a clean-up from another call."""
-    stack = facts.model.trace.text_of_slice(i, s.ARG_STACK)
+    stack = facts.stack(i)
     frames = stack.split("\n")
     return place_of(frames[max(len(frames) - len(_scope(stack)) - 1, 0)])
 
@@ -105,9 +104,8 @@ def _is_cut(waits: LongWaits, task: int, i: int) -> bool:
 
 
 def _finding(facts: Facts, caller: str, where: str, every: list[_Late], lost: int) -> Finding:
-    slices = facts.model.trace.slices
-    worst = max(every, key=lambda one: slices.end_ns[one.i] - slices.start_ns[one.i])
-    ns = slices.end_ns[worst.i] - slices.start_ns[worst.i]
+    worst = max(every, key=lambda one: facts.slice_ns(one.i))
+    ns = facts.slice_ns(worst.i)
     what, _ = facts.awaited(worst.i)
     whos: list[Who] = [("task", one.task) for one in every]
     text = (

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -66,17 +65,17 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
     slices, owner = trace.slices, facts.model.owners.owner
     by_line: dict[str, list[int]] = defaultdict(list)
     for i in longest_slices(facts, (AWAIT,), _LONG_NS, _MOST):
-        if owner[i] >= 0 and _is_of(kind, trace.text_of_slice(i, s.ARG_STACK)):
+        if owner[i] >= 0 and _is_of(kind, facts.stack(i)):
             by_line[facts.awaited(i)[1]].append(i)
     for site, found in by_line.items():
-        lost = sum(slices.end_ns[i] - slices.start_ns[i] for i in found)
+        lost = facts.slices_ns(found)
         if lost < _LOST_NS or not all(_is_given_up(waits, kind, owner[i], i) for i in found):
             continue
         # A child that stands in a write to its other output is a finding of its own.
         if kind.reads and any(site == one.evidence.site for one in other_stream(facts)):
             continue
-        worst = max(found, key=lambda i: slices.end_ns[i] - slices.start_ns[i])
-        longest = slices.end_ns[worst] - slices.start_ns[worst]
+        worst = facts.longest_slice(found)
+        longest = facts.slice_ns(worst)
         who: list[Who] = [("task", owner[i]) for i in found]
         text = (
             f"Waited in vain: {users(facts.model, who)}{place_in(site)} gave up "
@@ -103,7 +102,7 @@ def _others(facts: Facts, worst: int) -> str:
         if owned.owner[i] not in (-1, owned.owner[worst])
         and facts.awaited(i)[1] != here
         and covers(min(slices.end_ns[i], end) - max(slices.start_ns[i], start), end - start)
-        and _READS in trace.text_of_slice(i, s.ARG_STACK)
+        and _READS in facts.stack(i)
     }
     if len({site for _, site in found}) != 1:
         return ""

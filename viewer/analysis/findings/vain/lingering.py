@@ -38,10 +38,8 @@ def slow_clean_up(facts: Facts) -> Iterator[Finding]:
         ]
         if not late:
             continue
-        task, _, after = max(
-            late, key=lambda one: slices.end_ns[one[2]] - slices.start_ns[one[2]]
-        )
-        lost = slices.end_ns[after] - slices.start_ns[after]
+        task, _, after = max(late, key=lambda one: facts.slice_ns(one[2]))
+        lost = facts.slice_ns(after)
         if lost * _MOST_OF < until - slices.start_ns[i]:
             continue
         told.update(one for one, _, _ in late)
@@ -75,8 +73,8 @@ def _cleans_up(facts: Facts, waits: LongWaits, task: int, cancelled: int) -> int
     ]
     if not later:
         return -1
-    longest = max(later, key=lambda j: slices.end_ns[j] - slices.start_ns[j])
-    is_long = slices.end_ns[longest] - slices.start_ns[longest] >= _LOST_NS
+    longest = facts.longest_slice(later)
+    is_long = facts.slice_ns(longest) >= _LOST_NS
     is_same = facts.awaited(longest) == facts.awaited(cancelled)
     return longest if is_long and not is_same else -1
 

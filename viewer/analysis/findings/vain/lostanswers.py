@@ -106,7 +106,7 @@ def _finding(
     facts: Facts, waits: LongWaits, line: _Line, lost: list[_Await], answered: list[_Await]
 ) -> Iterator[Finding]:
     slices = facts.model.trace.slices
-    ns = {one.i: slices.end_ns[one.i] - slices.start_ns[one.i] for one in (*lost, *answered)}
+    ns = {one.i: facts.slice_ns(one.i) for one in (*lost, *answered)}
     usual = sorted(ns[one.i] for one in answered)
     least = min(ns[one.i] for one in lost)
     if usual[-1] * _TIMES > least:

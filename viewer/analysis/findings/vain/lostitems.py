@@ -58,7 +58,7 @@ def _is_forgotten(facts: Facts, get: Wait, times: list[int], awaits: list[int]) 
     first = bisect_left(awaits, begun_ns, key=slices.start_ns.__getitem__)
     if first == len(awaits) or slices.end_ns[awaits[first]] >= get.start_ns + get.ns:
         return False  # it awaited this one, until it had an item
-    what = facts.awaited(awaits[first])[0].removeprefix(s.AWAIT_PREFIX)
+    what = facts.what(awaits[first])
     now = bisect_left(awaits, get.end_ns, key=slices.start_ns.__getitem__) - 1
     ends = slices.end_ns[awaits[now]] if now >= 0 else 0
     return what.startswith(_ONCE) and not 0 <= ends - get.end_ns <= _NOTICED_NS

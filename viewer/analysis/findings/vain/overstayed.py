@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -43,14 +42,9 @@ def overstayed(facts: Facts) -> Iterator[Finding]:
         if last >= 0 and (caller := _same_caller(facts, cut.i, last)):
             found[caller, facts.awaited(last)[1]].append(_Late(cut, last))
     for (caller, where), every in found.items():
-        lost = sum(_ns(facts, one) for one in every)
+        lost = facts.slices_ns(one.i for one in every)
         if len(every) >= _SEVERAL and lost >= _LOST_NS:
             yield _finding(facts, caller, where, every, lost)
-
-
-def _ns(facts: Facts, late: _Late) -> int:
-    slices = facts.model.trace.slices
-    return slices.end_ns[late.i] - slices.start_ns[late.i]
 
 
 def _last_after(facts: Facts, waits: LongWaits, cut: Cut) -> int:
@@ -61,7 +55,7 @@ def _last_after(facts: Facts, waits: LongWaits, cut: Cut) -> int:
     later = [i for i in rows[bisect_left(rows, cut.i) + 1 :][:_NEAR] if kind[i] == AWAIT]
     if len(later) != 1 or slices.start_ns[later[0]] - cut.end_ns > _JUST_NS:
         return -1
-    ns = slices.end_ns[later[0]] - slices.start_ns[later[0]]
+    ns = facts.slice_ns(later[0])
     is_last = waits.ends_ns(("task", cut.task)) <= slices.end_ns[later[0]] + _JUST_NS
     return later[0] if is_last and ns >= max(_MOST_OF * cut.ns, _LONG_NS) else -1
 
@@ -69,7 +63,7 @@ def _last_after(facts: Facts, waits: LongWaits, cut: Cut) -> int:
 def _same_caller(facts: Facts, cut: int, last: int) -> str:
     """The frame of the program that called the functions of two awaits; "" if none did both,
     or it was one function."""
-    stacks = (facts.model.trace.text_of_slice(i, s.ARG_STACK).split("\n") for i in (cut, last))
+    stacks = (facts.stack(i).split("\n") for i in (cut, last))
     before, after = map(own_frames, stacks)
     if len(before) < _DEEP or len(before) != len(after):
         return ""
@@ -80,10 +74,10 @@ def _same_caller(facts: Facts, cut: int, last: int) -> str:
 
 
 def _finding(facts: Facts, caller: str, where: str, every: list[_Late], lost: int) -> Finding:
-    worst = max(every, key=lambda one: _ns(facts, one))
-    ns, start = _ns(facts, worst), facts.model.trace.slices.start_ns[worst.i]
+    worst = max(every, key=lambda one: facts.slice_ns(one.i))
+    ns, start = facts.slice_ns(worst.i), facts.model.trace.slices.start_ns[worst.i]
     whos: list[Who] = [("task", one.cut.task) for one in every]
-    what = facts.awaited(worst.i)[0].removeprefix(s.AWAIT_PREFIX)
+    what = facts.what(worst.i)
     cut = facts.awaited(worst.cut.i)[1]
     text = (
         f"Waited in vain: the time of {users(facts.model, whos)}{place_in(caller)} was over "

@@ -74,7 +74,7 @@ def _reads(facts: Facts) -> list[_Read]:
         start_ns, end_ns = slices.start_ns[i], slices.end_ns[i]
         if end_ns - start_ns < _LONG_NS or len(found) >= _MOST:
             continue
-        if not any(name in trace.text_of_slice(i, s.ARG_STACK) for name in _READS):
+        if not any(name in facts.stack(i) for name in _READS):
             continue
         ended, is_open = waits.tree.ended_by(owner[i], i), bool(slices.unfinished[i])
         is_vain = is_open or ended.kind in GIVEN_UP or waits.timed_out(ended, owner[i], i)
@@ -85,10 +85,10 @@ def _reads(facts: Facts) -> list[_Read]:
 
 def _clients(facts: Facts, tasks: set[int]) -> dict[int, list[int]]:
     """The awaits in which tasks of these opened a connection themselves."""
-    trace, found = facts.model.trace, dict[int, list[int]]()
+    found = dict[int, list[int]]()
     for task, awaits in facts.awaits(tasks).items():
         for i in awaits:
-            if any(opens in trace.text_of_slice(i, s.ARG_STACK) for opens in _OPENS):
+            if any(opens in facts.stack(i) for opens in _OPENS):
                 found.setdefault(task, []).append(i)
     return found
 
@@ -144,7 +144,7 @@ def _finding(facts: Facts, ones: list[_Read], others: list[_Read], lost: int) ->
 
 def _how(facts: Facts, read: _Read) -> str:
     """`readline`: what the program called."""
-    frames = facts.model.trace.text_of_slice(read.slice, s.ARG_STACK).split("\n")
+    frames = facts.stack(read.slice).split("\n")
     called = "read"
     for frame in frames:
         if not is_library(frame):

@@ -131,7 +131,7 @@ def _finding(
     worst, lost = max(given, key=lambda one: one.ns), sum(one.ns for one in given)
     usual = sorted(one.ns for one in given)[len(given) // 2]
     whos: list[Who] = [("task", one.cut.task) for one in given]
-    stack = facts.model.trace.text_of_slice(worst.cut.i, s.ARG_STACK).split("\n")
+    stack = facts.stack(worst.cut.i).split("\n")
     frames = own_frames(stack)
     outer = next(
         (f for f in frames[1:] if place_of(f).function != place_of(site).function), ""

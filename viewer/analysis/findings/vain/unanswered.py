@@ -76,7 +76,7 @@ def _answered(facts: Facts, row: int) -> bool:
     """Whether the thread had waited there before, and soon got on each time."""
     table = facts.model.states
     before = [
-        table.end_ns[other] - table.start_ns[other]
+        facts.row_ns(other)
         for other in _calls(facts, table.who[row])
         if table.row[other] == table.row[row] and table.end_ns[other] <= table.start_ns[row]
     ]
