@@ -2,8 +2,9 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import compress
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 from tracer import schema as s
 from viewer.trace.columns import GC, Column, Owners, records
@@ -24,51 +25,29 @@ class Collection(NamedTuple):
     called_at: str | None  # site of the gc.collect() that began it; None: it began by itself
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Collections(Sequence[Collection]):
     """Those of a trace. A column has an attribute of a Collection of each."""
 
-    def __init__(
-        self,
-        process: Column,
-        tid: Column,
-        start_ns: Column,
-        end_ns: Column,
-        generation: Column,
-        collected: Column,
-        uncollectable: Column,
-        called_at: Sequence[str | None],
-    ) -> None:
-        self.process, self.tid = process, tid
-        self.start_ns, self.end_ns = start_ns, end_ns
-        self.generation = generation
-        self.collected, self.uncollectable = collected, uncollectable
-        self.called_at = called_at
+    process: Column  # i; all other numbers q
+    tid: Column
+    start_ns: Column
+    end_ns: Column
+    generation: Column
+    collected: Column
+    uncollectable: Column
+    called_at: Sequence[str | None]
 
     @classmethod
     def of(cls, rows: Iterable[Collection] = ()) -> "Collections":
         known = [*rows]
-        return cls(
-            memoryview(array("i", [one.process for one in known])),
-            memoryview(array("q", [one.tid for one in known])),
-            memoryview(array("q", [one.start_ns for one in known])),
-            memoryview(array("q", [one.end_ns for one in known])),
-            memoryview(array("q", [one.generation for one in known])),
-            memoryview(array("q", [one.collected for one in known])),
-            memoryview(array("q", [one.uncollectable for one in known])),
-            [one.called_at for one in known],
-        )
+        *numbers, called_at = zip(*known, strict=True) if known else [()] * 8
+        columns: list[Any] = [memoryview(array("q", column)) for column in numbers]
+        columns[0] = memoryview(array("i", numbers[0]))
+        return cls(*(*columns, called_at))
 
-    def _columns(self) -> tuple[Column | Sequence[str | None], ...]:
-        return (
-            self.process,
-            self.tid,
-            self.start_ns,
-            self.end_ns,
-            self.generation,
-            self.collected,
-            self.uncollectable,
-            self.called_at,
-        )
+    def _columns(self) -> list[Column | Sequence[str | None]]:
+        return [getattr(self, name) for name in Collection._fields]
 
     def at(self, rows: Column) -> list[Collection]:
         """Those of these numbers."""

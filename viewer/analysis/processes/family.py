@@ -17,6 +17,7 @@ from tracer import schema as s
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg, Process
+from viewer.words import stem
 
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _OPTIONS_WITH_MODULE = ("-m",)
@@ -58,6 +59,11 @@ class Member(NamedTuple):
     reaper: int  # the process that is told of its end; -1 unknown
     told: Told | None
     said: Told | None = None  # its own last word, if it ended itself and that is known
+
+    @property
+    def ns(self) -> int:
+        """How long its recording lasts."""
+        return self.end_ns - self.start_ns
 
     @property
     def ended(self) -> Told | None:
@@ -115,6 +121,14 @@ class Family:
         """What text calls a process; "" where the trace has only one."""
         member = self.members.get(process)
         return member.name if member is not None and len(self.members) > 1 else ""
+
+    def alike(self) -> Iterable[list[Member]]:
+        """Those of one parent that run the same program, and are called alike."""
+        groups = defaultdict[tuple[int, str, str], list[Member]](list)
+        for member in self.members.values():
+            if member.parent >= 0:
+                groups[member.parent, member.program, stem(member.name)].append(member)
+        return groups.values()
 
     @cached_property
     def _by_pid(self) -> dict[int, list[Member]]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from viewer.analysis.ledger.circles import Who
 
@@ -13,6 +13,15 @@ from viewer.analysis.ledger.circles import Who
 # which somebody waits: a rate has idle times.
 _FULL = _HANDED = 7, 10
 _JUST_NS = 5_000_000  # whoever hands on ends a moment later
+
+
+class Timed(Protocol):
+    """Whatever has a begin and an end."""
+
+    @property
+    def start_ns(self) -> int: ...
+    @property
+    def end_ns(self) -> int: ...
 
 
 class Known(Enum):
@@ -81,18 +90,32 @@ class Resource(NamedTuple):
         return ((hold.who, hold.start_ns, hold.end_ns) for hold in self.holds)
 
 
-def most_at_once(holds: Iterable[Hold]) -> int:
-    changes = sorted(
+class Load(NamedTuple):
+    """For so long so many had it, while so many waited."""
+
+    ns: int
+    had: int
+    waiting: int
+
+
+def loads(holds: Iterable[Timed], claims: Iterable[Timed] = ()) -> Iterator[Load]:
+    """How many have it and how many wait, whenever that changes."""
+    changes = [
         change
-        for hold in holds
-        for change in ((hold.start_ns, 1), (hold.end_ns, -1))
-        if hold.end_ns > hold.start_ns
-    )
-    most = now = 0
-    for _, change in changes:
-        now += change
-        most = max(most, now)
-    return most
+        for n, times in enumerate((holds, claims))
+        for time in times
+        for change in ((time.start_ns, 1 - n, n), (time.end_ns, n - 1, -n))
+    ]
+    changes.sort()
+    had, waiting, before = 0, 0, 0
+    for time_ns, more, waits in changes:
+        if time_ns > before:
+            yield Load(time_ns - before, had, waiting)
+        had, waiting, before = had + more, waiting + waits, time_ns
+
+
+def most_at_once(holds: Iterable[Hold]) -> int:
+    return max((load.had for load in loads(hold for hold in holds if hold.ns > 0)), default=0)
 
 
 def size_of(claims: Sequence[Claim], holds: Sequence[Hold]) -> int:
@@ -113,13 +136,9 @@ def _are_handed_on(claims: Sequence[Claim], holds: Sequence[Hold]) -> bool:
 
 def _usual(claims: Sequence[Claim], holds: Sequence[Hold]) -> int:
     """How many have it for most of the time in which somebody waits; 0 where that changes."""
-    changes = [(hold.start_ns, 1, 0) for hold in holds] + [(h.end_ns, -1, 0) for h in holds]
-    changes += [(c.start_ns, 0, 1) for c in claims] + [(c.end_ns, 0, -1) for c in claims]
-    had, waiting, before = 0, 0, 0
     spent: Counter[int] = Counter()
-    for time_ns, more, waits in sorted(changes):
-        if waiting > 0:
-            spent[had] += time_ns - before
-        had, waiting, before = had + more, waiting + waits, time_ns
+    for load in loads(holds, claims):
+        if load.waiting > 0:
+            spent[load.had] += load.ns
     (size, ns), *_ = spent.most_common(1) or [(0, 0)]
     return size if ns * _FULL[1] >= spent.total() * _FULL[0] else 0

@@ -3,7 +3,6 @@ for which others wait, while those who are past that line do something slow."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from tracer.units import plural
 from viewer.analysis.findings.basis.databases import calls_of
@@ -12,6 +11,8 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.locks.filelocks import is_of_library, waiting_for
+from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.resource import Hold, loads
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP
@@ -23,15 +24,8 @@ _MS = 1_000_000
 # there must be such a one for four fifths of the time; else it may be a signal.
 _LONG_NS = 10 * _MS
 _LOST_NS = 500 * _MS
-_COVERED = 8, 10
 _MOST = 2_000  # calls that are looked at, the longest ones
 _ACQUIRE, _ENTER = "SemLock.acquire", "SemLock.__enter__"
-
-
-class _Inside(NamedTuple):
-    thread: int
-    start_ns: int
-    end_ns: int
 
 
 def permits_between_processes(facts: Facts) -> Iterator[Finding]:
@@ -58,12 +52,12 @@ def permits_between_processes(facts: Facts) -> Iterator[Finding]:
             yield _finding(facts, site, waits, inside, slots, lost)
 
 
-def _inside(facts: Facts, site: str, waits: set[int]) -> list[_Inside]:
+def _inside(facts: Facts, site: str, waits: set[int]) -> list[Hold]:
     """The times in which somebody was blocked in the function of a line."""
-    table, of = facts.model.states, place_of(site)
+    of = place_of(site)
     mark = f"{of.path}:"
     return [
-        _Inside(table.who[row], table.start_ns[row], table.end_ns[row])
+        _hold(facts, row)
         for row in longest_rows(facts, (IO, SLEEP, LOCK_WAIT), _LONG_NS, _MOST)
         if row not in waits
         and any(
@@ -73,34 +67,32 @@ def _inside(facts: Facts, site: str, waits: set[int]) -> list[_Inside]:
     ]
 
 
-def _slots(facts: Facts, waits: list[int], inside: list[_Inside]) -> int:
+def _hold(facts: Facts, row: int) -> Hold:
+    table = facts.model.states
+    return Hold(("thread", table.who[row]), table.start_ns[row], table.end_ns[row])
+
+
+def _slots(facts: Facts, waits: list[int], inside: list[Hold]) -> int:
     """How many were inside at a time, mostly, while others waited; 0 where too often nobody
     was."""
-    table = facts.model.states
-    changes = [(one.start_ns, 1, 0) for one in inside] + [
-        (one.end_ns, -1, 0) for one in inside
-    ]
-    changes += [(table.start_ns[row], 0, 1) for row in waits]
-    changes += [(table.end_ns[row], 0, -1) for row in waits]
-    ns, before, have, want = Counter[int](), 0, 0, 0
-    for time_ns, more, waiting in sorted(changes):
-        if want:
-            ns[have] += time_ns - before
-        before, have, want = time_ns, have + more, want + waiting
-    if (ns.total() - ns[0]) * _COVERED[1] < ns.total() * _COVERED[0]:
+    ns = Counter[int]()
+    for load in loads(inside, (_hold(facts, row) for row in waits)):
+        if load.waiting:
+            ns[load.had] += load.ns
+    if not covers(ns.total() - ns[0], ns.total()):
         return 0
     return max(ns, key=lambda count: (ns[count] if count else -1, count))
 
 
 def _finding(
-    facts: Facts, site: str, waits: list[int], inside: list[_Inside], slots: int, lost: int
+    facts: Facts, site: str, waits: list[int], inside: list[Hold], slots: int, lost: int
 ) -> Finding:
     table = facts.model.states
     since, until = min(table.start_ns[r] for r in waits), max(table.end_ns[r] for r in waits)
     did = mostly(
         facts,
         [
-            (("thread", one.thread), max(one.start_ns, since), min(one.end_ns, until))
+            (one.who, max(one.start_ns, since), min(one.end_ns, until))
             for one in inside
             if one.start_ns < until and one.end_ns > since
         ],

@@ -118,17 +118,11 @@ def _tasks(facts: Facts, waits: LongWaits, long: dict[Who, list[Wait]]) -> _Alik
     owned, found = facts.model.owners, defaultdict[tuple[Who, str], list[_One]](list)
     if len(owned.task_id) > _SEARCHED:
         return found
-    parents = {
-        (owned.task_process[which], owned.task_id[which]): which
-        for kind, which in long
-        if kind == "task"
-    }
-    for task, parent in enumerate(owned.task_parent if parents else ()):
-        which = parents.get((owned.task_process[task], parent), -1)
-        if which >= 0:
+    for waiter in long:
+        for task in facts.ledger.children_of(waiter[1]) if waiter[0] == "task" else ():
             who: Who = ("task", task)
             one = _One(who, waits.begins_ns(who), waits.ends_ns(who))
-            found[("task", which), f"task {owned.task_group[task]}"].append(one)
+            found[waiter, f"task {owned.task_group[task]}"].append(one)
     return found
 
 

@@ -1,7 +1,6 @@
 """One of several equal children that takes far longer than the others, while their parent
 waits for it alone; and the last job of a pool of processes whose others have no more."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import compress
 
@@ -16,7 +15,7 @@ from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
 from viewer.analysis.resources.waits import longest_rows
 from viewer.trace.columns import IO
-from viewer.words import code, stem
+from viewer.words import code
 
 _MS = 1_000_000
 # Three others had ended in a tenth of the time, and the parent waited for this one alone for
@@ -41,11 +40,7 @@ def last_child(facts: Facts) -> Iterator[Finding]:
     family = Family.of(facts.model)
     if len(family.members) < 2:
         return
-    alike: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
-    for member in family.members.values():
-        if member.parent >= 0:
-            alike[member.parent, member.program, stem(member.name)].append(member)
-    for members in alike.values():
+    for members in family.alike():
         yield from _of_children(facts, members)
     for pool in Jobs.of(facts.model).pools:
         yield from _of_pool(facts, family, pool)
@@ -56,10 +51,10 @@ def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
         return
     from statistics import median  # it takes longer to import than this file
 
-    usual = int(median(member.end_ns - member.start_ns for member in members))
+    usual = int(median(member.ns for member in members))
     last = max(members, key=lambda member: member.end_ns)
     since = max([last.start_ns, *(m.end_ns for m in members if m is not last)])
-    ns, took = last.end_ns - since, last.end_ns - last.start_ns
+    ns, took = last.end_ns - since, last.ns
     began_last = max(member.start_ns for member in members)
     row = _waits_for(facts, last.parent, since, last.end_ns) if ns >= _LOST_NS else -1
     if row < 0 or last.main < 0 or began_last - last.start_ns > ns // 2:
@@ -100,7 +95,7 @@ def _uneven(
     if not function or {*found.values()} != {function} or len(sites) > 1:
         return None
     name, site = facts.call(table.row[row])
-    one, took = f"{code(last.name)} in {code(function)}", last.end_ns - last.start_ns
+    one, took = f"{code(last.name)} in {code(function)}", last.ns
     return uneven(
         facts, one, last.main, took, others, usual, table.who[row], name, site, since,
         last.end_ns,

@@ -14,7 +14,7 @@ from viewer.analysis.ledger.rows import joined, longs
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
 from viewer.trace.columns import OFF_CPU, PREEMPTED
-from viewer.words import code, stem
+from viewer.words import code
 
 _MS = 1_000_000
 # Workers of one kind: one does most of the work, four times as much as the others on average,
@@ -73,34 +73,28 @@ def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
             ran_ns, native, preempted, off_cpu = (column[thread] for column in columns)
             work[facts.model.thread_process[thread]] += ran_ns + native
             held_up[facts.model.thread_process[thread]] += preempted + off_cpu
-    groups: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
-    for member in family.members.values():
-        if member.parent >= 0 and member.process not in ran:
-            groups[member.parent, member.program, stem(member.name)].append(member)
     waits: dict[int, Counter[_Place]] | None = None
-    for members in groups.values():
-        longest = max(_life(member) for member in members)
-        members = [member for member in members if _life(member) * 2 >= longest]
+    for alike in family.alike():
+        others_run = [member for member in alike if member.process not in ran]
+        longest = max((member.ns for member in others_run), default=0)
+        members = [member for member in others_run if member.ns * 2 >= longest]
+        if len(members) < 2:
+            continue
         busiest = max(members, key=lambda member: work[member.process])
         mine = work[busiest.process]
         total = sum(work[member.process] for member in members)
         others = len(members) - 1
         if (
-            not others
-            or total < _WORK_NS
+            total < _WORK_NS
             or mine * 100 < total * _MOST
             or mine * others < (total - mine) * _TIMES
-            or (mine + held_up[busiest.process]) * 100 < _life(busiest) * _BUSY
+            or (mine + held_up[busiest.process]) * 100 < busiest.ns * _BUSY
         ):
             continue
         waits = waits if waits is not None else _waits(facts)
         if any(_idles_at(waits, m) not in waits[busiest.process] for m in members):
             continue
         yield _one_does_all(facts, busiest, mine, total, len(members))
-
-
-def _life(member: Member) -> int:
-    return member.end_ns - member.start_ns
 
 
 def _waits(facts: Facts) -> dict[int, Counter[_Place]]:
@@ -133,7 +127,7 @@ def _one_does_all(
     main = facts.model.threads[busiest.main] if busiest.main >= 0 else None
     evidence = Evidence(
         busiest.start_ns,
-        _life(busiest),
+        busiest.ns,
         main.thread_name if main is not None else "",
         tid=main.tid if main is not None else -1,
         pid=busiest.pid,
@@ -200,7 +194,7 @@ def _one_job_each(facts: Facts, pool: Pool) -> Finding | None:
     begun = [pool.jobs[n] for n in pool.begun]
     last = max(job.start_ns for job in begun)
     ended = sum(member.end_ns < last for member in members)
-    lived, ran = sum(map(_life, members)), sum(job.ran_ns for job in begun)
+    lived, ran = sum(member.ns for member in members), sum(job.ran_ns for job in begun)
     if ended * 2 < len(members) or ran * _SPARE > lived or lived - ran < _STARTS_NS:
         return None
     worst = max(begun, key=lambda job: job.ran_ns)

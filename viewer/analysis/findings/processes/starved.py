@@ -1,7 +1,7 @@
 """Processes of the program's own that have nothing to do, since one process makes all their
 work and computes meanwhile."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 from tracer.units import duration
@@ -13,7 +13,7 @@ from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.states import having
 from viewer.trace.columns import IO, STATE_MASK
-from viewer.words import code, stem
+from viewer.words import code
 
 _MS = 1_000_000
 # None of two workers or more had anything to do for half a second in all, and for three tenths
@@ -34,11 +34,8 @@ def starved_workers(facts: Facts) -> Iterator[Finding]:
     if not elsewhere.messages:
         return
     ran = Jobs.of(facts.model).workers
-    groups: dict[tuple[int, str, str], list[Member]] = defaultdict(list)
-    for member in family.members.values():
-        if member.parent >= 0 and member.main >= 0:
-            groups[member.parent, member.program, stem(member.name)].append(member)
-    for members in groups.values():
+    for alike in family.alike():
+        members = [member for member in alike if member.main >= 0]
         is_pool = any(member.process in ran for member in members)  # its jobs tell more
         if len(members) > 1 and not is_pool:
             yield from _starved(facts, elsewhere, members)

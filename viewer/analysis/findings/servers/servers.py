@@ -15,6 +15,7 @@ from viewer.analysis.findings.basis.itself import is_own, servers
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.resource import loads
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
@@ -175,15 +176,9 @@ def _is_answered(ends: list[int], one: _Asked) -> bool:
 def _queued(works: list[_Work], asked: list[_Asked], threads: int) -> tuple[int, int]:
     """How long clients waited for their turn while all threads had a request, and how long for
     what was done for them: each busy thread serves one of those who wait."""
-    changes = [(one.start_ns, 0, 1) for one in works] + [(one.end_ns, 0, -1) for one in works]
-    changes += [(one.start_ns, 1, 1) for one in asked] + [(one.end_ns, 1, -1) for one in asked]
-    changes.sort()
-    counts, before, lost, served = [0, 0], 0, 0, 0
-    for time_ns, which, change in changes:
-        busy, waiting = counts
-        served += min(busy, waiting) * (time_ns - before)
-        if busy >= threads and waiting > busy and time_ns > before:
-            lost += (waiting - busy) * (time_ns - before)
-        before = time_ns
-        counts[which] += change
+    lost = served = 0
+    for ns, busy, waiting in loads(works, asked):
+        served += min(busy, waiting) * ns
+        if busy >= threads:
+            lost += max(waiting - busy, 0) * ns
     return lost, served

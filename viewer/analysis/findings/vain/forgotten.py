@@ -1,6 +1,5 @@
 """Groups of tasks that do not end, since one of them waits for what nobody does any more."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
@@ -29,19 +28,13 @@ def forgotten_task(facts: Facts) -> Iterator[Finding]:
         if wait.ns >= _ALONE_NS and wait.slice not in waits.told
         if _is_its_end(facts, waits, wait)
     ]
-    if not alone:
-        return
-    owned = facts.model.owners
-    children = defaultdict[tuple[int, int], list[int]](list)
-    for task, key in enumerate(zip(owned.task_process, owned.task_parent, strict=True)):
-        children[key].append(task)
     for wait in alone:
-        task = wait.who[1]
-        key = owned.task_process[task], owned.task_parent[task]
-        others: list[Who] = [("task", one) for one in children[key] if one != task]
+        maker = facts.ledger.parent_of(wait.who[1])
+        group = facts.ledger.children_of(maker) if maker >= 0 else ()
+        others: list[Who] = [("task", one) for one in group if one != wait.who[1]]
         ended_ns = max(map(waits.ends_ns, others), default=0)
         since_ns = max(wait.start_ns, ended_ns)
-        parent = _waits_for(waits, facts.ledger.task_of(*key), since_ns, wait.end_ns)
+        parent = _waits_for(waits, maker, since_ns, wait.end_ns)
         if not others or parent is None or wait.end_ns - since_ns < _ALONE_NS:
             continue
         waits.told.add(wait.slice)
