@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.diagnosis.wanted import WANTED, Wanted
 from tests.diagnosis.wanted_async import ASYNC
 from tests.diagnosis.wanted_common import COMMON
+from tests.diagnosis.wanted_databases import DATABASES
 from tests.diagnosis.wanted_drawn import DRAWN
 from tests.diagnosis.wanted_fresh import FRESH
 from tests.diagnosis.wanted_general import GENERAL
@@ -62,6 +63,7 @@ def wanted(name: str) -> Wanted:
         | GENERAL
         | FRESH
         | COMMON
+        | DATABASES
         | DRAWN
         | PATH
         | REPORTED

@@ -229,3 +229,58 @@ def test_each_wait_that_was_given_up_counts(tmp_path):
 def test_somebody_else_has_used_the_pool(tmp_path):
     (found,) = find_in(tmp_path, importers(other=True))
     assert "nobody else is known" not in found.text
+
+
+def left_behind(inside="", how=""):
+    """`main` asks the server in `balance`, and then awaits tasks that get no connection. With
+    `inside` it awaits them there. `how`: how a task ended that was asking before."""
+    trace = TraceBuilder(argv="bot.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, name = trace.loop(thread), "connection pool (asyncpg)"
+    main = loop.task("main", site="/app/bot.py:20 main")
+    main.ready(0).running(0).awaits(MS, "query (asyncpg)", site="/app/bot.py:9 balance")
+    if how:
+        asks = loop.task("suggest", site="/app/bot.py:14 suggest").ready(MS).running(2 * MS)
+        asks.awaits(2 * MS, "connect (asyncpg)", site="/app/bot.py:15 suggest")
+        asks.ready(4 * MS).running(5 * MS).done(6 * MS, how)
+    main.ready(7 * MS, waker="io").running(7 * MS)
+    site, lock = "/app/bot.py:9 balance", trace.lock(name, "/app/bot.py:8 balance")
+    late = [loop.task("command", site="/app/bot.py:12 command", parent=main.id) for _ in "ab"]
+    stack = "\n".join(filter(None, (inside and site, "/app/bot.py:25 main")))
+    main.awaits(8 * MS, "gather", site=stack.split("\n")[0], stack=stack)
+    for n, task in enumerate(late):
+        task.ready(8 * MS).running(9 * MS + n).awaits(
+            10 * MS + n, name, site="/app/bot.py:8 balance", lock=lock.id, acquired=False
+        )
+    for n, task in enumerate(late):
+        end = 710 * MS + n * MS
+        task.ready(end, waker="timer").running(end)
+        if n:
+            main.ready(end + 1, by=task)
+        task.done(end + 2, "failed: TimeoutError")
+    main.running(712 * MS).done(713 * MS)
+    thread.end(714 * MS)
+    return trace.ended(715 * MS)
+
+
+def test_who_has_left_the_function_in_which_it_asked_does_not_wait_with_a_slot(tmp_path):
+    """Nobody knows that it still has the connection, so that is no deadlock."""
+    (found,) = find_in(tmp_path, left_behind())
+    assert found.finding == "slots never returned"
+    assert "`main` had one last in `balance` (bot.py:9). Whoever takes" in found.text
+
+
+def test_who_awaits_those_in_the_function_in_which_it_asked(tmp_path):
+    (found,) = find_in(tmp_path, left_behind(inside="balance"))
+    assert found.finding == "deadlock"
+    assert "wait for a connection of asyncpg's pool, which `main` has" in found.text
+
+
+@pytest.mark.parametrize("how", [s.CANCELLED, s.DONE])
+def test_slots_that_may_be_lost_with_the_cancelled(tmp_path, how):
+    (found,) = find_in(tmp_path, left_behind(how=how))
+    said = (
+        "; `suggest` had asked for one in `suggest` (bot.py:15) and was cancelled before "
+        "that: a connection may be lost with it."
+    )
+    assert (said in found.text) == (how == s.CANCELLED)

@@ -202,6 +202,43 @@ def test_not_held_across_await(tmp_path, story):
     assert kinds(tmp_path, across(**story)) == []
 
 
+def once(hold_ns, others=6):
+    """All wait at once, while the first task awaits what is done only once."""
+    trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, site = trace.loop(thread), "/app/cache.py:9 get_pool"
+    lock = trace.lock("asyncio.Lock", site)
+    asks = "/app/cache.py:20 request"
+    first, *late = [loop.task("request", site=asks) for _ in range(others)]
+    first.ready(0).running(1).awaits(MS, "sleep", site="/app/cache.py:11 get_pool")
+    lock.hold(1, hold_ns, first, site)
+    loop.step(first, 1, MS)
+    for n, task in enumerate(late, 1):
+        task.ready(0).running(n * MS).awaits(
+            n * MS + 1, "Lock", lock=lock.id, site=site,
+            owner_task=first.id, owner_name=first.name, owner_site=site,
+        )  # fmt: skip
+        loop.step(task, n * MS, n * MS + 1)
+    first.ready(hold_ns, waker="timer").running(hold_ns)
+    for task in late:
+        task.ready(hold_ns + 1, by=first)
+    first.done(hold_ns + MS)
+    loop.step(first, hold_ns, hold_ns + MS)
+    for n, task in enumerate(late, 1):
+        at = hold_ns + n * MS
+        task.running(at).done(at + MS)
+        lock.hold(at, at + MS, task, site)
+        loop.step(task, at, at + MS)
+    end = hold_ns + others * MS
+    thread.end(end + 1)
+    return trace.ended(end + 2)
+
+
+@pytest.mark.parametrize(("ms", "found"), [(150, []), (300, ["lock held across await"])])
+def test_what_is_done_once_costs_its_own_time(tmp_path, ms, found):
+    assert kinds(tmp_path, once(ms * MS)) == found
+
+
 def circle(n=2, ns=900 * MS, stale=False, held=True):
     """`n` threads, each with a lock that the one before it wants."""
     trace = TraceBuilder(argv="dead.py", signals=SIGNALS)

@@ -7,6 +7,7 @@ from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
 from tracer import schema as s
 
 CALL = "/app/service.py:11 hog"
+TAKEN = "/app/service.py:40 load"
 
 
 def steps(
@@ -278,6 +279,18 @@ def test_a_wait_for_a_lock_or_a_result_is_named(tmp_path):
 
     (found,) = find_in(tmp_path, steps(3, 30 * MS, wants).end())
     assert "99 % of that time waiting for a `Lock` (service.py:11)" in found.text
+
+
+def test_who_has_the_lock_that_a_step_waits_for_is_named(tmp_path):
+    def wants(thread, start, end):
+        importer = thread.trace.thread("importer").native(start)
+        lock = thread.trace.lock("Lock", TAKEN)
+        lock.hold(start, end, importer, TAKEN)
+        thread.lock_wait(start + 1, "Lock", lock=lock, owner=importer, site=CALL)
+        importer.end(end)
+
+    (found,) = find_in(tmp_path, steps(1, 300 * MS, wants).end())
+    assert "; `importer` (service.py:40) has that lock meanwhile; " in found.text
 
 
 ASYNCIO = "/usr/lib/python3.13/asyncio/selector_events.py:1067 _SelectorSocketTransport.write"

@@ -114,7 +114,7 @@ def test_workers_that_exit(tmp_path, story):
     assert kinds(tmp_path, idle(**story)) == []
 
 
-def executors(count=8, jobs_each=1, idle_ns=500 * MS, shares=False, ended=0):
+def executors(count=8, jobs_each=1, idle_ns=500 * MS, shares=False, ended=0, site=""):
     """Each executor gets a job, and its worker then waits for more in a queue of its own.
 
     The first `ended` ones are ended soon, before the others are made.
@@ -126,6 +126,10 @@ def executors(count=8, jobs_each=1, idle_ns=500 * MS, shares=False, ended=0):
     for n in range(count):
         is_ended = n < ended
         worker = trace.thread(f"resolver_{n if shares else 0}")
+        if site:
+            begun = trace.instant(main.track, n * MS, s.THREAD_START, s.CAT_THREAD, site=site)
+            come = trace.instant(worker.track, n * MS, s.THREAD_STARTED, s.CAT_THREAD)
+            trace.arrow(begun, come)
         queue = shared if shares else trace.lock("executor idle", IDLE)
         at = n * MS
         for turn in range(jobs_each):
@@ -146,6 +150,11 @@ def test_executors_that_pile_up(tmp_path):
         "alive at the same time. Each ran a job or two for `MainThread` and then waited for "
         "more: 4.04 s in all. Make one executor and keep it, or end it with `with`."
     )
+
+
+def test_where_executors_are_started(tmp_path):
+    (found,) = find_in(tmp_path, executors(site="/app/each.py:9 upload"))
+    assert "their threads `resolver_N`, started in `upload` (each.py:9), were" in found.text
 
 
 @pytest.mark.parametrize(

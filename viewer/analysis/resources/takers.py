@@ -1,7 +1,7 @@
 """Who has the slots for which others wait: as the trace says, or by what they did."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -299,25 +299,55 @@ def in_use(waits: Waits, wait: Wait) -> set[Who]:
 
 def have(waits: Waits, wait: Wait) -> set[Who]:
     """The tasks that probably have the slots for which a task waits: as the trace says, or
-    those that used the library's connections before, and still live."""
+    those that used the library's connections before, and still live in a function that did."""
     found = said(waits, [wait])
     if found or wait.who[0] != "task":
         return found
-    package = package_of(wait.name)
+    package, used_in = package_of(wait.name), defaultdict[Who, set[str]](set)
 
     def is_talk(what: str) -> bool:
         return what.startswith(_WITH_ONE) and package_of(what) == _family(package)
 
+    for use in _of_tasks(waits, wait.start_ns, is_talk) if package else ():
+        if (
+            use.end_ns <= wait.start_ns
+            and use.who != wait.who
+            and waits.ends_ns(use.who) >= wait.end_ns - _JUST_NS
+        ):
+            used_in[use.who].add(place_of(use.site).function)
     return {
-        use.who
-        for use in (_of_tasks(waits, wait.start_ns, is_talk) if package else ())
-        if use.end_ns <= wait.start_ns
-        and use.who != wait.who
-        and waits.ends_ns(use.who) >= wait.end_ns - _JUST_NS
+        who for who, functions in used_in.items() if not _is_out(waits, wait, who, functions)
     }
 
 
+def _is_out(waits: Waits, wait: Wait, who: Who, functions: set[str]) -> bool:
+    """Whether a task that awaits others meanwhile has left all these functions."""
+    for one in waits.for_tasks:
+        if one.who == who and _is_during(wait, one.start_ns, one.end_ns):
+            inside = {place_of(frame).function for frame in own_frames(one.stack)}
+            return not inside & functions
+    return False
+
+
 # By what they left --------------------------------------------------------------------------
+
+
+def cut_short(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
+    """The tasks that were cancelled as they asked the pool's library for a connection, within
+    a second before others waited in vain, and the line of it: the one that they were to get
+    may be lost with them."""
+    package, before = package_of(vain[0].name), min(wait.start_ns for wait in vain)
+    how, found = waits.reading.ledger.how_it_ended, dict[Who, str]()
+
+    def is_its(what: str) -> bool:
+        return package_of(what) == package and not _is_talk(what, package)
+
+    for use in _of_tasks(waits, before, is_its) if package else ():
+        end_ns = waits.ends_ns(use.who)
+        is_last = 0 <= end_ns - use.end_ns <= _JUST_NS
+        if is_last and 0 <= before - end_ns <= _AFTER_NS and how(use.who[1]) == s.CANCELLED:
+            found[use.who] = use.site
+    return found
 
 
 def cancelled_before(waits: Waits, vain: list[Wait]) -> set[Who]:

@@ -33,7 +33,8 @@ _SPENT, _SPENT_PART = 3, 0.1
 _COMMAND = 40
 _FITS = 1.5  # else most of the time of such a call is no part of the path
 _IMPORTING = "<frozen importlib"
-_FOR_CLIENTS = ("accept", "select", "poll", "epoll_wait", "idle thread")
+# The `poll` of a C library, such as libpq, waits for an answer.
+_FOR_CLIENTS = ("accept", "select", ".poll", "epoll_wait", "idle thread")
 _BUSY_NS, _BUSY_PART = 100_000_000, 0.1  # less CPU time says nothing about the program
 
 

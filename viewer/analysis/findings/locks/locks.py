@@ -54,6 +54,8 @@ _MOST_HOLDS = 500  # only the longest are examined
 # often, and for a tenth of their lives.
 _AWAITED_NS = 50 * _MS
 _AWAITED = 5
+# Those who wait together for what is done once, as a first connection, lose its length once.
+_ONCE_NS = 250 * _MS
 _OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see filelocks
 _LESS = "Do the slow part outside of the lock."
 _READY_NS = _MS  # turns for which a holder waits a millisecond or more
@@ -271,6 +273,8 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         awaited, what = _awaited_while_held(facts, holds)
         held = facts.total_ns(holds)
         if not holds or mostly_blocked(facts, _kept(facts, holds)):
+            continue
+        if row.holds.max_ns * 2 > held and row.waits.max_ns < _ONCE_NS:
             continue
         if awaited * 2 < held:
             if total >= _LOST_NS:

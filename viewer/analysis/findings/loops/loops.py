@@ -230,10 +230,10 @@ def _blocked(facts: Facts, occupants: _Occupants) -> Iterator[Finding]:
                 f"{'they' if many else 'it'} had given to the {nouns.loop}, {duration(lost)} "
                 f"in total"
             )
-        text += f"{what}; {behind}."
+        about = _waited_at(facts, [step for step, _ in found])
+        text += f"{what}{_held_by(facts, about)}; {behind}."
         kind = "task never yields" if never else "loop blocked"
         step = next_step(facts, [step for step, _ in found], never)
-        about = _waited_at(facts, [step for step, _ in found])
         yield Finding(kind, lost, text, evidence_of(facts, worst, site), step, about=about)
 
 
@@ -247,6 +247,17 @@ def _waited_at(facts: Facts, steps: list[Step]) -> frozenset[str]:
             ns[facts.call(call)[1]] += waited_ns
     whole = sum(step.own_ns for step in steps)
     return frozenset(site for site, waited_ns in ns.items() if site and waited_ns * 2 >= whole)
+
+
+def _held_by(facts: Facts, sites: frozenset[str]) -> str:
+    """`; `importer` (app.py:12) has that lock meanwhile`: who had the lock that one waits
+    for at these lines, and took it where."""
+    for row in facts.locks.at_least("total_ns", _LONG_STEP_NS) if sites else ():
+        waiting = {waiter.who for waiter in row.waiters if waiter.site in sites}
+        others = [one for one in row.holders if one.who not in waiting]
+        if waiting and others:
+            return f"; {code(others[0].who, others[0].site)} has that lock meanwhile"
+    return ""
 
 
 def _that_cost(facts: Facts, rows: Column) -> Column:

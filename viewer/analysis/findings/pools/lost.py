@@ -62,10 +62,18 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         f"a {slot} of {group.pool.of} in {sites(vain)} {ends}: {_cost(facts, vain)}. Nobody "
         f"gave one back in that time"
     )
-    if had := found.by:
+    if cut := takers.cut_short(waits, vain):
+        asked = place_in(next(iter(cut.values())))
+        text += (
+            f"; {users(facts.model, cut)} had asked for one{asked} and "
+            f"{'was' if len(cut) == 1 else 'were'} cancelled before that: a {slot} may be "
+            f"lost with {'it' if len(cut) == 1 else 'them'}"
+        )
+    elif had := found.by:
         are_gone = all(waits.ends_ns(who) < worst.end_ns - VAIN_NS for who in had)
         now = mostly(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
-        did = ", and ended" if are_gone else f", {now.text}" if now.most >= _CLEAR else ""
+        is_new = now.most >= _CLEAR and worst.name not in now.text
+        did = ", and ended" if are_gone else f", {now.text}" if is_new else ""
         text += f"; {users(facts.model, had)} had one last{place_in(found.taken_at)}{did}"
     elif takers.are_all(waits, vain):
         text += "; nobody else is known to have used the pool before"

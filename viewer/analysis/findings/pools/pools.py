@@ -213,12 +213,14 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
             continue  # somebody ends them
         one = min(alive, key=lambda thread: (table.first_ns[thread], thread))
         job = of_pool[jobs.pool_of[one]][0]
-        by = _who_submits(facts, job)
+        awaited = facts.awaits_job(job) if job.submitter is not None else ""
+        by, started = _who_submits(facts, job), "" if awaited else started_at(facts, one)
         text = (
             f"Threads pile up: {len(few)} executors were made, and {len(alive)} of their "
-            f"threads {code(stem(model.thread_names[one]))} were alive at the same time. Each "
-            f"ran a job or two{f' for {by}' if by else ''} and then waited for more: "
-            f"{duration(idle)} in all. Make one executor and keep it, or end it with `with`."
+            f"threads {code(stem(model.thread_names[one]))}{started} were alive at the same "
+            f"time. Each ran a job or two{f' for {by}' if by else ''} and then waited for "
+            f"more: {duration(idle)} in all. Make one executor and keep it, or end it with "
+            f"`with`."
         )
         start, end = table.first_ns[one], table.last_ns[one]
         evidence = facts.evidence(("thread", one), start, end - start, job.site)

@@ -1,0 +1,32 @@
+"""What the first finding must say of programs that use databases, caches and their pools."""
+
+from tests.diagnosis.wanted import Wanted
+
+DATABASES: dict[str, Wanted] = {
+    "db03_acquired_and_never_released": Wanted(
+        "slots never returned", ("9 tasks", "asyncpg", "`balance`"), ("asyncpg",), "PG_URL"
+    ),
+    "db06_checkpoint_waits_for_reader": Wanted(
+        "database locked", ("`maintenance`", "`writer-N`", "`report`", "render")
+    ),
+    "db08_cancelled_requests_keep_slots": Wanted(
+        "slots never returned", ("fetch_price", "`suggest`", "cancelled before"), ("httpx",)
+    ),
+    "db10_global_lock_on_the_loop": Wanted(
+        "loop blocked", (r"db10\w+.py:42", "`index_updater`", "has that lock")
+    ),
+    "db11_thread_connections_pile_up": Wanted(
+        "workers never exit", ("60 executors", "`upload`"), ("django", "psycopg"), "PG_URL"
+    ),
+    "db13_servicer_calls_its_own_server": Wanted(
+        "deadlock|thread-pool starvation", ("2 workers", "place_order", "db13.*:22"), ("grpc",)
+    ),
+    "db15_notify_is_not_committed": Wanted(
+        "missed wake-up",
+        ("wait_for_notice",),
+        ("psycopg",),
+        "PG_URL",
+        missed="whether a `poll` in libpq ended by its time-out is not recorded",
+    ),
+    "ok_db5_pool_made_once": Wanted("", (), ("psycopg_pool",), "PG_URL"),
+}
