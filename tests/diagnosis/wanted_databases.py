@@ -13,13 +13,13 @@ DATABASES: dict[str, Wanted] = {
         "slots never returned", ("fetch_price", "`suggest`", "cancelled before"), ("httpx",)
     ),
     "db10_global_lock_on_the_loop": Wanted(
-        "loop blocked", (r"db10\w+.py:42", "`index_updater`", "has that lock")
+        "loop blocked", (r"db10\w+.py:41", "`index_updater`", "has that lock")
     ),
     "db11_thread_connections_pile_up": Wanted(
         "workers never exit", ("60 executors", "`upload`"), ("django", "psycopg"), "PG_URL"
     ),
     "db13_servicer_calls_its_own_server": Wanted(
-        "deadlock|thread-pool starvation", ("2 workers", "place_order", "db13.*:22"), ("grpc",)
+        "deadlock|thread-pool starvation", ("2 workers", "place_order", r"db13\w+.py:21"), ("grpc",)
     ),
     "db15_notify_is_not_committed": Wanted(
         "missed wake-up",
