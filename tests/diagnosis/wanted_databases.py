@@ -19,7 +19,9 @@ DATABASES: dict[str, Wanted] = {
         "workers never exit", ("60 executors", "`upload`"), ("django", "psycopg"), "PG_URL"
     ),
     "db13_servicer_calls_its_own_server": Wanted(
-        "deadlock|thread-pool starvation", ("2 workers", "place_order", r"db13\w+.py:21"), ("grpc",)
+        "deadlock|thread-pool starvation",
+        ("2 workers", "place_order", r"db13\w+.py:21"),
+        ("grpc",),
     ),
     "db15_notify_is_not_committed": Wanted(
         "missed wake-up",
