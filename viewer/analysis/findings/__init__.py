@@ -84,6 +84,7 @@ FINDERS = (
     Finder("loops.reactors", "blocked_reactor", (_calls,)),  # loop blocked
     Finder("loops.asleep", "sleeping_loop", (_loops,)),  # missed wake-up
     Finder("locks.locks", "lock_convoy", (_locks,)),
+    Finder("locks.notified", "woken_in_vain", (_locks,)),
     Finder("locks.polled", "polled_lock", (_stacks,)),  # lock convoy
     # deadlock; before file_lock, which tells the others
     Finder("deadlocks.joined", "join_under_lock", (_processes, _calls)),
@@ -255,6 +256,7 @@ KINDS = (
     "task leak",
     "task never yields",
     "thread-pool starvation",
+    "thundering herd",
     "time-outs",
     "timers pile up",
     "too many workers",

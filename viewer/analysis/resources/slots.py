@@ -9,6 +9,7 @@ from typing import NamedTuple
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
 from viewer.analysis.regions import merged
+from viewer.analysis.resources.herds import Herds
 from viewer.analysis.resources.resource import Claim, Hold, most_at_once
 from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.analysis.waited import For, waited_for
@@ -60,7 +61,10 @@ def groups(waits: Waits) -> Iterable[Group]:
     found: dict[object, Group] = {}
     others: dict[tuple[str, int], list[Wait]] = defaultdict(list)
     by_line: dict[tuple[str, str, int], list[Wait]] = defaultdict(list)
+    told = {herd.lock for herd in Herds.of(waits.reading).hurting}
     for wait in waits.all:
+        if wait.lock in told:
+            continue
         pool = pool_of(wait.name, wait.stack)
         if pool is not None:
             own = wait.lock if wait.lock >= 0 and pool.slot != "token" else -1
@@ -133,8 +137,10 @@ def whole(waits: list[Wait]) -> list[Wait]:
 
 
 def looks(waits: list[Wait]) -> list[Wait]:
-    """As `whole`, but who waits again after a time-out looks again: no wait of before."""
-    return _joined(waits, lambda wait: wait.failed)
+    """As `whole`, but who waits again after a time-out looks again: no wait of before; nor
+    does who waits at a condition that was made for that wait alone."""
+    often = Counter(wait.lock for wait in waits)
+    return _joined(waits, lambda wait: wait.failed or often[wait.lock] == 1)
 
 
 def _joined(waits: list[Wait], ends: Callable[[Wait], bool]) -> list[Wait]:

@@ -11,6 +11,7 @@ from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.herds import Herds
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
@@ -130,7 +131,10 @@ class Waits:
 
     def _of_threads(self) -> Iterator[Wait]:
         table, trace = self.model.states, self.model.trace
-        for row in longest_rows(self.reading, (LOCK_WAIT, IDLE_WAIT), _LONG_NS, _MOST):
+        joined = Herds.of(self.reading).joined
+        rows = longest_rows(self.reading, (LOCK_WAIT, IDLE_WAIT), _LONG_NS, _MOST)
+        more = [row for row, ns in joined.items() if table.end_ns[row] - ns >= _LONG_NS]
+        for row in (*(row for row in rows if row not in joined), *more):
             i = table.slice[row]
             is_open = bool(trace.slices.unfinished[i])
             name, site = self.reading.wait(row)
@@ -139,7 +143,7 @@ class Waits:
             waker = table.waker[row]
             yield Wait(
                 ("thread", table.who[row]),
-                table.start_ns[row],
+                joined.get(row, table.start_ns[row]),
                 table.end_ns[row],
                 name,
                 site,

@@ -11,6 +11,7 @@ from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts,
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import names, sampled
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.herds import Herds
 from viewer.analysis.threads import Holder, ThreadRow
 from viewer.trace.columns import GIL_WAIT, THREAD_RUNNING
 from viewer.words import code, stem
@@ -58,8 +59,11 @@ def _found(facts: Facts) -> Iterator[Finding]:
     if sum(facts.threads.measure(s.GIL_WAIT)) < _LEAST_NS * facts.patience:
         return
     by_pid: dict[int, list[ThreadRow]] = defaultdict(list)
+    # Who is woken in vain again and again looks, and does not compute: see "thundering herd".
+    looking = {facts.model.threads[thread].tid for thread in Herds.of(facts).threads}
     for row in _rows(facts):
-        by_pid[row.pid].append(row)
+        if row.tid not in looking:
+            by_pid[row.pid].append(row)
     for pid, every in by_pid.items():
         since_ns = _contended_since(facts, every[0].process)
         threads, kept = list[_Thread](), Counter[int]()

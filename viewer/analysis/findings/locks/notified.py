@@ -1,12 +1,14 @@
-"""A `notify` that woke one of several who waited for the same."""
+"""A `notify` that woke one of several who waited for the same, or all for what one does."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration, plural
+from tracer.units import duration, plural, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.herds import WAIT, Herds
 from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
@@ -17,6 +19,10 @@ _LOST_NS = 500 * _MS
 # something else, waited for what the one that was woken waited for, too.
 _GOES_ON_NS = 50 * _MS
 _MOST = 200
+_STEP = (
+    "Wake the one that it is for (a condition or a queue for each), or `notify()` where any "
+    "of them can do it."
+)
 _CONDITIONS = ("Condition.wait", "Condition")
 
 
@@ -53,3 +59,25 @@ def woke_one_of_many(facts: Facts) -> Iterator[Finding]:
             f"several wait for one change."
         )
         yield Finding("missed wake-up", lost, text, waits.evidence(worst))
+
+
+def woken_in_vain(facts: Facts) -> Iterator[Finding]:
+    """`notify_all` wakes many threads, and there is something to do for one of them."""
+    model, table = facts.model, facts.model.states
+    for herd in Herds.of(facts).hurting:
+        by: set[Who] = {("thread", table.waker[one.row]) for one in herd.woken}
+        those: set[Who] = {("thread", one) for one in herd.threads}
+        site, woken, looked = facts.wait(herd.looked[0].row)[1], herd.woken, herd.looked
+        ran_ns = sum(one.ran_ns for one in looked) // len(looked)
+        text = (
+            f"Thundering herd: all of {users(model, those)} that wait in `{WAIT}`"
+            f"{place_in(site)} are woken at once by {users(model, by)}, "
+            f"{len(woken) // herd.goes} at a time on average. After "
+            f"{share(len(looked), len(woken))} of {len(woken):,} wake-ups they ran for "
+            f"{duration(ran_ns)} on average and waited again: there was nothing to do for "
+            f"them. For {duration(herd.lost_ns)} in all ({at(facts, herd.start_ns)}) some "
+            f"of them were on their way, and in the way of those with something to do."
+        )
+        who: Who = ("thread", herd.looked[0].thread)
+        evidence = facts.evidence(who, herd.start_ns, herd.lost_ns, site)
+        yield Finding("thundering herd", herd.lost_ns, text, evidence, _STEP)

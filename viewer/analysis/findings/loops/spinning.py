@@ -116,6 +116,8 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
             continue
         if _worked_ns(facts, thread, start, end) > len(rows) * _LOOK_NS:
             continue
+        if _wakes(facts)[thread] * 2 >= len(rows):
+            continue  # what it wakes others for is its work
         alike[stem(names[thread]), facts.call(call)[1]].append((thread, rows))
     for (_, site), pollers in alike.items():
         thread, rows = max(pollers, key=lambda one: len(one[1]))
@@ -129,6 +131,15 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
             f"(an event, a condition, a queue), or sleep longer each time."
         )
         yield polling(facts, thread, site, start, end, end - start - slept, how)
+
+
+class _Wakes(Counter[int]):
+    """By thread how often it ended a wait of others."""
+
+
+def _wakes(facts: Facts) -> Counter[int]:
+    waker, waits = facts.model.states.waker, facts.rows_of((IDLE_WAIT,), 0)
+    return facts.model.derive(_Wakes, lambda: _Wakes(map(waker.__getitem__, waits)))
 
 
 def _worked_ns(facts: Facts, thread: int, start: int, end: int) -> int:

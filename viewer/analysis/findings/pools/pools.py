@@ -14,6 +14,7 @@ from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
+from viewer.analysis.resources.herds import Herds
 from viewer.analysis.states import numbers, stack_of
 from viewer.analysis.threads import spent_by, spent_on
 from viewer.trace.columns import IDLE_WAIT, SLEEP, Column
@@ -78,6 +79,8 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         gil = summed(s.GIL_WAIT)
         if gil > locks and pid in {found.evidence.pid for found in gil_saturated(facts)}:
             continue  # the same fault, and its line
+        if not Herds.of(facts).threads.isdisjoint(workers):
+            continue  # they wait for what wakes them all
         active = sum(map(summed, (s.RUNNING, s.NATIVE, "io", s.SLEEP)))
         at_work = active / span if span else 0.0
         if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(workers):

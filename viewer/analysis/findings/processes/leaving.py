@@ -5,12 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
-from tracer.units import duration
+from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.regions import merged
 from viewer.analysis.resources.waits import GETS, Wait, longest_rows
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import CONTINUES, SLEEP
@@ -40,6 +42,15 @@ _PIECE_NS = 10_000_000
 _MODULE = " <module>"
 _MAIN = "MainThread"  # a thread of another name may run long before the program is over
 _MOST = 1_000  # calls that are looked at, the longest ones
+# What is left to do when the program is over, after whoever waited for results of the pool has
+# gone: at most 50 ms pass from the end of a sleep to that of its thread.
+_SOON_NS = 50_000_000
+_RESULTS = ("Future.result", "futures.wait", "futures.as_completed")
+_WAKE_IT = (
+    "Let the thread wait for an event instead of sleeping (`stop.wait(seconds)`), and set "
+    "that event when nobody needs it any more."
+)
+_CANCEL_JOBS = "End the pool with `shutdown(wait=False, cancel_futures=True)`."
 _STEP = (
     "Let the thread wait for an event instead of sleeping (`stop.wait(seconds)`), and set "
     "that event here; or join it with a time-out."
@@ -52,13 +63,17 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     yield from _timers(facts, waits)
     yield from _jobs_that_wait(facts, waits)
+    yield from _jobs_left(facts, waits)
     yield from _handlers(facts)
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
         is_join = wait.name in (_JOIN, _SHUTDOWN) and wait.ns >= _LONG_NS and not wait.failed
         is_join = is_join and wait.slice not in waits.told
         of_loop = any(frame.endswith(_LOOP_ENDS) for frame in wait.stack)
-        if not is_join or kind != "thread" or not (of_loop or _at_exit(facts, wait)):
+        if not is_join or kind != "thread":
+            continue
+        is_handler = _at_exit(facts, wait)
+        if not (of_loop or is_handler or _sleeps_on(facts, wait)):
             continue
         split = facts.split(thread, window(wait.start_ns, wait.end_ns))
         if split.of((SLEEP,)) * _MOSTLY[1] < wait.ns * _MOSTLY[0]:
@@ -66,13 +81,16 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
         did = doing(facts, [(("thread", thread), wait.start_ns, wait.end_ns)])
         name = code(facts.model.thread_names[thread])
         who, where, over = code(name_of(facts.model, wait.who)), place_in(wait.site), "program"
+        if not is_handler:
+            where = ""
         if of_loop:
             who, where, over = "the event loop", ", a job of its executor", "main task"
         text = (
             f"Slow end: {who} waits for the end of {name}{where}, when the {over} "
             f"is over: {duration(wait.ns)} ({at(facts, wait.start_ns)}), {did}."
         )
-        yield Finding("slow end", wait.ns, text, waits.evidence(wait), _STEP)
+        step = _STEP if is_handler or of_loop else _WAKE_IT
+        yield Finding("slow end", wait.ns, text, waits.evidence(wait), step)
 
 
 def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
@@ -165,6 +183,49 @@ def _jobs_that_wait(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             waits.told.add(other.slice)
             yield Finding("slow end", wait.ns, text, waits.evidence(wait), _LAST_ITEM)
             break
+
+
+def _jobs_left(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """The interpreter waits for jobs that began when the program was over, of a pool whose
+    results the main thread had waited for before."""
+    by_main = defaultdict[Who, list[Wait]](list)
+    for wait in waits.all:
+        if wait.name == _JOIN and wait.stack[-1].endswith(_OVER) and not wait.failed:
+            by_main[wait.who].append(wait)
+    for main, joins in by_main.items():
+        since_ns, until_ns = joins[0].start_ns, joins[-1].end_ns
+        got = {w.ender for w in waits.all if w.who == main and w.name in _RESULTS}
+        wanted = {facts.jobs.pool_of.get(who[1], -1) for who in got if who is not None}
+        later = (job for job in facts.jobs.all if job.began_ns > since_ns)
+        left = [job for job in later if job.pool in wanted]
+        times = merged([(job.began_ns, min(job.ended_ns, until_ns)) for job in left])
+        ns = sum(end - start for start, end in times)
+        if ns < _LONG_NS:
+            continue
+        job = max(left, key=lambda job: job.ended_ns - job.began_ns)
+        did = doing(facts, [(("thread", job.thread), job.began_ns, job.ended_ns)])
+        text = (
+            f"Slow end: when the program is over, {code(name_of(facts.model, main))} waits "
+            f"{duration(until_ns - since_ns)} ({at(facts, since_ns)}) for the end of a pool: "
+            f"{plural(len(left), 'job')} of it, such as {code(job.name, job.site)} ({did}), "
+            f"began only then, and nobody waits for what they give."
+        )
+        waits.told.update(join.slice for join in joins)
+        yield Finding("slow end", ns, text, waits.evidence(joins[0]), _CANCEL_JOBS)
+
+
+def _sleeps_on(facts: Facts, wait: Wait) -> bool:
+    """Whether the interpreter waits, when the program is over, for a thread that was asleep
+    before, and does nothing more when it wakes."""
+    if not wait.stack[-1].endswith(_OVER):
+        return False
+    table = facts.model.states
+    return any(
+        ("thread", table.who[row]) == wait.ender
+        and table.start_ns[row] < wait.start_ns
+        and table.busy_end_ns[row] >= wait.end_ns - _SOON_NS
+        for row in longest_rows(facts, (SLEEP,), _LONG_NS, _MOST)
+    )
 
 
 def _waits_as_timer(wait: Wait) -> bool:

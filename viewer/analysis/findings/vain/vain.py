@@ -47,6 +47,8 @@ _VAIN_NS = 500 * _MS
 # it gave up: at the same thing, or, where a task failed meanwhile, each at a thing of its own.
 _LOOKS = 3
 _THEN_NS = 50 * _MS
+# A thread that was answered five times at a line knows what it may wait for.
+_ANSWERS = 5
 _PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
 _PACE_NS = 1_000 * _MS
 _BACK = 100  # states of a thread in which its last line is looked for
@@ -150,6 +152,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         else:
             gone = ended_pool(facts, worst) or killed(facts, worst)
             gone = gone or no_worker_left(facts, worst) or ended_before(facts, worst)
+            gone = gone or _answered(facts, found, worst)
             text += gone or _nobody(vain, every) + _failures(facts, vain)
             text += "" if gone else _idle_again(facts, worst)
         text += ". Look at what should have ended it, and whether it was ever started."
@@ -227,9 +230,18 @@ def _holds_up_the_end(facts: Facts, wait: Wait) -> bool:
 
 def _some_never_came(facts: Facts, found: list[Wait]) -> bool:
     """Whether the futures that were set took half as long at most, and whoever gave up had
-    waited once, and ended."""
+    waited once, and ended. Of threads that wait for an answer each time, whether the last ones
+    never came."""
     vain, waits = [wait for wait in found if wait.failed], LongWaits.of(facts)
     longest = max(wait.ns for wait in found if not wait.failed)
+    if found[0].who[0] == "thread":
+        last = {wait.who: wait for wait in found}
+        return (
+            len(found) - len(vain) >= _ANSWERS
+            and all(last[wait.who] is wait and waits.is_for_one(wait) for wait in vain)
+            and all(wait.ender is not None for wait in found if not wait.failed)
+            and min(wait.ns for wait in vain) >= 2 * longest
+        )
     return (
         found[0].name == "future"
         and len(vain) > 1
@@ -289,6 +301,19 @@ def _idle_again(facts: Facts, wait: Wait) -> str:
         f"to wait for more in `{idle.name}`{place_in(idle.site)}, so what it did with that "
         f"never told the waiter"
     )
+
+
+def _answered(facts: Facts, found: list[Wait], worst: Wait) -> str:
+    """`; `network`, which had ended 40 others, spent …`: the one thread that answers all."""
+    ended = [wait.ender for wait in found if not wait.failed and wait.ender is not None]
+    if len(ended) < _ANSWERS or len(set(ended)) > 1 or worst.who[0] != "thread":
+        return ""
+    did = doing(facts, [(ended[0], worst.start_ns, worst.end_ns)])
+    ends_ns = LongWaits.of(facts).ends_ns(ended[0])
+    who = f"; {code(name_of(facts.model, ended[0]))}, which had ended {len(ended)} others,"
+    if ends_ns <= worst.start_ns:
+        return f"{who} had ended itself ({at(facts, ends_ns)})"
+    return f"{who} spent {did}" if did else ""
 
 
 def _nobody(vain: list[Wait], every: list[Wait]) -> str:
