@@ -23,6 +23,7 @@ from tests.diagnosis.wanted_reported import REPORTED
 from tests.diagnosis.wanted_services import SERVICES
 from tests.diagnosis.wanted_stdlib import STDLIB
 from tests.diagnosis.wanted_sync import SYNC
+from tests.diagnosis.wanted_threaded import THREADED
 from tests.diagnosis.wanted_unseen import UNSEEN
 from tests.support.servers import postgres, redis
 
@@ -67,6 +68,7 @@ def wanted(name: str) -> Wanted:
         | DRAWN
         | PATH
         | REPORTED
+        | THREADED
         | UNSEEN
     )
     return known.get(name, Wanted("")) if name.startswith("ok_") else known[name]

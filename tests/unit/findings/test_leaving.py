@@ -245,3 +245,69 @@ def test_an_exit_handler_that_sleeps_itself(tmp_path):
 )
 def test_pauses_that_are_no_slow_end(tmp_path, story):
     assert "slow end" not in kinds(tmp_path, handler(**story))
+
+
+def left(interest=True, asleep_ns=600 * MS, jobs=2, wakes_ns=0, began_ns=300 * MS):
+    """The program is over at 300 ms, of which the main thread waits for the first result; the
+    worker has `jobs` left, or, if there are none, is asleep in its first one."""
+    trace = TraceBuilder(argv="probe.py", signals=SIGNALS)
+    main, worker = trace.thread("MainThread").running(0), trace.thread("probe_0").native(0)
+    site, asleep = "/app/probe.py:5 probe", "/app/probe.py:6 probe"
+    got, end = trace.lock("futures.as_completed", "/app/probe.py:9 first"), 300 * MS
+    submitted = [main.submits(MS + n) for n in range(jobs + 1)]
+    worker.runs(2 * MS, "probe", site, by=submitted[0])
+    if interest:
+        main.lock_wait(2 * MS, "futures.as_completed", lock=got, site="/app/probe.py:9 first")
+    worker.sleep(began_ns if not jobs else 2 * MS, site=asleep)
+    if jobs:
+        worker.native(299 * MS)
+    if interest:
+        worker.release(299 * MS, got, to=main)
+        main.running(299 * MS)
+    join = trace.lock("Thread.join", OVER)
+    main.lock_wait(end, "Thread.join", lock=join, site=OVER, stack=f"{JOIN}\n{OVER}")
+    for submit in submitted[1:]:
+        worker.runs(end + MS, "probe", site, by=submit).sleep(end + MS, site=asleep)
+        worker.native(end + MS + asleep_ns)
+        end += asleep_ns + 2 * MS
+    if not jobs:
+        end += asleep_ns
+    worker.native(end).release(end + wakes_ns, join, to=main).end(end + wakes_ns)
+    main.running(end + wakes_ns).end(end + wakes_ns + MS)
+    return trace.ended(end + wakes_ns + 2 * MS)
+
+
+def test_jobs_that_nobody_waits_for(tmp_path):
+    (found,) = find_in(tmp_path, left())
+    assert found.finding == "slow end"
+    assert found.text == (
+        "Slow end: when the program is over, `MainThread` waits 1.20 s (at 300 ms) for the "
+        "end of a pool: 2 jobs of it, such as `probe` (probe.py:5), began only then, and "
+        "nobody waits for what they give; that one spent 99 % of that time asleep in `probe` "
+        "(probe.py:6)."
+    )
+    assert found.next_step.startswith("End the pool with `shutdown(wait=False, cancel_futures")
+
+
+def test_a_worker_that_sleeps_on(tmp_path):
+    (found,) = find_in(tmp_path, left(interest=False, jobs=0, began_ns=100 * MS))
+    assert found.text == (
+        "Slow end: `MainThread` waits for the end of `probe_0`, when the program is over: "
+        "600 ms (at 300 ms), 100 % of that time asleep in `probe` (probe.py:6)."
+    )
+    assert found.next_step.endswith("that event when nobody needs it any more.")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"interest": False}, id="all that the program does"),
+        pytest.param({"asleep_ns": 200 * MS}, id="soon over"),
+        pytest.param({"jobs": 0, "interest": False, "wakes_ns": 100 * MS}, id="it goes on"),
+        pytest.param(
+            {"jobs": 0, "interest": False, "began_ns": 301 * MS}, id="it began its sleep later"
+        ),
+    ],
+)
+def test_an_exit_that_waits_for_work(tmp_path, story):
+    assert kinds(tmp_path, left(**story)) == []

@@ -9,12 +9,21 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 POLL = "/app/poll.py:5 poll"
 
 
-def sleeper(times=600, ns=MS, rest_ns=MS // 10):
+def sleeper(times=600, ns=MS, rest_ns=MS // 10, woken=0):
+    """`woken`: how often it has something for another thread when it wakes."""
     trace = TraceBuilder(argv="poll.py", signals=SIGNALS)
-    thread, at = trace.thread("poller"), 0
-    for _ in range(times):
-        thread.sleep(at, site=POLL).native(at + ns)
+    thread, at, other = trace.thread("poller"), 0, trace.thread("device").native(0)
+    box = trace.lock("Queue.get", "/app/poll.py:15 take")
+    for number in range(times):
+        thread.sleep(at, site=POLL)
+        if number < woken:
+            other.lock_wait(at, "Queue.get", lock=box, site="/app/poll.py:15 take")
+        thread.native(at + ns)
+        if number < woken:
+            thread.release(at + ns, box, to=other)
+            other.native(at + ns)
         at += ns + rest_ns
+    other.end(at)
     thread.end(at)
     return trace.ended(at + MS)
 
@@ -29,6 +38,10 @@ def test_tiny_sleeps(tmp_path):
     )
     assert found.evidence.site == POLL
     assert found.severity_ns == 599 * MS // 10  # it is awake for that long
+
+
+def test_who_seldom_finds_something_polls(tmp_path):
+    assert kinds(tmp_path, sleeper(woken=100)) == ["busy loop"]
 
 
 def test_tiny_sleeps_of_several_threads(tmp_path):
@@ -52,6 +65,7 @@ def test_tiny_sleeps_of_several_threads(tmp_path):
         pytest.param({"ns": 3 * MS}, id="it sleeps"),
         pytest.param({"ns": MS // 10, "rest_ns": MS}, id="it works"),
         pytest.param({"rest_ns": MS // 4}, id="it does something each time"),
+        pytest.param({"woken": 400}, id="it wakes another one each time"),
     ],
 )
 def test_a_thread_that_paces_itself(tmp_path, story):

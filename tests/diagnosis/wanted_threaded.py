@@ -1,0 +1,17 @@
+"""What is wanted of programs with threads alone, after public reports."""
+
+from tests.diagnosis.wanted import Wanted
+
+THREADED: dict[str, Wanted] = {
+    "dt01_messages_wake_all_devices": Wanted(
+        "thundering herd", ("40 threads `device-N`", "wait_for_message", "by `MainThread`")
+    ),
+    "dt02_first_answer_is_enough": Wanted("slow end", ("MainThread", r"jobs? of it.*probe")),
+    "dt03_poller_outlives_its_result": Wanted("slow end", ("ThreadPool", r"Run.poll")),
+    "dt04_published_after_the_session": Wanted(
+        "wait in vain", ("sensor-N", "wait_for_publish", "network", "Client.loop")
+    ),
+    "dt05_pool_wakes_all_who_wait": Wanted(
+        "pool exhausted", ("request-N", r"\b3 slots", "asleep in `query`")
+    ),
+}
