@@ -46,9 +46,9 @@ def test_all_are_woken_for_one(tmp_path):
     assert found.text == (
         "Thundering herd: all of 10 threads `device-N` that wait in `Condition.wait` in "
         "`wait_for_message` (hub.py:9) are woken at once by `hub`, 10 at a time on average. "
-        "After 100 % of 4,000 wake-ups they ran for 3.00 µs on average and waited again: there "
-        "was nothing to do for them. For 601 ms in all (at 2.00 ms) some of them were on "
-        "their way, and in the way of those with something to do."
+        "After 100 % of 4,000 wake-ups they ran for 3.00 µs on average and waited again: "
+        "there was nothing to do for them. For 601 ms in all (at 2.00 ms) some of them were "
+        "on their way, and in the way of those with something to do."
     )
     assert found.severity_ns == 600 * MS + 400 * 2 * US
     assert found.next_step.startswith("Wake the one that it is for")

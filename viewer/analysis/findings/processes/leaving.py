@@ -207,8 +207,8 @@ def _jobs_left(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         text = (
             f"Slow end: when the program is over, {code(name_of(facts.model, main))} waits "
             f"{duration(until_ns - since_ns)} ({at(facts, since_ns)}) for the end of a pool: "
-            f"{plural(len(left), 'job')} of it, such as {code(job.name, job.site)}, began only "
-            f"then, and nobody waits for what they give; that one spent {did}."
+            f"{plural(len(left), 'job')} of it, such as {code(job.name, job.site)}, began "
+            f"only then, and nobody waits for what they give; that one spent {did}."
         )
         waits.told.update(join.slice for join in joins)
         yield Finding("slow end", ns, text, waits.evidence(joins[0]), _CANCEL_JOBS)
