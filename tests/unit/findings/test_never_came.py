@@ -179,3 +179,52 @@ def test_who_is_cancelled_at_the_end_waited_for_nothing(tmp_path, goes_on):
 
 def test_who_gives_up_by_the_clock_waited_in_vain(tmp_path):
     assert kinds(tmp_path, listeners(by_task=False)) == ["wait in vain"]
+
+
+def stopping(parent=1, woken="ends", lasts_ns=1_500 * MS):
+    """A handler tells the consumer to stop, and waits in vain for an event."""
+    trace = TraceBuilder(argv="broker.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, get = trace.loop(thread), "/app/broker.py:16 consume"
+    main = loop.task("main", site="/app/broker.py:50 main").ready(0).running(0)
+    main.awaits(1, "sleep")
+    consume = loop.task("consume", site="/app/broker.py:15 consume").ready(2).running(2)
+    consume.awaits(3, "Queue.get", site=get)
+    handle = loop.task("handle", site="/app/broker.py:20 handle", parent=parent)
+    handle.ready(300 * MS).running(300 * MS)
+    idle = trace.lock("Event", "/app/broker.py:33 stop")
+    if woken:
+        consume.ready(300 * MS + 1, by=handle)
+    at, end = 300 * MS + 2, 300 * MS + lasts_ns
+    handle.awaits(at, "Event", acquired=False, lock=idle.id, site="/app/broker.py:33 stop")
+    if woken:
+        consume.running(at + 1)
+    if woken == "ends":
+        consume.done(at + 2)
+    elif woken:
+        consume.awaits(at + 2, "Queue.get", site=get)
+    handle.ready(end, waker="timer", via="Timeout._on_timeout").running(end).done(end + 1)
+    main.ready(end + 2, waker="timer").running(end + 2).done(end + 3)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_who_told_another_one_to_end_waits_for_more(tmp_path):
+    (found,) = find_in(tmp_path, stopping())
+    assert found.finding == "wait in vain"
+    assert found.text.startswith(
+        "Waited in vain: `handle` in `stop` (broker.py:33) gave up 1 wait in `Event`, 1.50 s"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"woken": ""}, id="it told nobody"),
+        pytest.param({"woken": "goes on"}, id="who was told goes on"),
+        pytest.param({"parent": 0}, id="the program's own task"),
+        pytest.param({"lasts_ns": 900 * MS}, id="not for long"),
+    ],
+)
+def test_one_task_that_waits_until_a_time_is_over(tmp_path, story):
+    assert kinds(tmp_path, stopping(**story)) == []

@@ -47,6 +47,66 @@ def of_threads(others=True):
     return trace.ended(900 * MS)
 
 
+def circle(pollers=4, ended_by_them=True, gives_up_ns=1_000 * MS, late_ns=0):
+    """Tasks that have the connections ask for a lock; its owner waits for a connection."""
+    trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, conns = trace.loop(thread), trace.lock("Queue.get", "/app/cache.py:28 unlock")
+    owner = loop.task("load", site="/app/cache.py:35 load").ready(0).running(0)
+    owner.awaits(1, "sleep", site="/app/cache.py:36 load")
+    asking = [
+        loop.task("foo", site="/app/cache.py:45 foo").ready(n).running(10 + n)
+        for n in range(pollers)
+    ]
+    other = loop.task("foo", site="/app/cache.py:45 foo").ready(20).running(20)
+    take = {"lock": conns.id, "site": "/app/cache.py:28 unlock"}
+    other.awaits(30, "Queue.get", **take)
+    owner.ready(100 * MS, waker="timer").running(100 * MS)
+    owner.awaits(100 * MS + 1, "Queue.get", acquired=False, **take)
+    give, stack = 100 * MS + gives_up_ns, f"{ASKS}\n{IN_REPORT}"
+    for n, task in enumerate(asking):
+        now = 40 + n
+        while now < give + late_ns * n:
+            task.awaits(now, "sleep", site=ASKS, stack=stack)
+            now += 20 * MS
+            task.ready(now, waker="timer").running(now + 1000)
+            now += 2000
+        if not n:
+            end = now
+            clear = loop.task("clear").ready(now - 10).running(now - 5)
+            other.ready(now, by=task if ended_by_them else clear)
+            clear.done(now + 1)
+        task.awaits(now, "sleep", site=WORKS, stack=WORKS)
+        task.ready(now + MS, waker="timer").running(now + MS).done(now + MS + 1)
+    owner.ready(give, waker="timer", via="Timeout._on_timeout").running(give).done(give + 1)
+    other.running(end + 2 * MS).done(end + 3 * MS)
+    thread.end(end + late_ns * pollers + 100 * MS)
+    return trace.ended(end + late_ns * pollers + 200 * MS)
+
+
+def test_who_asks_has_what_the_answer_needs(tmp_path):
+    (found,) = find_in(tmp_path, circle())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 100 ms, for 1.00 s: 4 tasks `foo` ask again and again in `Pool.take` "
+        "(pool.py:19) (4 times, 4.00 s), and go on only when `load` in `unlock` (cache.py:28) "
+        "has given up waiting in `Queue.get` for what they have. Give it back before each "
+        "pause."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ended_by_them": False}, id="they have nothing of it"),
+        pytest.param({"gives_up_ns": 400 * MS}, id="not for long"),
+        pytest.param({"late_ns": 150 * MS}, id="they go on later"),
+    ],
+)
+def test_no_circle_of_questions(tmp_path, story):
+    assert "deadlock" not in kinds(tmp_path, circle(**story))
+
+
 def test_tasks_poll_a_pool_of_one(tmp_path):
     (found,) = find_in(tmp_path, of_tasks())
     assert found.finding == "pool exhausted"

@@ -9,7 +9,15 @@ ASK, TALK, TAKE = "/app/hub.py:9 ask", "/app/hub.py:14 talk", "/app/hub.py:20 se
 
 
 def served(
-    callers=6, rounds=4, takes_ns=60 * MS, what="sleep", rest_ns=0, parent=0, together=False
+    callers=6,
+    rounds=4,
+    takes_ns=60 * MS,
+    what="sleep",
+    rest_ns=0,
+    parent=0,
+    together=False,
+    peers=0,
+    peer="serve",
 ):
     """Callers wait for a future each; one task answers them, the first to ask first."""
     trace = TraceBuilder(argv="hub.py", signals=SIGNALS)
@@ -17,6 +25,12 @@ def served(
     loop = trace.loop(thread)
     server = loop.task("serve", site="/app/hub.py:18 serve").ready(0).running(0)
     server.awaits(1, "Queue.get", site=TAKE)
+    idle = [
+        loop.task(peer, site=f"/app/hub.py:18 {peer}").ready(0).running(0)
+        for _ in range(peers)
+    ]
+    for task in idle:
+        task.awaits(1, "Queue.get", site=TAKE)
     queue = []
     for n in range(callers):
         task = loop.task("call", site="/app/hub.py:30 call", parent=parent)
@@ -44,7 +58,8 @@ def served(
             task.done(at + rest_ns + 3)
     server.awaits(at + 20, "Queue.get", site=TAKE)
     end = at + rest_ns + 100
-    server.ready(end).running(end).done(end + 1)
+    for task in (server, *idle):
+        task.ready(end).running(end).done(end + 1)
     thread.end(end + MS)
     return trace.ended(end + 2 * MS)
 
@@ -71,7 +86,23 @@ def test_callers_wait_for_their_turn(tmp_path):
         pytest.param({"rest_ns": 20_000 * MS}, id="a small part of their lives"),
         pytest.param({"callers": 12, "rounds": 1, "parent": 1}, id="a batch"),
         pytest.param({"together": True}, id="one piece of work answers all"),
+        pytest.param(
+            {"callers": 12, "rounds": 1, "parent": 1, "peers": 2, "peer": "log"},
+            id="others are idle",
+        ),
     ],
 )
 def test_nobody_waits_for_a_turn(tmp_path, story):
     assert kinds(tmp_path, served(**story)) == []
+
+
+def test_a_batch_that_one_of_three_serves(tmp_path):
+    """Tasks of the same function have nothing to do, each at a queue of its own."""
+    (found,) = find_in(tmp_path, served(callers=12, rounds=1, parent=1, peers=2))
+    assert found.text.startswith(
+        "Pool exhausted: `serve` serves 11 tasks `call` in turn, as a pool of one, while 2 "
+        "tasks `serve` had nothing to do. 11 calls in `ask` (hub.py:9) waited for their turn"
+    )
+    assert found.text.endswith(
+        "Let all of them take from one queue, or give the requests to them more evenly."
+    )

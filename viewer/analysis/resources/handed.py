@@ -41,6 +41,20 @@ def taker(waits: Waits, wait: Wait) -> Wait | None:
     return None
 
 
+def ended_one(waits: Waits, wait: Wait) -> bool:
+    """Whether a task that another one made had just ended a wait of a third one, which then
+    ended at once: it had told that one to stop, and waits for what comes of it."""
+    if waits.reading.ledger.parent_of(wait.who[1]) < 0:
+        return False
+    return any(
+        other.ender == wait.who
+        and other.who[0] == "task"
+        and abs(other.end_ns - wait.start_ns) <= _JUST_NS
+        and waits.ends_ns(other.who) - other.end_ns <= _JUST_NS
+        for other in waits.all
+    )
+
+
 def was_woken(waits: Waits, thread: int, until_ns: int, wait: Wait) -> bool:
     """Whether a thread's last waits before a time were ended by who then waited."""
     table, rows = waits.model.states, waits.reading.ledger.rows_of_threads

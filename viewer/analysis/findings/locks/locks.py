@@ -22,6 +22,7 @@ from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.locks import LockRow
+from viewer.analysis.resources.room import is_for_room
 from viewer.analysis.resources.waits import LOCKS, longest_slices
 from viewer.analysis.rows import Rows
 from viewer.analysis.states import numbers
@@ -61,6 +62,11 @@ _LESS = "Do the slow part outside of the lock."
 _READY_NS = _MS  # turns for which a holder waits a millisecond or more
 _MOST_READY = 20_000
 _LESS_OFTEN = "Do not yield while it is held, or start fewer of the others at a time."
+_NOT_READ = ", until the other side has read"
+_DROP = (
+    "Give that a time-out, and drop a client that does not read; whoever comes after it "
+    "must not wait for it."
+)
 _LESS_AWAITED = "Await it before the lock is acquired, or after it is released."
 
 
@@ -270,7 +276,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         if total * _PART < _lives_of_waiters(facts, row):
             continue
         holds = _holds(facts, row)
-        awaited, what = _awaited_while_held(facts, holds)
+        awaited, what, is_for_client = _awaited_while_held(facts, holds)
         held = facts.total_ns(holds)
         if not holds or mostly_blocked(facts, _kept(facts, holds)):
             continue
@@ -281,6 +287,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
                 yield from _held_while_ready(facts, row, holds, held)
             continue
         holder, where = row.holders[0], f" ({place(what[1])})" if what[1] else ""
+        where += _NOT_READ if is_for_client else ""
         text = (
             f"{code(holder.who, holder.site)} holds {_a(row.kind)} across "
             f"`{what[0]}`{where}: for {share(awaited, held)} of the time it is held; the "
@@ -290,7 +297,8 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         )
         lost = total * awaited // held
         evidence = _longest_wait(facts, row)
-        yield Finding("lock held across await", lost, text, evidence, _LESS_AWAITED)
+        step = _DROP if is_for_client else _LESS_AWAITED
+        yield Finding("lock held across await", lost, text, evidence, step)
 
 
 def _held_while_ready(
@@ -358,13 +366,14 @@ def _lives_of_waiters(facts: Facts, row: LockRow) -> int:
     )
 
 
-def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str]]:
-    """How long the owners awaited something while holding the lock; mostly what, and where."""
+def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str], bool]:
+    """How long the owners awaited something while holding the lock; mostly what, and where;
+    and whether that is for room in what is sent to somebody."""
     model = facts.model
     kept = _kept(facts, holds)
     by_task = facts.awaits({task for task, _, _ in kept})
     starts, ends = model.trace.slices.start_ns, model.trace.slices.end_ns
-    total, sums = 0, Counter[tuple[str, str]]()
+    total, sums, one = 0, Counter[tuple[str, str]](), dict[tuple[str, str], int]()
     for task, since, until in kept:
         awaits = by_task.get(task, [])
         for at in range(bisect_right(awaits, since, key=ends.__getitem__), len(awaits)):
@@ -374,5 +383,6 @@ def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str,
             ns = min(ends[i], until) - max(starts[i], since)
             total += ns
             sums[facts.awaited(i)] += ns
+            one[facts.awaited(i)] = i
     worst = max(sums, key=lambda key: (sums[key], key)) if sums else ("", "")
-    return total, worst
+    return total, worst, worst in one and is_for_room(facts, one[worst])

@@ -48,6 +48,13 @@ _NOT_ALONE = (For.CLOCK, For.CHILD, For.OUTSIDE, For.CALLERS)
 # Nobody was going to wake a task that had waited a whole second for a bare future.
 _ABANDONED_NS = 1_000 * _MS
 _LEFT_OVER, _AT_THE_END = "", "end"
+# But they are a leak where `asyncio.wait` was for each, which then nobody awaits any more, and
+# all are woken within a tenth of a second.
+_WAITS_FOR_ANY = f"{s.AWAIT_PREFIX}wait"
+_TOGETHER_NS = 100 * _MS
+_MOSTLY = 8  # of ten
+_TIME_OUT = "Give what they await a time-out, or cancel them when nobody needs them any more."
+_ONE_FOR_ALL = "Make one task for all rounds, or cancel the ones that were not the first."
 _KEEP = "Keep a reference to the task, and await or cancel it."
 _ORPHANED = {
     s.DESTROYED: "garbage-collected while pending: nobody kept a reference",
@@ -170,7 +177,8 @@ def _leak(facts: Facts, group: int, tasks: Column, last: memoryview) -> Finding 
     )
     left = [one for one in awaits if is_alone[one[2]]]
     done = facts.ledger.ended_so([task for task, *_ in left], s.DONE)
-    if done:
+    is_left = bool(done) and _are_left(facts, [one[:2] for one in left if one[0] in done])
+    if done and not is_left:
         left = [one for one in left if one[0] not in done]
     if len(left) * _STUCK[1] < alive[-1] * _STUCK[0]:
         return None
@@ -190,20 +198,44 @@ def _leak(facts: Facts, group: int, tasks: Column, last: memoryview) -> Finding 
     first = begun.index(start)
     oldest, whole = alone[first], over[first] - start
     age = duration(whole)
+    waits = f"`{what}`{f' ({place(where)})' if where else ''}"
+    if is_left:
+        waits = (
+            f"stay in {waits} until all are woken together at the end. Whoever makes them "
+            f"awaits each beside something else, goes on without it, and makes another one"
+        )
+    else:
+        waits = f"never return from {waits}: nothing wakes them, and they have no timeout"
     text = (
         f"{model.nouns_for(tasks).task.capitalize()}s of {code(name, site)} pile up: "
         f"{alive[_WINDOWS // 2]:,} were alive half-way, {alive[-1]:,} at the end, "
-        f"of {len(tasks):,} created{creator}. The old ones, the oldest for {age}, never "
-        f"return from `{what}`{f' ({place(where)})' if where else ''}: nothing wakes them, "
-        f"and they have no timeout."
+        f"of {len(tasks):,} created{creator}. The old ones, the oldest for {age}, {waits}."
     )
     return Finding(
         "task leak",
         lost,
         text,
         facts.evidence(("task", oldest), start, whole, where or site),
-        "Give what they await a time-out, or cancel them when nobody needs them any more.",
+        _ONE_FOR_ALL if is_left else _TIME_OUT,
     )
+
+
+def _are_left(facts: Facts, woken: list[tuple[int, int]]) -> bool:
+    """Whether tasks that were woken in the end are a leak all the same: all at once, and
+    whoever made each had awaited it, with others, and went on without it."""
+    ends, begins = facts.model.trace.slices.end_ns, facts.model.trace.slices.start_ns
+    over = [ends[i] for _, i in woken]
+    if len(woken) < _LEAKED or max(over) - min(over) > _TOGETHER_NS:
+        return False
+    left = 0
+    for task, i in woken:
+        parent = facts.ledger.parent_of(task)
+        awaits = facts.awaits_of_task(parent) if parent >= 0 else []
+        at = bisect_left(awaits, begins[i] - _MS, key=begins.__getitem__)
+        first = awaits[at] if at < len(awaits) else -1
+        is_for_it = first >= 0 and facts.awaited(first)[0] == _WAITS_FOR_ANY
+        left += is_for_it and ends[first] < ends[i] - _TOGETHER_NS
+    return left >= _LEAKED and left * _STUCK[1] >= len(woken) * _MOSTLY
 
 
 def _upto(model: Model, marks: list[int], times: Column) -> list[int]:

@@ -9,6 +9,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.locks.ownlocks import own_lock_of
+from viewer.analysis.findings.pools.stalled import stalled_questions
 from viewer.analysis.resources.made import made_in_turn
 from viewer.analysis.resources.polled import polled
 from viewer.analysis.resources.resource import Known, Resource
@@ -46,6 +47,9 @@ def exhausted(facts: Facts, found: Resource, said: Said) -> Finding:
 def polled_slots(facts: Facts) -> Iterator[Finding]:
     """A pool, or a flag, of one's own that is polled."""
     for found in polled(LongWaits.of(facts), LOST_NS, own_lock_of):
+        if (stalled := stalled_questions(facts, found)) is not None:
+            yield stalled
+            continue
         asking = users(facts.model, (claim.who for claim in found.claims))
         pauses = plural(sum(claim.looks for claim in found.claims), "pause")
         said = Said(

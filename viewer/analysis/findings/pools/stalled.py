@@ -9,6 +9,8 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.resources.enders import Enders
+from viewer.analysis.resources.resource import Claim, Resource
 from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.slots import Group
 from viewer.analysis.resources.waits import GETS, Wait
@@ -163,6 +165,58 @@ def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | Non
         waits.told.update(wait.slice for wait in still)
         return Finding("deadlock", lost, text, waits.evidence(worst))
     return None
+
+
+def stalled_questions(facts: Facts, found: Resource) -> Finding | None:
+    """Those who ask again and again have what another one waits for: they go on when it has
+    given up, and what they have are things for which others waited."""
+    waits, asking = LongWaits.of(facts), {claim.who for claim in found.claims}
+    first = min(claim.start_ns for claim in found.claims)
+    gave_up = [
+        wait
+        for wait in waits.all
+        if wait.failed
+        and not wait.is_open
+        and wait.ns >= _STILL_NS
+        and wait.lock >= 0
+        and wait.end_ns > first
+        and not asking.isdisjoint(Enders.of(waits).of_queue(wait.lock))
+    ]
+    still = [wait for wait in gave_up if _asked_until(found, wait)]
+    lost = sum(
+        max(_met_ns(claim, wait), 0) for claim in found.claims for wait in _apart(still)
+    )
+    if not still or lost * 2 < found.ns:
+        return None
+    worst, one = max(still, key=lambda wait: wait.ns), found.worst
+    text = (
+        f"Deadlock {at(facts, worst.start_ns)}, for {duration(worst.ns)}: "
+        f"{users(facts.model, asking)} {'ask' if len(asking) > 1 else 'asks'} again and again"
+        f"{place_in(one.site)} ({plural(len(found.claims), 'time')}, {duration(lost)}), and "
+        f"go on only when {users(facts.model, {wait.who for wait in still})}"
+        f"{place_in(worst.site)} has given up waiting in `{worst.name}` for what they have. "
+        f"Give it back before each pause."
+    )
+    waits.told.update(wait.slice for wait in still)
+    return Finding("deadlock", lost, text, waits.evidence(worst), behind=one.site)
+
+
+def _asked_until(found: Resource, wait: Wait) -> bool:
+    """Whether some asked for most of a wait, none of them went on before its end, and all of
+    them did so one pause after it."""
+    asked = [
+        claim
+        for claim in found.claims
+        if claim.end_ns > wait.start_ns and _met_ns(claim, wait) * 2 >= wait.ns
+    ]
+    pause_ns = max((claim.ns // claim.looks for claim in asked), default=0)
+    return bool(asked) and all(
+        0 <= claim.end_ns - wait.end_ns <= pause_ns + _AT_ONCE_NS for claim in asked
+    )
+
+
+def _met_ns(claim: Claim, wait: Wait) -> int:
+    return min(claim.end_ns, wait.end_ns) - max(claim.start_ns, wait.start_ns)
 
 
 def _stood_still(group: Group, served: list[int], wait: Wait) -> bool:

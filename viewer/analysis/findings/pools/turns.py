@@ -8,10 +8,12 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
 from viewer.analysis.findings.servers.overdue import mostly_blocked
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.answers import Idle
 from viewer.analysis.resources.pacing import come_over_time
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
 from viewer.analysis.resources.servers import LEAST, Serving, Turn, serving_tasks
+from viewer.analysis.resources.waits import GETS, Wait
 
 _MS = 1_000_000
 # A tenth of the lives of those who ask was lost: one slow request now and then is no small
@@ -21,6 +23,11 @@ _MS = 1_000_000
 _PART = 10
 _NOTICED_NS = 5 * _MS
 _AWAITS = 8, 10
+_MORE = (
+    "Let several such tasks take from the queue, or do less for each request before its "
+    "answer."
+)
+_SPREAD = "Let all of them take from one queue, or give the requests to them more evenly."
 _IDLE = 10  # whoever serves was idle for a tenth of a wait: then that was for something else
 
 
@@ -55,7 +62,9 @@ def _is_fault(facts: Facts, serving: Serving, queued: list[Turn]) -> bool:
         return False
     waits, callers = LongWaits.of(facts), {turn.wait.who for turn in queued}
     lives = sum(waits.ends_ns(who) - waits.begins_ns(who) for who in callers)
-    if len(callers) < 2 or lost * _PART < lives or _is_batch(facts, queued):
+    if len(callers) < 2 or lost * _PART < lives:
+        return False
+    if _is_batch(facts, queued) and not _idle_peers(facts, queued):
         return False
     met = sum(_awaited_ns(facts, serving.awaits[turn.by[1]], turn) for turn in queued)
     kept = [(turn.by[1], turn.began_ns, turn.ended_ns) for turn in serving.turns]
@@ -86,6 +95,26 @@ def _is_batch(facts: Facts, queued: list[Turn]) -> bool:
     )
 
 
+def _idle_peers(facts: Facts, queued: list[Turn]) -> set[Who]:
+    """Tasks of the same function as those that serve, which wait for what is in their own
+    queues for most of the longest wait for a turn: the batch could have had them, too."""
+    waits, servers = LongWaits.of(facts), {turn.by for turn in queued}
+    worst, group = max(queued, key=lambda turn: turn.queued_ns), waits.group(queued[0].by)
+    return {
+        other.who
+        for other in waits.overlapping(worst.wait)
+        if other.name in GETS
+        and other.who not in servers
+        and waits.group(other.who) == group
+        and _covers(other, worst)
+    }
+
+
+def _covers(other: Wait, turn: Turn) -> bool:
+    met = min(other.end_ns, turn.began_ns) - max(other.start_ns, turn.wait.start_ns)
+    return met * _AWAITS[1] >= turn.queued_ns * _AWAITS[0]
+
+
 def _finding(facts: Facts, serving: Serving, queued: list[Turn]) -> Finding:
     model, servers = facts.model, {turn.by for turn in serving.turns}
     claims = [
@@ -94,13 +123,14 @@ def _finding(facts: Facts, serving: Serving, queued: list[Turn]) -> Finding:
     ]
     holds = [Hold(turn.by, turn.began_ns, turn.ended_ns) for turn in queued]
     found, is_one = Resource(Known.ANSWERED, claims, holds, len(servers)), len(servers) == 1
+    idle = _idle_peers(facts, queued)
+    beside = f", while {users(model, idle)} had nothing to do" if idle else ""
     said = Said(
         f"{users(model, servers)} {'serves' if is_one else 'serve'} "
         f"{users(model, (claim.who for claim in claims))} in turn, as a pool of "
-        f"{'one' if is_one else len(servers)}. {plural(len(claims), 'call')} in "
+        f"{'one' if is_one else len(servers)}{beside}. {plural(len(claims), 'call')} in "
         f"{sites(claims)} waited for their turn:",
         "Each request takes",
-        "Let several such tasks take from the queue, or do less for each request before its "
-        "answer.",
+        _SPREAD if idle else _MORE,
     )
     return exhausted(facts, found, said)

@@ -26,7 +26,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
-from viewer.analysis.resources.handed import EVENTS, is_pause, taker
+from viewer.analysis.resources.handed import EVENTS, ended_one, is_pause, taker
 from viewer.analysis.resources.slots import looks
 from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
@@ -210,7 +210,8 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
         return _some_never_came(facts, found)
     if found[0].name in GETS or any(wait.is_open for wait in found):
         return False
-    if len(found) == 1 and found[0].who[0] == "task" and not _failed(facts, found):
+    is_one = len(found) == 1 and found[0].who[0] == "task"
+    if is_one and not (_failed(facts, found) or ended_one(LongWaits.of(facts), found[0])):
         return False  # until a time is over, as a program runs, or for what comes seldom
     if len(found) >= _LOOKS and not _gave_up_together(facts, found):
         return False
