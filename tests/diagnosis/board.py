@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.diagnosis.wanted import WANTED, Wanted
 from tests.diagnosis.wanted_async import ASYNC
 from tests.diagnosis.wanted_common import COMMON
+from tests.diagnosis.wanted_consumers import CONSUMERS
 from tests.diagnosis.wanted_databases import DATABASES
 from tests.diagnosis.wanted_drawn import DRAWN
 from tests.diagnosis.wanted_fresh import FRESH
@@ -65,6 +66,7 @@ def wanted(name: str) -> Wanted:
         | FRESH
         | COMMON
         | DATABASES
+        | CONSUMERS
         | DRAWN
         | PATH
         | REPORTED

@@ -59,11 +59,11 @@ def circle(pollers=4, ended_by_them=True, gives_up_ns=1_000 * MS, late_ns=0):
         for n in range(pollers)
     ]
     other = loop.task("foo", site="/app/cache.py:45 foo").ready(20).running(20)
-    take = {"lock": conns.id, "site": "/app/cache.py:28 unlock"}
-    other.awaits(30, "Queue.get", **take)
+    takes = "/app/cache.py:28 unlock"
+    other.awaits(30, "Queue.get", lock=conns.id, site=takes)
     owner.ready(100 * MS, waker="timer").running(100 * MS)
-    owner.awaits(100 * MS + 1, "Queue.get", acquired=False, **take)
-    give, stack = 100 * MS + gives_up_ns, f"{ASKS}\n{IN_REPORT}"
+    owner.awaits(100 * MS + 1, "Queue.get", acquired=False, lock=conns.id, site=takes)
+    give, end, stack = 100 * MS + gives_up_ns, 0, f"{ASKS}\n{IN_REPORT}"
     for n, task in enumerate(asking):
         now = 40 + n
         while now < give + late_ns * n:
@@ -73,7 +73,11 @@ def circle(pollers=4, ended_by_them=True, gives_up_ns=1_000 * MS, late_ns=0):
             now += 2000
         if not n:
             end = now
-            clear = loop.task("clear").ready(now - 10).running(now - 5)
+            clear = (
+                loop.task("clear", site="/app/cache.py:50 clear")
+                .ready(now - 10)
+                .running(now - 5)
+            )
             other.ready(now, by=task if ended_by_them else clear)
             clear.done(now + 1)
         task.awaits(now, "sleep", site=WORKS, stack=WORKS)
