@@ -105,7 +105,7 @@ def test_no_convoy(tmp_path, story):
     assert kinds(tmp_path, convoy(**story)) == []
 
 
-def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True, blocked=0, stack=""):
+def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True, blocked=0):
     """Two tasks take an asyncio lock in turn, and sleep, or compute, while they hold it."""
     trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
@@ -124,7 +124,7 @@ def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True, blocked=
         loop.step(has, now, now + run_ns)
         begin = now
         now += run_ns
-        has.awaits(now, "socket" if stack else "sleep", site=sleeps, stack=stack or sleeps)
+        has.awaits(now, "sleep", site=sleeps)
         wants.running(now).awaits(
             now + MS // 10, "Lock", lock=lock.id, site=site,
             owner_task=has.id, owner_name=has.name, owner_site=site,
@@ -179,15 +179,6 @@ def test_held_across_await(kind, tmp_path):
     )
     assert found.evidence.lock == 1
     assert found.evidence.task in (1, 2)
-
-
-def test_held_across_a_send(tmp_path):
-    """What is awaited is for whoever reads at the other end."""
-    drain = "/lib/python3.13/asyncio/streams.py:163 FlowControlMixin._drain_helper"
-    (found,) = find_in(tmp_path, across(stack=f"{drain}\n/app/cache.py:11 reader"))
-    assert found.finding == "lock held across await"
-    assert "`await socket` (cache.py:11), until the other side has read: for" in found.text
-    assert found.next_step.startswith("Give that a time-out, and drop a client")
 
 
 def test_held_while_others_block_the_loop(tmp_path):
