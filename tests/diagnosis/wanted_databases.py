@@ -30,5 +30,32 @@ DATABASES: dict[str, Wanted] = {
         "PG_URL",
         missed="whether a `poll` in libpq ended by its time-out is not recorded",
     ),
+    "dc02_lazy_items_of_each_order": Wanted(
+        "awaits in turn",
+        (r"`list_orders` \(dc02", "for a query 4\\d times"),
+        ("sqlalchemy", "psycopg", "fastapi", "uvicorn", "uvloop"),
+        "PG_URL",
+    ),
+    "ok_dc2_items_in_one_query": Wanted(
+        "", (), ("sqlalchemy", "psycopg", "fastapi", "uvicorn", "uvloop"), "PG_URL"
+    ),
+    "db14_dead_listener_spins": Wanted(
+        "busy loop", ("wait_for_job", "Connection.notifies"), ("psycopg",), "PG_URL"
+    ),
+    "dc09_watch_and_try_again": Wanted(
+        "retries|busy loop",
+        ("reserve",),
+        ("redis",),
+        "REDIS_URL",
+        missed="that a command of redis failed is not recorded",
+    ),
+    "dd03_get_message_without_time_out": Wanted(
+        "busy loop", ("`listen`", "polls"), ("redis",), "REDIS_URL"
+    ),
+    "dd04_query_time_out_is_too_short": Wanted(
+        "time-outs", ("`monthly_report`", "12 of 12 attempts"), ("asyncpg",), "PG_URL"
+    ),
+    "ok_dd3_listener_waits": Wanted("", (), ("redis",), "REDIS_URL"),
+    "ok_dd4_queries_have_time": Wanted("", (), ("asyncpg",), "PG_URL"),
     "ok_db5_pool_made_once": Wanted("", (), ("psycopg_pool",), "PG_URL"),
 }

@@ -222,3 +222,49 @@ def test_one_query_of_each_request(tmp_path):
 
 def test_a_request_that_several_may_have_answered(tmp_path):
     assert kinds(tmp_path, served(queries=6, others=True)) == []
+
+
+def requests(
+    times=30, jobs=2, each_ns=10 * MS, pause_ns=15 * MS, stack=(ALCHEMY, STORE), call="poll"
+):
+    """A worker asks the database again and again for each request that it gets from a queue,
+    while `main` sleeps. The requests come at once."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0).sleep(MS, site=MAIN)
+    worker = trace.thread("worker").native(0)
+    queue, at = trace.lock("Queue.get", MAIN), MS
+    for _ in range(jobs):
+        worker.lock_wait(at, "Queue.get", lock=queue, site=MAIN, acquired=False)
+        at += MS
+        worker.native(at)
+        for _ in range(times):
+            worker.io(at, call, site=STORE, stack="\n".join(stack)).native(at + each_ns)
+            at += each_ns + pause_ns
+    worker.end(at)
+    main.native(at).end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_queries_of_each_job(tmp_path):
+    (found,) = find_in(tmp_path, requests())
+    assert (found.finding, found.severity_ns) == ("awaits in turn", 600 * MS)
+    assert found.text.startswith(
+        "Awaits in turn: `worker` in `store` (keep.py:9, via `do_execute`) waits for a query "
+        "30 times, one call after the other (at 2.00 ms), as a rule for 10.0 ms, before it "
+        "looks for the next job. 2 jobs did so, 600 ms in all. One statement for all"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 19, "jobs": 4}, id="few in each"),
+        pytest.param({"times": 60, "jobs": 1}, id="one job"),
+        pytest.param({"each_ns": 8 * MS}, id="little is lost"),
+        pytest.param({"pause_ns": 21 * MS}, id="it has more to do with the answers"),
+        pytest.param({"call": "os.fsync"}, id="for the disk"),
+        pytest.param({"stack": (STORE,)}, id="nobody knows what it waits for"),
+    ],
+)
+def test_what_workers_may_ask(tmp_path, story):
+    assert "awaits in turn" not in kinds(tmp_path, requests(**story))

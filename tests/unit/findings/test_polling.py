@@ -182,3 +182,30 @@ def test_a_crowd_that_polls_in_a_helper(tmp_path):
 )
 def test_a_crowd_that_sleeps(tmp_path, story):
     assert kinds(tmp_path, limited(**story)) == []
+
+
+def asks_at_once(rounds=10_001, cut_by_itself=True):
+    """A task awaits with a time-out of zero, which cuts it short at once, and then yields."""
+    trace = TraceBuilder(argv="poll.py", signals="tasks")
+    loop = trace.loop(trace.thread("MainThread"))
+    task, at = loop.task("listen", site="/app/poll.py:4 listen").ready(0), 1_000
+    for _ in range(rounds):
+        begun = task.running(at).state
+        task.awaits(at + 1_000, "message (redis)", site="/app/poll.py:6 listen")
+        loop.step(task, at, at + 1_000)
+        if cut_by_itself:
+            task.ready(at + 2_000, by=begun, waker_task=task.id)
+        else:
+            task.ready(at + 2_000, waker="io")
+        task.running(at + 3_000).ready(at + 4_000)
+        loop.step(task, at + 3_000, at + 4_000)
+        at += 5_000
+    task.running(at).done(at + 1)
+    loop.step(task, at, at + 1)
+    return trace.ended(at + 2)
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_a_time_out_of_zero_is_no_rest(tmp_path, by_itself):
+    found = find_in(tmp_path, asks_at_once(cut_by_itself=by_itself))
+    assert [one.finding for one in found] == ["busy loop"] * by_itself

@@ -118,14 +118,15 @@ ALIVE = [("BaseProcess.is_alive", "/usr/lib/python3.13/multiprocessing/process.p
 KAFKA = [("KafkaConsumer.poll", f"{PACKAGES}/kafka/consumer.py", 700)]
 OWN = [("Store.empty", "/app/store.py", 7)]
 SELECT = [("EpollSelector.select", "/usr/lib/python3.13/selectors.py", 452)]
+NOTICES = [("Connection.notifies", f"{PACKAGES}/psycopg/connection.py", 400)]
 LOOP = [
     ("BaseEventLoop._run_once", "/usr/lib/python3.13/asyncio/base_events.py", 1990),
     *SELECT,
 ]
 
 
-def asking(ns=800 * MS, asks=70, of=80, question=GETS):
-    """`consumer` computes; so many of its samples are in a question."""
+def asking(ns=800 * MS, asks=70, of=80, question=GETS, calls=0):
+    """`consumer` computes; so many of its samples are in a question. It makes `calls`, too."""
     trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
     thread, samples = trace.thread("consumer").running(0), SampleBuilder(trace)
     user = ("consume", "/app/ask.py", 9)
@@ -134,6 +135,8 @@ def asking(ns=800 * MS, asks=70, of=80, question=GETS):
         if n < asks:
             stack += question
         samples.add(thread, n * ns // of, *stack)
+    for n in range(calls):
+        thread.io(n * MS + MS, "poll", site="/app/ask.py:9 consume").running(n * MS + MS + 50)
     thread.end(ns)
     return trace.ended(ns + MS)
 
@@ -157,6 +160,7 @@ def test_questions_alone(tmp_path):
         pytest.param({"question": KAFKA}, id="a poll that brings records"),
         pytest.param({"question": OWN}, id="a function of the program itself"),
         pytest.param({"question": LOOP}, id="a loop of the library"),
+        pytest.param({"question": NOTICES, "calls": 8}, id="notices that come"),
     ],
 )
 def test_a_thread_that_works(tmp_path, story):
@@ -175,6 +179,12 @@ def test_a_question_deep_in_a_library(tmp_path):
 def test_what_to_do_instead(tmp_path):
     (found,) = find_in(tmp_path, asking(question=ALIVE))
     assert found.text.endswith("`sentinel` of several processes.")
+
+
+def test_what_fails_at_once(tmp_path):
+    (found,) = find_in(tmp_path, asking(question=NOTICES, calls=7))
+    assert "questions (Connection.notifies, 70 of 80 CPU samples)" in found.text
+    assert "or fails, as when the connection is closed" in found.text
 
 
 def test_what_stays_ready(tmp_path):

@@ -12,8 +12,17 @@ SLEEP = "/usr/lib/python3.13/asyncio/tasks.py:718 sleep"
 STACK = "/app/ask.py:3 slow\n/app/ask.py:8 ask"
 
 
-def asks(given=(250,) * 4, what="sleep", waker="timer", stack=TIMED, answers=0, of=STACK):
-    """Two tasks whose calls are cut short after so many ms; `answers` of them come."""
+def asks(
+    given=(250,) * 4,
+    what="sleep",
+    waker="timer",
+    stack=TIMED,
+    answers=0,
+    of=STACK,
+    other=STACK,
+):
+    """Two tasks whose calls are cut short after so many ms; `answers` of them come, with
+    `other` as their stack."""
     trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop, at = trace.loop(thread), 0
@@ -26,7 +35,7 @@ def asks(given=(250,) * 4, what="sleep", waker="timer", stack=TIMED, answers=0, 
             task.ready(at, waker=waker, stack=stack).running(at)
             at += 5 * MS
         for _ in range(answers):
-            task.awaits(at, what, site="/app/ask.py:3 slow", stack=STACK)
+            task.awaits(at, what, site="/app/ask.py:3 slow", stack=other)
             task.ready(at + 10 * MS, waker="timer").running(at + 10 * MS)
             at += 11 * MS
         task.done(at + 30 * MS)
@@ -71,6 +80,13 @@ def test_calls_are_given_up_again_and_again(tmp_path):
         "ms): 1.99 s were lost."
     )
     assert found.evidence.site == "/app/ask.py:3 slow"
+
+
+def test_what_a_library_awaits_besides_is_no_attempt(tmp_path):
+    """As the reset of a connection, at the same line of the program."""
+    reset = "/venv/lib/python3.13/site-packages/asyncpg/pool.py:9 Pool.release"
+    (found,) = find_in(tmp_path, asks(answers=5, other=f"{reset}\n{STACK}"))
+    assert "In 8 of 8 attempts the time was over" in found.text
 
 
 def test_a_busy_machine_is_late_with_some(tmp_path):

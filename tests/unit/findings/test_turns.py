@@ -125,7 +125,7 @@ def test_one_task_that_may_await_in_turn(tmp_path, story):
     assert kinds(tmp_path, asks(**story)) == []
 
 
-def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyncpg)"):
+def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyncpg)", runs=0):
     trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop, end = trace.loop(thread), 0
@@ -136,6 +136,7 @@ def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyn
             task.awaits(at, what, site=f"/app/turns.py:{9 + k % lines} load_customer")
             at += ns
             task.ready(at, waker="io").running(at)
+            at += runs
             if between:
                 task.awaits(at, "message (websockets)", site="/app/turns.py:30 show_orders")
                 at += between
@@ -158,6 +159,11 @@ def test_a_query_for_each_row(tmp_path):
     assert found.severity_ns == 600 * MS
 
 
+def test_an_orm_has_its_own_to_do_with_each_row(tmp_path):
+    (found,) = find_in(tmp_path, queries(runs=19 * MS))
+    assert "30 times, one query after the other, for 1.15 s" in found.text
+
+
 def test_requests_add_up(tmp_path):
     (found,) = find_in(tmp_path, queries(tasks=3, ns=10 * MS))
     assert found.severity_ns == 3 * 300 * MS
@@ -170,6 +176,7 @@ def test_requests_add_up(tmp_path):
         pytest.param({"ns": 16 * MS}, id="little time"),
         pytest.param({"count": 400, "ns": 15 * MS // 10}, id="quick ones"),
         pytest.param({"between": 10 * MS}, id="it waits for requests"),
+        pytest.param({"runs": 22 * MS}, id="it has more to do with each"),
         pytest.param({"lines": 2}, id="different queries"),
         pytest.param({"what": "command (redis)"}, id="it may wait for a job"),
     ],

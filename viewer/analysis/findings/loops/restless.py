@@ -126,9 +126,11 @@ def _polls(facts: Facts, row: TaskRow, longest_ns: int) -> str | None:
     yields = woken["nobody"] - row.count  # a new task counts as woken by nobody, too
     mostly = row.steps * _MOSTLY[0] // _MOSTLY[1]
     often = min(_POLLS * row.count, max(_CROWD_POLLS, _POLLS_EACH * row.count))
+    # A time-out of zero ends an await at once, by the task itself.
+    at_once = woken[row.coro] if row.count == 1 else 0
     if (
         yields >= _YIELDS * row.count
-        and yields >= mostly
+        and yields + at_once >= mostly
         and row.running.p50_ns <= _TINY_STEP_NS
     ):
         part = share(yields, row.steps)

@@ -47,6 +47,7 @@ _SPINS_NS = 500 * _MS
 _SAMPLES = 20
 # Or three quarters of its samples are in reads that get nothing. Fifty took long enough to be
 # recorded, and half of these, though one that gets something takes longer.
+_SELDOM = 10
 _READS, _READERS, _OF = 50, ("socket.recv", "os.read"), (3, 4)
 # Functions of libraries that only ask, by their names; where others of such a name work, with
 # their class. Samples are taken in them or in what they call.
@@ -56,7 +57,8 @@ _BY_NAME = (
 )
 _BY_CLASS = (
     "AsyncResult.ready AsyncResult.successful Future.running Popen.poll _ConnectionBase.poll "
-    "EpollSelector.select _PollLikeSelector.select SelectSelector.select"
+    "EpollSelector.select _PollLikeSelector.select SelectSelector.select "
+    "Connection.notifies"
 )
 _ASKS = frozenset((*_BY_NAME.split(), *_BY_CLASS.split()))
 _WAIT_INSTEAD = {
@@ -69,8 +71,15 @@ _SELECT = (
     "It returns at once, for something that stays ready or with a time-out of 0: unregister "
     "what is at its end, read all that is there, or let it wait."
 )
+_LISTENS = (
+    "It returns at once, as with a time-out of 0, or fails, as when the connection is closed: "
+    "let it wait, and pause before the next attempt."
+)
 _SELECTS = ("EpollSelector.select", "_PollLikeSelector.select", "SelectSelector.select")
 _WAIT_INSTEAD |= dict.fromkeys(_SELECTS, _SELECT)
+# Whoever gets many messages so computes there, too, but also calls the system for them.
+_LISTENING = ("Connection.notifies",)
+_WAIT_INSTEAD |= dict.fromkeys(_LISTENING, _LISTENS)
 _WAIT = (
     "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
 )
@@ -262,6 +271,9 @@ def questions(facts: Facts) -> Iterator[Finding]:
         what = (
             f"{function.rpartition('.')[0].rpartition('.')[2]}.{function.rpartition('.')[2]}"
         )
+        asking = [at_ns for at_ns, stack in samples if asked[stack]]
+        if what in _LISTENING and _calls(facts, index, asking[0], asking[-1]) * _SELDOM > n:
+            continue
         how = (
             f"it computes for {duration(row.states[s.RUNNING])}, "
             f"{share(n, total)} of that in questions ({what}, {n} of {total} CPU samples). "
@@ -270,6 +282,15 @@ def questions(facts: Facts) -> Iterator[Finding]:
         yield polling(
             facts, index, line, samples[0][0], samples[-1][0], row.states[s.RUNNING], how
         )
+
+
+def _calls(facts: Facts, thread: int, start_ns: int, end_ns: int) -> int:
+    """How many calls of a thread the trace has in this time."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    return sum(
+        start_ns <= rows.start_ns[n] < end_ns and table.state[rows.row[n]] & STATE_MASK == IO
+        for n in range(rows.offset[thread], rows.offset[thread + 1])
+    )
 
 
 def _empty_reads(facts: Facts) -> Iterator[Finding]:

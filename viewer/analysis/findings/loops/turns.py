@@ -42,7 +42,8 @@ _ASKS = ("executor", "subprocess")
 _LONG_NS = _MS
 _MOST = 2_000
 # A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
-# more on average, and next to nothing in between. They cost half a second, too.
+# more on average, and next to no other awaits in between. They cost half a second, and half of
+# the time from the first to the last: an ORM has its own to do with each.
 _QUERIES, _QUERY_NS = 20, 2 * _MS
 _BY_THREAD = "executor ("  # aiosqlite has a thread for its queries
 _QUERY = ("query (", _BY_THREAD)
@@ -121,12 +122,22 @@ def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
         ns = facts.slices_ns(found) - queued[task, site]
         whole = slices.end_ns[found[-1]] - slices.start_ns[found[0]]
         is_many = len(found) >= _QUERIES and ns >= _QUERY_NS * len(found)
-        if is_many and ns * _MOSTLY[1] >= whole * _MOSTLY[0]:
+        if is_many and ns * 2 >= whole and _are_all(facts, task, found, ns):
             lost[name, site] += ns
             example.setdefault((name, site), found)
     for (name, site), ns in lost.items():
         if ns >= _SAVED_NS:
             yield _one_by_one(facts, name, site, example[name, site], ns)
+
+
+def _are_all(facts: Facts, task: int, found: list[int], ns: int) -> bool:
+    """Whether these awaits are nearly all from the first to the last, also by their number:
+    of very many quick ones only the slowest are looked at."""
+    slices = facts.model.trace.slices
+    since, until = slices.start_ns[found[0]], slices.end_ns[found[-1]]
+    every = [i for i in facts.awaits_of_task(task) if since <= slices.start_ns[i] < until]
+    whole = facts.slices_ns(every)
+    return ns * _MOSTLY[1] >= whole * _MOSTLY[0] and whole >= _QUERY_NS * len(every)
 
 
 def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int) -> Finding:

@@ -1,12 +1,14 @@
-"""Many short calls at one line, one after the other, for which the whole program waits."""
+"""Many short calls at one line, one after the other, for which the whole program waits, or
+somebody who gave a worker something to do, such as a request."""
 
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, share
+from tracer.units import duration, plural, share
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.databases import is_locked
@@ -15,8 +17,9 @@ from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.findings.outside.reconnects import is_connecting
+from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import begins_call, having, keys, numbers, stack_of
-from viewer.trace.columns import IO, STATE_MASK, Column
+from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK, Column
 from viewer.trace.sites import innermost, is_library, place_of
 
 _MS = 1_000_000
@@ -27,6 +30,10 @@ _TIMES = 20
 _LOST_NS = 500 * _MS
 _FEW, _MUCH_NS = 10, 1_000 * _MS
 _HALF = 1, 2
+# Of what a worker does between two waits for work, a third is enough: whoever asks less often
+# has less to do with the answers as well. Half a second is lost in all, in two such times.
+_THIRD = 1, 3
+_JOBS = 2
 _EACH = 5  # calls for each request, or each other time that somebody waits for the thread
 # An answer takes as long as somebody else needs for it: four fifths. Where a quarter of the
 # calls are of others meanwhile, several ask already.
@@ -102,10 +109,16 @@ class _Lines(NamedTuple):
 def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
     """The line whose calls are most of the path to the program's end, if there is one."""
     lines = _lines(facts)
-    path = RunPath.of(facts.model) if lines is not None else None
-    if lines is None or path is None or path.ns < _LOST_NS:
+    if lines is None:
         return
-    lost = Counter[int]()
+    found = chain(_on_the_path(facts, lines), _in_jobs(facts, lines))
+    yield from islice((one for one in found if one is not None), 1)
+
+
+def _on_the_path(facts: Facts, lines: _Lines) -> Iterator[Finding | None]:
+    path, lost = RunPath.of(facts.model), Counter[int]()
+    if path.ns < _LOST_NS:
+        return
     for thread, windows in path.windows.items():
         carved = facts.ledger.states.by_row(thread, windows, lines.of_row)
         for number, ns in zip(carved.key, carved.total, strict=True):
@@ -114,8 +127,67 @@ def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
     for row, followed in path.followed.items():
         if (number := lines.of_row[row]) in lines.enough:
             lost[number] += followed.ns
-    found = (_told(facts, path, lines, number, ns) for number, ns in lost.most_common(_MOST))
-    yield from islice((one for one in found if one is not None), 1)
+    for number, ns in lost.most_common(_MOST):
+        yield _told(facts, path, lines, number, ns)
+
+
+def _in_jobs(facts: Facts, lines: _Lines) -> Iterator[Finding | None]:
+    """Lines with queries that are a third of several jobs. Whether workers, of which there may
+    be many, ask anybody else for too much at a time, nobody knows."""
+    table, begun = facts.model.states, dict[int, list[int]]()
+    for number in sorted(lines.enough):
+        name, site = facts.call(lines.head[number])
+        if _step(name) not in (_STATEMENTS, _ANSWERS):
+            continue
+        of_job = defaultdict[tuple[int, int], list[int]](list)
+        for row in _rows(facts, lines, number):
+            thread, start = table.who[row], table.start_ns[row]
+            if thread not in begun:
+                begun[thread] = _begun(facts, thread)
+            if at := bisect_right(begun[thread], start):
+                of_job[thread, at].append(row)
+        jobs = {job: rows for job, rows in of_job.items() if len(rows) >= _TIMES}
+        every = [row for rows in jobs.values() for row in rows]
+        ns = sum(table.busy_end_ns[row] - table.start_ns[row] for row in every)
+        whole = sum(_took(facts, thread, begun[thread], at) for thread, at in jobs)
+        if len(jobs) < _JOBS or ns < _LOST_NS or ns * _THIRD[1] < whole * _THIRD[0]:
+            continue
+        line = _line(facts, name, site, every, len(every))
+        is_query = line is not None and line.step is _STATEMENTS
+        yield _of_jobs(facts, line, [*jobs.values()], ns) if line and is_query else None
+
+
+def _begun(facts: Facts, thread: int) -> list[int]:
+    """When a thread got something to do: it went on from a wait for work, or began a job."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    idle = [
+        rows.end_ns[n]
+        for n in range(rows.offset[thread], rows.offset[thread + 1])
+        if table.state[rows.row[n]] & STATE_MASK == IDLE_WAIT
+    ]
+    return sorted({*idle, *(job.began_ns for job in facts.jobs.of_thread.get(thread, ()))})
+
+
+def _took(facts: Facts, thread: int, begun: list[int], at: int) -> int:
+    """How long what a thread got to do then kept it, without the kernel."""
+    until = (*begun, facts.model.states.last_ns[thread])[at]
+    split = facts.split(thread, window(begun[at - 1], until))
+    return sum(split.states.values()) - split.of((*NOT_ITS_FAULT, IDLE_WAIT))
+
+
+def _of_jobs(facts: Facts, line: _Line, jobs: list[list[int]], ns: int) -> Finding:
+    table, rows, threads = facts.model.states, max(jobs, key=len), facts.model.thread_names
+    took = sorted(table.busy_end_ns[row] - table.start_ns[row] for row in rows)
+    start, until = table.start_ns[rows[0]], table.busy_end_ns[rows[-1]]
+    who = names([threads[table.who[rows[0]]]])
+    text = (
+        f"Awaits in turn: {who}{place_in(line.site)} waits {line.what} {len(rows):,} times, "
+        f"one call after the other ({at(facts, start)}), as a rule for "
+        f"{duration(took[len(took) // 2])}, before it looks for the next job. "
+        f"{plural(len(jobs), 'job')} did so, {duration(ns)} in all. {line.step}"
+    )
+    evidence = facts.evidence(("thread", table.who[rows[0]]), start, until - start, line.site)
+    return Finding("awaits in turn", ns, text, evidence)
 
 
 def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> Finding | None:

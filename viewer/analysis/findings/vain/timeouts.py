@@ -82,8 +82,7 @@ def _of_line(facts: Facts, what: str, site: str, found: list[Cut]) -> Iterator[F
         rounds = sum(_awaits(facts, one.cut.task, what, site) for one in given)
     else:
         given = [_Given(cut, cut.ns) for cut in found if cut.by is By.TIMER]
-        tasks = {one.cut.task for one in given}
-        attempts = sum(_awaits(facts, task, what, site) for task in tasks)
+        attempts = _attempts(facts, what, site, [one.cut for one in given])
         rounds = 0
     lost = sum(one.ns for one in given)
     if len(given) < _TIMES or lost < _LOST_NS or len(given) * 2 < attempts:
@@ -104,6 +103,18 @@ def _ended(facts: Facts, tasks: list[int], what: str, site: str) -> Iterator[_Gi
             continue
         if waits.ends_ns(("task", task)) <= cut.end_ns + _LAST_NS:
             yield _Given(cut, cut.end_ns - waits.begins_ns(("task", task)))
+
+
+def _attempts(facts: Facts, what: str, site: str, found: list[Cut]) -> int:
+    """How often these tasks awaited what was cut short. A library awaits several things in one
+    call, such as the reset of a connection."""
+    stack_of = LongWaits.of(facts).reading.stack
+    stacks = {stack_of(cut.i) for cut in found}
+    return sum(
+        facts.awaited(i) == (what, site) and stack_of(i) in stacks
+        for task in {cut.task for cut in found}
+        for i in facts.awaits_of_task(task)
+    )
 
 
 def _awaits(facts: Facts, task: int, what: str, site: str) -> int:
