@@ -99,7 +99,7 @@ FINDERS = (
     Finder("basis.itself", "waits_for_itself", (_calls,)),  # deadlock
     Finder("deadlocks.bothends", "both_wait", (_calls,)),  # deadlock
     Finder("vain.streams", "both_read", (_loops,)),  # wait in vain
-    Finder("deadlocks.fullqueues", "full_queues", (_processes, _calls)),  # deadlock
+    Finder("deadlocks.standstill", "full_queues", (_processes, _calls)),  # deadlock
     Finder("deadlocks.standstill", "standstill", (_waits,)),  # deadlock
     Finder("loops.tasks", "orphaned_task", (_loops,)),
     Finder("vain.unasked", "unasked_failure", (_loops,)),  # orphaned task
