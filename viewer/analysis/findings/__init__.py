@@ -89,8 +89,8 @@ FINDERS = (
     # deadlock; before file_lock, which tells the others
     Finder("deadlocks.joined", "join_under_lock", (_processes, _calls)),
     # pool exhausted, lock convoy; before file_lock, too
-    Finder("locks.permits", "permits_between_processes", (_calls,)),
-    Finder("locks.filelocks", "file_lock", (_calls,)),  # lock convoy
+    Finder("locks.betweenprocesses", "permits_between_processes", (_calls,)),
+    Finder("locks.betweenprocesses", "file_lock", (_calls,)),  # lock convoy
     Finder("locks.ownlocks", "own_lock", (_stacks,)),  # lock convoy
     Finder("locks.locks", "held_across_await", (_locks,)),
     Finder("deadlocks.cycles", "deadlock", (_locks,)),
@@ -140,8 +140,8 @@ FINDERS = (
     Finder("locks.ownlocks", "slow_import", (_waits,)),
     Finder("processes.starting", "slow_start"),
     Finder("servers.lifespans", "slow_start_up", (_loops,)),  # slow start
-    Finder("servers.stopping", "slow_stop", (_loops,)),  # slow end
-    Finder("servers.closing", "slow_close", (_stacks,)),  # slow end
+    Finder("servers.ends", "slow_stop", (_loops,)),  # slow end
+    Finder("servers.ends", "slow_close", (_stacks,)),  # slow end
     Finder("vain.outlived", "outlived_time_out", (_waits,)),  # wait in vain
     Finder("processes.leaving", "slow_end"),  # after outlived, which tells why it had to wait
     Finder("vain.cleanups", "late_time_out", (_loops,)),  # wait in vain
@@ -156,7 +156,7 @@ FINDERS = (
     Finder("locks.parties", "slow_party", (_waits,)),  # uneven workers
     Finder("vain.abandoned", "no_producer", (_loops,)),  # wait in vain
     Finder("vain.forgotten", "forgotten_task", (_waits,)),  # wait in vain
-    Finder("vain.leftpipes", "left_pipes", (_calls,)),  # wait in vain
+    Finder("vain.pipes", "left_pipes", (_calls,)),  # wait in vain
     Finder("processes.unflushed", "late_output", (_calls,)),  # wait in vain
     Finder("vain.stuckchildren", "no_start", (_waits,)),  # wait in vain
     Finder("vain.stuckchildren", "stuck_children", (_waits,)),  # wait in vain
@@ -169,7 +169,7 @@ FINDERS = (
     Finder("vain.timeouts", "time_outs", (_loops,)),
     Finder("loops.sharedtasks", "cancelled_for_all", (_waits,)),  # wait in vain
     Finder("vain.drained", "nobody_reads", (_loops,)),  # wait in vain
-    Finder("vain.gone", "writer_gone", (_processes, _calls)),  # wait in vain
+    Finder("vain.pipes", "writer_gone", (_processes, _calls)),  # wait in vain
     # deadlock, full pipe, wait in vain
     Finder("deadlocks.standing", "standing_still", (_processes, _calls)),
     Finder("processes.children", "killed_child"),  # wait in vain
@@ -199,7 +199,7 @@ FINDERS = (
     Finder("pools.pools", "pollers_pile_up"),  # workers never exit
     Finder("pools.hanging", "readers_pile_up", (_calls,)),  # workers never exit
     Finder("pools.pools", "processes_pile_up"),  # workers never exit
-    Finder("processes.leftchildren", "children_pile_up"),  # workers never exit
+    Finder("processes.children", "children_pile_up"),  # workers never exit
     Finder("interpreter.descriptors", "descriptors_pile_up"),
     Finder("pools.backlog", "queue_grows"),
     Finder("loops.timers", "timers_pile_up"),

@@ -7,7 +7,7 @@ from tracer.units import duration, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.locks.filelocks import waiting_for
+from viewer.analysis.findings.locks.betweenprocesses import waiting_for
 from viewer.analysis.states import having, mentioned, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import innermost

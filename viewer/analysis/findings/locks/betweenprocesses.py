@@ -1,22 +1,23 @@
-"""Locks between processes for which they or their threads wait: of the file system (`flock`,
-`lockf`), of multiprocessing, and of its managers."""
+"""Locks and permits between processes: of files, of `multiprocessing` and its managers."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.databases import calls_of
-from viewer.analysis.findings.basis.doing import doing
+from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
+from viewer.analysis.resources.resource import Hold, loads
+from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, mentioned, stack_of
-from viewer.trace.columns import IO, SLEEP
+from viewer.trace.columns import IO, LOCK_WAIT, SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code
 
@@ -55,9 +56,8 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
         if name != _READ or _OF_MANAGER in stack_of(facts.model, row):
             by_site[site].append(row)
     for site, rows in by_site.items():
-        lost = facts.total_ns(rows)
-        if lost >= _LOST_NS:
-            yield _finding(facts, site, rows, lost)
+        if facts.total_ns(rows) >= _LOST_NS:
+            yield _finding(facts, site, rows)
 
 
 def is_of_library(facts: Facts, row: int) -> bool:
@@ -70,31 +70,35 @@ def is_of_library(facts: Facts, row: int) -> bool:
     return any(library in outer.path for library in _LIBRARIES)
 
 
-def _finding(facts: Facts, site: str, rows: list[int], lost: int) -> Finding:
-    table = facts.model.states
-    worst = facts.longest(rows)
-    start, ns = table.start_ns[worst], facts.row_ns(worst)
-    holds = _holds(facts, rows)
-    did = doing(facts, holds)
-    name = facts.call(table.row[worst])[0]
-    what = "lock of a manager" if name == _READ else "lock file"
-    what = "lock between processes" if name.endswith(_BETWEEN) else what
-    verb = "waits" if len({table.who[row] for row in rows}) == 1 else "wait"
-    text = (
-        f"Lock convoy: {waiting_for(facts, rows)} {verb} in "
-        f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for a {what}: "
-        f"{plural(len(rows), 'wait')}, {in_total(facts, lost, ns, start)}"
-    )
-    text += _first(facts, rows)
+def _finding(facts: Facts, site: str, rows: list[int]) -> Finding:
+    did = doing(facts, _holds(facts, rows))
+    name = facts.call(facts.model.states.row[facts.longest(rows)])[0]
+    what = "a lock of a manager" if name == _READ else "a lock file"
+    what = "a lock between processes" if name.endswith(_BETWEEN) else what
+    rest = _first(facts, rows)
     if did:
-        text += f". Whoever had it in between spent {did}"
-    text += ". Do the slow part without the lock, or have a lock for each job."
-    thread = table.who[worst]
-    start, end = table.start_ns[worst], table.end_ns[worst]
-    evidence = facts.evidence(("thread", thread), start, end - start, site)
-    of = {facts.model.thread_process[table.who[row]] for row in rows}
+        rest += f". Whoever had it in between spent {did}"
+    rest += ". Do the slow part without the lock, or have a lock for each job."
     about = frozenset(() if did else (site,))  # who blocks a loop there is told by the loop
-    return Finding("lock convoy", lost, text, evidence, processes=len(of), about=about)
+    return _told(facts, "lock convoy", site, rows, what, rest)._replace(about=about)
+
+
+def _told(
+    facts: Facts, kind: str, site: str, rows: list[int], what: str, rest: str
+) -> Finding:
+    """Who waits there for what, how often and how long; then the rest."""
+    table, worst = facts.model.states, facts.longest(rows)
+    start, ns, lost = table.start_ns[worst], facts.row_ns(worst), facts.total_ns(rows)
+    threads = {table.who[row] for row in rows}
+    text = (
+        f"{kind.capitalize()}: {waiting_for(facts, rows)} "
+        f"{'waits' if len(threads) == 1 else 'wait'} in "
+        f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for {what}: "
+        f"{plural(len(rows), 'wait')}, {in_total(facts, lost, ns, start)}{rest}"
+    )
+    evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
+    of = {facts.model.thread_process[thread] for thread in threads}
+    return Finding(kind, lost, text, evidence, processes=len(of))
 
 
 def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
@@ -166,3 +170,88 @@ def waiting_for(facts: Facts, rows: list[int]) -> str:
     if len(of) == 1:
         return users(model, (("thread", table.who[row]) for row in rows))
     return processes(facts, of)
+
+
+# As with other pools, half a second must be lost. Who has a permit is not recorded: whoever is
+# blocked in the function that acquires it, and does not wait there itself. While others wait,
+# there must be such a one for four fifths of the time; else it may be a signal.
+_MOST = 2_000  # calls that are looked at, the longest ones
+_ACQUIRE, _ENTER = "SemLock.acquire", "SemLock.__enter__"
+
+
+def permits_between_processes(facts: Facts) -> Iterator[Finding]:
+    """Processes wait for a permit that others have while they are slow."""
+    table, told = facts.model.states, LongWaits.of(facts).told
+    named = having(
+        facts.model, table.call_name, lambda name: name.endswith((_ACQUIRE, _ENTER))
+    )
+    if 1 not in named:
+        return
+    by_site = defaultdict[str, list[int]](list)
+    for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
+        if table.slice[row] not in told and not is_of_library(facts, row):
+            by_site[facts.call(table.row[row])[1]].append(row)
+    for site, waits in by_site.items():
+        if facts.total_ns(waits) < _LOST_NS:
+            continue
+        inside = _inside(facts, site, {*waits})
+        slots = _slots(facts, waits, inside)
+        is_lock = facts.call(table.row[waits[0]])[0].endswith(_ENTER) and slots == 1
+        if slots and not is_lock:
+            told.update(table.slice[row] for row in waits)
+            yield _of_permits(facts, site, waits, inside, slots)
+
+
+def _inside(facts: Facts, site: str, waits: set[int]) -> list[Hold]:
+    """The times in which somebody was blocked in the function of a line."""
+    of = place_of(site)
+    mark = f"{of.path}:"
+    return [
+        _hold(facts, row)
+        for row in longest_rows(facts, (IO, SLEEP, LOCK_WAIT), _LONG_NS, _MOST)
+        if row not in waits
+        and any(
+            frame.startswith(mark) and place_of(frame).function == of.function
+            for frame in stack_of(facts.model, row).split("\n")
+        )
+    ]
+
+
+def _hold(facts: Facts, row: int) -> Hold:
+    table = facts.model.states
+    return Hold(("thread", table.who[row]), table.start_ns[row], table.end_ns[row])
+
+
+def _slots(facts: Facts, waits: list[int], inside: list[Hold]) -> int:
+    """How many were inside at a time, mostly, while others waited; 0 where too often nobody
+    was."""
+    ns = Counter[int]()
+    for load in loads(inside, (_hold(facts, row) for row in waits)):
+        if load.waiting:
+            ns[load.had] += load.ns
+    if not covers(ns.total() - ns[0], ns.total()):
+        return 0
+    return max(ns, key=lambda count: (ns[count] if count else -1, count))
+
+
+def _of_permits(
+    facts: Facts, site: str, waits: list[int], inside: list[Hold], slots: int
+) -> Finding:
+    table = facts.model.states
+    since, until = min(table.start_ns[r] for r in waits), max(table.end_ns[r] for r in waits)
+    did = mostly(
+        facts,
+        [
+            (one.who, max(one.start_ns, since), min(one.end_ns, until))
+            for one in inside
+            if one.start_ns < until and one.end_ns > since
+        ],
+    )
+    what = f"one of {slots} permits" if slots > 1 else "a lock"
+    rest = (
+        f". Those who were past that line spent {did.text}. Give it back before doing "
+        f"something else{', or raise their number' if slots > 1 else ''}."
+    )
+    kind = "pool exhausted" if slots > 1 else "lock convoy"
+    found = _told(facts, kind, site, waits, f"{what} between processes", rest)
+    return found._replace(behind=did.behind)
