@@ -130,9 +130,9 @@ FINDERS = (
     Finder("pools.exhausted", "polled_slots", (_stacks,)),  # pool exhausted
     Finder("pools.exhausted", "relayed", (_waits,)),  # pool exhausted
     Finder("pools.turns", "serves_in_turn"),  # pool exhausted
-    Finder("servers.forkingserver", "forking_server_full", (_calls,)),  # pool exhausted
-    Finder("servers.oneserver", "one_server", (_calls,)),  # pool exhausted
-    Finder("servers.servers", "servers_busy", (_stacks,)),  # pool exhausted
+    Finder("servers.full", "forking_server_full", (_calls,)),  # pool exhausted
+    Finder("servers.full", "one_server", (_calls,)),  # pool exhausted
+    Finder("servers.full", "servers_busy", (_stacks,)),  # pool exhausted
     Finder("servers.accepted", "too_busy_to_accept"),  # pool exhausted
     Finder("pools.stalled", "stalled_pool", (_waits,)),  # deadlock
     Finder("pools.stalled", "stalled_takers", (_waits,)),  # deadlock
@@ -144,9 +144,9 @@ FINDERS = (
     Finder("servers.ends", "slow_close", (_stacks,)),  # slow end
     Finder("vain.outlived", "outlived_time_out", (_waits,)),  # wait in vain
     Finder("processes.leaving", "slow_end"),  # after outlived, which tells why it had to wait
-    Finder("vain.cleanups", "late_time_out", (_loops,)),  # wait in vain
-    Finder("vain.overstayed", "overstayed", (_loops,)),  # wait in vain
-    Finder("vain.refused", "refused_cancel", (_loops,)),  # wait in vain
+    Finder("vain.overtime", "late_time_out", (_loops,)),  # wait in vain
+    Finder("vain.overtime", "overstayed", (_loops,)),  # wait in vain
+    Finder("vain.overtime", "refused_cancel", (_loops,)),  # wait in vain
     Finder("pools.schedulers", "late_jobs", (_stacks,)),  # pool exhausted
     Finder("locks.notified", "woke_one_of_many", (_waits,)),  # missed wake-up
     Finder("vain.putoff", "put_off", (_waits,)),  # missed wake-up
@@ -161,14 +161,14 @@ FINDERS = (
     Finder("vain.stuckchildren", "no_start", (_waits,)),  # wait in vain
     Finder("vain.stuckchildren", "stuck_children", (_waits,)),  # wait in vain
     Finder("vain.abandoned", "swallowed_cancel", (_loops,)),  # wait in vain
-    Finder("vain.lingering", "slow_clean_up", (_loops,)),  # wait in vain
+    Finder("vain.overtime", "slow_clean_up", (_loops,)),  # wait in vain
     Finder("vain.unclosed", "close_in_vain", (_waits,)),  # wait in vain
     Finder("outside.answers", "body_never_came", (_loops,)),  # wait in vain
     Finder("outside.answers", "no_answer", (_loops,)),  # wait in vain
     Finder("vain.lostanswers", "lost_answers", (_loops,)),  # wait in vain
     Finder("vain.timeouts", "time_outs", (_loops,)),
     Finder("loops.sharedtasks", "cancelled_for_all", (_waits,)),  # wait in vain
-    Finder("vain.drained", "nobody_reads", (_loops,)),  # wait in vain
+    Finder("vain.streams", "nobody_reads", (_loops,)),  # wait in vain
     Finder("vain.pipes", "writer_gone", (_processes, _calls)),  # wait in vain
     # deadlock, full pipe, wait in vain
     Finder("deadlocks.standing", "standing_still", (_processes, _calls)),
@@ -185,7 +185,7 @@ FINDERS = (
     Finder("outside.laggards", "late_answers", (_waits,)),  # slow answer
     Finder("outside.rounds", "in_rounds"),  # slow answer
     Finder("outside.retries", "long_retries", (_stacks,)),  # retries
-    Finder("outside.reconnecting", "connects_at_once", (_loops,)),  # busy loop
+    Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop
     Finder("outside.connecting", "slow_connects"),  # wait in vain, slow answer
     Finder("outside.reconnects", "new_connections", (_stacks,)),
     Finder("processes.lastchild", "last_child", (_processes,)),  # slow answer, uneven workers

@@ -11,7 +11,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import in_total
-from viewer.analysis.findings.outside.reconnecting import about
+from viewer.analysis.findings.outside.reconnects import about
 from viewer.analysis.states import begins_call, having, keys, mentioned, numbers
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import is_library

@@ -1,24 +1,29 @@
-"""A new connection for each call: what it costs to connect is paid again and again."""
+"""Connections that are made anew for each call, or again and again in vain."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
-from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.outside.reconnecting import about
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.retries import pauses
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
-from viewer.analysis.resources.waits import longest_rows
+from viewer.analysis.resources.slots import Group
+from viewer.analysis.resources.takers import askers
+from viewer.analysis.resources.waits import Wait, longest_rows
 from viewer.analysis.states import mentioned, stack_of
+from viewer.analysis.waited import package_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import innermost, is_library
+from viewer.words import code
 
 _MS = 1_000_000
 # Twenty connections that cost half a second, a fifth of what was waited for at that line; and
@@ -219,3 +224,102 @@ def _finding(facts: Facts, site: str, line: _Line, lost: int, late: int) -> Find
     )
     evidence = facts.evidence(line.whos[worst], line.starts[worst], line.costs[worst], site)
     return Finding("new connections", lost, f"{text}.", evidence, step, about=about(site))
+
+
+# A hundred connections, one in 10 ms, for half a second: nobody pauses, and none of them
+# lasts. Whoever asks for something pays for new connections instead.
+_AGAIN_TIMES = 100
+_EACH_NS = 10 * _MS
+_AGAIN_LEAST_NS = 500 * _MS
+_AGAIN_ASKED = tuple(
+    f"{s.AWAIT_PREFIX}{what} (" for what in ("response", "query", "command", "send")
+)
+
+
+def connects_at_once(facts: Facts) -> Iterator[Finding]:
+    """A connection after the other, each of which ends at once."""
+    slices, owner = facts.model.trace.slices, facts.model.owners.owner
+    connecting = awaits_of(facts, _AWAITED)
+    if len(connecting) < _AGAIN_TIMES:
+        return
+    of = {*connecting}
+    for task, awaits in facts.awaits({owner[i] for i in connecting}).items():
+        begins = [
+            later
+            for before, later in pairwise((-1, *awaits))
+            if later in of and before not in of
+        ]
+        if len(begins) < _AGAIN_TIMES:
+            continue
+        start, end = slices.start_ns[begins[0]], slices.end_ns[awaits[-1]]
+        site = facts.awaited(begins[0])[1]
+        is_often = (
+            _AGAIN_LEAST_NS <= slices.start_ns[begins[-1]] - start <= len(begins) * _EACH_NS
+        )
+        asks = any(facts.awaited(i)[0].startswith(_AGAIN_ASKED) for i in awaits)
+        if is_often and not asks and not is_library(site):
+            yield _at_once(facts, task, site, len(begins), start, end)
+
+
+def about(site: str) -> frozenset[str]:
+    """What this and another finding tell of the connections that are opened at a line."""
+    return frozenset((f"connects {site}",))
+
+
+def _at_once(facts: Facts, task: int, site: str, times: int, start: int, end: int) -> Finding:
+    text = (
+        f"{code(name_of(facts.model, ('task', task)))} polls{place_in(site)}: it connects "
+        f"{times:,} times in {duration(end - start)} ({at(facts, start)}), again as soon as a "
+        f"connection has ended, one every {duration((end - start) // times)} on average. If "
+        f"the other side ends them, wait before the next attempt, longer each time; else keep "
+        f"one and use it again."
+    )
+    evidence = facts.evidence(("task", task), start, end - start, site)
+    return Finding("busy loop", end - start, text, evidence, about=about(site))
+
+
+# It may have begun before anybody waited; between attempts it pauses for a second and more.
+_BEFORE_NS = 1_000 * _MS
+_BY_POOL = re.compile(r"-packages/psycopg_pool/\S+ \S*Pool\._connect$", re.MULTILINE)
+_POOL_PART = "Pool._connect"
+
+
+def unreachable(
+    facts: Facts, waits: LongWaits, group: Group, vain: list[Wait]
+) -> Finding | None:
+    """The pool tried to connect meanwhile: nobody has the connections, there are none."""
+    if not mentioned(facts.model, _POOL_PART):
+        return None
+    until = max(wait.end_ns for wait in vain)
+    asked, _ = askers(waits, package_of(vain[0].name), until)
+    # Who asks the server has a connection: what was tried until then has succeeded.
+    since = max(min(wait.start_ns for wait in vain) - _BEFORE_NS, *asked.values(), 0)
+    attempts = sum(since <= start <= until for start in _attempts(facts))
+    if not attempts:
+        return None
+    worst, lost = max(vain, key=lambda wait: wait.ns), sum(wait.ns for wait in vain)
+    text = (
+        f"Waited in vain: {users(facts.model, (wait.who for wait in vain))} in {sites(vain)} "
+        f"gave up waiting for a {group.pool.slot} of {group.pool.of}: "
+        f"{plural(len(vain), 'wait')}, {in_total(facts, lost, worst.ns, worst.start_ns)}. "
+        f"Nobody got one: the pool itself tried to connect, {plural(attempts, 'time')} that "
+        f"the trace shows, and has no connection to give. Look whether the server is up and "
+        f"at that address; the pool's log has the error."
+    )
+    return Finding("wait in vain", lost, text, waits.evidence(worst))
+
+
+def _attempts(facts: Facts) -> list[int]:
+    """When the pool's threads and tasks tried to connect: calls that belong together, once."""
+    table, slices, found = facts.model.states, facts.model.trace.slices, list[int]()
+    last = dict[int, int]()
+    for row in calls_of(facts, (IO,)):
+        if _BY_POOL.search(stack_of(facts.model, row)):
+            thread, start = table.who[row], table.start_ns[row]
+            if start - last.get(thread, start - _BEFORE_NS) >= _BEFORE_NS // 10:
+                found.append(start)
+            last[thread] = table.end_ns[row]
+    for i in awaits_of(facts, f"{s.AWAIT_PREFIX}connect (psycopg"):
+        if _BY_POOL.search(facts.stack(i)):
+            found.append(slices.start_ns[i])
+    return found

@@ -23,7 +23,7 @@ from viewer.analysis.findings.pools.processjobs import (
     is_of_library,
     of_processes,
 )
-from viewer.analysis.findings.servers.servers import threads_of_busy
+from viewer.analysis.findings.servers.full import threads_of_busy
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job, ThreadPool

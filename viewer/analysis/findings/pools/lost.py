@@ -12,7 +12,7 @@ from viewer.analysis.findings.basis.waits import (
     users,
 )
 from viewer.analysis.findings.basis.words import at, in_total
-from viewer.analysis.findings.outside.unreachable import unreachable
+from viewer.analysis.findings.outside.reconnects import unreachable
 from viewer.analysis.resources import takers
 from viewer.analysis.resources.kept import (
     Has,

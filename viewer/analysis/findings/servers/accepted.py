@@ -12,9 +12,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import in_total
-from viewer.analysis.findings.servers.forkingserver import forking_server_full
-from viewer.analysis.findings.servers.oneserver import one_server
-from viewer.analysis.findings.servers.servers import servers_busy
+from viewer.analysis.findings.servers.full import forking_server_full, one_server, servers_busy
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.regions import merged
