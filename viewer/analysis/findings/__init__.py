@@ -94,10 +94,10 @@ FINDERS = (
     Finder("locks.ownlocks", "own_lock", (_stacks,)),  # lock convoy
     Finder("locks.locks", "held_across_await", (_locks,)),
     Finder("deadlocks.cycles", "deadlock", (_locks,)),
-    Finder("deadlocks.ownend", "own_end", (_waits,)),  # deadlock
+    Finder("deadlocks.itself", "own_end", (_waits,)),  # deadlock
     Finder("deadlocks.knots", "knots", (_waits,)),  # deadlocks that are not of locks alone
-    Finder("basis.itself", "waits_for_itself", (_calls,)),  # deadlock
-    Finder("deadlocks.bothends", "both_wait", (_calls,)),  # deadlock
+    Finder("deadlocks.itself", "waits_for_itself", (_calls,)),  # deadlock
+    Finder("deadlocks.itself", "both_wait", (_calls,)),  # deadlock
     Finder("vain.streams", "both_read", (_loops,)),  # wait in vain
     Finder("deadlocks.standstill", "full_queues", (_processes, _calls)),  # deadlock
     Finder("deadlocks.standstill", "standstill", (_waits,)),  # deadlock

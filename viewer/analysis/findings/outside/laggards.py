@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
+from viewer.analysis.resources.peers import is_own
 from viewer.analysis.resources.waits import Wait, longest_rows
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO

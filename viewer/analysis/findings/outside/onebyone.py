@@ -13,11 +13,11 @@ from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.databases import is_locked
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.findings.outside.reconnects import is_connecting
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.peers import is_own
 from viewer.analysis.states import begins_call, having, keys, numbers, stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK, Column
 from viewer.trace.sites import innermost, is_library, place_of

@@ -14,11 +14,11 @@ from viewer.analysis.findings.basis.databases import (
     sqlite_calls,
 )
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.itself import is_own
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.outside.busytimeouts import gave_up
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.peers import is_own
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO

@@ -11,13 +11,13 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by
-from viewer.analysis.findings.basis.itself import is_own, servers
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.regions import merged
+from viewer.analysis.resources.peers import is_own, servers
 from viewer.analysis.resources.resource import Claim, loads
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, mentioned, stack_of
