@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
-from viewer.analysis.findings.loops import ticking
+from viewer.analysis.findings.loops import restless
 
 US = 1_000
 TICK = "/app/pump.py:7 Pump.tick"
@@ -13,7 +13,7 @@ TICK = "/app/pump.py:7 Pump.tick"
 @pytest.fixture(autouse=True)
 def _small_traces(monkeypatch):
     """A twentieth of the callbacks: traces by hand are slow to make."""
-    monkeypatch.setattr(ticking, "_AGAIN", 500)
+    monkeypatch.setattr(restless, "_AGAIN", 500)
 
 
 def ticks(times=600, each_ns=5 * US, every_ns=8 * US, by="call_soon", at_once=1, site=TICK):

@@ -77,17 +77,17 @@ FINDERS = (
     Finder("basis.moment", "slow_moment", (_snapshots,)),
     # loop blocked, task never yields, blocking call on the loop thread
     Finder("loops.loops", "loop_findings", (_loops,)),
-    Finder("loops.interrupted", "interrupted_loop", (_loops,)),  # loop blocked
+    Finder("loops.blocked", "interrupted_loop", (_loops,)),  # loop blocked
     Finder("loops.crowds", "loop_overloaded", (_loops,)),
     Finder("loops.busytasks", "busy_with_one", (_loops,)),  # loop overloaded
-    Finder("loops.debugmode", "debug_mode", (_loops, _samples)),  # loop overloaded
-    Finder("loops.reactors", "blocked_reactor", (_calls,)),  # loop blocked
+    Finder("loops.crowds", "debug_mode", (_loops, _samples)),  # loop overloaded
+    Finder("loops.blocked", "blocked_reactor", (_calls,)),  # loop blocked
     Finder("loops.asleep", "sleeping_loop", (_loops,)),  # missed wake-up
     Finder("locks.locks", "lock_convoy", (_locks,)),
     Finder("locks.notified", "woken_in_vain", (_locks,)),
     Finder("locks.polled", "polled_lock", (_stacks,)),  # lock convoy
     # deadlock; before file_lock, which tells the others
-    Finder("deadlocks.joined", "join_under_lock", (_processes, _calls)),
+    Finder("deadlocks.standing", "join_under_lock", (_processes, _calls)),
     # pool exhausted, lock convoy; before file_lock, too
     Finder("locks.betweenprocesses", "permits_between_processes", (_calls,)),
     Finder("locks.betweenprocesses", "file_lock", (_calls,)),  # lock convoy
@@ -109,7 +109,7 @@ FINDERS = (
     Finder("loops.spinning", "spinning_threads"),  # busy loop
     Finder("loops.shortcalls", "short_calls", (_samples,)),  # busy loop
     Finder("outside.asked", "asks_again", (_calls,)),  # busy loop
-    Finder("loops.ticking", "ticking_callbacks", (_loops,)),  # busy loop
+    Finder("loops.restless", "ticking_callbacks", (_loops,)),  # busy loop
     Finder("loops.turns", "awaits_in_turn", (_loops,)),
     Finder("loops.oneatatime", "one_at_a_time"),  # awaits in turn
     Finder("pools.handovers", "tiny_jobs"),  # awaits in turn
@@ -117,7 +117,7 @@ FINDERS = (
     Finder("outside.onebyone", "calls_one_by_one", (_calls,)),  # awaits in turn
     Finder("pools.consumers", "slow_consumer", (_waits,)),
     Finder("pools.consumers", "slow_reader", (_calls,)),  # slow consumer
-    Finder("pools.subscribers", "no_time_for_messages", (_stacks,)),  # slow consumer
+    Finder("pools.consumers", "no_time_for_messages", (_stacks,)),  # slow consumer
     Finder("pools.jobs", "pool_starvation"),  # thread-pool starvation
     Finder("pools.runners", "runner_findings", (_stacks,)),  # thread-pool starvation
     Finder("vain.failed", "failed_server", (_waits,)),  # wait in vain
@@ -177,7 +177,7 @@ FINDERS = (
     Finder("basis.databases", "database_locked"),
     Finder("outside.serverlocks", "server_lock"),  # database locked, deadlock
     Finder("outside.retried", "retried_transaction", (_calls,)),  # database locked
-    Finder("outside.busytimeouts", "busy_time_out"),  # database locked
+    Finder("outside.retried", "busy_time_out"),  # database locked
     Finder("outside.stalls", "slow_answer"),
     Finder("outside.heldup", "held_up", (_stacks,)),  # slow answer
     Finder("outside.heldback", "held_back", (_calls,)),  # slow answer

@@ -12,8 +12,7 @@ from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import ThreadPool
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.births import Births
-from viewer.analysis.resources.ownloop import OwnLoop
+from viewer.analysis.resources.given import Births, OwnLoop
 from viewer.analysis.resources.takers import have, passed
 from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait, Waits
 from viewer.analysis.waited import FOR_TASKS

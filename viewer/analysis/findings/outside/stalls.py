@@ -16,7 +16,7 @@ from viewer.analysis.findings.basis.databases import (
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.outside.busytimeouts import gave_up
+from viewer.analysis.findings.outside.retried import gave_up
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.peers import is_own
 from viewer.analysis.resources.reading import awaits_of

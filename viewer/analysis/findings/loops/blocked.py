@@ -1,10 +1,11 @@
-"""Reactors of Twisted that a call, or a computation, keeps from asking for events."""
+"""What keeps a loop besides its own steps: signal handlers, and a reactor's own calls."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
 from tracer.units import duration, plural
+from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
     NOT_ITS_FAULT,
@@ -13,18 +14,60 @@ from viewer.analysis.findings.basis.facts import (
     Split,
 )
 from viewer.analysis.findings.basis.hot import hot
-from viewer.analysis.findings.basis.words import at, did, sampled
+from viewer.analysis.findings.basis.words import at, did, sampled, waited
+from viewer.analysis.findings.servers.overdue import overdue
+from viewer.analysis.handlers import Handler, handlers_in_polls
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
+from viewer.trace.sites import place_of
 from viewer.words import code
 
 _MS = 1_000_000
+# As for steps: 20 ms three times, or 100 ms once, while tasks that slept were due for 20 ms.
+_LONG_NS, _OFTEN, _ONCE_NS = 20 * _MS, 3, 100 * _MS
+_LATE_NS = 20 * _MS
+
+
+def interrupted_loop(facts: Facts) -> Iterator[Finding]:
+    """A handler that `signal.signal` has set blocks, in the thread of a loop."""
+    by_site = defaultdict[tuple[int, str], list[Handler]](list)
+    for one in handlers_in_polls(facts.model):
+        if one.end_ns - one.start_ns >= _LONG_NS:
+            by_site[one.loop, one.site].append(one)
+    for (loop, site), times in by_site.items():
+        worst = max(times, key=lambda one: one.end_ns - one.start_ns)
+        ns = worst.end_ns - worst.start_ns
+        late = [overdue(facts, loop, one.start_ns, one.end_ns) for one in times]
+        lost = sum(one.ns for one in late)
+        if lost < _LATE_NS or (len(times) < _OFTEN and ns < _ONCE_NS):
+            continue
+        nouns = facts.model.nouns_on(loop)
+        did = mostly(
+            facts, [(("thread", one.thread), one.start_ns, one.end_ns) for one in times]
+        )
+        tasks = max(one.tasks for one in late)
+        total = sum(one.end_ns - one.start_ns for one in times)
+        text = (
+            f"{code(place_of(site).function, site)}, the handler of a signal, blocks the "
+            f"{nouns.loop} for up to {duration(ns)} ({at(facts, worst.start_ns)}); "
+            f"{plural(len(times), 'time')}, {duration(total)} in total"
+            f"{f', {did.text}' if did.text else ''}; "
+            f"{waited(nouns, tasks, lost, late[0].how)}."
+        )
+        evidence = facts.evidence(("thread", worst.thread), worst.start_ns, ns, site)
+        step = (
+            "Let it only set a flag, or use `loop.add_signal_handler` and run what is slow in "
+            "a thread."
+        )
+        yield Finding("loop blocked", lost, text, evidence, step, behind=did.behind)
+
+
 _TWISTED = "/twisted/internet/"
 _POLLS = ("epoll.poll", "poll.poll", "select.select")
 # A tenth of a second is noticed; in all it is half a second. The reactor does not say who was
 # ready meanwhile. Short looks for events are not in the trace: then it was busy all the same.
-_LONG_NS = 100 * _MS
+_R_LONG_NS = 100 * _MS
 _LOST_NS = 500 * _MS
 _LEAST = 5  # looks for events
 _NEXT = "Run it in a thread (`deferToThread`), or do a part of it at a time."
@@ -40,11 +83,11 @@ def blocked_reactor(facts: Facts) -> Iterator[Finding]:
         whole = Split(Counter(), Counter())
         found = list[tuple[int, int, int]]()  # begin, end, without what others did
         for (_, since), (until, _) in pairwise(looks):
-            if until - since < _LONG_NS:
+            if until - since < _R_LONG_NS:
                 continue
             split = facts.split(thread, window(since, until))
             own = sum(split.states.values()) - split.of(NOT_ITS_FAULT)
-            if own >= _LONG_NS:
+            if own >= _R_LONG_NS:
                 found.append((since, until, own))
                 whole.states.update(split.states)
                 whole.calls.update(split.calls)
@@ -88,7 +131,7 @@ def _finding(
     text = (
         f"The reactor of {code(model.thread_names[thread])} is blocked for up to "
         f"{duration(longest)} ({at(facts, since)}); {plural(len(found), 'time')} it looked "
-        f"for no event for {duration(_LONG_NS)} or more, {duration(lost)} in total"
+        f"for no event for {duration(_R_LONG_NS)} or more, {duration(lost)} in total"
     )
     text += f"; it spends {activity}." if activity else "."
     evidence = facts.evidence(("thread", thread), since, until - since, site)
