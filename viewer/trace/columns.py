@@ -281,6 +281,18 @@ class Lanes(NamedTuple):
     end_ns: Column  # q
     code: Column  # B
 
+    def places(self, lane: int) -> range:
+        return range(self.offset[lane], self.offset[lane + 1])
+
+    def of(self, lane: int) -> Column:
+        """Its rows, in order of begin."""
+        return self.row[self.offset[lane] : self.offset[lane + 1]]
+
+    def last_ns(self, lane: int) -> int:
+        """The end of its last row; 0 if it has none."""
+        at = self.offset[lane + 1]
+        return self.end_ns[at - 1] if at > self.offset[lane] else 0
+
 
 class Tile(NamedTuple):
     """Items of the wanted lanes. A bucket has row -1 and STATES shares of 255."""

@@ -50,14 +50,14 @@ class Lanes:
     def rows_of_thread(self, thread: int) -> Sequence[int]:
         """Its rows of States, in order of begin."""
         lanes = self.ledger.rows_of_threads
-        return lanes.row[lanes.offset[thread] : lanes.offset[thread + 1]]
+        return lanes.of(thread)
 
     # Tasks --------------------------------------------------------------------------------
 
     def rows_of_task(self, task: int) -> Sequence[int]:
         """The slices of its states, in order of begin."""
         lanes = self.ledger.rows_of_tasks
-        return lanes.row[lanes.offset[task] : lanes.offset[task + 1]]
+        return lanes.of(task)
 
     @cached_property
     def task_waits(self) -> dict[int, int]:

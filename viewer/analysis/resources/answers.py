@@ -118,7 +118,7 @@ def _own(waits: Waits, who: Who) -> Iterator[_Own]:
 def _of_thread(waits: Waits, thread: int) -> Iterator[_Own]:
     reading, table = waits.reading, waits.model.states
     rows = reading.ledger.rows_of_threads
-    for row in rows.row[rows.offset[thread] : rows.offset[thread + 1]][:_MOST]:
+    for row in rows.of(thread)[:_MOST]:
         state, waker = table.state[row] & STATE_MASK, table.waker[row]
         if state == SLEEP:
             yield _Own(table.start_ns[row], table.end_ns[row], ("", ""), None, True)

@@ -239,9 +239,8 @@ class Enders:
     def of_queue(self, lock: int) -> frozenset[Who]:
         """All who ever ended a wait for a queue."""
         table, waits, tree = self.model.states, self.ledger.waits_of_locks, self.waits.tree
-        low, high = waits.offset[lock], waits.offset[lock + 1]
-        found = set[Who]()
-        for row in waits.row[low:high] if high - low <= _MANY else ():
+        rows, found = waits.of(lock), set[Who]()
+        for row in rows if len(rows) <= _MANY else ():
             if table.state[row] & STATE_MASK == TASK_WAIT:
                 on = tree.ended_by(table.who[row], table.slice[row]).on
                 if on is not None and on[0] in ("task", "thread"):

@@ -99,7 +99,7 @@ def _is_over(waits: Waits, thread: int, wait: Wait) -> bool:
     table, rows = waits.model.states, waits.reading.ledger.rows_of_threads
     if table.last_ns[thread] <= wait.start_ns + wait.ns // 2:
         return True
-    for n in range(rows.offset[thread], rows.offset[thread + 1]):
+    for n in rows.places(thread):
         row = rows.row[n]
         met = min(rows.end_ns[n], wait.end_ns) - max(rows.start_ns[n], wait.start_ns)
         if covers(met, wait.ns):

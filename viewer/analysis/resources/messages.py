@@ -39,7 +39,7 @@ def _is_relayed(waits: Waits, i: int) -> bool:
 
 def _brings_messages(waits: Waits, lock: int, task: int) -> bool:
     of_locks, table = waits.reading.ledger.waits_of_locks, waits.model.states
-    rows = of_locks.row[of_locks.offset[lock] : of_locks.offset[lock + 1]][:_LOOKED]
+    rows = of_locks.of(lock)[:_LOOKED]
     is_alone = len({(table.state[one] & STATE_MASK, table.who[one]) for one in rows}) == 1
     return is_alone and any(_relays(waits, task, table.slice[one]) for one in rows)
 
@@ -50,5 +50,5 @@ def _relays(waits: Waits, task: int, i: int) -> bool:
     if by is None or by[0] != "task":
         return False
     of, which = waits.reading.ledger.rows_of_tasks, by[1]
-    own = of.row[of.offset[which] : of.offset[which + 1]][:_LOOKED]
+    own = of.of(which)[:_LOOKED]
     return any(kind[one] == AWAIT and _is_message(waits, one) for one in own)

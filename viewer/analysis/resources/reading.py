@@ -83,9 +83,8 @@ class Reading:
 
     def awaits_of_task(self, task: int) -> list[int]:
         """The slices of its awaits, in order of time."""
-        rows, kinds = self.ledger.rows_of_tasks, self.model.owners.kind
-        low, high = rows.offset[task], rows.offset[task + 1]
-        return [i for i in rows.row[low:high] if kinds[i] == AWAIT]
+        kinds = self.model.owners.kind
+        return [i for i in self.ledger.rows_of_tasks.of(task) if kinds[i] == AWAIT]
 
     def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
         """Rows of the states table with such a state that last this long."""

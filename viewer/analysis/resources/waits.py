@@ -263,9 +263,7 @@ class Waits:
         kind, which = who
         if kind == "thread":
             return self.model.states.last_ns[which]
-        rows = self.tree.ledger.rows_of_tasks
-        low, high = rows.offset[which], rows.offset[which + 1]
-        return rows.end_ns[high - 1] if low < high else 0
+        return self.tree.ledger.rows_of_tasks.last_ns(which)
 
 
 def _is_for_others(name: str) -> bool:

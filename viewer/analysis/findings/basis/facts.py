@@ -320,6 +320,11 @@ class Facts(Reading):
         met = self.ledger.during(intervals)
         return [Behind(*row) for row in zip(met.total, met.count, strict=True)]
 
+    def life_ns(self, task: int) -> int:
+        """From a task's first slice to the end of its last one."""
+        rows, places = self.ledger.rows_of_tasks, self.ledger.rows_of_tasks.places(task)
+        return rows.end_ns[places[-1]] - rows.start_ns[places[0]] if places else 0
+
     def awaits(self, tasks: set[int]) -> dict[int, list[int]]:
         """By task the slices of its awaits, in order of time."""
         model, slices, found = self.model, self.model.trace.slices, defaultdict(list)

@@ -74,12 +74,8 @@ def _gets_in(facts: Facts, thread: int, wait: Wait) -> str:
     table, rows = facts.model.states, facts.ledger.rows_of_threads
     callers = own_frames(wait.stack)
     inside = {place_of(frame)[::2] for frame in callers}
-    low = rows.offset[thread]
-    for n in range(
-        rows.offset[thread + 1] - 1, max(low, rows.offset[thread + 1] - _MOST) - 1, -1
-    ):
-        row = rows.row[n]
-        if rows.start_ns[n] >= wait.start_ns or table.state[row] & STATE_MASK != IDLE_WAIT:
+    for row in reversed(rows.of(thread)[-_MOST:]):
+        if table.start_ns[row] >= wait.start_ns or table.state[row] & STATE_MASK != IDLE_WAIT:
             continue
         name, site = facts.wait(row)
         if name in GETS and place_of(site)[::2] in inside:

@@ -357,13 +357,8 @@ def _a(kind: str) -> str:
 
 def _lives_of_waiters(facts: Facts, row: LockRow) -> int:
     """The total lifetime of the tasks that ever waited for the lock."""
-    table, slices, owned = facts.model.states, facts.model.trace.slices, facts.model.owners
-    lanes = facts.ledger.rows_of_tasks
-    return sum(
-        lanes.end_ns[lanes.offset[task + 1] - 1] - slices.start_ns[owned.task_head[task]]
-        for task in {table.who[wait] for wait in facts.waits_of(row)[0]}
-        if lanes.offset[task] < lanes.offset[task + 1]
-    )
+    who = facts.model.states.who
+    return sum(map(facts.life_ns, {who[wait] for wait in facts.waits_of(row)[0]}))
 
 
 def _awaited_while_held(facts: Facts, holds: list[int]) -> tuple[int, tuple[str, str], bool]:

@@ -82,7 +82,7 @@ def _finding(
     if maker < 0 or not is_late or not one_by_one(births, whole):
         return None
     rows = facts.ledger.rows_of_tasks
-    if any(rows.end_ns[rows.offset[task + 1] - 1] < births[-1] for task in tasks):
+    if any(rows.last_ns(task) < births[-1] for task in tasks):
         return None
     some = (tasks[0], tasks[len(tasks) // 2], tasks[len(tasks) * 3 // 4])
     sites = [_sleeps_at(facts, task) for task in some]
@@ -91,7 +91,7 @@ def _finding(
     name, site = model.coroutine(group)
     by, where = model.coroutine_of(maker), created_at(model, tasks[0])
     first = min(tasks, key=lambda task: starts_ns[owned.task_head[task]])
-    last_ns = rows.end_ns[rows.offset[first + 1] - 1]
+    last_ns = rows.last_ns(first)
     noun = model.nouns_for(tasks).task
     text = (
         f"{noun.capitalize()}s of {code(name, site)} pile up: {len(tasks):,} were "

@@ -133,7 +133,7 @@ def _waits_ns(facts: Facts, kind: _Kind, thread: int, found: list[_One]) -> int:
     states = (LOCK_WAIT, IDLE_WAIT) if kind is _THREADS else (LOCK_WAIT, IDLE_WAIT, IO)
     table, rows, ns = facts.model.states, facts.ledger.rows_of_threads, 0
     since, until = found[0].start_ns, found[-1].end_ns
-    for n in range(rows.offset[thread], rows.offset[thread + 1]):
+    for n in rows.places(thread):
         if table.state[rows.row[n]] & STATE_MASK in states:
             ns += max(min(rows.end_ns[n], until) - max(rows.start_ns[n], since), 0)
     return ns

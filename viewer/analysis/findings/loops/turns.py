@@ -227,10 +227,7 @@ def _is_served(facts: Facts, found: list[int], ns: int) -> bool:
 
 def _is_its_life(facts: Facts, task: int, ns: int) -> bool:
     """Whether the awaits are most of the life of a task that ended by itself."""
-    rows = facts.ledger.rows_of_tasks
-    low, high = rows.offset[task], rows.offset[task + 1]
-    life = rows.end_ns[high - 1] - rows.start_ns[low] if low < high else 0
-    is_most = ns * _MOSTLY[1] >= life * _MOSTLY[0]
+    is_most = ns * _MOSTLY[1] >= facts.life_ns(task) * _MOSTLY[0]
     return is_most and facts.ledger.how_it_ended(task) == s.DONE
 
 

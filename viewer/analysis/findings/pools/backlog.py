@@ -158,8 +158,7 @@ def _users(facts: Facts, process: int, lock: int) -> tuple[set[Who], frozenset[W
     for row_of_lock, id_ in enumerate(table.lock_id):
         if id_ != lock or table.lock_process[row_of_lock] != process:
             continue
-        low, high = waits.offset[row_of_lock], waits.offset[row_of_lock + 1]
-        for row in waits.row[low:high]:
+        for row in waits.of(row_of_lock):
             is_task = table.state[row] & STATE_MASK == TASK_WAIT
             takers.add(("task" if is_task else "thread", table.who[row]))
         putters |= known.of_queue(row_of_lock)

@@ -104,9 +104,7 @@ def _is_main(facts: Facts, row: _Row) -> bool:
     waits = LongWaits.of(facts)
     if any(is_input(waits, i) for i in facts.awaits_of_task(row.task)):
         return False
-    rows, owned = facts.ledger.rows_of_tasks, facts.model.owners
-    low, high = rows.offset[row.task], rows.offset[row.task + 1]
-    life = rows.end_ns[high - 1] - rows.start_ns[low]
+    owned, life = facts.model.owners, facts.life_ns(row.task)
     is_over = facts.ledger.how_it_ended(row.task) == s.DONE
     return owned.task_parent[row.task] <= 0 and is_over and row.awaits_ns * _LIFE >= life
 

@@ -54,15 +54,13 @@ def readers_pile_up(facts: Facts) -> Iterator[Finding]:
 
 def _last(facts: Facts, thread: int) -> int:
     """The last row of a thread; -1: it has none."""
-    rows = facts.ledger.rows_of_threads
-    low, high = rows.offset[thread], rows.offset[thread + 1]
-    return rows.row[high - 1] if low < high else -1
+    rows = facts.ledger.rows_of_threads.of(thread)
+    return rows[-1] if len(rows) else -1
 
 
 def _connected_at(facts: Facts, thread: int) -> str | None:
     """Where a thread connected that reads to the end; None where it does not."""
     table, slices = facts.model.states, facts.model.trace.slices
-    rows = facts.ledger.rows_of_threads
     last = _last(facts, thread)
     if last < 0 or table.state[last] & STATE_MASK != IO:
         return None
@@ -71,8 +69,7 @@ def _connected_at(facts: Facts, thread: int) -> str | None:
         or facts.call(table.row[last])[0] not in _READS
     ):
         return None
-    low = rows.offset[thread]
-    for row in rows.row[low : min(low + _FIRST, rows.offset[thread + 1])]:
+    for row in facts.ledger.rows_of_threads.of(thread)[:_FIRST]:
         if table.state[row] & STATE_MASK == IO:
             name, site = facts.call(table.row[row])
             if name == _CONNECT:

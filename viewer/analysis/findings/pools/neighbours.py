@@ -67,11 +67,10 @@ def apart(facts: Facts, pool: ThreadPool, jobs: list[Job]) -> list[Job]:
 
 
 def _runs(facts: Facts, thread: int, most: int) -> list[_Run]:
-    table, rows = facts.model.states, facts.ledger.rows_of_threads
-    low, high = rows.offset[thread], rows.offset[thread + 1]
+    table = facts.model.states
     loops, found = set[_Function](), list[_Run]()
     blocked = [
-        row for row in rows.row[low:high]
+        row for row in facts.ledger.rows_of_threads.of(thread)
         if table.state[row] & STATE_MASK in BLOCKED
     ]  # fmt: skip
     for row in blocked[:most]:

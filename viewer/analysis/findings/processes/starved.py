@@ -88,7 +88,7 @@ def _behind_the_reader(facts: Facts, elsewhere: Elsewhere, thread: int) -> _Time
     names = having(facts.model, table.call_name, lambda name: _LOCK in name, (_LOCK,))
     return [
         (table.start_ns[row], table.end_ns[row])
-        for place in range(rows.offset[thread], rows.offset[thread + 1])
+        for place in rows.places(thread)
         if table.state[row := rows.row[place]] & STATE_MASK == IO
         and names[table.row[row]]
         and elsewhere.is_get(row)

@@ -164,7 +164,7 @@ def _of_thread(facts: Facts, waits: LongWaits, wait: Wait) -> Finding:
 def _waits_for_request(facts: Facts, thread: int, wait: Wait) -> bool:
     """Whether a thread of the server has nothing to do for most of a wait."""
     rows = facts.ledger.rows_of_threads
-    for n in range(rows.offset[thread], rows.offset[thread + 1]):
+    for n in rows.places(thread):
         met = min(rows.end_ns[n], wait.end_ns) - max(rows.start_ns[n], wait.start_ns)
         if met * 2 > wait.ns and _NEXT_REQUEST in stack_of(facts.model, rows.row[n]):
             return True

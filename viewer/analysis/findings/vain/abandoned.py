@@ -135,7 +135,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
     for i in asked[:_MOST]:
         for task, cancelled in cancelled_before(facts, waits, i):
             what, where = facts.awaited(cancelled)
-            rows = waits.tree.lanes.rows_of_task(task)
+            rows = facts.ledger.rows_of_tasks.of(task)
             again = [
                 j for j in rows[bisect_right(rows, cancelled) :]
                 if owned.kind[j] == AWAIT and slices.start_ns[j] < slices.end_ns[i]
@@ -185,7 +185,7 @@ def cancelled_before(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[i
         if task < 0 or task == canceller:
             continue
         id_ = model.trace.args(slices.event[ready]).get(s.ARG_WAKER_TASK)
-        rows = waits.tree.lanes.rows_of_task(task)
+        rows = facts.ledger.rows_of_tasks.of(task)
         before = bisect_left(rows, ready) - 1
         if id_ != owned.task_id[canceller] or before < 0 or owned.kind[rows[before]] != AWAIT:
             continue

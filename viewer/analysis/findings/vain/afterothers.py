@@ -176,8 +176,7 @@ def first_rows(facts: Facts, who: Who) -> Iterator[int]:
     rows = facts.ledger.rows_of_threads if kind == "thread" else facts.ledger.rows_of_tasks
     waits = (AWAIT,) if kind == "task" else (LOCK_WAIT, IDLE_WAIT, IO)
     states = facts.model.owners.kind if kind == "task" else facts.model.states.state
-    low, high = rows.offset[which], rows.offset[which + 1]
-    for row in rows.row[low : min(high, low + _ROWS)]:
+    for row in rows.of(which)[:_ROWS]:
         if states[row] & STATE_MASK in waits:
             yield row
 

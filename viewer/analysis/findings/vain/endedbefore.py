@@ -83,11 +83,7 @@ def _class_of(site: str) -> tuple[str, str]:
 
 def _runs(facts: Facts, thread: int) -> str:
     """The user's function that a thread was started with, by the stacks of what it did."""
-    rows = facts.ledger.rows_of_threads
-    low, high = rows.offset[thread], rows.offset[thread + 1]
-    for place in range(low, min(high, low + _LOOKED)):
-        stack = stack_of(facts.model, rows.row[place]).split("\n")
-        own = own_frames(stack)
-        if own:
+    for row in facts.ledger.rows_of_threads.of(thread)[:_LOOKED]:
+        if own := own_frames(stack_of(facts.model, row).split("\n")):
             return own[-1]
     return ""

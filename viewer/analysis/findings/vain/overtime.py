@@ -132,7 +132,7 @@ def _late(facts: Facts, i: int, scope: tuple[str, ...]) -> _Late | None:
     the last in it."""
     slices, waits = facts.model.trace.slices, LongWaits.of(facts)
     task = facts.model.owners.owner[i]
-    rows = waits.tree.lanes.rows_of_task(task) if task >= 0 else ()
+    rows = facts.ledger.rows_of_tasks.of(task) if task >= 0 else ()
     at_i = bisect_left(rows, i)
     before = _await_in(facts, rows[max(at_i - _NEAR, 0) : at_i][::-1])
     after = _await_in(facts, rows[at_i + 1 : at_i + 1 + _NEAR])
@@ -231,7 +231,7 @@ def _cleans_up(facts: Facts, waits: LongWaits, task: int, cancelled: int) -> int
     slices, kind = facts.model.trace.slices, facts.model.owners.kind
     later = [
         j
-        for j in waits.tree.lanes.rows_of_task(task)
+        for j in facts.ledger.rows_of_tasks.of(task)
         if kind[j] == AWAIT and slices.start_ns[j] >= slices.end_ns[cancelled]
     ]
     if not later:
@@ -283,7 +283,7 @@ def _last_after(facts: Facts, waits: LongWaits, cut: Cut) -> int:
     """The await with which a task ends that follows a cut at once; -1 when there is none, or
     it is short beside the time there was."""
     slices, kind = facts.model.trace.slices, facts.model.owners.kind
-    rows = waits.tree.lanes.rows_of_task(cut.task)
+    rows = facts.ledger.rows_of_tasks.of(cut.task)
     later = [i for i in rows[bisect_left(rows, cut.i) + 1 :][:_NEAR_BY] if kind[i] == AWAIT]
     if len(later) != 1 or slices.start_ns[later[0]] - cut.end_ns > _JUST_NS:
         return -1

@@ -96,7 +96,7 @@ def _ended(facts: Facts, tasks: list[int], what: str, site: str) -> Iterator[_Gi
     """Those of these tasks that ended as their last such await was cut short."""
     waits, kind = LongWaits.of(facts), facts.model.owners.kind
     for task in tasks:
-        rows = reversed(waits.tree.lanes.rows_of_task(task)[-_NEAR:])
+        rows = reversed(facts.ledger.rows_of_tasks.of(task)[-_NEAR:])
         last = (i for i in rows if kind[i] == AWAIT and facts.awaited(i) == (what, site))
         cut = next((Cuts.of(waits).cut(task, i) for i in last), None)
         if cut is None or cut.by is By.PROGRAM:

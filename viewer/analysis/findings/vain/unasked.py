@@ -24,7 +24,7 @@ def unasked_failure(facts: Facts) -> Iterator[Finding]:
         rows, first = facts.ledger.rows_of_tasks, min(tasks)
         name, site = model.coroutine(group)
         start = slices.start_ns[model.owners.task_head[first]]
-        end = rows.end_ns[rows.offset[first + 1] - 1]
+        end = rows.last_ns(first)
         said = plural(len(tasks), model.nouns_for(tasks).task)
         text = (
             f"{code(name, site)}: {said}, created at {place(created_at(model, first))}, "
