@@ -121,7 +121,7 @@ FINDERS = (
     Finder("pools.jobs", "pool_starvation"),  # thread-pool starvation
     Finder("pools.runners", "runner_findings", (_stacks,)),  # thread-pool starvation
     Finder("vain.failed", "failed_server", (_waits,)),  # wait in vain
-    Finder("vain.failedthreads", "failed_thread", (_waits,)),  # wait in vain
+    Finder("vain.failed", "failed_thread", (_waits,)),  # wait in vain
     Finder("vain.unanswered", "unanswered_call", (_calls,)),  # wait in vain
     Finder("pools.queued", "jobs_in_queue"),  # thread-pool starvation
     # slots never returned, wait in vain
@@ -149,13 +149,13 @@ FINDERS = (
     Finder("vain.overtime", "refused_cancel", (_loops,)),  # wait in vain
     Finder("pools.schedulers", "late_jobs", (_stacks,)),  # pool exhausted
     Finder("locks.notified", "woke_one_of_many", (_waits,)),  # missed wake-up
-    Finder("vain.putoff", "put_off", (_waits,)),  # missed wake-up
+    Finder("loops.timers", "put_off", (_waits,)),  # missed wake-up
     Finder("loops.timers", "put_off_for_all"),  # missed wake-up
     Finder("processes.forked", "locks_left_by_forks", (_waits,)),  # deadlock
     Finder("vain.vain", "vain_findings", (_waits,)),  # missed wake-up, wait in vain
     Finder("locks.parties", "slow_party", (_waits,)),  # uneven workers
     Finder("vain.abandoned", "no_producer", (_loops,)),  # wait in vain
-    Finder("vain.forgotten", "forgotten_task", (_waits,)),  # wait in vain
+    Finder("vain.stuckchildren", "forgotten_task", (_waits,)),  # wait in vain
     Finder("vain.pipes", "left_pipes", (_calls,)),  # wait in vain
     Finder("processes.unflushed", "late_output", (_calls,)),  # wait in vain
     Finder("vain.stuckchildren", "no_start", (_waits,)),  # wait in vain
@@ -182,7 +182,7 @@ FINDERS = (
     Finder("outside.heldup", "held_up", (_stacks,)),  # slow answer
     Finder("outside.heldback", "held_back", (_calls,)),  # slow answer
     Finder("pools.stragglers", "straggler", (_waits,)),  # slow answer
-    Finder("outside.laggards", "late_answers", (_waits,)),  # slow answer
+    Finder("outside.stalls", "late_answers", (_waits,)),  # slow answer
     Finder("outside.rounds", "in_rounds"),  # slow answer
     Finder("outside.retries", "long_retries", (_stacks,)),  # retries
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop

@@ -14,6 +14,7 @@ from viewer.analysis.findings.basis.words import sampled
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.waited import For, waited_for
+from viewer.trace.columns import PREEMPTED
 from viewer.trace.sites import is_library, place_of
 from viewer.words import shorten
 
@@ -135,3 +136,17 @@ def _what(cause: Cause) -> str:
     if cause.kind in (Kind.LOCK_WAIT, Kind.IDLE_WAIT):
         return f"waiting for `{cause.who}`"
     return _WORDS.get(cause.kind, "")
+
+
+def left_part(facts: Facts, times: Iterable[tuple[Who, int, int]]) -> float:
+    """The part of these times of threads and tasks that the kernel left them, or their loop;
+    1 where nothing tells."""
+    whole = taken = 0
+    longest = sorted(times, key=lambda time: time[1] - time[2])[:_MOST]
+    for who, start_ns, end_ns in longest:
+        kind, which = who
+        thread = which if kind == "thread" else facts.ledger.thread_of_task(which)
+        if thread >= 0 and end_ns > start_ns:
+            whole += end_ns - start_ns
+            taken += facts.split(thread, window(start_ns, end_ns)).states[PREEMPTED]
+    return 1 - taken / whole if whole else 1.0

@@ -1,11 +1,14 @@
 """Pools of connections, limiters, semaphores: who waits for a slot, and who has them."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from tracer.units import plural
+from viewer.analysis.causes.part import GIVEN_UP
+from viewer.analysis.findings.basis.doing import left_part
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.taken import left_part
-from viewer.analysis.findings.basis.waits import LongWaits, sites, users
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
 from viewer.analysis.findings.pools.leftlocks import never_released
 from viewer.analysis.findings.pools.lost import (
@@ -14,16 +17,16 @@ from viewer.analysis.findings.pools.lost import (
     waits_for_a_waiter,
 )
 from viewer.analysis.findings.pools.stalled import stalled_slots
-from viewer.analysis.findings.pools.unawaited import given_up_on
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.findings.vain.failed import server_that_failed
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool
 from viewer.analysis.resources.pacing import is_batch, is_held_up, sleep_with_one
-from viewer.analysis.resources.resource import Known, Resource
+from viewer.analysis.resources.resource import Hold, Known, Resource
 from viewer.analysis.resources.slots import Group, Held, claim_of, groups, holds_of
 from viewer.analysis.resources.takers import said, size
 from viewer.trace.sites import is_library
+from viewer.words import code, stem
 
 _WORKER = "worker"  # a slot that is a thread, for tasks that wait
 
@@ -106,3 +109,47 @@ def _number(pool: Pool, held: Held, workers: Collection[Who]) -> str:
     if held.at_least > 1:
         return f"at least {plural(held.at_least, pool.slot)}"
     return f"the {pool.slot}s"
+
+
+# Half of those who had a slot; who made a task awaits it at once.
+_JUST_NS = 5_000_000
+_HALF = 2
+
+
+def given_up_on(facts: Facts, holds: list[Hold]) -> str:
+    """`8 of them had been given up by `save` in `save` (app.py:15) before: …`; "" else."""
+    ledger = facts.ledger
+    by_parent: dict[int, list[Hold]] = defaultdict(list)
+    for hold in holds:
+        kind, task = hold.who
+        if kind == "task" and (parent := ledger.parent_of(task)) >= 0:
+            by_parent[parent].append(hold)
+    awaits = facts.awaits({*by_parent}) if by_parent else {}
+    found: dict[tuple[str, str], set[Who]] = defaultdict(set)
+    for parent, of in by_parent.items():
+        for hold in of:
+            if site := _gave_up_at(facts, hold, parent, awaits.get(parent, [])):
+                found[stem(name_of(facts.model, ("task", parent))), site].add(hold.who)
+    tasks = {hold.who for hold in holds}
+    for (name, site), given_up in found.items():
+        if len(given_up) * _HALF >= len(tasks):
+            return (
+                f"{users(facts.model, given_up)} went on though {code(name)}"
+                f"{place_in(site)}, which had made them, had given up: cancel what nobody "
+                f"waits for (no `shield`), or wait for longer. "
+            )
+    return ""
+
+
+def _gave_up_at(facts: Facts, hold: Hold, parent: int, awaits: list[int]) -> str:
+    """Where the maker of a task awaited it and gave up before its end; "" nowhere."""
+    slices, waits = facts.model.trace.slices, LongWaits.of(facts)
+    born = waits.begins_ns(hold.who)
+    first = bisect_left(awaits, born, key=slices.start_ns.__getitem__)
+    if first == len(awaits):
+        return ""
+    i = awaits[first]
+    is_its = slices.start_ns[i] - born <= _JUST_NS and slices.end_ns[i] < hold.end_ns
+    ended = waits.tree.ended_by(parent, i)
+    is_given_up = ended.kind in GIVEN_UP or waits.timed_out(ended, parent, i)
+    return facts.awaited(i)[1] if is_its and is_given_up else ""

@@ -19,8 +19,7 @@ from viewer.analysis.findings.processes.endedpools import (
     without_handlers,
 )
 from viewer.analysis.findings.processes.forked import killed, left_in_parent, locked_at_fork
-from viewer.analysis.findings.vain.abandoned import no_consumer
-from viewer.analysis.findings.vain.endedbefore import ended_before
+from viewer.analysis.findings.vain.abandoned import ended_before, no_consumer
 from viewer.analysis.findings.vain.missed import CONDITIONS, WAKEABLE, missed, woke_another
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
