@@ -15,7 +15,13 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import (
+    LOST_NS,
+    NOT_ITS_FAULT,
+    Evidence,
+    Facts,
+    Finding,
+)
 from viewer.analysis.findings.basis.waits import name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
@@ -30,7 +36,6 @@ _MS = 1_000_000
 # SQLite's busy handler sleeps up to 100 ms at a time; disks and most queries are quicker. It
 # must have cost half a second.
 LOCKED_NS = 100 * _MS
-LOST_NS = 500 * _MS
 _SQLITE = "sqlite3."
 _ADVICE = "Do slow work before `begin` or after `commit`"
 _MOMENT = 2  # CPU samples: who waits for a lock has hardly any

@@ -50,6 +50,7 @@ from viewer.words import stems
 BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
 COMPUTING = (THREAD_RUNNING, NATIVE)
 NOT_ITS_FAULT = (PREEMPTED, OFF_CPU, GIL_WAIT)  # the kernel's or another thread's doing
+LOST_NS = 500_000_000  # what anybody notices: most faults lose so much, or are not told
 _LONG_NS = 10_000_000
 _TELLING_NS = 1_000_000
 _SOCKET = "/socket.py:"

@@ -7,7 +7,13 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, share
-from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import (
+    LOST_NS,
+    NOT_ITS_FAULT,
+    Evidence,
+    Facts,
+    Finding,
+)
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import names, sampled
 from viewer.analysis.ledger.resource import window
@@ -21,7 +27,6 @@ _MOST = 500  # threads that are looked at one by one
 # Half a second of waiting in all; less is the price of threads that now and then compute. As
 # much less is enough as the kernel gave them less of a processor, down to a fifth of a second,
 # where they ran for longer than they waited.
-_LOST_NS = 500 * _MS
 _LEAST_NS = 200 * _MS
 # A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
 # when it waited for a tenth of the time it wanted to run, and one of them for a quarter. A hog
@@ -79,8 +84,8 @@ def _found(facts: Facts) -> Iterator[Finding]:
         lost = sum(kept[tid] for tid in tids)
         ran, waited = _ran(computing), sum(one.waited for one in computing)
         taken = sum(one.row.states.get(s.PREEMPTED, 0) for one in computing)
-        least = max(_LOST_NS * ran // (ran + taken), _LEAST_NS)
-        if lost < least * facts.patience or (lost < _LOST_NS and waited > ran):
+        least = max(LOST_NS * ran // (ran + taken), _LEAST_NS)
+        if lost < least * facts.patience or (lost < LOST_NS and waited > ran):
             continue
         if _collected_ns(facts, pid, tids) * 2 > ran:
             continue  # see "GC in the hot path"

@@ -8,7 +8,7 @@ from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import doing, mostly
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total, processes
 from viewer.analysis.ledger.circles import Who
@@ -24,7 +24,6 @@ from viewer.words import code
 _MS = 1_000_000
 # Taking a lock that is free takes microseconds. Half a second in all must have been lost.
 _LONG_NS = 10 * _MS
-_LOST_NS = 500 * _MS
 # Who had a lock between processes is not recorded. Whoever was blocked for four fifths of the
 # wait for it, and went on a moment before the lock came free, may have had it.
 _JUST_NS = 5 * _MS
@@ -56,7 +55,7 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
         if name != _READ or _OF_MANAGER in stack_of(facts.model, row):
             by_site[site].append(row)
     for site, rows in by_site.items():
-        if facts.total_ns(rows) >= _LOST_NS:
+        if facts.total_ns(rows) >= LOST_NS:
             yield _finding(facts, site, rows)
 
 
@@ -138,7 +137,7 @@ def _went_on(facts: Facts, rows: list[int], first: int) -> str:
     and went on just before the lock came free; "" none, or several."""
     table, waiting = facts.model.states, {*rows}
     start, end = table.start_ns[first], table.end_ns[first]
-    if end - start < _LOST_NS:
+    if end - start < LOST_NS:
         return ""
     found = {
         table.who[row]
@@ -192,7 +191,7 @@ def permits_between_processes(facts: Facts) -> Iterator[Finding]:
         if table.slice[row] not in told and not is_of_library(facts, row):
             by_site[facts.call(table.row[row])[1]].append(row)
     for site, waits in by_site.items():
-        if facts.total_ns(waits) < _LOST_NS:
+        if facts.total_ns(waits) < LOST_NS:
             continue
         inside = _inside(facts, site, {*waits})
         slots = _slots(facts, waits, inside)

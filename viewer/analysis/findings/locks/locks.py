@@ -10,6 +10,7 @@ from operator import sub
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
+    LOST_NS,
     NOT_ITS_FAULT,
     Evidence,
     Facts,
@@ -37,7 +38,6 @@ _OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "
 # half a second, half of its working time, three times, to holders that wait for others.
 _WAITS = 10
 _AGAIN = 3
-_LOST_NS = 500 * _MS
 _WAITED_NS = 100 * _MS
 _PART = 10
 # … and one in three acquisitions has to wait, and it is held for a tenth of the time between
@@ -91,7 +91,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         if row.kind not in LOCKS or not _is_often(row, _WAITS):
             continue
         is_one, life = len(waiters) < 2, sum(lives().get((row.pid, who), 0) for who in waiters)
-        if row.waits.total_ns < (max(_LOST_NS, life // 2) if is_one else life // _PART):
+        if row.waits.total_ns < (max(LOST_NS, life // 2) if is_one else life // _PART):
             continue
         if is_one and row.waits.count < _AGAIN:
             continue
@@ -157,19 +157,19 @@ def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) ->
         return locks
     total, waits = locks.measure("total_ns"), locks.measure("waits")
     most_ns, most = max(total), max(waits)
-    if most_ns < least_ns or most < least or (most < times and most_ns < _LOST_NS):
+    if most_ns < least_ns or most < least or (most < times and most_ns < LOST_NS):
         return locks.part(0, 0)
     often = {
         lock
         for lock, (ns, count) in enumerate(zip(total, waits, strict=True))
-        if ns >= least_ns and count >= least and (count >= times or ns >= _LOST_NS)
+        if ns >= least_ns and count >= least and (count >= times or ns >= LOST_NS)
     }
     return locks.only(often.__contains__)
 
 
 def _is_often(row: LockRow, times: int) -> bool:
     """Whether somebody waited for it this many times, or for long: then a few are enough."""
-    return row.waits.count >= times or row.waits.total_ns >= _LOST_NS
+    return row.waits.count >= times or row.waits.total_ns >= LOST_NS
 
 
 def _holds(facts: Facts, row: LockRow) -> list[int]:
@@ -283,7 +283,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         if row.holds.max_ns * 2 > held and row.waits.max_ns < _ONCE_NS:
             continue
         if awaited * 2 < held:
-            if total >= _LOST_NS:
+            if total >= LOST_NS:
                 yield from _held_while_ready(facts, row, holds, held)
             continue
         holder, where = row.holders[0], f" ({place(what[1])})" if what[1] else ""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer.units import duration, plural, share
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -14,7 +14,6 @@ from viewer.words import code
 
 _MS = 1_000_000
 # Half a second was lost after the notification by those who slept on until their time-out.
-_LOST_NS = 500 * _MS
 # Idle workers wait again and again, or end: whoever waits once, and then goes on with
 # something else, waited for what the one that was woken waited for, too.
 _GOES_ON_NS = 50 * _MS
@@ -43,7 +42,7 @@ def woke_one_of_many(facts: Facts) -> Iterator[Finding]:
         lost = sum(wait.end_ns - first.end_ns for wait in late)
         is_new = not any(wait.slice in waits.told or wait.is_open for wait in late)
         go_on = all(waits.ends_ns(w.who) - w.end_ns >= _GOES_ON_NS for w in late)
-        if lost < _LOST_NS or not is_new or not go_on or any(w.cancelled for w in late):
+        if lost < LOST_NS or not is_new or not go_on or any(w.cancelled for w in late):
             continue
         waits.told.update(wait.slice for wait in late)
         worst, model = max(late, key=lambda wait: wait.ns), facts.model

@@ -10,7 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
@@ -25,7 +25,6 @@ from viewer.words import code
 
 _MS = 1_000_000
 # As with other locks, a few waits are enough when they lost half a second.
-_LOST_NS = 500 * _MS
 # Who looks for a lock five times or more polls it; below 2 ms it is a busy loop.
 _LOOKS = 5
 _TINY_NS = 2 * _MS
@@ -60,13 +59,13 @@ def _of_conditions(facts: Facts) -> Iterator[Finding]:
     for wait in waits.all:
         if wait.name in _SIGNALS and not wait.failed and own_lock_of(wait.stack):
             alike[wait.lock, wait.site if wait.lock < 0 else ""].append(wait)
-    if all(sum(wait.ns for wait in found) < _LOST_NS for found in alike.values()):
+    if all(sum(wait.ns for wait in found) < LOST_NS for found in alike.values()):
         return
     pooled = {wait.slice for group in groups(waits) for wait in group.waits}
     for every in alike.values():
         lost, found = sum(wait.ns for wait in every), whole(every)
         held = [(wait.ender, wait.start_ns, wait.end_ns) for wait in every if wait.ender]
-        if lost < _LOST_NS or not held or any(wait.slice in pooled for wait in every):
+        if lost < LOST_NS or not held or any(wait.slice in pooled for wait in every):
             continue
         worst = max(found, key=lambda wait: wait.ns)
         did = doing(facts, held)
@@ -120,7 +119,7 @@ def _polled(facts: Facts) -> Iterator[Finding]:
         alike[site].append(pause)
     for site, pauses in alike.items():
         lost = sum(end - start for _, start, end in pauses)
-        if lost < _LOST_NS or lost < len(pauses) * _TINY_NS or len(pauses) < _LOOKS:
+        if lost < LOST_NS or lost < len(pauses) * _TINY_NS or len(pauses) < _LOOKS:
             continue
         pauses.sort(key=lambda pause: pause[1])
         who = users(facts.model, (who for who, _, _ in pauses))
@@ -197,14 +196,14 @@ def slow_import(facts: Facts) -> Iterator[Finding]:
         waiting = {wait.who for wait in found}
         by = {w.ender for w in found if w.ender and w.ender not in waiting}
         total = sum(wait.ns for wait in found)
-        if total < _LOST_NS or len(by) != 1:
+        if total < LOST_NS or len(by) != 1:
             continue
         (importer,) = by
         worst = max(found, key=lambda wait: wait.ns)
         split = facts.split(importer[1], window(worst.start_ns, worst.end_ns))
         own = sum(split.states.values()) - split.of(NOT_ITS_FAULT)
         lost = total * own // max(worst.ns, 1)
-        if importer[0] != "thread" or lost < _LOST_NS * facts.patience:
+        if importer[0] != "thread" or lost < LOST_NS * facts.patience:
             continue
         did = doing(facts, [(importer, worst.start_ns, worst.end_ns)])
         text = (

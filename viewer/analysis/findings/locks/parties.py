@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -16,7 +16,6 @@ from viewer.words import code
 _MS = 1_000_000
 # Half a second was lost in three rounds or more, half of the time of those who waited, and one
 # party ended four fifths of that: with equal parts of the work, each would be last in turn.
-_LOST_NS = 500 * _MS
 _ROUNDS = 3
 _MOST = 8, 10
 _TOGETHER_NS = 5 * _MS
@@ -37,7 +36,7 @@ def slow_party(facts: Facts) -> Iterator[Finding]:
         for wait in every:
             if wait.ender is not None:
                 by_last[wait.ender] += wait.ns
-        if lost < _LOST_NS or not by_last:
+        if lost < LOST_NS or not by_last:
             continue
         ((last, ns),) = by_last.most_common(1)
         whole = max(w.end_ns for w in every) - min(w.start_ns for w in every)

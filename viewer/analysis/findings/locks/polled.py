@@ -8,7 +8,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import Call, calls_of, evidence
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -19,9 +19,7 @@ from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import innermost, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # The pauses between two questions cost half a second in all.
-_LOST_NS = 500 * _MS
 # Part of a file's path, and what such a lock is called.
 _LOCKS = (
     ("/redis/lock.py", "redis lock"),
@@ -56,7 +54,7 @@ def polled_lock(facts: Facts) -> Iterator[Finding]:
             kept.append(last)
     for (lock, site), polls in by_lock.items():
         lost = sum(poll.ns for poll in polls)
-        if lost >= _LOST_NS:
+        if lost >= LOST_NS:
             left = _left(facts, polls, kept, holds[lock])
             yield left or _finding(facts, lock, site, polls, holds[lock], lost)
 
@@ -100,7 +98,7 @@ def _left(
         lost = sum(poll.ns for poll in vain if poll.end_ns > end_ns)
         order = sorted(vain, key=lambda poll: poll.start_ns)
         first, last = (order[0], order[-1]) if order else (took, took)
-        if not is_its or lost < _LOST_NS or last.end_ns - end_ns < _LOST_NS:
+        if not is_its or lost < LOST_NS or last.end_ns - end_ns < LOST_NS:
             continue
         who = users(facts.model, (poll.who for poll in vain))
         text = (

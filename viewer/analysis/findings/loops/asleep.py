@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.trace.columns import READY, SELECT
@@ -17,7 +17,6 @@ _MS = 1_000_000
 # A loop is in select until it is told; a fifth of a second in it while a task is ready, for
 # nine tenths of that time, half a second in all.
 _LATE_NS = 200 * _MS
-_LOST_NS = 500 * _MS
 _MOSTLY = 9, 10
 
 
@@ -50,7 +49,7 @@ def sleeping_loop(facts: Facts) -> Iterator[Finding]:
             found[process, stem(name), site].append(i)
     for (process, name, site), rows in found.items():
         lost = facts.slices_ns(rows)
-        if lost >= _LOST_NS:
+        if lost >= LOST_NS:
             one = names[process, name, site]
             yield _finding(facts, min(one) if len(one) == 1 else name, site, rows, lost)
 

@@ -8,6 +8,7 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
+    LOST_NS,
     NOT_ITS_FAULT,
     Facts,
     Finding,
@@ -68,7 +69,6 @@ _POLLS = ("epoll.poll", "poll.poll", "select.select")
 # A tenth of a second is noticed; in all it is half a second. The reactor does not say who was
 # ready meanwhile. Short looks for events are not in the trace: then it was busy all the same.
 _R_LONG_NS = 100 * _MS
-_LOST_NS = 500 * _MS
 _LEAST = 5  # looks for events
 _NEXT = "Run it in a thread (`deferToThread`), or do a part of it at a time."
 
@@ -93,7 +93,7 @@ def blocked_reactor(facts: Facts) -> Iterator[Finding]:
                 whole.calls.update(split.calls)
                 whole.waits.update(split.waits)
         lost = sum(own for _, _, own in found)
-        if lost >= _LOST_NS * facts.patience:
+        if lost >= LOST_NS * facts.patience:
             yield _finding(facts, thread, found, whole, lost)
 
 

@@ -7,7 +7,13 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural, share
-from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import (
+    LOST_NS,
+    NOT_ITS_FAULT,
+    Evidence,
+    Facts,
+    Finding,
+)
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, sampled
 from viewer.analysis.findings.loops.steps import long_steps
@@ -236,7 +242,6 @@ def _finding(facts: Facts, crowd: _Crowd, late: list[TaskRow]) -> Finding:
 _NOTES = ("asyncio.format_helpers.extract_stack", "traceback.extract_stack")  # in Python, in C
 _BY = "/asyncio/"
 _PART = 4
-_LOST_NS = 500_000_000
 _SAMPLES = 20
 _STEP = (
     "Switch it off: `asyncio.run(..., debug=True)`, `loop.set_debug()`, `PYTHONASYNCIODEBUG` "
@@ -256,7 +261,7 @@ def debug_mode(facts: Facts) -> Iterator[Finding]:
             continue
         (row,) = facts.threads.with_numbers([thread])
         lost = row.states[s.RUNNING] * len(noted) // len(samples)
-        if lost >= _LOST_NS:
+        if lost >= LOST_NS:
             yield _slowed(facts, thread, noted, len(samples), lost)
 
 

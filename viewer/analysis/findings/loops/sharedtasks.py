@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
@@ -16,7 +16,6 @@ from viewer.words import code
 
 _MS = 1_000_000
 # Half a second of waiting was thrown away. Who awaited the task goes on, or ends, at once.
-_LOST_NS = 500 * _MS
 _THEN_NS = 5 * _MS
 _FOR_ONE = FOR_TASKS[0]
 
@@ -47,7 +46,7 @@ def cancelled_for_all(facts: Facts) -> Iterator[Finding]:
             found[key] += victims
             times[key] += 1
     for key, victims in found.items():
-        if sum(wait.ns for wait in victims) >= _LOST_NS:
+        if sum(wait.ns for wait in victims) >= LOST_NS:
             yield _finding(facts, awaited, victims, times[key])
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing
@@ -24,7 +24,6 @@ _TIMES = 10
 # it here came one after the other and put it off; half a second of waiting is lost, somebody
 # waits three times as long as the timer takes (as does who comes last), and five were
 # cancelled meanwhile.
-_LOST_NS = 500 * _MS
 _AS_LONG = 3
 _CANCELLED = 5
 _SEVERAL = 3
@@ -123,7 +122,7 @@ def _is_put_off(run: list[Wait], counts: Counts) -> bool:
     return (
         len(run) >= _SEVERAL
         and longest >= shortest * _AS_LONG
-        and _lost(run) >= _LOST_NS
+        and _lost(run) >= LOST_NS
         and _cancelled(run, counts) >= _CANCELLED
         and _put_off_by(run, counts)
     )
@@ -202,7 +201,7 @@ def put_off(facts: Facts) -> Iterator[Finding]:
         if not chain or wait.who == chain[-1].who or wait.failed:
             continue
         lost = wait.end_ns - max(wait.start_ns, chain[0].start_ns) - chain[-1].ns
-        if lost >= max(_LOST_NS, chain[-1].ns * (_PUT_TIMES - 1)):
+        if lost >= max(LOST_NS, chain[-1].ns * (_PUT_TIMES - 1)):
             waits.told.add(wait.slice)
             yield _put_off_finding(facts, waits, wait, lost, chain, site)
 

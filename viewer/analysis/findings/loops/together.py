@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterator
 
 from tracer.units import duration
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.loops.steps import Step, evidence_of, next_step, what_they_do
 from viewer.analysis.tasks import TaskRow
 from viewer.trace.columns import LOOP_TASK
@@ -15,7 +15,6 @@ _MS = 1_000_000
 # because of them, and lost half a second in all.
 _STEPS = 5
 _LATE_NS = 50 * _MS
-_LOST_NS = 500 * _MS
 
 type Occupant = tuple[int, str, str]  # process, name, site
 
@@ -40,7 +39,7 @@ def blocked_together(
             if _late_ns(row, occupant) * own >= _LATE_NS
         ]
         lost = sum(ns for ns, _ in late)
-        if lost >= _LOST_NS * facts.patience:
+        if lost >= LOST_NS * facts.patience:
             yield _finding(
                 facts, occupant, found, max(late, key=lambda pair: pair[0])[1], lost
             )

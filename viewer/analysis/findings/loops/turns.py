@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.findings.basis.connections import pools_of_connections
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import covers
@@ -258,7 +258,6 @@ def _finding(
 # least, end within 5 ms after what that one does for a message.
 _JUST_NS = 5 * _MS
 _SERVED_TIMES = 3
-_LOST_NS = 500 * _MS
 _SERVED_LONG_NS = 10 * _MS
 _STEP = (
     "If their order does not matter, handle each in a task of its own, and only as many at a "
@@ -321,7 +320,7 @@ def sender_to(facts: Facts, found: list[int]) -> Sender | None:
         ]
         just = sum(0 <= late <= _JUST_NS for late in after)
         whole = slices.end_ns[own[-1]] - max(slices.start_ns[own[0]], start)
-        is_most = ns >= _LOST_NS and covers(ns, whole)
+        is_most = ns >= LOST_NS and covers(ns, whole)
         if is_most and covers(just, len(own)) and just >= _SERVED_TIMES:
             senders.append(Sender(task, facts.awaited(own[0])[1], ns))
     return senders[0] if len(senders) == 1 and senders[0].task != owner[found[0]] else None

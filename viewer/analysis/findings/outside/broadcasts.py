@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
@@ -23,7 +23,6 @@ _MS = 1_000_000
 # others. Whoever writes to one connection alone has nothing else to do, several that are
 # equally slow are a slow network, and who sends a long file to one and then to the next one
 # waits for each as long as that takes.
-_LOST_NS = 500 * _MS
 _TIMES = 3
 _LEAST_NS = _MS
 # Or the others always have room. Then it waits half a second at once: a slow network makes
@@ -65,7 +64,7 @@ def _of_one_in_turn(facts: Facts, one: Sending) -> Finding | None:
     others = [i for which, each in one.awaits.items() if which != slowest for i in each]
     is_in_turn = any(min(own) < i < max(own) for i in others)
     is_at_once = max(map(facts.slice_ns, own)) * 2 >= lost
-    if lost < max(_LOST_NS, second * _TIMES) or not (is_in_turn or is_at_once):
+    if lost < max(LOST_NS, second * _TIMES) or not (is_in_turn or is_at_once):
         return None
     whose = (
         f"one of {len(ns)} connections to which it writes in turn had room; the others took "
@@ -76,14 +75,14 @@ def _of_one_in_turn(facts: Facts, one: Sending) -> Finding | None:
 
 def _of_the_only_sender(facts: Facts, one: Sending) -> Finding | None:
     slices, owned, waits = facts.model.trace.slices, facts.model.owners, LongWaits.of(facts)
-    own = [i for each in one.awaits.values() for i in each if facts.slice_ns(i) >= _LOST_NS]
+    own = [i for each in one.awaits.values() for i in each if facts.slice_ns(i) >= LOST_NS]
     if not own:
         return None
     worst, group = facts.longest_slice(own), owned.task_group[one.task]
     start, end = slices.start_ns[worst], slices.end_ns[worst]
     serving: set[Who] = {
         ("task", task)
-        for i in longest_slices(facts, (AWAIT,), _LOST_NS, _MOST)
+        for i in longest_slices(facts, (AWAIT,), LOST_NS, _MOST)
         if (task := owned.owner[i]) >= 0
         and owned.task_parent[task] < 0
         and owned.task_group[task] != group

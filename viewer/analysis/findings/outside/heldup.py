@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import Call, evidence
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -20,7 +20,6 @@ _MS = 1_000_000
 # others that came only when it was over, though they mostly take a fifth of that at most: half
 # a second in all. Those that wait for something to come (BLPOP) hold up nobody.
 _LONG_NS = 100 * _MS
-_LOST_NS = 500 * _MS
 _TIMES = 5
 _SOON_NS = 20 * _MS
 _OTHERS = 2
@@ -56,7 +55,7 @@ def held_up(facts: Facts) -> Iterator[Finding]:
             if usual[call.site] * _TIMES <= long.ns
         ]
         lost = sum(long.end_ns - max(call.start_ns, long.start_ns) for long, call in behind)
-        if lost >= _LOST_NS and len({call.who for _, call in behind}) >= _OTHERS:
+        if lost >= LOST_NS and len({call.who for _, call in behind}) >= _OTHERS:
             yield _finding(facts, behind, lost)
 
 

@@ -12,7 +12,7 @@ from tracer.units import duration, plural, share
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.databases import is_locked
-from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.findings.outside.reconnects import is_connecting
@@ -27,7 +27,6 @@ _MS = 1_000_000
 # for from the first to the last, so that it would have come that much sooner. What the kernel
 # took does not count. Ten are enough for a second.
 _TIMES = 20
-_LOST_NS = 500 * _MS
 _FEW, _MUCH_NS = 10, 1_000 * _MS
 _HALF = 1, 2
 # Of what a worker does between two waits for work, a third is enough: whoever asks less often
@@ -117,7 +116,7 @@ def calls_one_by_one(facts: Facts) -> Iterator[Finding]:
 
 def _on_the_path(facts: Facts, lines: _Lines) -> Iterator[Finding | None]:
     path, lost = RunPath.of(facts.model), Counter[int]()
-    if path.ns < _LOST_NS:
+    if path.ns < LOST_NS:
         return
     for thread, windows in path.windows.items():
         carved = facts.ledger.states.by_row(thread, windows, lines.of_row)
@@ -150,7 +149,7 @@ def _in_jobs(facts: Facts, lines: _Lines) -> Iterator[Finding | None]:
         every = [row for rows in jobs.values() for row in rows]
         ns = sum(table.busy_end_ns[row] - table.start_ns[row] for row in every)
         whole = sum(_took(facts, thread, begun[thread], at) for thread, at in jobs)
-        if len(jobs) < _JOBS or ns < _LOST_NS or ns * _THIRD[1] < whole * _THIRD[0]:
+        if len(jobs) < _JOBS or ns < LOST_NS or ns * _THIRD[1] < whole * _THIRD[0]:
             continue
         line = _line(facts, name, site, every, len(every))
         is_query = line is not None and line.step is _STATEMENTS
@@ -191,7 +190,7 @@ def _of_jobs(facts: Facts, line: _Line, jobs: list[list[int]], ns: int) -> Findi
 
 
 def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> Finding | None:
-    if ns < _LOST_NS:
+    if ns < LOST_NS:
         return None
     table, rows = facts.model.states, _rows(facts, lines, number)
     on_path = path.begun(rows)
@@ -224,7 +223,7 @@ def _lines(facts: Facts) -> _Lines | None:
     )
     of_row = keys(model, lambda of: of & STATE_MASK == IO, table.row, of_call)
     tally = engine.tally(table.start_ns, table.end_ns, of_row, none, len(pairs.head), 1)
-    enough = frozenset(n for n, ns in enumerate(tally.total) if ns >= _LOST_NS)
+    enough = frozenset(n for n, ns in enumerate(tally.total) if ns >= LOST_NS)
     return _Lines(of_call, of_row, pairs.head, enough) if enough else None
 
 

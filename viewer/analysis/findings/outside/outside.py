@@ -10,7 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from tracer.units import size as size_of
 from viewer.analysis.causes.part import GIVEN_UP
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import Family
@@ -24,7 +24,6 @@ _MS = 1_000_000
 # A client that says nothing for half a second keeps everybody from connecting. So do those
 # that send in pieces, if that takes a quarter of the time from the first one to the last.
 _LONG_NS = 100 * _MS
-_LOST_NS = 500 * _MS
 _PIECE_NS = 20 * _MS
 _PART = 4
 _SERVES = (" BaseServer.serve_forever", " SyncWorker.run")
@@ -112,7 +111,7 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
                 by_site[accept, facts.call(table.row[row])[1]].append(row)
     for (accept, site), rows in by_site.items():
         lost = facts.total_ns(rows)
-        if lost < _LOST_NS:
+        if lost < LOST_NS:
             continue
         worst = facts.longest(rows)
         who = code(name_of(facts.model, ("thread", table.who[worst])))
@@ -140,11 +139,11 @@ def _silent_clients(facts: Facts) -> Iterator[Finding]:
     for rows in by_thread.values():
         worst = facts.longest(rows)
         long = [r for r in rows if facts.row_ns(r) >= _LONG_NS]
-        is_in_pieces = facts.total_ns(long) < _LOST_NS
+        is_in_pieces = facts.total_ns(long) < LOST_NS
         waits = rows if is_in_pieces else long
         lost = facts.total_ns(waits)
         span = max(table.end_ns[row] for row in waits) - min(table.start_ns[r] for r in waits)
-        if lost < _LOST_NS or (is_in_pieces and lost * _PART < span):
+        if lost < LOST_NS or (is_in_pieces and lost * _PART < span):
             continue
         name, site = facts.call(table.row[worst])
         thread = code(name_of(facts.model, ("thread", table.who[worst])))

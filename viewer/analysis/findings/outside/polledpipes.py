@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import stack_of
@@ -19,7 +19,6 @@ _MS = 1_000_000
 # Five pauses one after the other, half a second in all, in which no child ended; it ended by
 # itself as soon as its output was read.
 _PAUSES = 5
-_LOST_NS = 500 * _MS
 _SOON_NS = 50 * _MS
 _OUTPUT = " Popen._communicate"
 _MOST = 10_000  # pauses and reads that are looked at
@@ -47,7 +46,7 @@ def polled_pipes(facts: Facts) -> Iterator[Finding]:
         lost = table.end_ns[run[-1]] - run_start if run else 0
         if (
             len(run) >= _PAUSES
-            and lost >= _LOST_NS
+            and lost >= LOST_NS
             and _ends_then(ends[thread], run_start, start)
         ):
             by_line[thread, facts.call(table.row[run[0]])[1]].append(run)

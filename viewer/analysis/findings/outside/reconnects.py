@@ -10,7 +10,7 @@ from itertools import pairwise
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import calls_of
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.retries import pauses
@@ -30,7 +30,6 @@ _MS = 1_000_000
 # it goes on: in half of the eighths of a quarter of a second, and for longer than a quarter
 # of what remains of the recording.
 _MANY = 20
-_LOST_NS = 500 * _MS
 _PART = 5
 # Or eight that cost a second, half of what was waited for there.
 _DEAR, _DEAR_NS, _DEAR_PART = 8, 1_000 * _MS, 2
@@ -90,7 +89,7 @@ def new_connections(facts: Facts) -> Iterator[Finding]:
         late = _late_ns(line)
         lost = sum(line.costs) + late
         is_dear = lost >= _DEAR_NS and lost * _DEAR_PART >= line.total_ns
-        are_many = len(line.starts) >= _MANY and lost >= _LOST_NS
+        are_many = len(line.starts) >= _MANY and lost >= LOST_NS
         if is_dear or (are_many and lost * _PART >= line.total_ns):
             yield _finding(facts, site, line, lost, late)
 

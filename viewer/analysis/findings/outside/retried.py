@@ -8,7 +8,6 @@ from itertools import pairwise
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import (
     LOCKED_NS,
-    LOST_NS,
     Call,
     computes,
     evidence,
@@ -17,7 +16,7 @@ from viewer.analysis.findings.basis.databases import (
     sqlite_calls,
 )
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -30,7 +29,6 @@ _MS = 1_000_000
 # one on; and none any more when the transaction had gone on.
 _PAUSE_NS = 2 * _MS
 _PAUSES = 4
-_LOST_NS = 500 * _MS
 _COVERED = 7, 10
 _AFTER = 5  # times as many pauses in a transaction's time as after it
 _MOST = 20_000  # pauses that are looked at
@@ -54,7 +52,7 @@ def retried_transaction(facts: Facts) -> Iterator[Finding]:
             if who != gap.who and (times := _until(every, gap))
         }
         lost = sum(end - start for times in found.values() for start, end, _ in times)
-        if lost >= _LOST_NS:
+        if lost >= LOST_NS:
             yield _finding(facts, gap, found, lost)
             return
 
@@ -63,11 +61,7 @@ def _open(who: Who, own: list[Call]) -> Iterator[Call]:
     """The long times between two calls in which a transaction may be open."""
     for before, after in pairwise(own):
         is_over = before.ends or before.is_closing or after.is_opening or after.is_closing
-        if (
-            after.start_ns - before.end_ns >= _LOST_NS
-            and not is_over
-            and not before.is_opening
-        ):
+        if after.start_ns - before.end_ns >= LOST_NS and not is_over and not before.is_opening:
             yield Call(
                 who, before.end_ns, after.start_ns, "", after.site, thread=before.thread
             )

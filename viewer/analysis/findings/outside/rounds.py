@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import is_locked, server_calls
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.outside.stalls import responses
@@ -21,7 +21,6 @@ _MS = 1_000_000
 _MANY = 6
 _ROUNDS = 3
 _LEAST_NS = 20 * _MS
-_LOST_NS = 500 * _MS
 _EVEN = 3, 10  # of a round, by which others may differ
 _MOST = 5_000
 _OF_DATABASES = "query ("
@@ -59,7 +58,7 @@ def in_rounds(facts: Facts) -> Iterator[Finding]:
             continue
         found = [rounds for batch in _batches(waits) if (rounds := _rounds(batch))]
         lost = sum(rounds.lost_ns for rounds in found)
-        if lost < _LOST_NS or (name.startswith(_OF_DATABASES) and is_locked(facts)):
+        if lost < LOST_NS or (name.startswith(_OF_DATABASES) and is_locked(facts)):
             continue
         yield _finding(facts, name, site, found, lost)
 

@@ -12,7 +12,6 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import (
     LOCKED_NS,
-    LOST_NS,
     Call,
     calls_of,
     evidence,
@@ -20,7 +19,7 @@ from viewer.analysis.findings.basis.databases import (
     server_calls,
 )
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import BLOCKED, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by, known_in
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
@@ -24,7 +24,6 @@ _MS = 1_000_000
 # A bounded queue is there to slow its producers down. So this is advice, and only where at
 # least four wait for each one that makes room, half a second in all: requests, not a pipeline.
 # Of processes, three or more must wait for half of the time.
-_LOST_NS = 500 * _MS
 _EACH, _PROCESSES = 4, 3
 _PART = 2
 # Each sender has its own clone of what it sends into: who receives tells what is one channel.
@@ -56,7 +55,7 @@ def slow_consumer(facts: Facts) -> Iterator[Finding]:
         lost = sum(wait.ns for wait in found)
         enders = Counter(wait.ender for wait in found if wait.ender is not None)
         waiters = {wait.who for wait in found}
-        if lost < _LOST_NS or not enders or any(wait.failed for wait in found):
+        if lost < LOST_NS or not enders or any(wait.failed for wait in found):
             continue
         if len(waiters) < len(enders) * _EACH or waiters & enders.keys():
             continue
@@ -80,7 +79,7 @@ def slow_reader(facts: Facts) -> Iterator[Finding]:
         lost = facts.total_ns(rows)
         since = min(table.start_ns[row] for row in rows)
         until = max(table.end_ns[row] for row in rows)
-        is_much = lost >= _LOST_NS and lost * _PART >= (until - since) * len(of)
+        is_much = lost >= LOST_NS and lost * _PART >= (until - since) * len(of)
         if len(of) < _PROCESSES or not is_much:
             continue
         reader = who_goes_on_before(facts, rows, of)

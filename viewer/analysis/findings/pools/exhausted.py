@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.locks.ownlocks import own_lock_of
@@ -16,7 +16,6 @@ from viewer.analysis.resources.resource import Known, Resource
 from viewer.words import code
 
 # As with other pools, half a second must be lost.
-LOST_NS = 500_000_000
 _GUESSED = {
     Known.ENDS: "The trace does not show who has it: this follows from when each goes on. "
 }

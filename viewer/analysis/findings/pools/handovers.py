@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, share
-from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -22,7 +22,6 @@ _MS = 1_000_000
 # each, and half of that or more is not their own work, but the way to the thread and back.
 # Of jobs that the trace does not know (anyio's), none takes as long as that way.
 _TIMES = 1_000
-_LOST_NS = 500 * _MS
 _TINY_NS = _MS
 _WAY_NS = _MS // 2
 _WORK = 5, 10
@@ -68,7 +67,7 @@ def _rows(
     facts: Facts,
     prefix: str | tuple[str, ...],
     least: int = _TIMES,
-    least_ns: int = _LOST_NS,
+    least_ns: int = LOST_NS,
 ) -> Iterator[_Row]:
     slices, owner = facts.model.trace.slices, facts.model.owners.owner
     every = awaits_of(facts, prefix)[:_MOST]
@@ -93,7 +92,7 @@ def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
         return
     work = sum(job.ended_ns - job.began_ns for job in each) * many // len(each)
     is_tiny = total < many * _TINY_NS and work * _WORK[1] <= total * _WORK[0]
-    if is_tiny and len(each) >= _TIMES and total >= _LOST_NS:
+    if is_tiny and len(each) >= _TIMES and total >= LOST_NS:
         kind = Counter((job.name, job.site) for job in each).most_common(1)[0][0]
         yield _handed(facts, row, f", mostly {code(*kind)}", total, total - work)
 

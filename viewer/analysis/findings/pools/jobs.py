@@ -10,7 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.connections import pools_of_connections
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding, Split
+from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Facts, Finding, Split
 from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.basis.words import did as how_spent
@@ -18,7 +18,6 @@ from viewer.analysis.findings.interpreter.gil import gil_saturated
 from viewer.analysis.findings.pools.callers import batches_of, collectors_of
 from viewer.analysis.findings.pools.neighbours import apart
 from viewer.analysis.findings.pools.processjobs import (
-    LOST_NS,
     NOTICED_NS,
     is_of_library,
     of_processes,

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator
 
-from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.processes.family import Family
@@ -15,7 +15,6 @@ from viewer.words import stem
 _MS = 1_000_000
 # A queue in front of a pool is what a pool is for. It costs when calls of several callers lost
 # half a second in it, and waited longer than they then took.
-LOST_NS = 500 * _MS
 NOTICED_NS = 5 * _MS
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
@@ -22,7 +22,6 @@ _LOOKS = 10
 _PAUSE_NS = _MS  # after each job it sleeps for no time at all
 _LONG_NS = 100 * _MS
 _TIMES = 4
-_LOST_NS = 500 * _MS
 # What runs the jobs, and what it sleeps in until the next one is due.
 _RUNS = (
     ("/sched.py:", " scheduler.run"),
@@ -98,7 +97,7 @@ def _of_thread(
             found[name].append(_Job(since, until, site))
     for name, jobs in found.items():
         lost = sum(job.ns - usual for job in jobs)
-        if lost >= _LOST_NS and not is_library(jobs[0].site):
+        if lost >= LOST_NS and not is_library(jobs[0].site):
             yield _finding(facts, thread, name, jobs, usual, lost)
 
 

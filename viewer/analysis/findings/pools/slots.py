@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from tracer.units import plural
 from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import left_part
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
-from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
+from viewer.analysis.findings.pools.exhausted import Said, exhausted
 from viewer.analysis.findings.pools.leftlocks import never_released
 from viewer.analysis.findings.pools.lost import (
     had_one,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.uneven import uneven
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -25,7 +25,6 @@ _MS = 1_000_000
 _OTHERS = 3
 _AT_WORK = 4  # … of those that compute: the one of few may well have most of the work
 _TIMES = 10
-_LOST_NS = 500 * _MS
 # Or three times at one line, a tenth of a second each and a second in all: batches that each
 # wait for their slowest.
 _BATCHES, _EACH_NS, _IN_ALL_NS = 3, 100 * _MS, 1_000 * _MS
@@ -85,7 +84,7 @@ def straggler(facts: Facts) -> Iterator[Finding]:
                     found[what, late.wait.site].append(late)
         told = {late.wait.slice for slow in found.values() for late in slow}
     for slow in found.values():
-        long_ones = [late for late in slow if late.ns >= _LOST_NS]
+        long_ones = [late for late in slow if late.ns >= LOST_NS]
         lost = sum(late.ns for late in slow)
         if len(slow) >= _BATCHES and lost >= _IN_ALL_NS:
             long_ones = slow

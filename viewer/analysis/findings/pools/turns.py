@@ -4,9 +4,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from tracer.units import plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
-from viewer.analysis.findings.pools.exhausted import LOST_NS, Said, exhausted
+from viewer.analysis.findings.pools.exhausted import Said, exhausted
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.answers import Idle

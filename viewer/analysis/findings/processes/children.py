@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import stack_of
@@ -20,7 +20,6 @@ from viewer.words import code
 _MS = 1_000_000
 # Half a second in waits for the child, or for what it writes, one after the other up to its
 # end. SIGTERM is how a service is ended that was to run so long.
-_LOST_NS = 500 * _MS
 _GAP_NS = 50 * _MS  # between two looks, and from the last one until the child has ended
 _WAITS = (" Popen.wait", " Popen._wait", " Popen.communicate", " Popen._communicate")
 _OUTPUT = " Popen._communicate"
@@ -47,7 +46,7 @@ def killed_child(facts: Facts) -> Iterator[Finding]:
         thread = model.threads.of_track[trace.events.track[event]]
         rows = _waits(facts, thread, trace.events.time_ns[event]) if thread >= 0 else []
         ns = facts.total_ns(rows)
-        if ns >= _LOST_NS and not any(table.slice[row] in told for row in rows):
+        if ns >= LOST_NS and not any(table.slice[row] in told for row in rows):
             worst = facts.longest(rows)
             name, site = facts.call(table.row[worst])
             if not is_library(site):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tracer.units import plural
 from viewer.analysis.endings import signal_name
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.findings.processes.forked import ORDERLY
@@ -25,7 +25,6 @@ _LIBRARY = ("/multiprocessing/", "/threading.py")
 # stood still for four fifths of the time, in waits for children or for such locks: nobody was
 # there who had it.
 _LONG_NS = 100 * _MS
-_LOST_NS = 500 * _MS
 _STANDS = (
     "os.waitpid",
     "select.poll.poll",
@@ -61,7 +60,7 @@ def ended_party(facts: Facts) -> Iterator[Finding]:
             by_site.setdefault(facts.call(table.row[row])[1], []).append((row, dead, what))
     for site, found in by_site.items():
         lost = sum(facts.row_ns(row) for row, _, _ in found)
-        if lost >= _LOST_NS:
+        if lost >= LOST_NS:
             yield _finding(facts, family, site, found, lost)
 
 
@@ -104,7 +103,7 @@ def _ended(facts: Facts, family: Family, row: int) -> Member | None:
         if member.parent in parents
         and member.process != process
         and member.told is not None
-        and member.end_ns <= table.end_ns[row] - min(_LOST_NS, _half(facts, row))
+        and member.end_ns <= table.end_ns[row] - min(LOST_NS, _half(facts, row))
     ]
     is_still = bool(ended) and _stands_still(facts, family, row)
     return max(ended, key=lambda member: member.end_ns) if is_still else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
@@ -15,10 +15,6 @@ from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.resources.waits import LOCKS, Wait
 from viewer.words import code, place
-
-_MS = 1_000_000
-# Half a second in all.
-_LOST_NS = 500 * _MS
 
 # A pool ends its workers with these; others come from outside.
 _REPLACED = 8  # workers
@@ -77,7 +73,7 @@ def locks_left_by_forks(facts: Facts) -> Iterator[Finding]:
         if wait.is_open and wait.name in LOCKS and wait.slice not in waits.told:
             alike[wait.name, wait.site].append(wait)
     for vain in alike.values():
-        is_long = sum(wait.ns for wait in vain) >= _LOST_NS
+        is_long = sum(wait.ns for wait in vain) >= LOST_NS
         found = locked_at_fork(facts, vain) if is_long else None
         if found is not None:
             waits.told.update(wait.slice for wait in vain)

@@ -6,7 +6,7 @@ from itertools import compress
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.uneven import targets, uneven
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
@@ -22,7 +22,6 @@ _MS = 1_000_000
 # half a second. It waited itself for most of that: else it just had more to do.
 _OTHERS = 3
 _TIMES = 10
-_LOST_NS = 500 * _MS
 _MOSTLY = 80  # per cent
 _WAITS = ("os.waitpid", "os.wait", "os.wait3", "os.wait4", "os.waitid", "select.poll.poll")
 _NO_FAULT = ("computing", "accept", "poll", "select")  # it has work, or waits for clients
@@ -56,7 +55,7 @@ def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
     since = max([last.start_ns, *(m.end_ns for m in members if m is not last)])
     ns, took = last.end_ns - since, last.ns
     began_last = max(member.start_ns for member in members)
-    row = _waits_for(facts, last.parent, since, last.end_ns) if ns >= _LOST_NS else -1
+    row = _waits_for(facts, last.parent, since, last.end_ns) if ns >= LOST_NS else -1
     if row < 0 or last.main < 0 or began_last - last.start_ns > ns // 2:
         return
     whole = last.end_ns - min(member.start_ns for member in members)
@@ -119,7 +118,7 @@ def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
 def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
     ran = map((0).__lt__, pool.each_ran_ns)
     ends_ns = sorted(compress(pool.columns.end_ns.tolist(), ran))
-    if len(ends_ns) <= _OTHERS or ends_ns[-1] - ends_ns[-2] < _LOST_NS:
+    if len(ends_ns) <= _OTHERS or ends_ns[-1] - ends_ns[-2] < LOST_NS:
         return  # nobody waited for the last one alone
     begun = [job for job in pool.jobs if job.start_ns >= 0 and job.end_ns > job.start_ns]
     if len(begun) <= _OTHERS or len({job.worker for job in begun}) < 2:
@@ -135,7 +134,7 @@ def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
     since = max([last.start_ns, *(job.end_ns for job in begun if job is not last)])
     first, ns = min(job.start_ns for job in batch), last.end_ns - since
     usual = int(median(job.ran_ns for job in others))
-    is_alone = ns >= _LOST_NS and ns * _HALF >= last.end_ns - first
+    is_alone = ns >= LOST_NS and ns * _HALF >= last.end_ns - first
     if not is_alone or last.ran_ns < usual * _LONGER or not _is_awaited(facts, last, since):
         return
     workers, whole = len({job.worker for job in begun}), last.end_ns - first

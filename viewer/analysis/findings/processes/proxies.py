@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer.units import duration, share
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.locks.betweenprocesses import waiting_for
@@ -15,7 +15,6 @@ from viewer.trace.sites import innermost
 _MS = 1_000_000
 # As advice: half a second must be lost at one line, in short calls which are at least half of
 # the time from the first to the last. Longer calls wait for something that the object keeps.
-_LOST_NS = 500 * _MS
 _TIMES = 200
 _EACH_NS = 5 * _MS
 _PART = 2
@@ -40,7 +39,7 @@ def manager_asked(facts: Facts) -> Iterator[Finding]:
             by_line[line].setdefault(thread, []).extend(rows)
     for line, threads in by_line.items():
         mostly = [rows for rows in threads.values() if _is_most(facts, rows)]
-        if mostly and sum(facts.total_ns(rows) for rows in mostly) >= _LOST_NS:
+        if mostly and sum(facts.total_ns(rows) for rows in mostly) >= LOST_NS:
             yield _finding(facts, line, mostly)
 
 

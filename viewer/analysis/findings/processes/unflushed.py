@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration
 from viewer.analysis.causes.elsewhere import Elsewhere
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import stack_of
@@ -15,7 +15,6 @@ from viewer.trace.columns import IO
 from viewer.words import code
 
 # Half a second from the first text that a child printed to the moment when its parent got it.
-_LOST_NS = 500_000_000
 # Reads that end with the first piece, and those that end with the output itself.
 _READS = ("readline", "read1", "readinto", "os.read", "peek")
 _TO_THE_END = (" Popen._communicate", " Popen.communicate", " check_output", " run")
@@ -37,14 +36,14 @@ def late_output(facts: Facts) -> Iterator[Finding]:
         return
     by_site = defaultdict[str, list[_Late]](list)
     children = Elsewhere.of(facts.model).child_of_row
-    for row in facts.rows_of((IO,), _LOST_NS):
+    for row in facts.rows_of((IO,), LOST_NS):
         child = children.get(row)
         if child is None or child.process not in printed or not _is_by_pieces(facts, row):
             continue
         table, (first_ns, site) = facts.model.states, printed[child.process]
         ns = table.end_ns[row] - first_ns
         is_first = first_ns >= table.start_ns[row]  # later ones wait for what comes next
-        if is_first and ns >= _LOST_NS:
+        if is_first and ns >= LOST_NS:
             by_site[facts.call(table.row[row])[1]].append(
                 _Late(row, child.name, first_ns, site, ns)
             )

@@ -9,7 +9,7 @@ from tracer.units import plural
 from viewer.analysis.findings.basis.calls import asks_for_clients
 from viewer.analysis.findings.basis.databases import database_locked
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.servers.full import forking_server_full, one_server, servers_busy
@@ -26,7 +26,6 @@ _MS = 1_000_000
 # As with other pools, half a second must be lost; connections must have stood in the queue for
 # that long, too: those that come all at once wait for each other, and are soon served. A tenth
 # of a second is worth asking why.
-_LOST_NS = 500 * _MS
 _LONG_NS = 100 * _MS
 _FEWEST = 3  # connections
 _IDLE_NS = _MS
@@ -88,12 +87,12 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
         # What blocks a loop is a finding of its own.
         late = [one for one in late if one.thread not in facts.ledger.lane_of_thread]
         lost = sum(one.at_ns - one.since_ns for one in late)
-        if lost < _LOST_NS or len(late) < _FEWEST:
+        if lost < LOST_NS or len(late) < _FEWEST:
             continue
         worst = max(late, key=lambda one: one.at_ns - one.since_ns)
         ns = worst.at_ns - worst.since_ns
         part = _busy_part(facts, late)
-        if ns < _LONG_NS or min(lost, _queued_ns(late)) * part < _LOST_NS:
+        if ns < _LONG_NS or min(lost, _queued_ns(late)) * part < LOST_NS:
             continue
         times: list[tuple[Who, int, int]] = [
             (("thread", one.thread), one.since_ns, one.at_ns) for one in late

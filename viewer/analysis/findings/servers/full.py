@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
+from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
@@ -28,7 +28,6 @@ from viewer.words import code, stem
 _MS = 1_000_000
 # As with other pools, half a second must be lost, and clients must wait for their turn for
 # half as long as for what is done for them.
-_LOST_NS = 500 * _MS
 _PART = 2
 _TELLING_NS = 5 * _MS
 _MOST = 10_000  # waits that are looked at, the longest ones
@@ -131,7 +130,7 @@ def _finding(facts: Facts, works: list[_Work], asked: list[Claim]) -> Finding | 
         if facts.model.thread_process[one.who[1]] == process and _is_answered(ends, one)
     ]
     lost, served = _queued(works, those, len(threads))
-    if lost < _LOST_NS or lost * _PART < served:
+    if lost < LOST_NS or lost * _PART < served:
         return None
     worst = max(those, key=lambda one: one.ns)
     ns = Counter[str]()
@@ -199,7 +198,7 @@ def one_server(facts: Facts) -> Iterator[Finding]:
     rows = {
         where: found
         for where, found in rows.items()
-        if facts.total_ns(found) >= _LOST_NS
+        if facts.total_ns(found) >= LOST_NS
         and len({table.who[row] for row in found}) >= _FEWEST
     }
     if not rows:
@@ -217,7 +216,7 @@ def one_server(facts: Facts) -> Iterator[Finding]:
         covered = sum(end - start for start, end in waited)
         lost = sum(end - start for start, end in times) - covered
         clients: set[Who] = {("thread", table.who[row]) for row in found}
-        if lost < _LOST_NS or len(clients) < _FEWEST:
+        if lost < LOST_NS or len(clients) < _FEWEST:
             continue
         if _idle_ns(facts, here[0], waited) * 2 > covered:
             continue  # others answer
@@ -283,7 +282,7 @@ def forking_server_full(facts: Facts) -> Iterator[Finding]:
             and starts[n] - table.end_ns[row] <= _NEXT_NS
         ]
         lost = facts.total_ns(waits)
-        if lost >= _LOST_NS:
+        if lost >= LOST_NS:
             yield from _forks(facts, thread, children, waits, lost)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.causes.part import GIVEN_UP, Kind
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
@@ -100,7 +100,6 @@ def _runs(facts: Facts, thread: int) -> str:
 
 _MS = 1_000_000
 # Half a second was lost after all who ever made room had ended.
-_LOST_NS = 500 * _MS
 _IDLE_NS = 1_000 * _MS  # consumers may be idle for a while
 # A task that cleans up after its cancellation ends; one that waits again, at the line at which
 # it was cancelled, for half a second in all has swallowed it.
@@ -133,7 +132,7 @@ def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         gone_ns = max(map(waits.ends_ns, enders), default=0)
         vain = [wait for wait in found if wait.failed and wait.end_ns > gone_ns]
         lost = sum(wait.end_ns - max(wait.start_ns, gone_ns) for wait in vain)
-        if not enders or lost < _LOST_NS or enders & {wait.who for wait in vain}:
+        if not enders or lost < LOST_NS or enders & {wait.who for wait in vain}:
             continue
         waits.told.update(wait.slice for wait in vain)
         worst = max(vain, key=lambda wait: wait.ns)
@@ -207,7 +206,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
     model, slices = facts.model, facts.model.trace.slices
     owned, told = model.owners, set[int]()
     long = model.trace.engine.longer(
-        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _LOST_NS
+        slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), LOST_NS
     )
     asked = for_tasks(facts, long)
     asked.sort(key=lambda i: slices.start_ns[i] - slices.end_ns[i])
@@ -223,7 +222,7 @@ def swallowed_cancel(facts: Facts) -> Iterator[Finding]:
             ]  # fmt: skip
             since = slices.start_ns[again[0]] if again else 0
             lost = slices.end_ns[again[-1]] - since if again else 0
-            if task in told or len(again) < _AGAIN or lost < _LOST_NS:
+            if task in told or len(again) < _AGAIN or lost < LOST_NS:
                 continue
             told.add(task)
             canceller, site = owned.owner[i], facts.awaited(i)[1]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
@@ -20,7 +20,6 @@ from viewer.trace.sites import is_library
 
 # Half a second was lost after all who had ended such waits had failed, one of them after
 # having ended two or more: it served others, and was not a request that failed.
-_LOST_NS = 500_000_000
 _SERVED = 2
 # Where it just ended, a second at once, and it had served five: who waits for the next item
 # with a time-out may find out that way that there is none, and looks again soon. Who waits
@@ -113,7 +112,7 @@ def server_that_failed(facts: Facts, every: list[Wait]) -> _Failed | None:
     last_ns = max(map(waits.ends_ns, ended))
     vain = [wait for wait in every if wait.failed and wait.end_ns > last_ns]
     lost = sum(wait.end_ns - max(wait.start_ns, last_ns) for wait in vain)
-    if lost < _LOST_NS or any(wait.who in ended for wait in vain):
+    if lost < LOST_NS or any(wait.who in ended for wait in vain):
         return None
     classes = {how.removeprefix(s.FAILED_PREFIX) for how in ended.values()}
     return _Failed(frozenset(ended), tuple(sorted(classes)), last_ns, vain, lost)

@@ -10,7 +10,7 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.told import of_tasks
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
@@ -24,7 +24,6 @@ from viewer.words import code
 
 _MS = 1_000_000
 # Whoever gave a time notices half a second more. The end of a block is waited for by all.
-_LOST_NS = 500 * _MS
 _EXECUTOR = "executor"
 
 
@@ -48,7 +47,7 @@ def _told(
     """Those that lost enough at one line."""
     for (by, site), every in found.items():
         lost, worst = sum(one.ns for one in every), max(every, key=lambda one: one.ns)
-        if lost >= _LOST_NS:
+        if lost >= LOST_NS:
             evidence = facts.evidence(("task", worst.task), worst.since_ns, worst.ns, site)
             yield Finding("wait in vain", lost, text(facts, by, site, every), evidence)
 
@@ -190,7 +189,7 @@ def slow_clean_up(facts: Facts) -> Iterator[Finding]:
     """A task cancels others and awaits their end, and one awaits something before it ends."""
     slices, owner = facts.model.trace.slices, facts.model.owners.owner
     waits, told = LongWaits.of(facts), set[int]()
-    for i in for_tasks(facts, longest_slices(facts, (AWAIT,), _LOST_NS, _MOST_ENDS)):
+    for i in for_tasks(facts, longest_slices(facts, (AWAIT,), LOST_NS, _MOST_ENDS)):
         until = slices.end_ns[i]
         late = [
             (task, before, after)
@@ -237,7 +236,7 @@ def _cleans_up(facts: Facts, waits: LongWaits, task: int, cancelled: int) -> int
     if not later:
         return -1
     longest = facts.longest_slice(later)
-    is_long = facts.slice_ns(longest) >= _LOST_NS
+    is_long = facts.slice_ns(longest) >= LOST_NS
     is_same = facts.awaited(longest) == facts.awaited(cancelled)
     return longest if is_long and not is_same else -1
 

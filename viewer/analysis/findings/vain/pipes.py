@@ -11,7 +11,7 @@ from tracer.units import duration, plural
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.databases import calls_of
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import Family, Member
@@ -23,7 +23,6 @@ from viewer.words import code
 _MS = 1_000_000
 # Waits for an item that begin, or go on for half a second, after the child's end.
 _LONG_NS = 100 * _MS
-_LOST_NS = 500 * _MS
 _MOST = 20_000  # calls that are looked at, the last ones
 _QUEUE, _PIPE = "/multiprocessing/queues.py", "/multiprocessing/connection.py"
 _WAITS = ("poll", "read", "recv", "select")
@@ -52,7 +51,7 @@ def writer_gone(facts: Facts) -> Iterator[Finding]:
     last = _last_read(facts, {thread for thread, _ in lost}, set(dead)) if lost else {}
     for (thread, site), found in lost.items():
         vain = [pair for pair in found if last.get(thread, 0) < table.start_ns[pair[0]]]
-        if sum(ns for _, ns in vain) >= _LOST_NS:
+        if sum(ns for _, ns in vain) >= LOST_NS:
             yield _gone(facts, thread, site, vain, dead[model.thread_process[thread]])
 
 
@@ -149,7 +148,7 @@ class _Left(NamedTuple):
 
 def left_pipes(facts: Facts) -> Iterator[Finding]:
     """`communicate` waits for a process that its child has left behind."""
-    rows = [row for row in facts.rows_of((IO,), _LOST_NS) if _is_for_output(facts, row)]
+    rows = [row for row in facts.rows_of((IO,), LOST_NS) if _is_for_output(facts, row)]
     if not rows:
         return
     unreaped, threads = _unreaped(facts), _children(facts)
@@ -214,7 +213,7 @@ def _left(
         spawned = (one for one in reversed(events[:before]) if one.pid == pid and one.command)
         name = next((one.command for one in spawned), f"pid {pid}")
     ns = end - max(ended, start)
-    return _Left(row, name, ended, ns) if ended >= 0 and ns >= _LOST_NS else None
+    return _Left(row, name, ended, ns) if ended >= 0 and ns >= LOST_NS else None
 
 
 def _left_open(facts: Facts, site: str, every: list[_Left]) -> Finding:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.causes.part import GIVEN_UP, Kind
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.outside import other_stream
@@ -24,7 +24,6 @@ _MS = 1_000_000
 # ends an idle one. The other one began as that was opened, waits for four fifths of that time,
 # and ends as it is closed. Which socket is whose is not recorded: it is known by these times.
 _LONG_NS = 100 * _MS
-_LOST_NS = 500 * _MS
 _COVERED = 8, 10
 _CLOSED_NS = 50 * _MS
 _OPENED_NS = 100 * _MS
@@ -66,7 +65,7 @@ def both_read(facts: Facts) -> Iterator[Finding]:
         ones = [read for read, _ in found]
         ends = {other.slice: other for _, others in found for other in others}
         lost = sum(read.end_ns - read.start_ns for read in ones)
-        if lost >= _LOST_NS and len(ends) == len(ones):
+        if lost >= LOST_NS and len(ends) == len(ones):
             yield _both(facts, ones, list(ends.values()), lost)
 
 
@@ -207,7 +206,7 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
             by_line[facts.awaited(i)[1]].append(i)
     for site, found in by_line.items():
         lost = facts.slices_ns(found)
-        if lost < _LOST_NS or not all(_is_given_up(waits, kind, owner[i], i) for i in found):
+        if lost < LOST_NS or not all(_is_given_up(waits, kind, owner[i], i) for i in found):
             continue
         # A child that stands in a write to its other output is a finding of its own.
         if kind.reads and any(site == one.evidence.site for one in other_stream(facts)):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer.units import duration
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.trace.columns import IO
@@ -15,7 +15,6 @@ _MS = 1_000_000
 # Half a second was lost. The trace does not say who is at the other end, so the times must:
 # the thread that failed got on as the other began to wait, and failed at once; and where that
 # one waits, it had waited before, never for a tenth of this.
-_LOST_NS = 500 * _MS
 _AT_ONCE_NS = 5 * _MS
 _TIMES = 10
 _MOST = 20  # failures that are looked at
@@ -35,7 +34,7 @@ def unanswered_call(facts: Facts) -> Iterator[Finding]:
     if not 0 < len(failures) <= _MOST:
         return
     failed, told = list(_failed(facts)), set[int]()
-    for row in facts.rows_of((IO,), _LOST_NS) if failed else ():
+    for row in facts.rows_of((IO,), LOST_NS) if failed else ():
         who, start = table.who[row], table.start_ns[row]
         name, site = facts.call(table.row[row])
         if who in failures or who in told or not _waits(name, site):
