@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import longest_rows
-from viewer.analysis.states import having, mentioned, stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP
 
 _MS = 1_000_000
@@ -31,8 +31,7 @@ def waits_for_room(reading: Reading) -> dict[str, list[int]]:
     by_site = defaultdict[str, list[int]](list)
     if not mentioned(model, "/queues.py:"):
         return by_site
-    named = memoryview(having(model, table.call_name, lambda name: name.endswith(_ACQUIRE)))
-    for row in model.trace.engine.pick(reading.rows_of((IO,), _LONG_NS), table.row, named):
+    for row in reading.calls_named((_ACQUIRE,), _LONG_NS):
         if _PUT.match(stack_of(model, row)):
             by_site[reading.call(table.row[row])[1]].append(row)
     return by_site

@@ -6,8 +6,8 @@ from functools import cached_property
 from tracer import schema as s
 from viewer.analysis.ledger.jobs import Jobs
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.states import call_of, marks, wait_of
-from viewer.trace.columns import AWAIT, STATE_MASK
+from viewer.analysis.states import call_of, having, marks, numbers, wait_of
+from viewer.trace.columns import AWAIT, IO, STATE_MASK, Column
 from viewer.trace.model import Model
 
 
@@ -60,6 +60,10 @@ class Reading:
         """What a slice awaits: `sleep`."""
         return self.awaited(i)[0].removeprefix(s.AWAIT_PREFIX)
 
+    def in_order(self, rows: Iterable[int]) -> list[int]:
+        """Rows of the states table in order of begin."""
+        return sorted(rows, key=self.model.states.start_ns.__getitem__)
+
     def kinds(self, wanted: tuple[int, ...]) -> memoryview:
         """By slice 1 if it is of such a kind, else 0."""
         table = bytes(int(kind in wanted) for kind in range(256))
@@ -91,6 +95,15 @@ class Reading:
         table, wanted = self.model.states, frozenset(states)
         mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
         return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)
+
+    def calls_named(self, names: tuple[str, ...], at_least_ns: int = 0) -> Column:
+        """Rows of the states table of calls whose name ends so, that last this long."""
+        table = self.model.states
+        named = having(self.model, table.call_name, lambda name: name.endswith(names), names)
+        if 1 not in named:
+            return numbers(())
+        rows = self.rows_of((IO,), at_least_ns)
+        return self.model.trace.engine.pick(rows, table.row, memoryview(named))
 
 
 def awaits_of(reading: Reading, prefix: str | tuple[str, ...]) -> list[int]:

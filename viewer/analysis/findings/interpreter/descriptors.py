@@ -8,7 +8,6 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing, of_process
-from viewer.analysis.states import having
 from viewer.trace.columns import IO, STATE_MASK
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -66,11 +65,8 @@ def _short_ones(opened: Counter[tuple[str, str]]) -> str:
 def _opened(facts: Facts, process: int, since: int, until: int) -> Counter[tuple[str, str]]:
     """The calls that opened something in a time, and how often: those in the trace."""
     model, table = facts.model, facts.model.states
-    named = having(model, table.call_name, lambda name: name.endswith(_OPENS), _OPENS)
     found, last = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
-    if 1 not in named:
-        return found
-    for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, memoryview(named)):
+    for row in facts.calls_named(_OPENS):
         is_meanwhile = since <= table.start_ns[row] <= until
         if is_meanwhile and model.thread_process[table.who[row]] == process:
             call = facts.call(table.row[row])

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -16,7 +15,7 @@ from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.resource import Hold, loads
 from viewer.analysis.resources.waits import longest_rows
-from viewer.analysis.states import having, mentioned, stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -41,12 +40,9 @@ def file_lock(facts: Facts) -> Iterator[Finding]:
     table = facts.model.states
     has_manager = mentioned(facts.model, _OF_MANAGER)
     names = (*_NAMES, _BETWEEN, *((_READ,) if has_manager else ()))
-    named = having(facts.model, table.call_name, lambda name: name.endswith(names), names)
-    if 1 not in named:
-        return
     by_site: dict[str, list[int]] = defaultdict(list)
     told = LongWaits.of(facts).told
-    for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
+    for row in facts.in_order(facts.calls_named(names, _LONG_NS)):
         if table.slice[row] in told:
             continue
         name, site = facts.call(table.row[row])
@@ -181,13 +177,8 @@ _ACQUIRE, _ENTER = "SemLock.acquire", "SemLock.__enter__"
 def permits_between_processes(facts: Facts) -> Iterator[Finding]:
     """Processes wait for a permit that others have while they are slow."""
     table, told = facts.model.states, LongWaits.of(facts).told
-    named = having(
-        facts.model, table.call_name, lambda name: name.endswith((_ACQUIRE, _ENTER))
-    )
-    if 1 not in named:
-        return
     by_site = defaultdict[str, list[int]](list)
-    for row in calls_of(facts, (IO,), memoryview(named), _LONG_NS):
+    for row in facts.in_order(facts.calls_named((_ACQUIRE, _ENTER), _LONG_NS)):
         if table.slice[row] not in told and not is_of_library(facts, row):
             by_site[facts.call(table.row[row])[1]].append(row)
     for site, waits in by_site.items():

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from tracer.units import duration
-from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.states import having
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 
 _MS = 1_000_000
@@ -36,13 +34,8 @@ type _Pair = tuple[_Place, _Place, list[int]]
 def held_back(facts: Facts) -> Iterator[Finding]:
     """Requests in two small pieces, each of which waits for an acknowledgement."""
     table = facts.model.states
-    named = memoryview(
-        having(facts.model, table.call_name, lambda name: name.endswith(_RECEIVES), _RECEIVES)
-    )
-    if 1 not in named:
-        return
     of, others = defaultdict[tuple[int, int], list[_Row]](list), Counter[tuple[int, int]]()
-    for row in calls_of(facts, (IO,), named, _HALF_NS):
+    for row in facts.in_order(facts.calls_named(_RECEIVES, _HALF_NS)):
         place = table.who[row], table.row[row]
         others[place] += 1
         if _LEAST_NS <= facts.row_ns(row) <= _MOST_NS:

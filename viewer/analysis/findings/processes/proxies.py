@@ -8,8 +8,7 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.locks.betweenprocesses import waiting_for
-from viewer.analysis.states import having, mentioned, stack_of
-from viewer.trace.columns import IO
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.sites import innermost
 
 _MS = 1_000_000
@@ -27,11 +26,8 @@ def manager_asked(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
     if not mentioned(model, _CALLS):
         return
-    is_read = memoryview(
-        having(model, table.call_name, lambda name: name.endswith(_READ), (_READ,))
-    )
     alike = defaultdict[tuple[int, int], list[int]](list)
-    for row in model.trace.engine.pick(facts.rows_of((IO,), 0), table.row, is_read):
+    for row in facts.calls_named((_READ,)):
         alike[table.who[row], table.row[row]].append(row)
     by_line = defaultdict[str, dict[int, list[int]]](dict)
     for (thread, _), rows in alike.items():

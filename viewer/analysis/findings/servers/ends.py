@@ -15,8 +15,8 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.waits import Wait
-from viewer.analysis.states import having, mentioned, stack_of
-from viewer.trace.columns import AWAIT, IO
+from viewer.analysis.states import mentioned, stack_of
+from viewer.trace.columns import AWAIT
 from viewer.trace.sites import innermost, is_library, place_of
 from viewer.words import code
 
@@ -173,11 +173,7 @@ def _waits_for_request(facts: Facts, thread: int, wait: Wait) -> bool:
 
 def _of_children(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
-    waits = having(model, table.call_name, lambda name: name.endswith(_WAITPID), (_WAITPID,))
-    rows = model.trace.engine.pick(
-        facts.rows_of((IO,), _LONG_NS), table.row, memoryview(waits)
-    )
-    for row in rows[:_MOST]:
+    for row in facts.calls_named((_WAITPID,), _LONG_NS)[:_MOST]:
         stack = tuple(stack_of(model, row).split("\n"))
         if not any(frame.endswith(_CHILDREN) for frame in stack):
             continue
