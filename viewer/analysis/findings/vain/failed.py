@@ -121,7 +121,6 @@ def server_that_failed(facts: Facts, every: list[Wait]) -> _Failed | None:
 _MS = 1_000_000
 # Half a second was lost in waits that were given up, or are not over, after a thread had
 # failed that had ended such waits, or had fed those who had, who all wait for most of it, too.
-_T_LOST_NS = 500 * _MS
 _STEPS = 4  # from who waits to whom that one waits for, and so on
 # Nobody ever ended such a wait: then it may be for a thread that failed shortly before it, or
 # meanwhile. Whoever waits again and again looks after something else meanwhile.
@@ -154,7 +153,7 @@ def failed_thread(facts: Facts) -> Iterator[Finding]:
         by_failed[vain.failed].append(vain)
     for failed, found in by_failed.items():
         lost = sum(map(search.lost_ns, found))
-        if lost < _T_LOST_NS:
+        if lost < LOST_NS:
             continue
         between = {wait.slice: wait for vain in found for wait in vain.between}
         waits.told.update(vain.wait.slice for vain in found)
@@ -226,7 +225,7 @@ class _Search:
         others = {
             thread
             for thread, failure in self.failures.items()
-            if failure[1:] in lines and failure.at_ns <= wait.end_ns - _T_LOST_NS
+            if failure[1:] in lines and failure.at_ns <= wait.end_ns - LOST_NS
         }
         return frozenset(failed | others)
 
@@ -287,14 +286,14 @@ class _Search:
 
     def _nobody(self, wait: Wait) -> set[int]:
         """The threads that failed shortly before, or during, a wait that nobody ever ended."""
-        if wait.name not in _FOR_ONE or wait.ns < _T_LOST_NS or not self._is_once(wait):
+        if wait.name not in _FOR_ONE or wait.ns < LOST_NS or not self._is_once(wait):
             return set()
         process, of = self.waits.process(wait.who), self.facts.model.thread_process
         return {
             thread
             for thread, failure in self.failures.items()
             if of[thread] == process
-            and wait.start_ns - _BEFORE_NS <= failure.at_ns <= wait.end_ns - _T_LOST_NS
+            and wait.start_ns - _BEFORE_NS <= failure.at_ns <= wait.end_ns - LOST_NS
             and self._is_its(thread, wait)
         }
 
