@@ -85,6 +85,17 @@ class Index:
         return self._children.get((owned.task_process[task], owned.task_id[task]), ())
 
     @cached_property
+    def _named(self) -> dict[tuple[int, str], list[int]]:
+        owned, found = self.model.owners, defaultdict[tuple[int, str], list[int]](list)
+        for task, process in enumerate(owned.task_process):
+            found[process, self.model.task_name(task)].append(task)
+        return found
+
+    def named_beside(self, task: int, name: str) -> Sequence[int]:
+        """The tasks of its process that are called so."""
+        return self._named.get((self.model.owners.task_process[task], name), ())
+
+    @cached_property
     def thread_of_loop(self) -> list[int]:
         """-1 when several threads have the loop's name."""
         known, nobody = self._threads, dict[int, int]()

@@ -145,7 +145,7 @@ class Enders:
         if name == wait.name:
             found = self.ledger.children_of(which)
         else:
-            found = self._named.get((owned.task_process[which], name), [])
+            found = self.ledger.named_beside(which, name)
         ends = self.waits.ends_ns
         pending = [
             task for task in found
@@ -155,14 +155,6 @@ class Enders:
         if not pending or len(pending) > (_CHILDREN if name == wait.name else 1):
             return None
         return Blocked(How.JOIN, tuple(("task", task) for task in pending))
-
-    @cached_property
-    def _named(self) -> dict[tuple[int, str], list[int]]:
-        """By process and name of a task."""
-        owned, found = self.model.owners, defaultdict[tuple[int, str], list[int]](list)
-        for task, process in enumerate(owned.task_process):
-            found[process, self.model.task_name(task)].append(task)
-        return found
 
     def _barrier(self, wait: Wait) -> Blocked | None:
         """Those who run the same and have not come; else a job that no worker begins."""

@@ -59,9 +59,6 @@ class _Awaited:
 
     def __init__(self, facts: Facts) -> None:
         self.waits, self.model = LongWaits.of(facts), facts.model
-        self._named: dict[tuple[int, str], list[int]] = defaultdict(list)
-        for task, process in enumerate(self.model.owners.task_process):
-            self._named[process, self.model.task_name(task)].append(task)
         self._next: dict[tuple[int, str], list[Wait]] = defaultdict(list)
         for wait in self.waits.for_tasks:
             self._next[wait.who[1], wait.site].append(wait)
@@ -70,8 +67,8 @@ class _Awaited:
         """The task that ended as the wait did; -1 none."""
         if not wait.name.startswith(_FOR_ONE):
             return -1
-        key = self.waits.process(wait.who), wait.name.removeprefix(_FOR_ONE)
-        for task in self._named[key]:
+        ledger, name = self.waits.reading.ledger, wait.name.removeprefix(_FOR_ONE)
+        for task in ledger.named_beside(wait.who[1], name):
             if abs(self.waits.ends_ns(("task", task)) - wait.end_ns) <= _THEN_NS:
                 return task
         return -1

@@ -209,7 +209,8 @@ def slow_clean_up(facts: Facts) -> Iterator[Finding]:
         site = facts.awaited(i)[1]
         who, by = (code(name_of(facts.model, ("task", one))) for one in (task, owner[i]))
         name = what.removeprefix(s.AWAIT_PREFIX)
-        inner = _task_of(facts, task, name)
+        awaited = name.removeprefix(_TASK) if name.startswith(_TASK) else ""
+        inner = next(iter(facts.ledger.named_beside(task, awaited)), -1) if awaited else -1
         times = [(("task", inner), slices.start_ns[after], slices.end_ns[after])]
         did = doing(facts, times) if inner >= 0 else ""
         text = (
@@ -239,16 +240,6 @@ def _cleans_up(facts: Facts, waits: LongWaits, task: int, cancelled: int) -> int
     is_long = facts.slice_ns(longest) >= LOST_NS
     is_same = facts.awaited(longest) == facts.awaited(cancelled)
     return longest if is_long and not is_same else -1
-
-
-def _task_of(facts: Facts, task: int, awaited: str) -> int:
-    """The task whose end another one awaits; -1 for other awaits."""
-    model, process = facts.model, facts.model.owners.task_process
-    name = awaited.removeprefix(_TASK)
-    if name == awaited:
-        return -1
-    alike = (other for other in range(len(process)) if process[other] == process[task])
-    return next((other for other in alike if model.task_name(other) == name), -1)
 
 
 # A second in all, a quarter of a second each, and twice the time that there was.
