@@ -480,7 +480,7 @@ static void decoder_free(Decoder *d)
     }
     Pool *pools[] = {&d->strings, &d->descriptors};
     for (int i = 0; i < 2; i++) {
-        PyMem_RawFree(pools[i]->slots);
+        PyMem_RawFree(pools[i]->slots.all);
         PyMem_RawFree(pools[i]->items);
         PyMem_RawFree(pools[i]->last);
     }

@@ -259,7 +259,7 @@ done:
     Py_XDECREF(strings);
     Py_XDECREF(words);
     PyMem_RawFree(bodies);
-    PyMem_RawFree(texts.slots);
+    PyMem_RawFree(texts.slots.all);
     PyMem_RawFree(texts.items);
     PyMem_RawFree(texts.last);
     uuids_free(&rows);

@@ -42,7 +42,7 @@ void forget_all(Sequence *q)
         }
         q->epoch = 1;
     }
-    map_clear(&q->far);
+    map_free(&q->far);
 }
 
 void sequence_free(Sequence *q)

@@ -98,16 +98,61 @@ static inline int column_fill(Column *c, Py_ssize_t count, int byte)
     return 0;
 }
 
-/* Open-addressing map of a pair of 64-bit keys to a 64-bit value. `epoch` makes map_clear O(1). */
+/* The places of a hash table: small, since what is asked for is all over them. */
+typedef struct {
+    uint32_t hash, item; /* half of a hash; the number of what has it + 1, 0: free */
+} Slot;
+typedef struct {
+    Slot *all;
+    size_t mask; /* mask + 1 slots, at most half of them taken */
+} Slots;
+
+/* Room for one more than `count`; -1 with an exception set. */
+static inline int slots_reserve(Slots *s, size_t count)
+{
+    if (s->all && count * 2 <= s->mask) {
+        return 0;
+    }
+    size_t size = s->all ? (s->mask + 1) * 2 : 128;
+    Slot *all = count < UINT32_MAX ? PyMem_RawCalloc(size, sizeof *all) : NULL;
+    if (!all) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; s->all && i <= s->mask; i++) {
+        size_t at = s->all[i].hash & (size - 1);
+        while (s->all[i].item && all[at].item) {
+            at = (at + 1) & (size - 1);
+        }
+        if (s->all[i].item) {
+            all[at] = s->all[i];
+        }
+    }
+    PyMem_RawFree(s->all);
+    *s = (Slots){all, size - 1};
+    return 0;
+}
+
+static inline Slot *slots_first(const Slots *s, uint64_t hash)
+{
+    return &s->all[hash & s->mask];
+}
+
+static inline Slot *slots_next(const Slots *s, Slot *slot)
+{
+    return slot == &s->all[s->mask] ? s->all : slot + 1;
+}
+
+/* Map of a pair of 64-bit keys to a 64-bit value. The entries are in order of first sight: who
+ * comes after each other there mostly does so again. */
 typedef struct {
     uint64_t a, b;
     int64_t value;
-    uint64_t epoch; /* entry is live when it equals the map's; 0 is never used */
 } MapEntry;
 typedef struct {
+    Slots slots;
     MapEntry *entries;
-    size_t mask, count; /* mask + 1 entries */
-    uint64_t epoch;
+    size_t count, room;
 } Map;
 
 static inline size_t map_hash(uint64_t a, uint64_t b)
@@ -117,67 +162,55 @@ static inline size_t map_hash(uint64_t a, uint64_t b)
     return (size_t)(h ^ (h >> 32));
 }
 
-static inline MapEntry *map_slot(const Map *m, uint64_t a, uint64_t b)
+/* The slot that the key has, or would have. */
+static inline Slot *map_slot(const Map *m, uint64_t a, uint64_t b, size_t hash)
 {
-    size_t i = map_hash(a, b) & m->mask;
-    while (m->entries[i].epoch == m->epoch && (m->entries[i].a != a || m->entries[i].b != b)) {
-        i = (i + 1) & m->mask;
+    Slot *slot = slots_first(&m->slots, hash);
+    while (slot->item && (slot->hash != (uint32_t)hash || m->entries[slot->item - 1].a != a
+                          || m->entries[slot->item - 1].b != b)) {
+        slot = slots_next(&m->slots, slot);
     }
-    return &m->entries[i];
+    return slot;
 }
 
-/* The live entry of the key, or NULL. */
+/* The entry of the key, or NULL. */
 static inline MapEntry *map_find(const Map *m, uint64_t a, uint64_t b)
 {
-    if (!m->entries) {
-        return NULL;
-    }
-    MapEntry *e = map_slot(m, a, b);
-    return e->epoch == m->epoch ? e : NULL;
+    const Slot *slot = m->count ? map_slot(m, a, b, map_hash(a, b)) : NULL;
+    return slot && slot->item ? &m->entries[slot->item - 1] : NULL;
 }
 
 /* The entry of the key, created with `value` if new (then *fresh = 1). NULL: no memory, exception set. */
 static inline MapEntry *map_put(Map *m, uint64_t a, uint64_t b, int64_t value, int *fresh)
 {
-    if (!m->entries || m->count * 2 > m->mask) {
-        Map old = *m;
-        size_t size = old.entries ? (old.mask + 1) * 2 : 64;
-        m->entries = PyMem_RawCalloc(size, sizeof *m->entries);
-        if (!m->entries) {
-            *m = old;
+    if (m->count == m->room) {
+        size_t room = m->room * 2 + 32;
+        MapEntry *entries = PyMem_RawRealloc(m->entries, room * sizeof *entries);
+        if (!entries) {
             PyErr_NoMemory();
             return NULL;
         }
-        m->mask = size - 1;
-        m->epoch = 1;
-        for (size_t i = 0; old.entries && i <= old.mask; i++) {
-            if (old.entries[i].epoch == old.epoch) {
-                MapEntry *e = map_slot(m, old.entries[i].a, old.entries[i].b);
-                *e = old.entries[i];
-                e->epoch = m->epoch;
-            }
-        }
-        PyMem_RawFree(old.entries);
+        m->entries = entries;
+        m->room = room;
     }
-    MapEntry *e = map_slot(m, a, b);
-    *fresh = e->epoch != m->epoch;
+    if (slots_reserve(&m->slots, m->count) < 0) {
+        return NULL;
+    }
+    size_t hash = map_hash(a, b);
+    Slot *slot = map_slot(m, a, b, hash);
+    *fresh = !slot->item;
     if (*fresh) {
-        *e = (MapEntry){a, b, value, m->epoch};
-        m->count++;
+        m->entries[m->count++] = (MapEntry){a, b, value};
+        *slot = (Slot){(uint32_t)hash, (uint32_t)m->count};
     }
-    return e;
-}
-
-static inline void map_clear(Map *m)
-{
-    m->epoch++;
-    m->count = 0;
+    return &m->entries[slot->item - 1];
 }
 
 static inline void map_free(Map *m)
 {
+    PyMem_RawFree(m->slots.all);
     PyMem_RawFree(m->entries);
-    m->entries = NULL;
+    *m = (Map){0};
 }
 
 #endif

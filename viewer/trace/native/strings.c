@@ -264,10 +264,10 @@ static int utf8_of(PyObject *text, Span *found)
 static Py_ssize_t number_of(const Strings *s, Span text, uint64_t hash)
 {
     const Pool *pool = &s->pool;
-    for (size_t at = hash & pool->mask; pool->slots && pool->slots[at].item;
-         at = (at + 1) & pool->mask) {
-        Py_ssize_t i = (Py_ssize_t)pool->slots[at].item - 1;
-        if (pool->slots[at].hash == (uint32_t)hash && text_bytes(s, i) == text.end - text.at
+    Slot *slot = pool->slots.all ? slots_first(&pool->slots, hash) : NULL;
+    for (; slot && slot->item; slot = slots_next(&pool->slots, slot)) {
+        Py_ssize_t i = (Py_ssize_t)slot->item - 1;
+        if (slot->hash == (uint32_t)hash && text_bytes(s, i) == text.end - text.at
             && text_begins(s, i, text)) {
             return i;
         }
@@ -299,12 +299,12 @@ static int add(Strings *s, PyObject *text)
     Py_ssize_t i = s->pool.count++;
     s->pool.items[i] = own;
     s->made[i] = Py_NewRef(text);
-    size_t at = hash & s->pool.mask;
-    while (is_new && s->pool.slots[at].item) {
-        at = (at + 1) & s->pool.mask;
-    }
     if (is_new) {
-        s->pool.slots[at] = (PoolSlot){(uint32_t)hash, (uint32_t)i + 1};
+        Slot *slot = slots_first(&s->pool.slots, hash);
+        while (slot->item) {
+            slot = slots_next(&s->pool.slots, slot);
+        }
+        *slot = (Slot){(uint32_t)hash, (uint32_t)i + 1};
     }
     return 0;
 }
@@ -344,7 +344,7 @@ static void dealloc(PyObject *self)
         next = block->next;
         PyMem_RawFree(block);
     }
-    PyMem_RawFree(s->pool.slots);
+    PyMem_RawFree(s->pool.slots.all);
     PyMem_RawFree(s->pool.items);
     PyMem_RawFree(s->pool.last);
     PyMem_RawFree(s->rests);

@@ -88,9 +88,9 @@ static int tasks_reserve(Tasks *t, uint64_t id)
     memset(grown + t->room, 0, (room - t->room) * sizeof *grown);
     t->near = grown;
     t->room = room;
-    for (size_t i = 0; t->far.entries && i <= t->far.mask; i++) {
+    for (size_t i = 0; i < t->far.count; i++) {
         const MapEntry *e = &t->far.entries[i];
-        if (e->epoch == t->far.epoch && e->a == t->process && e->b < room) {
+        if (e->a == t->process && e->b < room) {
             grown[e->b] = (int32_t)e->value + 1;
         }
     }

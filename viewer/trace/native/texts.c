@@ -56,7 +56,7 @@ PyObject *lines(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     result = PyBytes_FromStringAndSize(out.data, out.used ? out.used - 1 : 0);
 done:
     free_columns(&out, 1);
-    PyMem_RawFree(known.slots);
+    PyMem_RawFree(known.slots.all);
     PyMem_RawFree(known.items);
     PyMem_RawFree(known.last);
     return result;

@@ -13,13 +13,9 @@ typedef struct {
 } Value;
 
 typedef struct {
-    uint32_t hash, item; /* half of the text's hash; its index + 1, 0: free */
-} PoolSlot;
-typedef struct {
-    PoolSlot *slots; /* open addressing; small, since texts are found all over it */
-    size_t mask;     /* mask + 1 slots */
-    Span *items;     /* in order of first sight */
-    int64_t *last;   /* when each was last seen */
+    Slots slots;
+    Span *items;   /* in order of first sight */
+    int64_t *last; /* when each was last seen */
     Py_ssize_t count, room;
 } Pool;
 
@@ -130,34 +126,13 @@ static inline int pool_reserve(Pool *pool)
         if (last) {
             pool->last = last;
         }
-        if (!items || !last || room >= UINT32_MAX) {
+        if (!items || !last) {
             PyErr_NoMemory();
             return -1;
         }
         pool->room = room;
     }
-    if (pool->slots && (size_t)pool->count * 2 <= pool->mask) {
-        return 0;
-    }
-    size_t size = pool->slots ? (pool->mask + 1) * 2 : 128;
-    PoolSlot *slots = PyMem_RawCalloc(size, sizeof *slots);
-    if (!slots) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (size_t i = 0; pool->slots && i <= pool->mask; i++) {
-        size_t at = pool->slots[i].hash & (size - 1);
-        while (pool->slots[i].item && slots[at].item) {
-            at = (at + 1) & (size - 1);
-        }
-        if (pool->slots[i].item) {
-            slots[at] = pool->slots[i];
-        }
-    }
-    PyMem_RawFree(pool->slots);
-    pool->slots = slots;
-    pool->mask = size - 1;
-    return 0;
+    return slots_reserve(&pool->slots, (size_t)pool->count);
 }
 
 /* Index of the text of that hash in the pool, added when new; -1 with an exception set. */
@@ -166,18 +141,17 @@ static inline Py_ssize_t pool_put(Pool *pool, Span text, uint64_t hash, int64_t 
     if (pool_reserve(pool) < 0) {
         return -1;
     }
-    size_t at = hash & pool->mask;
-    for (; pool->slots[at].item; at = (at + 1) & pool->mask) {
-        Py_ssize_t i = (Py_ssize_t)pool->slots[at].item - 1;
+    Slot *slot = slots_first(&pool->slots, hash);
+    for (; slot->item; slot = slots_next(&pool->slots, slot)) {
+        Py_ssize_t i = (Py_ssize_t)slot->item - 1;
         Span known = pool->items[i];
-        if (pool->slots[at].hash == (uint32_t)hash
-            && known.end - known.at == text.end - text.at
+        if (slot->hash == (uint32_t)hash && known.end - known.at == text.end - text.at
             && !memcmp(known.at, text.at, (size_t)(text.end - text.at))) {
             pool->last[i] = when;
             return i;
         }
     }
-    pool->slots[at] = (PoolSlot){(uint32_t)hash, (uint32_t)pool->count + 1};
+    *slot = (Slot){(uint32_t)hash, (uint32_t)pool->count + 1};
     pool->items[pool->count] = text;
     pool->last[pool->count] = when;
     return pool->count++;
@@ -190,8 +164,8 @@ static inline Py_ssize_t pool_add(Pool *pool, Span text, int64_t when)
 
 static inline void pool_fetch(const Pool *pool, uint64_t hash)
 {
-    if (pool->slots) {
-        FETCH(&pool->slots[hash & pool->mask]);
+    if (pool->slots.all) {
+        FETCH(slots_first(&pool->slots, hash));
     }
 }
 
