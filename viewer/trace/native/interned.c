@@ -1,8 +1,9 @@
 /* What the ids of a sequence of packets stand for. */
 #include "interned.h"
 
-/* A table is at most so much larger than what it was told: ids may be any numbers. */
-enum { AHEAD = 1024, TIMES = 4 };
+/* A table is at most so much larger than what it was told: ids may be any numbers, and sequences as
+ * many as processes. */
+enum { AHEAD = 32, TIMES = 4 };
 
 int remember(Sequence *q, uint64_t iid, int which, int32_t value)
 {
