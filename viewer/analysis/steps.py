@@ -1,10 +1,7 @@
 """How long steps took by themselves: an eager task's first step is inside another one."""
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterator
 
-from viewer.analysis.states import numbers
 from viewer.trace.columns import LOOP_TASK, RUNNING, Column
 from viewer.trace.model import Model
 
@@ -21,31 +18,27 @@ class Steps:
         return model.derive(cls, lambda: cls(model))
 
     def _own_ends(self) -> Column:
-        """By slice its end; for a step, earlier by the steps that ran inside it."""
-        slices, owned, engine = (
-            self.model.trace.slices,
-            self.model.owners,
-            self.model.trace.engine,
-        )
-        every = numbers(range(len(slices.start_ns)))
-        around = engine.group_keys(owned.kind, slices.parent, every, LOOP_TASK)
-        inside = engine.keyed_sums(slices.start_ns, slices.end_ns, around, owned.code)
+        """By slice its end; for a step, and the state of its task in it, earlier by the steps
+        that ran inside it."""
+        model, slices, engine = self.model, self.model.trace.slices, self.model.trace.engine
+        every, tasks = engine.upto(0, len(slices.start_ns)), len(model.owners.task_id)
+        around = engine.group_keys(model.owners.kind, slices.parent, every, LOOP_TASK)
+        inside = engine.keyed_sums(slices.start_ns, slices.end_ns, around, model.owners.code)
         if not inside.key:
             return slices.end_ns
-        ends = array("q")
-        ends.frombytes(slices.end_ns.cast("B"))
-        for row, ns in zip(inside.key, inside.total, strict=True):
-            for same in (row, *self._running(row)):
-                ends[same] -= ns
+        ends = array("q", slices.end_ns)
+        spent = dict(zip(inside.key, inside.total, strict=True))  # steps have one code
+        steps, running = memoryview(array("i", sorted(spent))), model.task_keys(RUNNING)
+        states = engine.pick(every, running, memoryview(b"\1" * tasks))
+        begun = engine.latest(
+            engine.take(slices.start_ns, states, 0),
+            engine.take(running, states, -1),
+            engine.take(slices.start_ns, steps, 0),
+            engine.take(model.task_keys(LOOP_TASK), steps, -1),  # a callback has no state
+            tasks,
+        )
+        for step, state in zip(steps, engine.take(states, begun, -1), strict=True):
+            ends[step] -= spent[step]
+            if state >= 0 and slices.start_ns[state] == slices.start_ns[step]:
+                ends[state] -= spent[step]
         return memoryview(ends)
-
-    def _running(self, step: int) -> Iterator[int]:
-        """The state of the task in this step; a callback has none."""
-        starts, owned = self.model.trace.slices.start_ns, self.model.owners
-        if owned.kind[step] != LOOP_TASK:
-            return
-        at = bisect_left(starts, starts[step])
-        while at < len(starts) and starts[at] == starts[step]:
-            if owned.kind[at] == RUNNING and owned.owner[at] == owned.owner[step]:
-                yield at
-            at += 1

@@ -15,6 +15,7 @@ from viewer.trace.sites import is_library, place_of
 from viewer.trace.tracks import Threads
 
 _WAITS = bytes(int(state & STATE_MASK == LOCK_WAIT) for state in range(256))
+_OF_LOCKS = bytes(int(state & STATE_MASK in (LOCK_WAIT, HOLD)) for state in range(256))
 
 
 def without_signals(
@@ -36,21 +37,21 @@ def without_signals(
         own = [
             row
             for row in own
-            if threads[who := states.who[row]].uuid not in uuids
-            and (thread_process[who], threads[who].tid) not in loop_threads
+            if threads.uuids[who := states.who[row]] not in uuids
+            and (thread_process[who], threads.tids[who]) not in loop_threads
         ]
     signals = _signals(trace, states, threads, own) if own else set()
     if not signals:
         return states
     state, owner = bytearray(states.state), array("i", states.owner)
-    for row, lock in enumerate(states.row):
-        if lock not in signals:
-            continue
-        was = state[row] & STATE_MASK
-        if was == LOCK_WAIT:
-            state[row], owner[row] = state[row] & ~STATE_MASK | IDLE_WAIT, -1
-        elif was == HOLD:
+    of_locks = memoryview(bytes(states.state).translate(_OF_LOCKS))
+    is_signal = memoryview(bytes(lock in signals for lock in range(len(states.lock_id))))
+    rows = trace.engine.longer(states.start_ns, states.end_ns, of_locks, 0)
+    for row in trace.engine.pick(rows, states.row, is_signal):
+        if state[row] & STATE_MASK == HOLD:
             state[row] = 0
+        else:
+            state[row], owner[row] = state[row] & ~STATE_MASK | IDLE_WAIT, -1
     return states._replace(state=memoryview(bytes(state)), owner=memoryview(owner))
 
 
@@ -87,23 +88,17 @@ def _signals(trace: Trace, states: States, threads: Threads, own: list[int]) -> 
     given: set[int] = set()
     refused: set[int] = set()
     for row in own:
-        lock, is_open = states.row[row], trace.slices.unfinished[states.slice[row]]
-        track, stack = threads[states.who[row]], _stack(trace, states.slice[row])
-        is_main = track.tid == track.pid
-        is_librarys = bool(stack) and all(map(is_library, stack)) and not is_main
+        lock, i, who = states.row[row], states.slice[row], states.who[row]
+        if lock in given:
+            continue
+        text, is_open = trace.text_of_slice(i, s.ARG_STACK), trace.slices.unfinished[i]
+        stack, is_main = text.split("\n"), threads.tids[who] == threads.pids[who]
+        is_librarys = bool(text) and all(map(is_library, stack)) and not is_main
         if is_librarys or not (is_open or states.state[row] & FAILED):
             given.add(lock)
         elif (is_open and is_main) or _is_inside(trace, states, row, stack):
             refused.add(lock)
     return given | {states.row[row] for row in own} - refused
-
-
-def _stack(trace: Trace, i: int) -> list[str]:
-    """The frames of a slice's stack, innermost first; none where it is unknown."""
-    begin, end = trace.slices.event[i], trace.slices.end_event[i]
-    args = trace.args(begin) | (trace.args(end) if end >= 0 else {})
-    stack = str(args.get(s.ARG_STACK, ""))
-    return stack.split("\n") if stack else []
 
 
 def _is_inside(trace: Trace, states: States, wait: int, stack: list[str]) -> bool:

@@ -96,6 +96,16 @@ class Index:
         return self._named.get((self.model.owners.task_process[task], name), ())
 
     @cached_property
+    def made_groups(self) -> dict[int, set[int]]:
+        """By group of tasks the groups of those that they made."""
+        owned, found = self.model.owners, defaultdict[int, set[int]](set)
+        for task, id_ in enumerate(owned.task_parent):
+            maker = self.parent_of(task) if id_ >= 0 else -1
+            if maker >= 0:
+                found[owned.task_group[maker]].add(owned.task_group[task])
+        return found
+
+    @cached_property
     def thread_of_loop(self) -> list[int]:
         """-1 when several threads have the loop's name."""
         known, nobody = self._threads, dict[int, int]()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
-from tests.support.stories.shapes import of_processes, of_tasks, of_threads
+from tests.support.stories.shapes import of_processes, of_services, of_tasks, of_threads
 
 type Shape = Callable[[int], TraceBuilder | Family]
 
@@ -36,5 +36,17 @@ SHAPES: dict[str, Shape] = {
         of_processes.children,
         of_processes.siblings,
         of_processes.jobs,
+        of_services.patient_task,
+        of_services.wide_gather,
+        of_services.failing_tasks,
+        of_services.callbacks,
+        of_services.thread_jobs,
+        of_services.unbegun_jobs,
+        of_services.unbegun_processes,
+        of_services.call_sites,
+        of_services.timeouts,
+        of_services.queues,
+        of_services.processes,
+        of_services.waiters,
     )
 }

@@ -66,12 +66,9 @@ class _Crowd:
     connection, which makes one for each request, and runs its first step at once."""
 
     def __init__(self, facts: Facts, row: TaskRow) -> None:
-        self.row, owned, model = row, facts.model.owners, facts.model
-        group, found = model.group_of(row.coro, row.site), set[int]()
-        for task in range(len(owned.task_parent)):
-            maker = facts.ledger.parent_of(task)
-            if maker >= 0 and owned.task_group[maker] == group != owned.task_group[task]:
-                found.add(owned.task_group[task])
+        self.row, model = row, facts.model
+        group = model.group_of(row.coro, row.site)
+        found = facts.ledger.made_groups.get(group, set[int]()) - {group}
         self.made = {model.coroutine(one) for one in found}
         self.all = {(row.coro, row.site), *self.made}
 

@@ -132,7 +132,8 @@ def responses(facts: Facts) -> dict[Who, list[Call]]:
             if end - start < _LONG_NS or not is_own(facts, row):
                 found[who].append(Call(who, start, end, name, site))
     slices = model.trace.slices
-    for i in awaits_of(facts, _RESPONSES) if _serves_nobody(facts) else ():
+    awaited = awaits_of(facts, _RESPONSES)
+    for i in awaited if awaited and _serves_nobody(facts) else ():
         what, site = facts.awaited(i)
         who = ("task", model.owners.owner[i])
         name = what.removeprefix(s.AWAIT_PREFIX)
