@@ -1,6 +1,7 @@
 """How long steps took by themselves: an eager task's first step is inside another one."""
 
-from array import array
+from itertools import compress
+from operator import eq
 
 from viewer.trace.columns import LOOP_TASK, RUNNING, Column
 from viewer.trace.model import Model
@@ -23,12 +24,12 @@ class Steps:
         model, slices, engine = self.model, self.model.trace.slices, self.model.trace.engine
         every, tasks = engine.upto(0, len(slices.start_ns)), len(model.owners.task_id)
         around = engine.group_keys(model.owners.kind, slices.parent, every, LOOP_TASK)
-        inside = engine.keyed_sums(slices.start_ns, slices.end_ns, around, model.owners.code)
-        if not inside.key:
+        if engine.bounds(around)[1] < 0:
             return slices.end_ns
-        ends = array("q", slices.end_ns)
-        spent = dict(zip(inside.key, inside.total, strict=True))  # steps have one code
-        steps, running = memoryview(array("i", sorted(spent))), model.task_keys(RUNNING)
+        one, running = memoryview(bytes(len(every))), model.task_keys(RUNNING)
+        inside = engine.tally(slices.start_ns, slices.end_ns, around, one, len(every), 1).total
+        ends = engine.between(inside, slices.end_ns)
+        steps = engine.distinct(around, len(every))
         states = engine.pick(every, running, memoryview(b"\1" * tasks))
         begun = engine.latest(
             engine.take(slices.start_ns, states, 0),
@@ -37,8 +38,9 @@ class Steps:
             engine.take(model.task_keys(LOOP_TASK), steps, -1),  # a callback has no state
             tasks,
         )
-        for step, state in zip(steps, engine.take(states, begun, -1), strict=True):
-            ends[step] -= spent[step]
-            if state >= 0 and slices.start_ns[state] == slices.start_ns[step]:
-                ends[state] -= spent[step]
-        return memoryview(ends)
+        found = engine.take(states, begun, -1)
+        starts = (engine.take(slices.start_ns, rows, -1) for rows in (found, steps))
+        less = zip(found, engine.take(inside, steps, 0), strict=True)
+        for state, ns in compress(less, map(eq, *starts)):
+            ends[state] -= ns
+        return ends
