@@ -12,7 +12,7 @@ import sysconfig
 
 from benchmarks.allocations import pair_costs
 from benchmarks.calls import call_costs
-from benchmarks.children import import_ms, instructions_per_unit, report_cost
+from benchmarks.children import import_ms, instructions_per_unit, report_cost, shape_costs
 from benchmarks.heap import ALLOCATING, heap_costs, heap_instructions
 from benchmarks.page import first_paint
 from benchmarks.pairs import OFF, OFF_AGAIN, ON, VIZTRACER, Comparison, compare
@@ -106,6 +106,19 @@ def print_reports(sizes: list[int]) -> None:
     print_table(rows)
 
 
+def print_shapes(events: int, runs: int) -> None:
+    print(f"Traces of {events / MILLION:g} M events, by shape: least CPU of {runs} reports")
+    rows = [["tracer report", "MB", "CPU s", "MiB"]]
+    for name, cost in shape_costs(events, runs):
+        cells = [
+            f"{cost.trace_bytes / 1e6:.1f}",
+            f"{cost.cpu_s:.2f}",
+            f"{cost.memory_mib:.0f}",
+        ]
+        rows.append([name, *cells])
+    print_table(rows)
+
+
 def print_first_paints(sizes: list[int], rounds: int) -> None:
     print(f"First paint of the page in a browser that runs already: medians of {rounds}, in s")
     rows = [["tracer view", "address", "drawn after", "both", "budget"]]
@@ -183,6 +196,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--viztracer", action="store_true", help="a column for the peer")
     parser.add_argument("--pairs", action="store_true", help="locks and the GIL only")
+    parser.add_argument(
+        "--shapes", action="store_true", help="reports on traces of each shape only"
+    )
     parser.add_argument("--page", action="store_true", help="the page's first paint only")
     parser.add_argument("--heap", action="store_true", help="sampled allocations only")
     parser.add_argument("--processes", action="store_true", help="children only")
@@ -205,6 +221,9 @@ def main() -> None:
         return
     rounds, scale = (3, 0.02) if options.quick else (options.rounds, 1.0)
     sizes = [MILLION // 10] if options.quick else [MILLION, 5 * MILLION]
+    if options.shapes:
+        print_shapes(sizes[0], min(rounds, 5))
+        return
     if options.page:
         print_first_paints(sizes, rounds)
         return

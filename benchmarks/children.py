@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,20 +44,36 @@ class ReportCost:
 
 def report_cost(events: int) -> ReportCost:
     """Writes a trace of so many events, reports on it, and asks the kernel what it took."""
-    from tests.support.stories.large import write_large  # only this table needs the tests
+    from tests.support.stories.large import write_large  # only these tables need the tests
 
     with tempfile.TemporaryDirectory() as directory:
         trace = Path(directory) / "large.pftrace"
         write_large(trace, events)
-        command = [sys.executable, "-m", "tracer", "report", str(trace)]
-        with open(os.devnull, "wb") as nowhere:
-            child = subprocess.Popen(command, stdout=nowhere)
-            _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            raise SystemExit(f"{' '.join(command)} exited {child.returncode}")
-        cpu_s = usage.ru_utime + usage.ru_stime
-        return ReportCost(events, trace.stat().st_size, cpu_s, usage.ru_maxrss / 1024)
+        return _report_on(trace, events)
+
+
+def shape_costs(events: int, runs: int) -> Iterator[tuple[str, ReportCost]]:
+    """The same on traces of each shape, of about so many events: the least of some runs."""
+    from tests.support.stories.shapes import SHAPES
+
+    for name, shape in SHAPES.items():
+        with tempfile.TemporaryDirectory() as directory:
+            trace = Path(directory) / f"{name}.pftrace"
+            trace.write_bytes(shape(events).data())
+            costs = [_report_on(trace, events) for _ in range(runs)]
+            yield name, min(costs, key=lambda cost: cost.cpu_s)
+
+
+def _report_on(trace: Path, events: int) -> ReportCost:
+    command = [sys.executable, "-m", "tracer", "report", str(trace)]
+    with open(os.devnull, "wb") as nowhere:
+        child = subprocess.Popen(command, stdout=nowhere)
+        _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)} exited {child.returncode}")
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return ReportCost(events, trace.stat().st_size, cpu_s, usage.ru_maxrss / 1024)
 
 
 CHILD = """

@@ -21,14 +21,14 @@ def in_order(numbers: Iterable[int], *columns: tuple[Ordered, bool]) -> list[int
     A sort by each column compares integers or texts, in C, and is quick where all are equal;
     tuples of them would have to be made first.
     """
-    order: Sequence[int] = [*numbers]
+    order = BEST.upto(numbers.start, numbers.stop) if isinstance(numbers, range) else numbers
     for column, is_down in reversed(columns):
         if isinstance(column, memoryview) and column.format == "q":
-            rows = order if isinstance(order, memoryview) else memoryview(array("i", order))
+            rows = order if isinstance(order, memoryview) else memoryview(array("i", [*order]))
             order = BEST.ranked(rows, column, is_down)
         else:
             order = sorted(order, key=column.__getitem__, reverse=is_down)
-    return [*order]
+    return order.tolist() if isinstance(order, memoryview) else [*order]
 
 
 class Later[T](Sequence[T]):

@@ -232,13 +232,13 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
                 process=model.thread_process[i],
             )
 
-    pids = model.pids(model.thread_process)
+    pids = longs(map(model.pid, range(len(model.trace.processes))))
     order = in_order(
         compress(range(threads), table.last_ns.tolist()),
         (contended, True),
         (walls, True),
-        (longs(pids), False),
-        (longs(model.threads.tids), False),
+        (engine.take(pids, model.thread_process, 0), False),
+        (model.threads.tid_of, False),
     )
     return Rows(order, make, measures)
 

@@ -92,6 +92,9 @@ class Tracks(Mapping[int, Track]):
         )
         return uuids, pids, tids, [*map(of.texts.__getitem__, names)]
 
+    def tids_of(self, rows: Column) -> Column:
+        return self._engine.take(self._columns.tid, rows, 0).cast("B").cast("q")
+
     def thread_names(self, rows: Column) -> Column:
         """The numbers of the names that the threads of these rows have."""
         return self._engine.take(self._columns.thread_name, rows, -1)
@@ -101,22 +104,27 @@ class Tracks(Mapping[int, Track]):
         rows = self._columns.row_of_track
         return self._engine.group_keys(memoryview(b"\1" * len(rows)), rows, of_row, 1)
 
+    def places(self, rows: Column) -> Column:
+        """By row its place among these; -1 of others."""
+        nothing = memoryview(bytes(8 * len(rows))).cast("q")
+        return self._engine.spans(nothing, rows, len(self)).first
+
     @property
     def of_threads(self) -> Column:
         """The rows of threads."""
-        return self._with_number(self._columns.tid)
+        return self._greater(self._columns.tid, memoryview(bytes(8 * len(self))))
 
     @property
     def of_processes(self) -> Iterator[int]:
         """The rows of processes."""
-        rows = self._with_number(self._columns.pid)
-        return (row for row in rows if not self._columns.tid[row])
+        tids, pids = self._columns.tid, self._columns.pid
+        # A thread has a tid, which is hardly ever below its pid.
+        return (row for row in self._greater(pids, tids) if not tids[row])
 
-    def _with_number(self, column: Column) -> Column:
-        """The rows in which it is not 0."""
-        nothing, every = memoryview(bytes(8 * len(self))), memoryview(b"\1" * len(self))
-        numbers = column.cast("B").cast("q")
-        return self._engine.longer(nothing.cast("q"), numbers, every, 1)
+    def _greater(self, column: Column, other: Column) -> Column:
+        """The rows in which it is greater than the other one."""
+        less, more = (each.cast("B").cast("q") for each in (other, column))
+        return self._engine.longer(less, more, memoryview(b"\1" * len(self)), 1)
 
     def above(self, wanted: Column) -> Column:
         """By row the nearest of itself and those above it that is wanted; -1 without. An empty
@@ -222,6 +230,11 @@ class Threads(Sequence[Track]):
         return self._columns[3]
 
     @property
+    def tid_of(self) -> Column:
+        """The same as a column of whole numbers."""
+        return self._tracks.tids_of(self._rows)
+
+    @property
     def name_of(self) -> Column:
         """The numbers of their names; equal ones have one number."""
         return self._tracks.thread_names(self._rows)
@@ -229,10 +242,7 @@ class Threads(Sequence[Track]):
     @cached_property
     def of_track(self) -> Column:
         """By event track the thread that it is of; -1 of none."""
-        index = array("i", [-1]) * len(self._tracks)
-        for thread, row in enumerate(self._rows):
-            index[row] = thread
-        return self._tracks.on(memoryview(index))
+        return self._tracks.on(self._tracks.places(self._rows))
 
     @cached_property
     def by_uuid(self) -> dict[int, int]:
