@@ -18,4 +18,13 @@ CONSUMERS: dict[str, Wanted] = {
     "as09_all_keys_in_one_partition": Wanted(
         "pool exhausted", ("`worker` serves", "3 tasks `worker` had nothing to do", "`index`")
     ),
+    "as14_event_for_an_ended_worker": Wanted(
+        "wait in vain", ("3 tasks `client` in `submit`", r"as14\w+.py:36", "3 tasks `worker`")
+    ),
+    "as15_failed_batch_goes_on": Wanted(
+        "pool exhausted", ("3 permits", "`fetch` went on though `main` in `load`")
+    ),
+    "as17_children_outlive_their_streams": Wanted(
+        "workers never exit", ("24 children", "`stream`", "killed together")
+    ),
 }

@@ -130,6 +130,67 @@ def test_who_had_put_came_to_its_end(tmp_path):
     assert found.severity_ns == 1_199 * MS
 
 
+def workers(clients=3, rounds=2, ends=True, ns=1_100 * MS, shared=False):
+    """Each client has a worker that answers it and ends when idle; then it asks once more."""
+    trace = TraceBuilder(argv="operator.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, asks, end = trace.loop(thread), "/app/operator.py:36 submit", 0
+    serving = [
+        loop.task("worker", site="/app/operator.py:9 worker")
+        .ready(n)
+        .running(n)
+        .awaits(n + 1, "sleep")
+        for n in range(clients)
+    ]
+    for n in range(clients):
+        at = 10 + n * 1_000
+        client = loop.task("client", site="/app/operator.py:40 client").ready(at).running(at)
+        for k in range(rounds):
+            worker = serving[(n + k) % clients if shared else n]
+            client.awaits(at + 1, "future", site=asks)
+            at += 20 * MS + n
+            worker.ready(at, waker="timer").running(at)
+            client.ready(at + 1, by=worker)
+            worker.awaits(at + 2, "sleep")
+            at += 3
+            client.running(at)
+        client.awaits(at + 4, "sleep").ready(at + 300 * MS, waker="timer")
+        at += 300 * MS
+        client.running(at).awaits(at + 1, "future", site=asks)
+        end = max(end, at + ns)
+        client.ready(at + ns, waker="timer", via="Timeout._on_timeout").running(at + ns)
+        client.done(at + ns + 1)
+    for n, worker in enumerate(serving):
+        at = 200 * MS + n if ends else end + n
+        worker.ready(at, waker="timer").running(at).done(at + 1)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_the_worker_of_each_has_ended(tmp_path):
+    (found,) = find_in(tmp_path, workers())
+    assert found.finding == "wait in vain"
+    assert found.text.startswith(
+        "Waited in vain: 3 tasks `client` in `submit` (operator.py:36) waited for `future`: 3 "
+        "waits, 3.30 s in total, the longest 1.10 s"
+    )
+    assert "3 tasks `worker`, which alone had ended such waits, had ended" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"clients": 2}, id="few answers"),
+        pytest.param({"ends": False}, id="they are still there"),
+        pytest.param({"ns": 900 * MS}, id="they soon give up"),
+        pytest.param({"shared": True}, id="several answer each"),
+    ],
+)
+def test_workers_that_may_end(tmp_path, story):
+    found = find_in(tmp_path, workers(**story))
+    assert "alone had ended" not in " ".join(one.text for one in found)
+
+
 @pytest.mark.parametrize(
     "story",
     [

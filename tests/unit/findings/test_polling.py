@@ -5,9 +5,10 @@ import pytest
 from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 
-def restless(count, step_ns, sleep_ns=0, samples=0, what="sleep", waker="timer"):
+def restless(count, step_ns, sleep_ns=0, samples=0, what="sleep", waker="timer", takes=""):
     """A task that yields, or sleeps or waits for a moment, again and again."""
     trace = TraceBuilder(argv="poll.py", signals="tasks")
     loop = trace.loop(thread := trace.thread("MainThread"))
@@ -15,6 +16,9 @@ def restless(count, step_ns, sleep_ns=0, samples=0, what="sleep", waker="timer")
     SampleBuilder(trace).add(thread, 5_000, look, times=samples)
     task = loop.task("wait_for_file", site="/app/poll.py:4 wait_for_file").ready(0)
     at = 1_000
+    if takes:  # a queue in which many wait, and where its items are taken
+        below = trace.track(s.TRACK_QUEUES)
+        trace.counter(trace.track(f"queue 7 {takes}", b"", parent=below), at, 40)
     for _ in range(count):
         task.running(at)
         loop.step(task, at, at + step_ns)
@@ -54,6 +58,14 @@ def test_polling(tmp_path):
     (found,) = find_in(tmp_path, restless(600, 20_000, MS))
     assert found.finding == "busy loop"
     assert "it sleeps 600 times, 1.00 ms on average" in found.text
+
+
+def test_who_takes_items_of_a_queue_works_on_them(tmp_path):
+    def found(takes):
+        return kinds(tmp_path, restless(600, 20_000, MS, takes=takes))
+
+    assert found("/app/poll.py:5 wait_for_file") == []
+    assert found("/app/poll.py:15 read") == ["busy loop"]
 
 
 def test_polling_with_time_outs(tmp_path):

@@ -18,6 +18,7 @@ def served(
     together=False,
     peers=0,
     peer="serve",
+    answers=True,
 ):
     """Callers wait for a future each; one task answers them, the first to ask first."""
     trace = TraceBuilder(argv="hub.py", signals=SIGNALS)
@@ -31,6 +32,13 @@ def served(
     ]
     for task in idle:
         task.awaits(1, "Queue.get", site=TAKE)
+    if idle and answers:
+        other = loop.task("call", site="/app/hub.py:30 call", parent=parent).ready(2)
+        other.running(3).awaits(4, "future", site=ASK)
+        idle[0].ready(12 * MS, waker="timer").running(12 * MS)
+        other.ready(12 * MS + 1, by=idle[0])
+        idle[0].awaits(12 * MS + 2, "Queue.get", site=TAKE)
+        other.running(12 * MS + 3).done(12 * MS + 4)
     queue = []
     for n in range(callers):
         task = loop.task("call", site="/app/hub.py:30 call", parent=parent)
@@ -89,6 +97,10 @@ def test_callers_wait_for_their_turn(tmp_path):
         pytest.param(
             {"callers": 12, "rounds": 1, "parent": 1, "peers": 2, "peer": "log"},
             id="others are idle",
+        ),
+        pytest.param(
+            {"callers": 12, "rounds": 1, "parent": 1, "peers": 2, "answers": False},
+            id="each has a device of its own",
         ),
     ],
 )

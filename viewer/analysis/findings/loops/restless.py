@@ -9,6 +9,7 @@ from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.pools.backlog import queues
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
@@ -49,7 +50,7 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         task = heads[group]
         sleeps_in = _sleeps_in(facts, task)
         is_helper = place_of(sleeps_in).function not in ("", row.coro)
-        if is_own_pace and not is_helper:
+        if (is_own_pace and not is_helper) or _takes_items(facts, sleeps_in):
             continue
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         cost = row.running.total_ns
@@ -64,6 +65,13 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("task", task), start, end - start, row.site)
         yield Finding("busy loop", cost, text, evidence)
+
+
+def _takes_items(facts: Facts, site: str) -> bool:
+    """Whether a function takes items of a queue in which many wait: it works on each."""
+    place = place_of(site)
+    taking = (place_of(of) for _, _, of in queues(facts).values())
+    return any((one.path, one.function) == (place.path, place.function) for one in taking)
 
 
 def _sleeps_in(facts: Facts, task: int) -> str:

@@ -38,7 +38,7 @@ _FEW = 8  # tasks that may be told as those who take them
 
 def queue_grows(facts: Facts) -> Iterator[Finding]:
     """The length of a queue grows to the end of the recording."""
-    for (process, lock, site), every in counts_of(facts, _queues(facts)).items():
+    for (process, lock, site), every in counts_of(facts, queues(facts)).items():
         if counts := growing(every, _ITEMS):
             yield _finding(facts, process, lock, site, counts)
 
@@ -92,7 +92,7 @@ def _of_pool(facts: Facts, pool: ThreadPool, jobs: list[Job], counts: Counts) ->
     return Finding("queue grows", until - since, text, thread)
 
 
-def _queues(facts: Facts) -> dict[int, tuple[int, int, str]]:
+def queues(facts: Facts) -> dict[int, tuple[int, int, str]]:
     """By track of a queue its process, the id of the waits for its items, and their line."""
     trace, found = facts.model.trace, dict[int, tuple[int, int, str]]()
     for n in trace.tracks.below(s.TRACK_QUEUES):

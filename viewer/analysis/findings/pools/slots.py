@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import left_part
@@ -66,7 +67,8 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     if not holds:
         return None
     is_paced = held.in_use > 1 and is_batch(waits, group)
-    if is_paced and not (is_held_up(waits, group) or sleep_with_one(waits, holds)):
+    given_up = given_up_on(facts, holds)
+    if is_paced and not (given_up or is_held_up(waits, group) or sleep_with_one(waits, holds)):
         return None
     kept = [(h.who[1], h.start_ns, h.end_ns) for h in holds if h.who[0] == "task"]
     if len(kept) == len(holds) and mostly_blocked(facts, kept):
@@ -93,8 +95,7 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
         f"{who} {slots} of {pool.of}. {plural(len(group.waits), 'wait')} in "
         f"{sites(group.waits)} lost",
         f"Each {pool.slot} goes to the next who waits after",
-        f"{given_up_on(facts, holds)}Keep it for less time, or raise the number of "
-        f"{pool.slot}s.",
+        f"{given_up}Keep it for less time, or raise the number of {pool.slot}s.",
     )
     resource = Resource(Known.ENDED, [*map(claim_of, group.waits)], holds, known)
     return exhausted(facts, resource, words)._replace(evidence=waits.evidence(worst))
@@ -114,6 +115,7 @@ def _number(pool: Pool, held: Held, workers: Collection[Who]) -> str:
 # Half of those who had a slot; who made a task awaits it at once.
 _JUST_NS = 5_000_000
 _HALF = 2
+_GATHER = f"{s.AWAIT_PREFIX}gather"
 
 
 def given_up_on(facts: Facts, holds: list[Hold]) -> str:
@@ -136,7 +138,7 @@ def given_up_on(facts: Facts, holds: list[Hold]) -> str:
             return (
                 f"{users(facts.model, given_up)} went on though {code(name)}"
                 f"{place_in(site)}, which had made them, had given up: cancel what nobody "
-                f"waits for (no `shield`), or wait for longer. "
+                f"waits for (`TaskGroup`, no `shield`), or wait for longer. "
             )
     return ""
 
@@ -152,4 +154,11 @@ def _gave_up_at(facts: Facts, hold: Hold, parent: int, awaits: list[int]) -> str
     is_its = slices.start_ns[i] - born <= _JUST_NS and slices.end_ns[i] < hold.end_ns
     ended = waits.tree.ended_by(parent, i)
     is_given_up = ended.kind in GIVEN_UP or waits.timed_out(ended, parent, i)
-    return facts.awaited(i)[1] if is_its and is_given_up else ""
+    what, site = facts.awaited(i)
+    # `gather` ends before one of its tasks as another one fails.
+    has_failed = what == _GATHER and ended.on is not None and _failed(facts, ended.on)
+    return site if is_its and (is_given_up or has_failed) else ""
+
+
+def _failed(facts: Facts, who: tuple[str, int]) -> bool:
+    return who[0] == "task" and facts.ledger.how_it_ended(who[1]).startswith(s.FAILED_PREFIX)

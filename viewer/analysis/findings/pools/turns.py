@@ -9,7 +9,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import Said, exhausted
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.resources.answers import Idle
+from viewer.analysis.resources.answers import Answers, Idle
 from viewer.analysis.resources.pacing import come_over_time
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
 from viewer.analysis.resources.servers import LEAST, Serving, Turn, serving_tasks
@@ -97,10 +97,11 @@ def _is_batch(facts: Facts, queued: list[Turn]) -> bool:
 
 def _idle_peers(facts: Facts, queued: list[Turn]) -> set[Who]:
     """Tasks of the same function as those that serve, which wait for what is in their own
-    queues for most of the longest wait for a turn: the batch could have had them, too."""
+    queues for most of the longest wait for a turn, if one of them answers there, too: who has
+    a device of its own each cannot stand in for another one."""
     waits, servers = LongWaits.of(facts), {turn.by for turn in queued}
     worst, group = max(queued, key=lambda turn: turn.queued_ns), waits.group(queued[0].by)
-    return {
+    idle = {
         other.who
         for other in waits.overlapping(worst.wait)
         if other.name in GETS
@@ -108,6 +109,8 @@ def _idle_peers(facts: Facts, queued: list[Turn]) -> set[Who]:
         and waits.group(other.who) == group
         and _covers(other, worst)
     }
+    of_idle = (wait for who in idle for wait in Answers.of(waits).get(who, ()))
+    return idle if any(wait.site == worst.wait.site for wait in of_idle) else set()
 
 
 def _covers(other: Wait, turn: Turn) -> bool:

@@ -105,6 +105,11 @@ def _killed(
 # themselves: these are sixteen, started over half a second, of which it saw none end.
 _MANY = 16
 _SPREAD_NS = 500 * _MS
+# Or it killed all of them in the end, after it had started some in six eighths of the time:
+# workers of a service are started when it begins.
+_PARTS, _STARTS = 8, 6
+_LEFT = "each runs on, or has ended and stays in the kernel's table of processes"
+_KILLED = "all ran on until they were killed together"
 
 
 class _Child(NamedTuple):
@@ -113,11 +118,25 @@ class _Child(NamedTuple):
     track: int
 
 
+class _End(NamedTuple):
+    at_ns: int
+    is_killed: bool
+
+
+def _are_killed(found: list[_Child], ends: list[_End], end_ns: int) -> bool:
+    """Whether all ran on until they were killed, after the last one had been started; and
+    some were started nearly all the time."""
+    first, last = found[0].start_ns, found[-1].start_ns
+    part = max(end_ns - first, 1) // _PARTS + 1
+    starts = {(child.start_ns - first) // part for child in found}
+    return all(end.is_killed and end.at_ns > last for end in ends) and len(starts) >= _STARTS
+
+
 def children_pile_up(facts: Facts) -> Iterator[Finding]:
     """Children of one line, of which the program never learns that one has ended."""
     model, trace = facts.model, facts.model.trace
     by_line: dict[tuple[int, str], list[_Child]] = defaultdict(list)
-    ended = set[tuple[int, int]]()
+    ended = dict[tuple[int, int], _End]()
     for name in (s.SPAWN, s.FORK):
         for event in trace.instants(trace.events.name, name):
             args, track = trace.args(event), trace.events.track[event]
@@ -128,22 +147,26 @@ def children_pile_up(facts: Facts) -> Iterator[Finding]:
     if not any(len(found) >= _MANY for found in by_line.values()):
         return
     for event in trace.instants(trace.events.name, s.CHILD_ENDED):
-        pid, track = trace.args(event).get(s.ARG_CHILD), trace.events.track[event]
+        args, track = trace.args(event), trace.events.track[event]
+        pid, is_killed = args.get(s.ARG_CHILD), bool(args.get(s.ARG_SIGNAL))
         if isinstance(pid, int):
-            ended.add((trace.track_process[track], pid))
+            end = _End(trace.events.time_ns[event], is_killed)
+            ended[trace.track_process[track], pid] = end
     for (process, site), found in by_line.items():
         first, last = found[0], found[-1]
-        is_left = not any((process, child.pid) in ended for child in found)
+        ends = [ended[process, one.pid] for one in found if (process, one.pid) in ended]
+        end_ns = trace.processes[process].end_ns
+        is_left = not ends or (len(ends) == len(found) and _are_killed(found, ends, end_ns))
         if len(found) < _MANY or not is_left or last.start_ns - first.start_ns < _SPREAD_NS:
             continue
-        end_ns = trace.processes[process].end_ns
+        end_ns = min((end.at_ns for end in ends), default=end_ns)
         lost = sum(end_ns - child.start_ns for child in found)
         thread = model.threads.by_uuid.get(trace.events.uuids[first.track], -1)
         text = (
             f"Processes pile up: {len(found)} children were started{place_in(site)}, from "
             f"{at(facts, first.start_ns).removeprefix('at ')} on, and in "
-            f"{duration(end_ns - first.start_ns)} nobody waited for one: each runs on, or has "
-            f"ended and stays in the kernel's table of processes. Wait for each child "
+            f"{duration(end_ns - first.start_ns)} nobody waited for one: "
+            f"{_KILLED if ends else _LEFT}. Wait for each child "
             f"(`subprocess.run`, `wait()`, `poll()` now and then), and start no more than a "
             f"few at a time."
         )

@@ -81,21 +81,43 @@ def _server_that_ended(facts: Facts, every: list[Wait]) -> _Failed | None:
     not told: their time-outs ended the waits, once for each."""
     waits = LongWaits.of(facts)
     served = Counter(w.ender for w in every if w.ender is not None and not w.failed)
-    who = next(iter(served), None)
-    if who is None or len(served) > 1 or served[who] < _OFTEN:
+    if not served or served.total() < _OFTEN:
         return None
-    last_ns = waits.ends_ns(who)
+    servers = _servers(every, served)
     vain = [
-        wait for wait in every if wait.failed and not wait.cancelled and wait.end_ns > last_ns
+        wait
+        for wait in every
+        if wait.failed
+        and not wait.cancelled
+        and (who := servers.get(wait.who)) is not None
+        and wait.end_ns > waits.ends_ns(who)
     ]
-    lost = sum(wait.end_ns - max(wait.start_ns, last_ns) for wait in vain)
-    is_other = all(wait.who != who for wait in vain)
+    times = [
+        wait.end_ns - max(wait.start_ns, waits.ends_ns(servers[wait.who])) for wait in vain
+    ]
+    of_vain = {servers[wait.who] for wait in vain}
+    is_other = not of_vain & {wait.who for wait in vain}
     is_idle = any(wait.is_open for wait in vain) or len({w.who for w in vain}) < len(vain)
-    is_over = who[0] == "thread" or facts.ledger.how_it_ended(who[1]) == s.DONE
-    is_long = any(wait.end_ns - max(wait.start_ns, last_ns) >= _UNTOLD_NS for wait in vain)
+    is_over = all(
+        who[0] == "thread" or facts.ledger.how_it_ended(who[1]) == s.DONE for who in of_vain
+    )
+    is_long = max(times, default=0) >= _UNTOLD_NS
     if is_idle or not is_long or not is_other or not is_over:
         return None
-    return _Failed(frozenset((who,)), (), last_ns, vain, lost)
+    last_ns = max(map(waits.ends_ns, of_vain))
+    return _Failed(frozenset(of_vain), (), last_ns, vain, sum(times))
+
+
+def _servers(every: list[Wait], served: Counter[Who]) -> dict[Who, Who]:
+    """By who waits there who alone ended such waits: one for all, or one for each."""
+    if len(served) == 1:
+        (who,) = served
+        return {wait.who: who for wait in every}
+    enders = defaultdict[Who, set[Who]](set)
+    for wait in every:
+        if wait.ender is not None and not wait.failed:
+            enders[wait.who].add(wait.ender)
+    return {who: next(iter(of)) for who, of in enders.items() if len(of) == 1}
 
 
 def server_that_failed(facts: Facts, every: list[Wait]) -> _Failed | None:
