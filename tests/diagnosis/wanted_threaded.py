@@ -14,4 +14,16 @@ THREADED: dict[str, Wanted] = {
     "dt05_pool_wakes_all_who_wait": Wanted(
         "pool exhausted", ("request-N", r"\b3 slots", "asleep in `query`")
     ),
+    "dt06_nobody_reads_the_requests": Wanted(
+        "slow client", ("MainThread", "Client.call", "socket.sendall")
+    ),
+    "dt07_reload_waits_for_the_poller": Wanted(
+        "slow end", ("MainThread", "Poller.stop", r"asleep in `Poller.poll`")
+    ),
+    "dt09_token_is_there_but_they_sleep": Wanted(
+        "missed wake-up", ("7 threads `request-N`", "Tokens.refresh", "Tokens.request")
+    ),
+    "dt08_one_client_does_not_read": Wanted(
+        "slow client", ("broadcaster", "send_to_all", "socket.sendall")
+    ),
 }

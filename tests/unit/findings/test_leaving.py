@@ -311,3 +311,52 @@ def test_a_worker_that_sleeps_on(tmp_path):
 )
 def test_an_exit_that_waits_for_work(tmp_path, story):
     assert kinds(tmp_path, left(**story)) == []
+
+
+def stopped(times=4, looks=3, left_ns=250 * MS, work_ns=0, idle=False):
+    """Each poller sleeps 300 ms at a time, and is joined while it sleeps for the last time;
+    `left_ns` is what is left of that."""
+    trace = TraceBuilder(argv="ring.py", signals=SIGNALS)
+    main, now = trace.thread("MainThread").native(0), 0
+    stops, asleep = "/app/ring.py:14 Ring.stop", "/app/ring.py:9 Ring.poll"
+    for _ in range(times):
+        poller, join = trace.thread("poller").native(now), trace.lock("Thread.join", stops)
+        for look in range(looks + 1):
+            if look < looks or not idle:
+                poller.sleep(now, site=asleep)
+            else:
+                poller.io(now, "socket.recv", site=asleep)
+            now += 300 * MS
+            poller.native(now)
+            now += work_ns if look < looks else MS
+        main.lock_wait(now - MS - left_ns, "Thread.join", lock=join, site=stops, stack=stops)
+        poller.release(now, join, to=main).end(now)
+        main.native(now)
+        now += MS
+    main.end(now)
+    return trace.ended(now + MS)
+
+
+def test_a_stop_that_waits_for_a_sleep(tmp_path):
+    (found,) = find_in(tmp_path, stopped())
+    assert found.finding == "slow end"
+    assert found.text == (
+        "Slow end: `MainThread` in `Ring.stop` (ring.py:14) waits for the end of 4 threads "
+        "`poller`: 4 times, 1.00 s in total, the longest 251 ms (at 950 ms), asleep in "
+        "`Ring.poll` (ring.py:9). It does little else than sleep, and looks only when it "
+        "wakes whether it is to end."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"times": 1}, id="once"),
+        pytest.param({"looks": 2}, id="it has hardly slept before"),
+        pytest.param({"left_ns": 50 * MS}, id="soon over"),
+        pytest.param({"work_ns": 200 * MS}, id="it works in between"),
+        pytest.param({"idle": True}, id="it reads"),
+    ],
+)
+def test_a_stop_that_waits_for_work(tmp_path, story):
+    assert kinds(tmp_path, stopped(**story)) == []

@@ -56,6 +56,18 @@ def test_a_time_of_many_sleeps(tmp_path):
     ) in screen
 
 
+def test_a_time_of_one_long_call_among_many(tmp_path):
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main = trace.thread("MainThread").running(0)
+    for n in range(9):
+        main.io(n * 2 * MS, "socket.send", site=f"{tmp_path}/keep.py:9 tell")
+        main.running((n * 2 + 1) * MS)
+    main.io(20 * MS, "socket.send", site=f"{tmp_path}/keep.py:9 tell").running(920 * MS)
+    main.end(930 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(950 * MS)).split())
+    assert "in `tell` (keep.py:9), in `socket.send` 10 times, one of them for 900 ms" in screen
+
+
 def test_what_the_time_went_to_as_json(tmp_path):
     trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
     main = trace.thread("MainThread").running(0)
@@ -69,6 +81,7 @@ def test_what_the_time_went_to_as_json(tmp_path):
         "site": "/app/keep.py:9 store",
         "count": 1,
         "usual_ns": 150 * MS,
+        "longest_ns": 150 * MS,
         "who": "MainThread",
         "children": [],
         "sampled": "",

@@ -107,10 +107,22 @@ def test_what_the_time_went_to(tmp_path):
     file.write_bytes(trace.ended(200 * MS).data())
     model = build_model(read_trace(file))
     assert spent(model) == (
-        Spent(100 * MS, "asleep", "sleep", MAIN, Calls(1, 100 * MS, "MainThread", False)),
+        Spent(
+            100 * MS,
+            "asleep",
+            "sleep",
+            MAIN,
+            Calls(1, 100 * MS, "MainThread", False, (), 100 * MS),
+        ),
         Spent(35 * MS, "computing", "", ""),
         Spent(30 * MS, "collecting garbage", "", ""),
-        Spent(10 * MS, "in", "os.fsync", WORK, Calls(1, 10 * MS, "MainThread", False)),
+        Spent(
+            10 * MS,
+            "in",
+            "os.fsync",
+            WORK,
+            Calls(1, 10 * MS, "MainThread", False, (), 10 * MS),
+        ),
         Spent(5 * MS, "time off the CPU", "", ""),
     )
     assert RunPath.of(model).ns_without((PREEMPTED, OFF_CPU)) == 175 * MS
@@ -128,7 +140,7 @@ def test_how_often_it_slept_and_who_computed_meanwhile(tmp_path, worker_ms):
     file = tmp_path / "a.pftrace"
     file.write_bytes(trace.ended(200 * MS).data())
     slept = spent(build_model(read_trace(file)))[0]
-    assert slept.calls == Calls(2, 60 * MS, "MainThread", is_quiet=worker_ms < 12)
+    assert slept.calls == Calls(2, 60 * MS, "MainThread", worker_ms < 12, (), 60 * MS)
 
 
 def test_who_was_woken_waits_for_the_kernel_only(tmp_path):

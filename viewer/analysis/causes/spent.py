@@ -49,15 +49,16 @@ type _Did = tuple[str, str, str]  # as in Spent
 
 
 class Calls(NamedTuple):
-    """How many calls are on the path, and how long one took as a rule; `who` is the thread or
-    coroutine, if it is one. `is_quiet` if it slept while hardly any other thread computed.
-    `children` are the processes for whose end it waited."""
+    """How many calls are on the path, and how long one took as a rule, and the longest; `who`
+    is the thread or coroutine, if it is one. `is_quiet` if it slept while hardly any other
+    thread computed. `children` are the processes for whose end it waited."""
 
     times: int
     usual_ns: int
     who: str
     is_quiet: bool
     children: tuple[str, ...] = ()
+    longest_ns: int = 0  # 0 unknown
 
 
 class Spent(NamedTuple):
@@ -141,7 +142,8 @@ class _Sums:
         who = self.model.thread_names[threads.pop()] if len(threads) == 1 else ""
         ended = self.path.elsewhere.child_of_row
         children = dict.fromkeys(ended[row].name for row in rows if row in ended)
-        return Calls(len(rows), took[len(took) // 2], who, is_quiet, tuple(children))
+        usual_ns = took[len(took) // 2]
+        return Calls(len(rows), usual_ns, who, is_quiet, tuple(children), took[-1])
 
     def _counts(self, row: int) -> bool:
         """Whether a call begins with this row, and is on the path for a while."""

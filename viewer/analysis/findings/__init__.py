@@ -150,6 +150,7 @@ FINDERS = (
     Finder("pools.schedulers", "late_jobs", (_stacks,)),  # pool exhausted
     Finder("locks.notified", "woke_one_of_many", (_waits,)),  # missed wake-up
     Finder("loops.timers", "put_off", (_waits,)),  # missed wake-up
+    Finder("vain.overslept", "overslept", (_stacks,)),  # missed wake-up
     Finder("loops.timers", "put_off_for_all"),  # missed wake-up
     Finder("processes.forked", "locks_left_by_forks", (_waits,)),  # deadlock
     Finder("vain.vain", "vain_findings", (_waits,)),  # missed wake-up, wait in vain
@@ -179,6 +180,7 @@ FINDERS = (
     Finder("outside.retried", "retried_transaction", (_calls,)),  # database locked
     Finder("outside.retried", "busy_time_out"),  # database locked
     Finder("outside.stalls", "slow_answer"),
+    Finder("outside.stalls", "stuck_sends", (_calls,)),  # slow client
     Finder("outside.heldup", "held_up", (_stacks,)),  # slow answer
     Finder("outside.heldback", "held_back", (_calls,)),  # slow answer
     Finder("pools.stragglers", "straggler", (_waits,)),  # slow answer

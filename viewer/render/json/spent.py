@@ -15,6 +15,7 @@ def spent_json(one: Spent) -> Json:
         "site": one.site,
         "count": calls.times if calls else 0,
         "usual_ns": calls.usual_ns if calls else 0,
+        "longest_ns": calls.longest_ns if calls else 0,
         "who": calls.who if calls else "",
         "children": list(calls.children) if calls else [],
         "sampled": f"{hot.file}:{hot.line} {hot.function}" if hot else "",

@@ -208,7 +208,9 @@ def _how(one: Spent, style: Style) -> str:
         return text
     times, usual = one.calls.times, one.calls.usual_ns
     text += f" {times:,} times" if times > 1 else " once"
-    if times > 1 and times * usual <= one.ns * _FITS:
+    if times > 2 and one.calls.longest_ns * 2 > one.ns:
+        text += f", one of them for {duration(one.calls.longest_ns)}"
+    elif times > 1 and times * usual <= one.ns * _FITS:
         text += f", mostly for {duration(usual)}"
     if one.calls.children:
         more = " and others" if len(one.calls.children) > 1 else ""

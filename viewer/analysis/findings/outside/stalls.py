@@ -15,8 +15,9 @@ from viewer.analysis.findings.basis.databases import (
     sqlite_calls,
 )
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.repeated import calls_by_thread
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.retried import gave_up
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
@@ -49,6 +50,11 @@ _STEPS = {
     _SQLITE: "Look for another program that uses the file, for a connection of this one that "
     "never commits, or for a slow disk.",
 }
+_SENDS = ("socket.send", "socket.sendall")
+_NOT_FOR_ONE = (
+    "Look at what reads there, and whether it still does. Give the send a time-out, and drop "
+    "who does not read; where several are sent to, each needs a queue and thread of its own."
+)
 _OF_OTHERS = "Look at the other side, and give the call a shorter time-out."
 
 
@@ -79,6 +85,31 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
         is_clear = _apart_ns(stalls) <= _TOGETHER_NS or stalls[0].ns >= _LOST_NS
         if lost >= _LOST_NS and is_clear and len(found) - len(stalls) >= _USUAL:
             yield _finding(facts, name, site, stalls, usual, lost)
+
+
+def stuck_sends(facts: Facts) -> Iterator[Finding]:
+    """A thread's send takes far longer than usual there: the other side does not read."""
+    table = facts.model.states
+    calls = calls_by_thread(facts, IO, _USUAL + 1, _SENDS)
+    for (thread, call), rows in calls.items():
+        name, site = facts.call(call)
+        took = sorted(map(facts.row_ns, rows))
+        usual, least = took[len(took) // 2], max(_LONG_NS, took[len(took) // 2] * _TIMES)
+        stuck = [row for row in rows if facts.row_ns(row) >= least]
+        lost = facts.total_ns(stuck)
+        is_usual = len(rows) - len(stuck) >= _USUAL and call not in facts.of_transports
+        if lost < _LOST_NS or not is_usual:
+            continue
+        who, worst = ("thread", thread), facts.longest(stuck)
+        ns, start_ns = facts.row_ns(worst), table.start_ns[worst]
+        text = (
+            f"Slow client: {users(facts.model, [who])}{place_in(site)} stood in `{name}`, "
+            f"which usually takes {duration(usual)} there: {plural(len(stuck), 'time')}, "
+            f"{in_total(facts, lost, ns, start_ns)}. Whoever has the other end did not read "
+            f"meanwhile, and the buffers between them were full."
+        )
+        evidence = facts.evidence(who, start_ns, ns, site)
+        yield Finding("slow client", lost, text, evidence, _NOT_FOR_ONE)
 
 
 def _ends_in_sqlite(facts: Facts) -> list[int]:

@@ -8,14 +8,14 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.regions import merged
 from viewer.analysis.resources.waits import GETS, Wait, longest_rows
 from viewer.analysis.states import stack_of
-from viewer.trace.columns import CONTINUES, SLEEP
+from viewer.trace.columns import CONTINUES, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, own_frames, place_of
 from viewer.words import code
 
@@ -45,6 +45,7 @@ _MOST = 1_000  # calls that are looked at, the longest ones
 # What is left to do when the program is over, after whoever waited for results of the pool has
 # gone: at most 50 ms pass from the end of a sleep to that of its thread.
 _SOON_NS = 50_000_000
+_LOOKS = 3  # sleeps before the last one: whoever is to end soon would not go on sleeping
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed")
 _WAKE_IT = (
     "Let the thread wait for an event instead of sleeping (`stop.wait(seconds)`), and set "
@@ -64,6 +65,7 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
     yield from _timers(facts, waits)
     yield from _jobs_that_wait(facts, waits)
     yield from _jobs_left(facts, waits)
+    yield from _pollers(facts, waits)
     yield from _handlers(facts)
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
@@ -212,6 +214,42 @@ def _jobs_left(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         )
         waits.told.update(join.slice for join in joins)
         yield Finding("slow end", ns, text, waits.evidence(joins[0]), _CANCEL_JOBS)
+
+
+def _pollers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
+    """Somebody waits for the end of a thread that does little else than sleep between two
+    looks, and ends when it wakes."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    by_line = defaultdict[str, list[tuple[Wait, int]]](list)
+    for wait in waits.all:
+        is_join = wait.name == _JOIN and not wait.failed and wait.slice not in waits.told
+        if not is_join or wait.ender is None or is_library(wait.site):
+            continue
+        thread = wait.ender[1]
+        states = rows.row[rows.offset[thread] : rows.offset[thread + 1]]
+        sleeps = [row for row in states if table.state[row] & STATE_MASK == SLEEP]
+        before = [row for row in sleeps if table.end_ns[row] < wait.start_ns]
+        if len(before) < _LOOKS or len({table.row[row] for row in sleeps}) > 1:
+            continue
+        last, life = sleeps[-1], waits.ends_ns(wait.ender) - waits.begins_ns(wait.ender)
+        is_last = table.start_ns[last] < wait.start_ns
+        is_last = is_last and table.end_ns[last] >= wait.end_ns - _SOON_NS
+        if is_last and facts.total_ns(sleeps) * _MOSTLY[1] >= life * _MOSTLY[0]:
+            by_line[wait.site].append((wait, last))
+    for found in by_line.values():
+        lost = sum(wait.ns for wait, _ in found)
+        worst, last = max(found, key=lambda one: one[0].ns)
+        if lost < _LONG_NS:
+            continue
+        those = {wait.ender for wait, _ in found if wait.ender is not None}
+        site = facts.call(table.row[last])[1]
+        text = (
+            f"Slow end: {code(name_of(facts.model, worst.who))}{place_in(worst.site)} waits "
+            f"for the end of {users(facts.model, those)}: {plural(len(found), 'time')}, "
+            f"{in_total(facts, lost, worst.ns, worst.start_ns)}, asleep{place_in(site)}. It "
+            f"does little else than sleep, and looks only when it wakes whether it is to end."
+        )
+        yield Finding("slow end", lost, text, waits.evidence(worst), _WAKE_IT)
 
 
 def _sleeps_on(facts: Facts, wait: Wait) -> bool:
