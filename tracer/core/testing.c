@@ -37,7 +37,7 @@ static uint64_t time_of(PyObject *item)
 static void begin_anew(timeline *t, uint64_t ns)
 {
     timeline_settle(t);
-    encoder_flushed(&t->out);
+    encoder_flushed(&t->out, 0);
     encoder_end_chunk(&t->out);
     encoder_begin_batch(&t->out, ns, ns + 1000, ns + 2000);
     timeline_head(t, ns);
@@ -111,7 +111,7 @@ static PyObject *play(PyObject *args, PyObject *(*finish)(timeline *))
         if (feed(&t, threads, PyList_GET_ITEM(records, i)) < 0)
             break;
         if (gone_ns)
-            encoder_flushed(&t.out);
+            encoder_flushed(&t.out, 0);
     }
     if (i == PyList_GET_SIZE(records)) {
         const lane_present now = {.is_last = !is_killed};

@@ -28,6 +28,8 @@ from viewer.trace.reader import read_trace
 pytestmark = pytest.mark.broad
 
 LIMIT_BYTES = 40_000
+MUCH_BYTES = 500_000
+SPARE_BYTES = 64 << 10  # the last page, and what the file system notes about the others
 # Sets the limit, and becomes the command that follows.
 LIMITED = (
     "import os, resource, sys; "
@@ -126,6 +128,29 @@ def test_killed_later(tmp_path: Path) -> None:
     end = end_of(dead.processes[0], dead.live)
     assert end.how is How.CUT
     assert end.text.endswith(f"what the program (pid {process.pid}) did then is missing.")
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_takes_no_more_of_the_disk_than_it_says(tmp_path: Path, is_killed: bool) -> None:
+    """What the recorder has set aside before it writes much at once is not left over."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True)
+    if kind.stdout != "ext2/ext3\n":
+        pytest.skip("other file systems set aside what they like")
+    (tmp_path / "prog.py").write_text(LOGS + "sys.stdin.read()\n")
+    run = [sys.executable, "-m", "tracer", "run", "--no-profile", "-o", "a.pftrace", "prog.py"]
+    trace = tmp_path / "a.pftrace"
+    with subprocess.Popen(
+        run, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        wait_until(lambda: trace.exists() and trace.stat().st_size > MUCH_BYTES)
+        if is_killed:
+            process.send_signal(signal.SIGKILL)
+        else:
+            process.stdin.close()
+    validate(trace.read_bytes())
+    about = trace.stat()
+    assert about.st_blocks * 512 < about.st_size + SPARE_BYTES
 
 
 def test_said_by_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

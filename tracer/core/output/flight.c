@@ -18,7 +18,7 @@ int flight_rotate(flight *of, uint64_t ns, uint64_t start_ns)
         ring->list[ring->count - 1].body_bytes = of->file->end.bytes;
     error = e->failed ? ENOMEM : segments_add(ring, ns, e->bytes, e->length, failed, &fd);
     e->events = events;
-    encoder_flushed(e);
+    encoder_flushed(e, 0);
     encoder_end_chunk(e); /* the body can do without the head */
     if (error)
         return error;

@@ -10,16 +10,21 @@
 #include "packets/names.h"
 #include "packets/wire.h"
 
-enum { CHUNK_LENGTH = 1 << 20, TEXT_LIMIT = 500 };
+enum { CHUNK_LENGTH = 1 << 20, TEXT_LIMIT = 500, LINE = 64 };
 
 uint8_t *encoder_grow(encoder *e)
 {
-    size_t capacity = e->capacity * 2 + 4 * PACKET_SPACE;
-    uint8_t *bytes = e->failed ? NULL : realloc(e->bytes, capacity);
-    if (!bytes) {
+    size_t capacity = e->capacity * 2 + CHUNK_LENGTH + 4 * PACKET_SPACE; /* memory that is not touched costs nothing */
+    uint8_t *room = e->failed ? NULL : aligned_alloc(LINE, LINE + capacity);
+    if (!room) {
         e->failed = 1;
         return NULL;
     }
+    uint8_t *bytes = room + e->lead;
+    if (e->length)
+        memcpy(bytes, e->bytes, e->length);
+    free(e->room);
+    e->room = room;
     e->bytes = bytes;
     e->capacity = capacity;
     encoder_keep(e, e->kept.is_on);
@@ -92,7 +97,7 @@ void encoder_init(encoder *e, uint32_t pid, uint64_t seed, uint32_t member)
 
 void encoder_free(encoder *e)
 {
-    free(e->bytes);
+    free(e->room);
     free(e->name_chunk);
     free(e->value_chunk);
     kept_forget_shapes(&e->kept);
@@ -151,10 +156,12 @@ void encoder_end_chunk(encoder *e)
     e->chunk_at = (int64_t)e->length - CHUNK_LENGTH;
 }
 
-void encoder_flushed(encoder *e)
+void encoder_flushed(encoder *e, uint64_t at)
 {
     e->chunk_at -= (int64_t)e->length;
     e->length = 0;
+    e->lead = at % LINE;
+    e->bytes = e->room + e->lead;
     e->flushed += e->capacity; /* further than any packet in it */
 }
 

@@ -38,7 +38,7 @@ enum shape_kind { SHAPE_READY = 1, SHAPE_AWAIT, SHAPE_TASK, SHAPE_CALLBACK, SHAP
 
 /* What each packet needs comes first. */
 typedef struct {
-    uint8_t *bytes;
+    uint8_t *bytes; /* `lead` behind `room` */
     size_t length;
     size_t quick_until; /* up to this length a packet has room, and nothing is kept of it */
     uint64_t last_ns, events;
@@ -50,7 +50,9 @@ typedef struct {
     uint32_t body_at; /* where the event begins in a head, or one byte later */
     int failed; /* out of memory: nothing more is written */
     event_head default_head; /* of the events that name no track */
-    size_t capacity;
+    uint8_t *room;
+    size_t lead;
+    size_t capacity; /* from `bytes` on */
     int64_t chunk_at; /* where in `bytes` it begins; below 0 by what was flushed since */
     size_t inserted_into[INSERTIONS]; /* the offsets of the last packets that got a flow */
     uint64_t uuid_base, next_uuid, next_flow;
@@ -73,8 +75,9 @@ void encoder_free(encoder *e);
 void encoder_begin_batch(encoder *e, uint64_t monotonic_ns, uint64_t realtime_ns, uint64_t boottime_ns);
 /* The next batch starts one in any case. */
 void encoder_end_chunk(encoder *e);
-/* The caller has taken the bytes. */
-void encoder_flushed(encoder *e);
+/* The caller has taken the bytes. The next ones will be written `at` that place in a file: they lie as they will there, as to
+ * the lines of the processor's cache, since the kernel copies others more slowly. */
+void encoder_flushed(encoder *e, uint64_t at);
 
 /* Appends a packet of another sequence, at most 16 KiB, encoded elsewhere (samples.c). */
 void encoder_append(encoder *e, const uint8_t *packet, size_t length);
