@@ -170,7 +170,7 @@ ASYNC: dict[str, Wanted] = {
         "loop blocked|task never yields", ("main", "encode"), ("uvloop",)
     ),
     "u14_files_listed_in_handler": Wanted(
-        "loop blocked", ("media", "os.stat|walk"), ("aiohttp",)
+        "loop blocked", ("media", r"os.stat|walk|u14\w+.py:17"), ("aiohttp",)
     ),
     "u15_greenlet_yields_for_ever": Wanted("busy loop", ("wait_for_reply",), ("gevent",)),
     "u16_trio_busy_wait": Wanted("busy loop", ("until_ready",), ("trio",)),

@@ -66,13 +66,11 @@ FRESH: dict[str, Wanted] = {
     ),
     "fg03_killed_workers_are_not_replaced": Wanted(
         "wait in vain|killed by signal",
-        ("SIGKILL", "ask|worker|Process"),
-        missed="a child that is idle until its parent kills it leaves the same trace",
+        ("`ForkProcess-1` and `ForkProcess-2`", "SIGKILL", "4 tasks `ask`"),
     ),
     "fg04_gather_in_a_loop": Wanted(
         "awaits in turn",
-        ("main", "two|gather", "10"),
-        missed="rounds of `gather` are also how the load is kept small",
+        ("main", "`one`.* and `two`", "10 times", r"fg04\w+.py:21"),
     ),
     "fg05_cancelled_tasks_keep_sessions": Wanted(
         "slots never returned", ("4 tasks `lookup`", "report"), ("sqlalchemy", "aiosqlite")

@@ -55,7 +55,6 @@ UNSEEN: dict[str, Wanted] = {
         "awaits in turn",
         ("acquire_node",),
         ("redis",),
-        missed="five calls are too few, and half of the time is for the connections",
     ),
     "fs06_close_waits_for_the_peer": Wanted(
         "wait in vain", ("`disconnect`", "Connection.close", "4 times"), ("websockets",)

@@ -1,17 +1,19 @@
 """A feed thread hands each tick to the loop with call_soon_threadsafe, faster than the loop serves
 (https://github.com/python/cpython/issues/119105).
 wanted: thread `feed` handed 30,000 `on_tick` callbacks to the loop, busy with it ~95 %; `health` late up to 0.5 s"""
-import asyncio, threading, time
+import asyncio, hashlib, threading, time
+
+PAGE = bytes(20_000)
 
 
 def on_tick(tick, book):
-    for i in range(400): book[i % 50] = tick
+    book[tick % 50] = hashlib.sha256(PAGE).digest()  # without the GIL: `feed` goes on
 
 
 def feed(loop, book, done):
-    for n in range(40000):
+    for n in range(30000):
         loop.call_soon_threadsafe(on_tick, n, book)
-        if n % 4000 == 0: time.sleep(0.02)
+        if n % 3000 == 0: time.sleep(0.02)
     loop.call_soon_threadsafe(done.set)
 
 

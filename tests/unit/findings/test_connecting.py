@@ -10,13 +10,15 @@ ASK = "/app/client.py:9 ask"
 LIBRARY = "/venv/lib/python3.13/site-packages/lib/client.py:9 ask"
 
 
-def given_up(times=4, connect_ms=200, then="socket.connect", site=ASK, uses=True):
-    """A thread connects in vain, then does `then`, and then reads an answer."""
+def given_up(times=4, connect_ms=200, then="socket.connect", site=ASK, uses=True, late=0):
+    """A thread connects in vain, then does `then`, and then reads an answer; of the first
+    `late` connects the machine tells it 8 ms later."""
     trace = TraceBuilder(argv="client.py", signals=SIGNALS)
     thread, at = trace.thread("MainThread").running(0), MS
-    for _ in range(times):
-        thread.io(at, "socket.connect", site=site).running(at + connect_ms * MS)
-        at += (connect_ms + 1) * MS
+    for n in range(times):
+        at_last = at + (connect_ms + (8 if n < late else 0)) * MS
+        thread.io(at, "socket.connect", site=site).running(at_last)
+        at = at_last + MS
         if then == s.SLEEP:
             thread.sleep(at, site=site).running(at + MS)
         elif then:
@@ -47,9 +49,14 @@ def test_a_server_that_is_down(tmp_path):
                                "longer before each try.")  # fmt: skip
 
 
+def test_a_busy_machine_is_late(tmp_path):
+    assert find_in(tmp_path, given_up(times=6, late=3))[0].finding == "wait in vain"
+
+
 @pytest.mark.parametrize(
     "given",
     [
+        {"times": 6, "late": 5},  # all but one: no time-out
         {"times": 2, "connect_ms": 800},  # twice
         {"times": 7, "connect_ms": 100},  # less than three quarters of a second
         {"connect_ms": 213},  # no time-out: who connects next need not have given up

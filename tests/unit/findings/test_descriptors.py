@@ -9,15 +9,15 @@ from tracer import schema as s
 STEP = 100 * MS
 
 
-def leak(counts, *, opens=75, above=None, rest=0):
+def leak(counts, *, opens=75, above=None, rest=0, step=STEP):
     """A counter of descriptors every 100 ms, which then stays for `rest` more times; `check`
     connects meanwhile."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     track = trace.track(s.COUNTER_FILES, b"", parent=above(trace) if above else -1)
     for n, count in enumerate(counts):
-        trace.counter(track, n * STEP, count)
-    end = (len(counts) + rest) * STEP
+        trace.counter(track, n * step, count)
+    end = (len(counts) + rest) * step
     for n in range(opens):
         at = n * end // opens
         main.io(at, "socket.connect", site="/app/leak.py:9 check").native(at + MS)
@@ -61,6 +61,14 @@ def test_who_opens_them_may_be_unknown(tmp_path):
 )
 def test_what_does_not_hide_them(tmp_path, counts):
     assert kinds(tmp_path, leak(counts)) == ["descriptors pile up"]
+
+
+@pytest.mark.parametrize(
+    ("step", "found"), [(170 * MS, ["descriptors pile up"]), (410 * MS, [])]
+)
+def test_the_last_count_before_the_end_of_a_short_program(tmp_path, step, found):
+    """It is asked seldom, and the next time only when all is closed."""
+    assert kinds(tmp_path, leak([*range(10, 90, 15), 90, 60], rest=-1, step=step)) == found
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
@@ -116,3 +117,52 @@ def test_who_reads_at_the_same_line_is_not_the_other_side(tmp_path):
 )
 def test_reads_that_end(tmp_path, story):
     assert kinds(tmp_path, asked(**story)) == []
+
+
+def replaced(signal=9, children=2, dies_ns=50 * MS, begins_ns=0, does="_accept_connection2"):
+    """Children accept connections; each kills itself, and the parent asks once more. One may
+    begin after the first has ended."""
+    family = Family("peer.py")
+    main = family.first.thread("MainThread").native(0)
+    last = 900 * MS
+    for n in range(children + (begins_ns > 0)):
+        at = MS + n if n < children else begins_ns
+        child = family.fork(main, at, 200 + n, name=f"worker-{n}")
+        thread = family.main(child).native(at)
+        loop = child.loop(thread)
+        task = loop.task(f"BaseSelectorEventLoop.{does}", site=f"{STREAMS}:9 accept")
+        task.ready(at + 10).running(at + 11).done(at + 12)
+        until = dies_ns + n * MS if n < children else last
+        thread.end(until)
+        child.ended(until, signal=signal) if n < children else child.ended(until)
+    loop = family.first.loop(main)
+    task = loop.task("main", site="/app/peer.py:25 main").ready(60 * MS).running(61 * MS)
+    task.awaits(62 * MS, "socket", site=ASK, stack=TO_THE_END)
+    task.ready(last, waker="timer", via="Timeout._on_timeout").running(last).done(last)
+    main.end(last + MS)
+    family.first.ended(last + 2 * MS)
+    return family
+
+
+def test_whoever_served_was_killed(tmp_path):
+    (found,) = find_in(tmp_path, replaced())
+    assert found.text == (
+        "In `peer.py`: Waited in vain: `main` in `ask` (peer.py:20) gave up 1 wait in "
+        "`StreamReader.read`, 838 ms (at 62.0 ms): `worker-0` and `worker-1`, which accepted "
+        "connections, had ended by SIGKILL before (at 50.0 ms), and nobody began in their "
+        "place. Watch them, and begin new ones."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"begins_ns": 55 * MS}, id="another one began"),
+        pytest.param({"dies_ns": 70 * MS}, id="they ended meanwhile"),
+        pytest.param({"signal": 15}, id="they were asked to end"),
+        pytest.param({"does": "sock_recv"}, id="they accepted nobody"),
+    ],
+)
+def test_whoever_served_may_be_there(tmp_path, story):
+    (found,) = find_in(tmp_path, replaced(**story))
+    assert "and that did not. Read a line" in found.text

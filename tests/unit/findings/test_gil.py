@@ -132,6 +132,7 @@ def test_threads_of_which_one_waits_less(tmp_path, second_ns, found):
         pytest.param(2, 300 * MS, ["GIL saturated"], id="half as much"),
         pytest.param(2, 10 * MS, [], id="little less"),
         pytest.param(3, 300 * MS, [], id="they hardly ran"),
+        pytest.param(2, 2_000 * MS, ["GIL saturated"], id="a tenth"),
     ],
 )
 def test_threads_that_the_kernel_gave_less(tmp_path, threads, taken_ns, found):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.builder.trace import TraceBuilder
+from tests.support.builder.trace import Task, TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 ASK, TALK, TAKE = "/app/hub.py:9 ask", "/app/hub.py:14 talk", "/app/hub.py:20 serve"
@@ -112,9 +112,65 @@ def test_a_batch_that_one_of_three_serves(tmp_path):
     """Tasks of the same function have nothing to do, each at a queue of its own."""
     (found,) = find_in(tmp_path, served(callers=12, rounds=1, parent=1, peers=2))
     assert found.text.startswith(
-        "Pool exhausted: `serve` serves 11 tasks `call` in turn, as a pool of one, while 2 "
+        "Pool exhausted: `serve` serves 12 tasks `call` in turn, as a pool of one, while 2 "
         "tasks `serve` had nothing to do. 11 calls in `ask` (hub.py:9) waited for their turn"
     )
     assert found.text.endswith(
         "Let all of them take from one queue, or give the requests to them more evenly."
     )
+
+
+def overtaken(reports=3, alerts=40, takes_ns=20 * MS, apart_ns=20 * MS):
+    """An alert comes whenever the task has answered the one before, and is answered first;
+    reports that came at the start wait until no more alerts come."""
+    trace = TraceBuilder(argv="hub.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    parent = loop.task("main", site="/app/hub.py:40 main")
+    parent.ready(0).running(1)
+    server = loop.task("serve", site="/app/hub.py:18 serve").ready(2).running(3)
+    server.awaits(4, "Queue.get", site=TAKE)
+
+    def ask(kind, at, wakes=False):
+        task = loop.task(kind, site=f"/app/hub.py:30 {kind}", parent=parent.id)
+        task.ready(at).running(at + 1)
+        if wakes:
+            server.ready(at + 2, by=task)
+        return task.awaits(at + 3, "future", site=ASK)
+
+    at, waiting = 100, list[Task]()
+    for n in range(alerts + reports):
+        task = ask("alert", at, not n) if n < alerts else waiting.pop(0)
+        if n < reports:
+            waiting.append(ask("report", at + 5))
+        if not n:
+            server.running(at + 11)
+        server.awaits(at + 12, "sleep", site=TALK)
+        server.ready(at + takes_ns, waker="timer").running(at + takes_ns + 1)
+        task.ready(at + takes_ns + 2, by=server).running(at + takes_ns + 3)
+        task.done(at + takes_ns + 4)
+        at += max(takes_ns, apart_ns) + 10
+    server.awaits(at, "Queue.get", site=TAKE)
+    parent.done(at + 50)
+    server.ready(at + 60).running(at + 70).done(at + 80)
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_a_few_that_others_overtake(tmp_path):
+    (found,) = find_in(tmp_path, overtaken())
+    assert found.text.startswith(
+        "Pool exhausted: `serve` serves 43 tasks `alert` and `report` in turn, as a pool of "
+        "one. 3 calls of 3 tasks `report` in `ask` (hub.py:9) waited for their turn: 2.4"
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"reports": 2}, id="two"),
+        pytest.param({"alerts": 8}, id="little is lost"),
+    ],
+)
+def test_a_few_that_hardly_wait(tmp_path, story):
+    assert kinds(tmp_path, overtaken(**story)) == []

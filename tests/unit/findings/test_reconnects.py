@@ -47,6 +47,10 @@ def test_each_call_connects(tmp_path):
     assert "keep a connection" in found.next_step
 
 
+def test_many_connections_that_are_cheap(tmp_path):
+    assert kinds(tmp_path, calls(connect_ns=8 * MS)) == ["new connections"]
+
+
 def test_a_new_connection_is_answered_late(tmp_path):
     trace = calls(connect_ns=MS, answer_ns=22 * MS, kept=10)
     (found,) = find_in(tmp_path, trace)
@@ -61,7 +65,7 @@ def test_a_new_connection_is_answered_late(tmp_path):
     "story",
     [
         pytest.param({"count": 19, "connect_ns": 40 * MS}, id="few"),
-        pytest.param({"connect_ns": 12 * MS}, id="cheap"),
+        pytest.param({"connect_ns": 7 * MS}, id="cheap"),
         pytest.param({"answer_ns": 90 * MS}, id="little beside the answers"),
         pytest.param({"stack": TAKES}, id="it takes one of a pool"),
         pytest.param({"longer_ns": 10_000 * MS}, id="at the start"),

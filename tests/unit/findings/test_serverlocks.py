@@ -49,6 +49,11 @@ def test_a_lock_of_a_session(tmp_path):
     )
 
 
+def test_a_busy_machine_is_late(tmp_path):
+    found = kinds(tmp_path, session(sleeps_ns=900 * MS, late_ns=100 * MS))
+    assert found == ["database locked"]
+
+
 @pytest.mark.parametrize(
     "story",
     [
@@ -62,11 +67,12 @@ def test_waits_for_somebody_else(tmp_path, story):
     assert kinds(tmp_path, session(**story)) == []
 
 
-def each_other(ns=1_000 * MS, back="Connection.rollback", late_ns=MS, begins=True):
-    """Two transfers: each has changed a row, and waits for that of the other one."""
+def each_other(ns=1_000 * MS, back="Connection.rollback", late_ns=MS, begins=True, told_ns=0):
+    """Two transfers: each has changed a row, and waits for that of the other one; `told_ns`:
+    the one that fails hears of it so much later."""
     trace = TraceBuilder(argv="db.py", signals=SIGNALS)
     end = 10 * MS + ns
-    for n, over in enumerate((end, end + MS + late_ns)):
+    for n, over in enumerate((end + told_ns, end + MS + late_ns)):
         thread = trace.thread(f"transfer-{n}").native(0)
         if begins:
             thread.io(MS, "poll", **query("/app/db.py:15 move")).native(2 * MS)
@@ -89,9 +95,14 @@ def test_two_transactions_wait_for_each_other(tmp_path):
     assert "in one order" in found.next_step
 
 
+def test_the_other_one_may_hear_of_the_end_first(tmp_path):
+    assert kinds(tmp_path, each_other(late_ns=0, told_ns=4 * MS)) == ["deadlock"]
+
+
 @pytest.mark.parametrize(
     "story",
     [
+        pytest.param({"late_ns": 0, "told_ns": 60 * MS}, id="it fails later on"),
         pytest.param({"ns": 150 * MS}, id="a moment"),
         pytest.param({"back": "Connection.commit"}, id="it commits"),
         pytest.param({"late_ns": 80 * MS}, id="the other one waits on"),

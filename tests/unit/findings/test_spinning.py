@@ -156,7 +156,8 @@ def test_questions_alone(tmp_path):
     [
         pytest.param({"ns": 400 * MS}, id="little"),
         pytest.param({"asks": 30}, id="it mostly works"),
-        pytest.param({"of": 15, "asks": 15}, id="too few samples"),
+        pytest.param({"of": 8, "asks": 8}, id="too few samples"),
+        pytest.param({"of": 15, "asks": 11}, id="few samples that are not clear"),
         pytest.param({"question": KAFKA}, id="a poll that brings records"),
         pytest.param({"question": OWN}, id="a function of the program itself"),
         pytest.param({"question": LOOP}, id="a loop of the library"),
@@ -165,6 +166,11 @@ def test_questions_alone(tmp_path):
 )
 def test_a_thread_that_works(tmp_path, story):
     assert kinds(tmp_path, asking(**story)) == []
+
+
+def test_few_samples_that_are_clear(tmp_path):
+    (found,) = find_in(tmp_path, asking(of=12, asks=10))
+    assert "(Queue.get_nowait, 10 of 12 CPU samples)" in found.text
 
 
 def test_a_question_deep_in_a_library(tmp_path):
@@ -193,20 +199,51 @@ def test_what_stays_ready(tmp_path):
     assert "unregister what is at its end" in found.text
 
 
-def reading(ns=800 * MS, reads=60, empty=55, here=70, of=80, name="socket.recv"):
-    """`reader` reads a socket that does not block; so many of its samples are at that line."""
+def reading(
+    ns=800 * MS, reads=60, empty=55, here=70, of=80, name="socket.recv", selects=0, size=-1
+):
+    """`reader` reads a socket that does not block; so many of its samples are at that line,
+    and others in `select`."""
     trace = TraceBuilder(argv="ask.py", signals=SIGNALS)
     thread, samples = trace.thread("reader").running(0), SampleBuilder(trace)
     for n in range(reads):
         at = (n + 1) * ns // (reads + 2)
-        size = -1 if n < empty else 8
-        thread.io(at, name, site="/app/ask.py:9 read_all", size_bytes=size)
+        got = size if n < empty else 8
+        thread.io(at, name, site="/app/ask.py:9 read_all", size_bytes=got)
         thread.running(at + 30_000)
     for n in range(of):
         line = 9 if n < here else 14
-        samples.add(thread, n * ns // of, ("read_all", "/app/ask.py", line))
+        inside = SELECT if here <= n < here + selects else []
+        samples.add(thread, n * ns // of, ("read_all", "/app/ask.py", line), *inside)
     thread.end(ns)
     return trace.ended(ns + MS)
+
+
+AT_ITS_END = {"name": "os.read", "reads": 20, "empty": 20, "here": 35, "selects": 35}
+
+
+@pytest.mark.parametrize("size", [-1, 0])
+def test_what_stays_ready_and_brings_nothing(tmp_path, size):
+    """A pipe at its end: neither the questions nor the reads alone are most of it."""
+    (found,) = find_in(tmp_path, reading(**AT_ITS_END, size=size))
+    said = (
+        "88 % of that in questions (EpollSelector.select, and reads that get nothing, 70 of "
+    )
+    assert said in found.text
+    assert "unregister what is at its end" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"empty": 5}, id="the reads bring something"),
+        pytest.param({"selects": 15}, id="it hardly asks"),
+        pytest.param({"here": 4}, id="it mostly works"),
+        pytest.param({"reads": 8, "empty": 8}, id="few reads"),
+    ],
+)
+def test_what_is_ready_with_something(tmp_path, story):
+    assert kinds(tmp_path, reading(**AT_ITS_END | story)) == []
 
 
 def test_reads_that_bring_nothing(tmp_path):

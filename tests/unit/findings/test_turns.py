@@ -9,7 +9,9 @@ HELPER = "/app/turns.py:4 lookup\n/app/turns.py:5 load_all\n/app/turns.py:6 hand
 OWN = "/app/turns.py:4 lookup\n/app/turns.py:6 handle"
 
 
-def turns(times=8, ns=50 * MS, tasks=2, stack=HELPER, done=True, other_ns=0, what="sleep"):
+def turns(
+    times=8, ns=50 * MS, tasks=2, stack=HELPER, done=True, other_ns=0, what="sleep", connects=0
+):
     trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
@@ -19,9 +21,13 @@ def turns(times=8, ns=50 * MS, tasks=2, stack=HELPER, done=True, other_ns=0, wha
         at = n * 10
         task.ready(at).running(at)
         for _ in range(times):
+            for _ in range(connects):
+                task.awaits(at, "connect (redis)", site="/app/turns.py:4 lookup", stack=stack)
+                at += ns // 2
+                task.ready(at, waker="io").running(at)
             task.awaits(at, what, site="/app/turns.py:4 lookup", stack=stack)
             at += ns
-            task.ready(at, waker="timer").running(at)
+            task.ready(at, waker="io" if "(" in what else "timer").running(at)
         if other_ns:
             task.awaits(at, "sleep", site="/app/turns.py:9 handle")
             at += other_ns
@@ -43,6 +49,15 @@ def test_awaits_in_turn(tmp_path):
         "tasks."
     )
     assert found.severity_ns == 2 * 7 * 50 * MS
+
+
+def test_calls_that_also_connect(tmp_path):
+    (found,) = find_in(tmp_path, turns(what="command (redis)", connects=1))
+    assert "each call waits in `await command (redis)`: 400 ms of " in found.text
+
+
+def test_calls_that_mostly_connect(tmp_path):
+    assert kinds(tmp_path, turns(what="command (redis)", connects=3)) == ["new connections"]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ FINDERS = (
     Finder("outside.asked", "asks_again", (_calls,)),  # busy loop
     Finder("loops.restless", "ticking_callbacks", (_loops,)),  # busy loop
     Finder("loops.turns", "awaits_in_turn", (_loops,)),
+    Finder("loops.gathered", "gathered_in_rounds", (_loops,)),  # awaits in turn
     Finder("loops.oneatatime", "one_at_a_time"),  # awaits in turn
     Finder("pools.handovers", "tiny_jobs"),  # awaits in turn
     Finder("processes.proxies", "manager_asked", (_calls,)),  # awaits in turn

@@ -25,9 +25,9 @@ from viewer.words import code, stem
 _MS = 1_000_000
 _MOST = 500  # threads that are looked at one by one
 # Half a second of waiting in all; less is the price of threads that now and then compute. As
-# much less is enough as the kernel gave them less of a processor, down to a fifth of a second,
+# much less is enough as the kernel gave them less of a processor, down to a tenth of a second,
 # where they ran for longer than they waited.
-_LEAST_NS = 200 * _MS
+_LEAST_NS = 100 * _MS
 # A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
 # when it waited for a tenth of the time it wanted to run, and one of them for a quarter. A hog
 # waits less.

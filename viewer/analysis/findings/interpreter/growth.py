@@ -12,6 +12,8 @@ from viewer.analysis.states import numbers
 _WINDOWS = 8
 _GROWS_NS = 500_000_000
 _DIP = 20  # a twentieth of the growth
+# A counter is asked every 375 ms, and as the recording ends.
+_ASKED_NS, _ENDS_NS = 400_000_000, 50_000_000
 
 type Counts = list[tuple[int, int]]  # (time, number), in order of time
 
@@ -61,11 +63,15 @@ def growing(counts: Counts, at_least: int) -> Counts:
 
 
 def _without_the_end(counts: Counts) -> Counts:
-    """The counts up to the highest one, if that comes in the last eighth of the time."""
+    """The counts up to the highest one, if that comes in the last eighth of the time, or was
+    the last before the program's end: a short program is asked only now and then."""
     (since, _), (until, _) = counts[0], counts[-1]
     most = max(range(len(counts)), key=lambda n: counts[n][1])
     is_late = (until - counts[most][0]) * _WINDOWS <= until - since
-    return counts[: most + 1] if is_late else counts
+    is_last = all(until - at_ns <= _ENDS_NS for at_ns, _ in counts[most + 1 :])
+    if is_late or (is_last and until - counts[most][0] <= _ASKED_NS):
+        return counts[: most + 1]
+    return counts
 
 
 def _without_the_start(counts: Counts) -> Counts:

@@ -1,7 +1,7 @@
 """Threads that ask again and again instead of waiting to be told."""
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from tracer import schema as s
 from tracer.units import duration, share
@@ -42,9 +42,11 @@ _MOST_AWAITS = 20_000  # or waits that timed out
 _UNUSED = 10
 _EACH_NS = 40 * _MS
 _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
-# A thread that computes for half a second, and mostly in questions.
+# A thread that computes for half a second, and mostly in questions; few samples must be
+# clearer. Reads that get nothing count as questions, where a quarter of the samples are.
 _SPINS_NS = 500 * _MS
 _SAMPLES = 20
+_FEW, _ASKS_PART = 10, 4
 # Or three quarters of its samples are in reads that get nothing. Fifty took long enough to be
 # recorded, and half of these, though one that gets something takes longer.
 _SELDOM = 10
@@ -254,12 +256,15 @@ def questions(facts: Facts) -> Iterator[Finding]:
         return
     for row in facts.threads:
         samples = facts.samples.get(row.tid, [])
-        if spun_ns(row) < _SPINS_NS or len(samples) < _SAMPLES:
+        if spun_ns(row) < _SPINS_NS or len(samples) < _FEW:
             continue
         asked = asked if asked is not None else _asked(facts)
         counts = Counter(asked[stack] for _, stack in samples)
         total, n = len(samples), len(samples) - counts[""]
-        if n * 2 < total:
+        if n * _ASKS_PART < total:
+            continue
+        reads = 0 if _are_most(n, total) else _samples_in_reads(facts, row, samples)
+        if not _are_most(n + reads, total):
             continue
         site = next(site for site, _ in counts.most_common() if site)
         index = next(
@@ -276,7 +281,9 @@ def questions(facts: Facts) -> Iterator[Finding]:
             continue
         how = (
             f"it computes for {duration(row.states[s.RUNNING])}, "
-            f"{share(n, total)} of that in questions ({what}, {n} of {total} CPU samples). "
+            f"{share(n + reads, total)} of that in questions ({what}"
+            f"{', and reads that get nothing' if reads else ''}, {n + reads} of {total} CPU "
+            f"samples). "
             f"{_WAIT_INSTEAD.get(what) or _WAIT_INSTEAD.get(what.rpartition('.')[2], _WAIT)}"
         )
         yield polling(
@@ -293,9 +300,42 @@ def _calls(facts: Facts, thread: int, start_ns: int, end_ns: int) -> int:
     )
 
 
+def _are_most(n: int, total: int) -> bool:
+    return n * 2 >= total if total >= _SAMPLES else n * _OF[1] >= total * _OF[0]
+
+
+def _samples_in_reads(facts: Facts, row: ThreadRow, samples: Sequence[tuple[int, int]]) -> int:
+    """How many samples of a thread are at lines where its reads get nothing."""
+    lines = {
+        _line_of(facts, call)
+        for (thread, call), reads in calls_by_thread(facts, IO, _FEW, _READERS).items()
+        if thread == facts.ledger.thread(row.process, row.tid) and _get_nothing(facts, reads)
+    }
+    return sum(_hot_line(facts, stack) in lines for _, stack in samples)
+
+
+def _line_of(facts: Facts, call: int) -> str:
+    place = place_of(facts.call(call)[1])
+    return f"{place.path}:{place.line}"
+
+
+def _hot_line(facts: Facts, stack: int) -> str:
+    place = facts.hot_places[stack]
+    return f"{place.path}:{place.line}"
+
+
+def _get_nothing(facts: Facts, reads: Sequence[int]) -> bool:
+    """Whether half of some reads, evenly chosen, get nothing."""
+    model, slices = facts.model, facts.model.trace.slices
+    looked = reads[:: max(len(reads) // _READS, 1)]
+    ends = [slices.end_event[model.states.slice[read]] for read in looked]
+    empty = sum(end >= 0 and not model.trace.args(end).get(s.ARG_BYTES) for end in ends)
+    return empty * 2 >= len(looked)
+
+
 def _empty_reads(facts: Facts) -> Iterator[Finding]:
     """Threads that read a socket that does not block, and mostly get nothing."""
-    model, slices = facts.model, facts.model.trace.slices
+    model = facts.model
     calls = calls_by_thread(facts, IO, _READS, _READERS) if facts.samples else {}
     rows = {(row.pid, row.tid): row for row in facts.threads} if calls else {}
     for (thread, call), reads in calls.items():
@@ -304,15 +344,11 @@ def _empty_reads(facts: Facts) -> Iterator[Finding]:
         if len(reads) < _READS or row is None or call in facts.of_transports:
             continue
         name, site = facts.call(call)
-        there = f"{place_of(site).path}:{place_of(site).line}"
-        hot = [facts.hot_places[stack] for _, stack in samples]
-        at_it = sum(f"{place.path}:{place.line}" == there for place in hot)
+        there = _line_of(facts, call)
+        at_it = sum(_hot_line(facts, stack) == there for _, stack in samples)
         if len(samples) < _SAMPLES or at_it * _OF[1] < len(samples) * _OF[0]:
             continue
-        looked = reads[:: len(reads) // _READS]
-        ends = [slices.end_event[model.states.slice[read]] for read in looked]
-        empty = sum(end >= 0 and s.ARG_BYTES not in model.trace.args(end) for end in ends)
-        if spun_ns(row) >= _SPINS_NS and empty * 2 >= len(looked):
+        if spun_ns(row) >= _SPINS_NS and _get_nothing(facts, reads):
             ran = row.states[s.RUNNING]
             how = (
                 f"it computes for {duration(ran)}, {share(at_it, len(samples))} of "

@@ -77,12 +77,14 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         if _is_served(facts, found, sum(ns)):
             yield served_in_turn(facts, task, helper, caller, found)
             continue
-        found = [i for i in found if _can_be_gathered(facts, i)]  # the first may also connect
+        with_connects = sum(ns)  # the first calls may also connect
+        found = [i for i in found if _can_be_gathered(facts, i)]
         if not found:
             continue
         ns = [facts.slice_ns(i) for i in found]
         is_row = _is_row(facts, found, sum(ns))
-        is_life = len(found) >= _TIMES and _is_its_life(facts, task, sum(ns))
+        is_most = sum(ns) * 2 >= with_connects and is_its_life(facts, task, with_connects)
+        is_life = len(found) >= _TIMES and is_most
         if (not is_row and not is_life) or _are_cut(facts, task, found):
             continue
         saved[helper, caller] += sum(ns) - max(ns)
@@ -225,7 +227,7 @@ def _is_served(facts: Facts, found: list[int], ns: int) -> bool:
     return does_listen or sender_to(facts, found) is not None
 
 
-def _is_its_life(facts: Facts, task: int, ns: int) -> bool:
+def is_its_life(facts: Facts, task: int, ns: int) -> bool:
     """Whether the awaits are most of the life of a task that ended by itself."""
     is_most = ns * _MOSTLY[1] >= facts.life_ns(task) * _MOSTLY[0]
     return is_most and facts.ledger.how_it_ended(task) == s.DONE

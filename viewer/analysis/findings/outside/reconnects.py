@@ -10,7 +10,7 @@ from itertools import pairwise
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import calls_of
-from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.retries import pauses
@@ -26,10 +26,12 @@ from viewer.trace.sites import innermost, is_library
 from viewer.words import code
 
 _MS = 1_000_000
-# Twenty connections that cost half a second, a fifth of what was waited for at that line; and
+# Twenty connections that cost three tenths of a second, a fifth of what was waited for at that
+# line (healthy programs of tests/diagnosis that connect as often lose a tenth of that); and
 # it goes on: in half of the eighths of a quarter of a second, and for longer than a quarter
 # of what remains of the recording.
 _MANY = 20
+_CHEAP_NS = 300 * _MS
 _PART = 5
 # Or eight that cost a second, half of what was waited for there.
 _DEAR, _DEAR_NS, _DEAR_PART = 8, 1_000 * _MS, 2
@@ -89,7 +91,7 @@ def new_connections(facts: Facts) -> Iterator[Finding]:
         late = _late_ns(line)
         lost = sum(line.costs) + late
         is_dear = lost >= _DEAR_NS and lost * _DEAR_PART >= line.total_ns
-        are_many = len(line.starts) >= _MANY and lost >= LOST_NS
+        are_many = len(line.starts) >= _MANY and lost >= _CHEAP_NS
         if is_dear or (are_many and lost * _PART >= line.total_ns):
             yield _finding(facts, site, line, lost, late)
 

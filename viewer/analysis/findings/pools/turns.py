@@ -12,7 +12,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.answers import Answers, Idle
 from viewer.analysis.resources.pacing import come_over_time
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
-from viewer.analysis.resources.servers import LEAST, Serving, Turn, serving_tasks
+from viewer.analysis.resources.servers import Serving, Turn, serving_tasks
 from viewer.analysis.resources.waits import GETS, Wait
 
 _MS = 1_000_000
@@ -28,6 +28,8 @@ _MORE = (
     "answer."
 )
 _SPREAD = "Let all of them take from one queue, or give the requests to them more evenly."
+# Whoever serves answered many; of those who had to wait for their turn three are enough.
+_SOME = 3
 _IDLE = 10  # whoever serves was idle for a tenth of a wait: then that was for something else
 
 
@@ -58,13 +60,13 @@ def _met(idle: Idle, turn: Turn) -> int:
 def _is_fault(facts: Facts, serving: Serving, queued: list[Turn]) -> bool:
     lost = sum(turn.queued_ns for turn in queued)
     served = sum(turn.served_ns for turn in queued)
-    if len(queued) < LEAST or lost < LOST_NS or lost * 2 < served * 3:
+    if len(queued) < _SOME or lost < LOST_NS or lost * 2 < served * 3:
         return False
     waits, callers = LongWaits.of(facts), {turn.wait.who for turn in queued}
     lives = sum(waits.ends_ns(who) - waits.begins_ns(who) for who in callers)
     if len(callers) < 2 or lost * _PART < lives:
         return False
-    if _is_batch(facts, queued) and not _idle_peers(facts, queued):
+    if _is_batch(facts, serving, queued) and not _idle_peers(facts, queued):
         return False
     met = sum(_awaited_ns(facts, serving.awaits[turn.by[1]], turn) for turn in queued)
     kept = [(turn.by[1], turn.began_ns, turn.ended_ns) for turn in serving.turns]
@@ -82,8 +84,9 @@ def _awaited_ns(facts: Facts, awaits: list[int], turn: Turn) -> int:
     )
 
 
-def _is_batch(facts: Facts, queued: list[Turn]) -> bool:
-    """Whether each caller asked once, and one task made all of them at once."""
+def _is_batch(facts: Facts, serving: Serving, queued: list[Turn]) -> bool:
+    """Whether each caller asked once, and one task made all of them at once; those who had
+    their turn before them, too, tell whether requests come over time."""
     owned, callers = facts.model.owners, [turn.wait.who for turn in queued]
     if len(set(callers)) < len(callers):
         return False
@@ -91,7 +94,7 @@ def _is_batch(facts: Facts, queued: list[Turn]) -> bool:
         return True  # they may be
     is_of_one = len({owned.task_parent[task] for _, task in callers}) == 1
     return is_of_one and not come_over_time(
-        LongWaits.of(facts), [turn.wait for turn in queued]
+        LongWaits.of(facts), [turn.wait for turn in serving.turns]
     )
 
 
@@ -128,10 +131,14 @@ def _finding(facts: Facts, serving: Serving, queued: list[Turn]) -> Finding:
     found, is_one = Resource(Known.ANSWERED, claims, holds, len(servers)), len(servers) == 1
     idle = _idle_peers(facts, queued)
     beside = f", while {users(model, idle)} had nothing to do" if idle else ""
+    served = users(model, (turn.wait.who for turn in serving.turns))
+    groups = LongWaits.of(facts).group
+    are_some = {groups(c.who) for c in claims} < {groups(t.wait.who) for t in serving.turns}
+    of = f" of {users(model, (claim.who for claim in claims))}" if are_some else ""
     said = Said(
         f"{users(model, servers)} {'serves' if is_one else 'serve'} "
-        f"{users(model, (claim.who for claim in claims))} in turn, as a pool of "
-        f"{'one' if is_one else len(servers)}{beside}. {plural(len(claims), 'call')} in "
+        f"{served} in turn, as a pool of {'one' if is_one else len(servers)}{beside}. "
+        f"{plural(len(claims), 'call')}{of} in "
         f"{sites(claims)} waited for their turn:",
         "Each request takes",
         _SPREAD if idle else _MORE,

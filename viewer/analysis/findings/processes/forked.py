@@ -19,6 +19,7 @@ from viewer.words import code, place
 # A pool ends its workers with these; others come from outside.
 _REPLACED = 8  # workers
 ORDERLY = (signal.SIGTERM, signal.SIGINT)
+_ACCEPTS = "._accept_connection2"  # asyncio's task for a new connection
 _RESULTS = ("Future.result", "futures.wait", "executor")
 _JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")
 
@@ -38,6 +39,42 @@ def killed(facts: Facts, wait: Wait) -> str:
             when = at(facts, member.end_ns)
             return f"; {code(member.name)} was killed by {name} {when}, and its job with it"
     return _gone(facts, family, wait, process)
+
+
+def dead_servers(facts: Facts, at_ns: int) -> str:
+    """`A` and `B`, which accept connections, had ended by SIGKILL before …: where all of the
+    family that ever did so were dead at a time, and nobody began in their place; "" else."""
+    family, model = Family.of(facts.model), facts.model
+    if len(family.members) < 2:
+        return ""
+    accepting = {
+        group
+        for group in range(len(model.owners.group_head))
+        if model.coroutine(group)[0].endswith(_ACCEPTS)
+    }
+    serving = {
+        model.owners.task_process[task]
+        for task, group in enumerate(model.owners.task_group)
+        if group in accepting
+    }
+    killed = {
+        process: min(told.time_ns for told in (member.told, member.said) if told is not None)
+        for process in serving
+        if (member := family.members[process]).ended is not None
+        and member.ended.signal not in (None, *ORDERLY)
+    }
+    if not serving or killed.keys() != serving or max(killed.values()) > at_ns:
+        return ""
+    first = min(killed.values())
+    if any(member.start_ns > first for member in family.members.values()):
+        return ""
+    ended = family.members[min(killed, key=killed.__getitem__)].ended
+    assert ended is not None
+    return (
+        f"{processes(facts, killed)}, which accepted connections, had ended by "
+        f"{signal_name(ended.signal or 0)} before ({at(facts, first)}), and nobody began in "
+        f"their place. Watch them, and begin new ones."
+    )
 
 
 def _gone(facts: Facts, family: Family, wait: Wait, process: int) -> str:

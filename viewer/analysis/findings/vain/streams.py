@@ -11,6 +11,7 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.outside import other_stream
+from viewer.analysis.findings.processes.forked import dead_servers
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.reading import awaits_of
@@ -214,11 +215,13 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
         worst = facts.longest_slice(found)
         longest = facts.slice_ns(worst)
         who: list[Who] = [("task", owner[i]) for i in found]
+        dead = dead_servers(facts, min(slices.start_ns[i] for i in found))
+        others = _others(facts, worst) if kind.reads and not dead else ""
         text = (
             f"Waited in vain: {users(facts.model, who)}{place_in(site)} gave up "
             f"{plural(len(found), 'wait')} in `{kind.name}`, "
             f"{in_total(facts, lost, longest, slices.start_ns[worst])}: "
-            f"{kind.why.format(others=_others(facts, worst) if kind.reads else '')}"
+            f"{dead or kind.why.format(others=others)}"
         )
         evidence = facts.evidence(
             who[found.index(worst)], slices.start_ns[worst], longest, site
