@@ -14,7 +14,7 @@ from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import numbered
 from viewer.analysis.threads import ThreadRow
-from viewer.trace.columns import Column
+from viewer.trace.columns import Column, Tally
 from viewer.trace.engine import Engine
 from viewer.trace.model import Model
 
@@ -75,37 +75,36 @@ class JobRow(NamedTuple):
 def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ...]:
     """One row for each recorded process, in the order in which they began."""
     family, jobs, engine = Family.of(model), Jobs.of(model).columns, model.trace.engine
-    spans = jobs.start_ns, jobs.end_ns, jobs.worker
-    ran = engine.tally(
-        *spans, memoryview(bytes(len(jobs.pool))), len(model.trace.processes), 1
-    )
+    runs, states, ids = model.collections, model.states, model.owners.task_id
+
+    def by_process(start: Column, end: Column, process: Column) -> Tally:
+        one = memoryview(bytes(len(process)))
+        return engine.tally(start, end, process, one, len(model.trace.processes), 1)
+
     computed, waited = Counter[int](), Counter[int]()
     if threads:
-        is_one = min(model.thread_process) == max(model.thread_process)
-        for sums, states in ((computed, (s.RUNNING, s.NATIVE)), (waited, (s.GIL_WAIT,))):
-            for measure in map(threads.measure, states):
-                if is_one:
+        least, most = engine.bounds(model.thread_process)
+        for sums, names in ((computed, (s.RUNNING, s.NATIVE)), (waited, (s.GIL_WAIT,))):
+            for measure in map(threads.measure, names):
+                if least == most:
                     sums[model.thread_process[0]] += sum(measure)
                     continue
                 for process, ns in zip(model.thread_process, measure, strict=True):
                     if ns:
                         sums[process] += ns
-    runs = model.collections
-    nothing = memoryview(bytes(len(runs)))
-    gc = engine.tally(
-        runs.start_ns, runs.end_ns, runs.process, nothing, len(model.trace.processes), 1
-    ).total
-    of_process = model.thread_process.tolist(), model.owners.task_process.tolist()
-    counts = tuple(map(Counter, of_process))
+    lives = by_process(states.first_ns, states.last_ns, model.thread_process)
+    tasks = by_process(ids, ids, model.owners.task_process)
+    gc = by_process(runs.start_ns, runs.end_ns, runs.process)
+    ran = by_process(jobs.start_ns, jobs.end_ns, jobs.worker)
     return tuple(
         _row(
             model,
             member,
             computed[i],
             waited[i],
-            counts[0][i],
-            counts[1][i],
-            gc[i],
+            lives.count[i],
+            tasks.count[i],
+            gc.total[i],
             ran.count[i],
             ran.total[i],
         )
