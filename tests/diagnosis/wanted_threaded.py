@@ -12,7 +12,8 @@ THREADED: dict[str, Wanted] = {
         "wait in vain", ("sensor-N", "wait_for_publish", "network", "Client.loop")
     ),
     "dt05_pool_wakes_all_who_wait": Wanted(
-        "pool exhausted", ("request-N", r"\b3 slots", "asleep in `query`")
+        "pool exhausted",
+        ("request-N", "slots of a pool made of a `Condition`", "asleep in `query`"),
     ),
     "dt06_nobody_reads_the_requests": Wanted(
         "slow client", ("MainThread", "Client.call", "socket.sendall")

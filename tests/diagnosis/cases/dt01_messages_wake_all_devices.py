@@ -1,6 +1,6 @@
 """One condition for all devices: each message is for one of them, and wakes all
 (https://github.com/doccaz/scc-tools/issues/26, https://github.com/DanielCollins/pgtq/issues/27).
-truth: `MainThread` notifies all 40 `device-N` in `dispatch` for each of 600 messages; 39 look in `wait_for_message`,
+truth: `MainThread` notifies all 40 `device-N` in `dispatch` for each of 1,500 messages; 39 look in `wait_for_message`,
 find nothing and wait again, before the one that the message is for gets on.
 """
 
@@ -42,8 +42,8 @@ def dispatch(messages: int) -> None:
 threads = [threading.Thread(target=run_device, args=(i,), name=f"device-{i}") for i in range(40)]
 for thread in threads:
     thread.start()
-dispatch(600)
-while done[0] < 600:
+dispatch(1500)
+while done[0] < 1500:
     time.sleep(0.05)
 for number in range(40):
     put(number, None)
