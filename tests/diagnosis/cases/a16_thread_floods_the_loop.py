@@ -3,7 +3,7 @@
 wanted: thread `feed` handed 30,000 `on_tick` callbacks to the loop, busy with it ~95 %; `health` late up to 0.5 s"""
 import asyncio, hashlib, threading, time
 
-PAGE = bytes(20_000)
+PAGE = bytes(60_000)
 
 
 def on_tick(tick, book):
