@@ -62,6 +62,38 @@ REPORTED: dict[str, Wanted] = {
         "PG_URL",
     ),
     "ok_fh1_catalogue_with_pool": Wanted("", (), ("starlette", "httpx")),
+    "dp02_header_read_byte_by_byte": Wanted(
+        "busy loop", ("`Client.read_line`", "tiny pieces", "buffer")
+    ),
+    "dp03_imports_in_each_work_horse": Wanted(
+        "slow start", ("14 children", "`fork_and_perform`", "`reports`", r"dp03\w+.py:23")
+    ),
+    "dp04_sibling_keeps_the_pipe_open": Wanted(
+        "wait in vain", ("`finish`", "`agent`", r"`main` \(dp04\w+.py:29", "pipes")
+    ),
+    "dp07_child_ignores_the_end": Wanted(
+        "slow end", ("`stop_all`", "`feed-", "asleep in `poll_feed`", "signal")
+    ),
+    "dp08_lock_file_of_a_dead_process": Wanted(
+        "slots never returned", (r"FileLock.__enter__` \(dp08\w+.py:34", "`first` was killed")
+    ),
+    "dp12_ftp_answer_after_the_upload": Wanted(
+        "wait in vain", ("`backup` in `upload`", "FTP.storbinary", "TimeoutError")
+    ),
+    "dq01_length_in_characters": Wanted(
+        "wait in vain", ("`Client.call`", "`server` in `recv_exactly`")
+    ),
+    "dq02_supervisor_restarts_at_once": Wanted(
+        "busy loop", ("starts children again", "`keep_running`", "exit code 1")
+    ),
+    "dq05_client_that_sends_no_newline": Wanted(
+        "pool exhausted|slow client", ("`control`", "recv", "`read_command`")
+    ),
+    "ok_dp02_rows_through_a_buffer": Wanted(""),
+    "ok_dp04_filter_beside_an_agent": Wanted(""),
+    "ok_dp07_children_end_when_told": Wanted(""),
+    "ok_dq1_supervisor_backs_off": Wanted(""),
+    "ok_dq2_polls_with_a_time_limit": Wanted(""),
     "ok_fh2_gevent_crawl_ends_well": Wanted("", (), ("gevent",)),
     "ok_fi1_chat_over_websockets": Wanted("", (), ("aiohttp",)),
     "ok_fi2_trio_with_deadlines": Wanted("", (), ("trio",)),

@@ -9,6 +9,7 @@
 #include "output/killed.h"
 #include "output/remarks.h"
 #include "python/notes.h"
+#include "python/stacks.h"
 #include "python/trampolines.h"
 #include "recording.h"
 #include "ring/records.h"
@@ -235,9 +236,24 @@ static PyObject *raise_signal_hook(PyObject *module, PyObject *number)
         before(how, args, count);                                                                \
         return ((fast)(void (*)(void))hooks[how].original)(module, args, count);                 \
     }
-FAST_HOOK(kill_hook, KILL)
+FAST_HOOK(pass_kill, KILL)
 FAST_HOOK(killpg_hook, KILLPG)
 FAST_HOOK(pthread_kill_hook, PTHREAD_KILL)
+
+/* Who ends other processes, or asks them to end, is told. */
+static PyObject *kill_hook(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *result = pass_kill(module, args, count);
+    long pid = result && count == 2 ? number_of(args[0]) : 0, number = pid ? number_of(args[1]) : 0;
+    thread_buffer *b = pid > 0 && pid != getpid() && number > 0 && number < NSIG ? ring_current() : NULL;
+    if (b) {
+        uint32_t stack = stacks_capture(PyThreadState_Get());
+        ring_emit(b, clock_tick(), REC_SIGNAL_SENT, (uint8_t)number, stack, (uint64_t)pid, 0);
+        if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
+            stacks_resolve();
+    }
+    return result;
+}
 
 #define HOOK(function) (PyCFunction)(void (*)(void))(function)
 static const builtin_wrapper table[ENDINGS] = {

@@ -192,6 +192,7 @@
     X(FORK, "fork")                             \
     X(SPAWN, "spawn")                           \
     X(CHILD_ENDED, "child ended")               \
+    X(SIGNAL_SENT, "signal sent")               \
     X(CHILD_UNREAPED, "child not waited for")   \
     X(PROCESS_STARTED, "process started")       \
     X(PROCESS_NAMED, "process named")           \

@@ -51,6 +51,9 @@ def test_terminated_in_the_midst(record: Recorder, wait: str) -> None:
     assert names[-1] == s.RECORDING_ENDED
     (told,) = [event for event in trace.events if event.name == s.CHILD_ENDED]
     assert told.args == {s.ARG_CHILD: child.pid, s.ARG_SIGNAL: 15}
+    (sent,) = [event for event in trace.events if event.name == s.SIGNAL_SENT]
+    assert (sent.args[s.ARG_CHILD], sent.args[s.ARG_SIGNAL]) == (child.pid, 15)
+    assert str(sent.args[s.ARG_SITE]).endswith("program.py:18 <module>")
 
 
 WHILE_ANOTHER_COMPUTES = """\

@@ -113,6 +113,25 @@ def test_socket_select_and_sleep(tmp_path: Path) -> None:
     assert names.count("sleep") == 1
 
 
+@pytest.mark.parametrize("signals", [SIGNALS, ("io",)])
+def test_a_time_limit(tmp_path: Path, signals: tuple[str, ...]) -> None:
+    """A call that ends with an exception says with which; the program gets it as it was."""
+
+    def run() -> None:
+        a, b = socket.socketpair()
+        with a, b:
+            a.settimeout(0.05)
+            with pytest.raises(TimeoutError, match="timed out"):
+                a.recv(16)
+            b.send(b"xyz")
+            assert a.recv(16) == b"xyz"
+
+    slices = io_slices(run, tmp_path / "t.pftrace", signals)
+    ends = [each.args.get(s.ARG_EXCEPTION) for each in slices if "recv" in each.name]
+    assert ends[0] == "TimeoutError"
+    assert not any(ends[1:])
+
+
 def test_unknown_functions_are_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

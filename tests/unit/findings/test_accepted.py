@@ -199,6 +199,7 @@ def test_what_came_while_the_server_started_does_not_count(tmp_path):
     [
         pytest.param({"job_ns": 40 * MS}, id="they waited for less than a tenth of a second"),
         pytest.param({"job_ns": 50 * MS, "waits": 3, "count": 3}, id="little is lost"),
+        pytest.param({"job_ns": 450 * MS, "waits": 1, "count": 2}, id="two, for a moment"),
         pytest.param({"job_ns": 20 * MS, "waits": 8, "threads": 3}, id="a burst"),
         pytest.param({"works": "poll"}, id="the server was idle"),
         pytest.param({"works": "preempted"}, id="it had no processor"),
@@ -207,6 +208,11 @@ def test_what_came_while_the_server_started_does_not_count(tmp_path):
 )
 def test_servers_that_are_not_to_blame(tmp_path, story):
     assert "pool exhausted" not in kinds(tmp_path, service(**story))
+
+
+def test_two_that_waited_long(tmp_path):
+    (found,) = find_in(tmp_path, service(job_ns=800 * MS, waits=1, count=2))
+    assert "2 connections, 1.60 s in total" in found.text
 
 
 def test_clients_in_the_same_program_say_more(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.builder.family import Family
 from tests.support.finding import MS
+from tracer import schema as s
 from viewer.analysis.findings import Facts, Finding, find
 from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
@@ -86,3 +87,54 @@ def test_communicate_does_not_need_itself_as_advice(tmp_path):
     (found,) = find_in(tmp_path, family)
     assert "for a child in `Popen.communicate` (at 2.00 ms), until" in found.text
     assert found.text.endswith("It did not end by itself: look at what it does.")
+
+
+def stopped(went_on=700 * MS, number=signal.SIGTERM, pid=101, sent=100 * MS, children=2):
+    """`stop_all` sends a signal to its children, and waits for each."""
+    family = Family("feeds.py")
+    main = family.first.thread("MainThread", 100).native(0)
+    made = [family.fork(main, MS, 101 + n, name=f"feed-{n}") for n in range(children)]
+    for n in range(children):
+        args = {"child": pid + n, "signal": int(number), "site": "/app/feeds.py:24 stop_all"}
+        family.first.instant(main.track, sent, s.SIGNAL_SENT, s.CAT_THREAD, **args)
+    at = 110 * MS
+    for n, child in enumerate(made):
+        end = 100 * MS + went_on + n * MS
+        family.main(child).sleep(2 * MS, site="/app/feeds.py:9 poll_feed").native(end - 1)
+        family.main(child).end(end)
+        child.ended(end)
+        main.io(at, "os.waitpid", site="/app/feeds.py:26 stop_all").native(end + 1)
+        family.ended(main, child, end + 2, status=0)
+        at = end + MS // 2
+    main.end(at + MS)
+    family.first.ended(at + 2 * MS)
+    return family
+
+
+def went_on(tmp_path, family):
+    return [one for one in find_in(tmp_path, family) if "should have ended it" in one.text]
+
+
+def test_children_that_go_on_after_a_signal(tmp_path):
+    (found,) = went_on(tmp_path, stopped())
+    assert found.finding == "slow end"
+    assert found.text == (
+        "In `feeds.py`: Slow end: `MainThread` in `stop_all` (feeds.py:26) waited 690 ms in "
+        "`os.waitpid` (at 110 ms) for the end of `feed-0`, which went on for 700 ms after a "
+        "signal that should have ended it, 99 % of that time asleep in `poll_feed` "
+        "(feeds.py:9). A forked process has the handlers of its parent: set its own "
+        "(`signal.signal(SIGTERM, SIG_DFL)`), or look at its flag more often."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"went_on": 500 * MS}, id="not long"),
+        pytest.param({"number": signal.SIGHUP}, id="a signal that means something else"),
+        pytest.param({"pid": 201}, id="to others"),
+        pytest.param({"sent": 600 * MS}, id="it waited before"),
+    ],
+)
+def test_children_that_end_as_they_should(tmp_path, story):
+    assert went_on(tmp_path, stopped(**story)) == []

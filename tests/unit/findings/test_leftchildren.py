@@ -2,9 +2,13 @@
 
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
+from viewer.analysis.findings import Facts, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 START = "/app/notify.py:12 notify"
 
@@ -58,3 +62,52 @@ def test_children_are_killed_together(tmp_path):
 )
 def test_children_that_are_no_fault(tmp_path, story):
     assert "workers never exit" not in kinds(tmp_path, notifies(**story))
+
+
+def restarted(count=12, lives=100 * MS, pause=MS, site=START, failed=-1, **how: int):
+    """A process is started when the one before has ended; the first `failed` ones fail."""
+    family = Family("supervisor.py")
+    main, at = family.first.thread("MainThread").native(0), MS
+    for n in range(count):
+        child = family.fork(main, at=at, pid=201 + n, name=f"job-{n}", site=site)
+        family.main(child).native(at).end(at + lives)
+        child.ended(at + lives)
+        is_failed = n < failed or failed < 0
+        said = (how or {"status": 1}) if is_failed else {"status": 0}
+        family.ended(main, child, at + lives + MS // 2, **said)
+        at += lives + pause
+    main.native(at).end(at)
+    family.first.ended(at + MS)
+    return family
+
+
+def again(tmp_path, family):
+    found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
+    return [one for one in found if "starts children again" in one.text]
+
+
+def test_children_that_fail_and_are_started_anew(tmp_path):
+    (found,) = again(tmp_path, restarted())
+    assert (found.finding, found.severity_ns) == ("busy loop", 1_211 * MS)
+    assert found.text == (
+        "`MainThread` starts children again and again in `notify` (notify.py:12): 12 in "
+        "1.21 s (at 1.00 ms). Each failed (exit code 1) after 100 ms, and the next one was "
+        "started at once. Look at why they fail, and pause before the next start, longer each "
+        "time."
+    )
+    (found,) = again(tmp_path, restarted(signal=11))
+    assert "Each was killed by SIGSEGV after 100 ms" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"count": 9, "lives": 200 * MS}, id="a few"),
+        pytest.param({"lives": 80 * MS}, id="little time"),
+        pytest.param({"failed": 10}, id="some do their work"),
+        pytest.param({"pause": 100 * MS}, id="with pauses"),
+        pytest.param({"site": "/lib/python3.13/popen.py:1 start"}, id="a library's"),
+    ],
+)
+def test_children_that_are_started_in_order(tmp_path, story):
+    assert again(tmp_path, restarted(**story)) == []

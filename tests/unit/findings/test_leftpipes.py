@@ -3,9 +3,13 @@
 import pytest
 
 from tests.support.builder.encoding import Arg
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in
 from tracer import schema as s
+from viewer.analysis.findings import Facts, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 SITE = "/app/start.py:9 start_service"
 PYTHON = "/usr/lib/python3.13/"
@@ -87,3 +91,59 @@ def test_children_that_still_run(tmp_path, story):
     assert "left behind" not in " ".join(
         one.text for one in find_in(tmp_path, starts(**story))
     )
+
+
+FINISH = "/app/feed.py:12 finish"
+
+
+def filtered(forked=10 * MS, ends=900 * MS, over=905 * MS, waits="os.waitpid", origin="fork"):
+    """`finish` closes the input of a filter that was started at 5 ms, and waits for it."""
+    family = Family("feed.py")
+    main = family.first.thread("MainThread").native(0)
+    args: dict[str, Arg] = {"child": 4711, "command": "sort", "site": "/app/feed.py:5 main"}
+    family.first.instant(main.track, 5 * MS, s.SPAWN, s.CAT_THREAD, **args)
+    agent = family.fork(main, at=forked, pid=101, name="agent", origin=origin)
+    family.main(agent).sleep(forked + 1, site="/app/feed.py:30 agent").native(ends - 1).end(
+        ends
+    )
+    agent.ended(ends)
+    main.io(20 * MS, waits, site=FINISH).native(over)
+    family.first.instant(
+        main.track, over + 1, s.CHILD_ENDED, s.CAT_THREAD, child=4711, status=0
+    )
+    main.end(max(over, ends) + MS)
+    family.first.ended(max(over, ends) + 2 * MS)
+    return family
+
+
+def siblings(tmp_path, family):
+    found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
+    return [one for one in found if "a copy of this end" in one.text]
+
+
+def test_a_process_that_was_forked_later_has_the_pipe(tmp_path):
+    (found,) = siblings(tmp_path, filtered())
+    assert (found.finding, found.severity_ns) == ("wait in vain", 885 * MS)
+    assert found.text == (
+        "In `feed.py`: Waited in vain: `MainThread` in `finish` (feed.py:12) waited 885 ms in "
+        "`os.waitpid` (at 20.0 ms) for `sort`, which ended as soon as `agent` did. That was "
+        "forked later in `start` (service.py:9), and so has a copy of this end of the child's "
+        "pipes: closing `stdin` here does not end its input. Fork before the child is "
+        "started, or use the start method `spawn` or `forkserver`."
+    )
+    assert found.evidence.site == FINISH
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ends": 500 * MS, "over": 505 * MS}, id="not long"),
+        pytest.param({"forked": MS}, id="it was forked before"),
+        pytest.param({"ends": 800 * MS}, id="the filter goes on"),
+        pytest.param({"ends": 950 * MS}, id="the filter ends first"),
+        pytest.param({"origin": "spawn"}, id="a program of its own"),
+        pytest.param({"waits": "socket.recv"}, id="another wait"),
+    ],
+)
+def test_siblings_without_the_pipe(tmp_path, story):
+    assert siblings(tmp_path, filtered(**story)) == []

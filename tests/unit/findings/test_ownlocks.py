@@ -1,10 +1,17 @@
 """Locks that a program made itself, and imports that others wait for."""
 
+from pathlib import Path
+from tempfile import mkdtemp
+
 import pytest
 
+from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from viewer.analysis.findings import Facts, find
 from viewer.analysis.findings.locks.ownlocks import own_lock_of
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 THREADING = "/usr/lib/python3.13/threading.py:359 Condition.wait"
 CALLER = "/app/config.py:30 reload"
@@ -93,6 +100,42 @@ def polled(pauses=20, pause_ns=20 * MS, function="FileLock.acquire"):
     threads[0].native(at).end(at + MS)
     threads[1].end(at + MS)
     return trace.ended(at + 2 * MS)
+
+
+def left(signal=9, holds=False):
+    """`second` looks for a lock; `first`, which may have had it, was ended by a signal."""
+    family = Family("deploy.py")
+    main = family.first.thread("MainThread").native(0)
+    first = family.fork(main, at=MS, pid=101, name="first")
+    family.main(first).native(2 * MS).end(50 * MS)
+    first.ended(50 * MS)
+    family.ended(main, first, 51 * MS, signal=signal)
+    site = "/app/filelock.py:9 FileLock.acquire"
+    stack, at = f"{site}\n/app/deploy.py:20 deploy", 100 * MS
+    for _ in range(30):
+        main.enter(at, "sleep", "sleep", {"site": site, "stack": stack}).native(at + 40 * MS)
+        at += 41 * MS + (100 * MS if holds else 0)
+    main.end(at)
+    family.first.ended(at + MS)
+    return find(Facts(build_model(read_trace(family.write(Path(mkdtemp()))))))
+
+
+def test_a_lock_that_a_killed_process_left():
+    (found,) = left()
+    assert (found.finding, found.severity_ns) == ("slots never returned", 1_200 * MS)
+    assert found.text == (
+        "In `deploy.py`: Slots never returned: `MainThread` looks again and again for a lock "
+        "of the program's own in `deploy` (deploy.py:20): 30 pauses between two looks, 1.20 s "
+        "in total (at 100 ms). `first` was killed by SIGKILL (at 50.0 ms): it may have had "
+        "it, and a file that says so stays. Use `flock`, which ends with the process, or "
+        "write down who has it, and look whether that one lives."
+    )
+
+
+@pytest.mark.parametrize(("signal", "holds"), [(15, False), (9, True)])
+def test_a_lock_that_others_have(signal, holds):
+    """A process that was asked to end gave it back; and who got it had it himself."""
+    assert [one.finding for one in left(signal, holds)] == ["lock convoy"]
 
 
 def test_a_lock_that_is_polled(tmp_path):

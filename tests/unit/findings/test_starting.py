@@ -2,10 +2,15 @@
 
 import pytest
 
+from tests.support.builder.encoding import Arg
+from tests.support.builder.family import Family
 from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
+from viewer.analysis.findings import Facts, find
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 IMPORTLIB = "<frozen importlib._bootstrap>:488 _call_with_frames_removed"
 BODY = "/app/geo.py:3 <module>"
@@ -71,3 +76,51 @@ def test_a_module_that_computes(tmp_path):
         "tool.py:9 imports (at 0): 100 % of that computing in `build` (__init__.py:7)."
     )
     assert kinds(tmp_path, computes(40)) == []
+
+
+def work_horses(count=6, ns=100 * MS, rest_ns=20 * MS, at_once=False):
+    """Each job has a child of its own, which imports what the job needs."""
+    family = Family("worker.py")
+    main = family.first.thread("MainThread").native(0)
+    args: dict[str, Arg] = {s.ARG_SITE: BODY, s.ARG_STACK: "\n".join(STACK)}
+    over = 0
+    for n in range(count):
+        start = MS if at_once else MS + n * (ns + rest_ns + 2 * MS)
+        child = family.fork(main, at=start, pid=101 + n, name=f"job-{n}")
+        thread = family.main(child).running(start)
+        thread.enter(start + MS, s.SLEEP, s.CAT_SLEEP, args).running(start + MS + ns)
+        over = start + MS + ns + rest_ns
+        thread.end(over)
+        child.ended(over)
+    main.native(over).end(over + MS)
+    family.first.ended(over + 2 * MS)
+    return family
+
+
+def each_child(tmp_path, family):
+    found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
+    return [one for one in found if "Slow start: each" in one.text]
+
+
+def test_each_child_imports_the_same(tmp_path):
+    (found,) = each_child(tmp_path, work_horses())
+    assert (found.finding, found.severity_ns) == ("slow start", 600 * MS)
+    assert found.text == (
+        "In `worker.py`: Slow start: each of 6 children that `start` (service.py:9) starts "
+        "spends 100 ms in the code of the module `geo`, which tool.py:9 imports, 600 ms in "
+        "all: 100 % of the longest asleep in `<module>` (geo.py:3) (at 2.00 ms)."
+    )
+    assert found.next_step.startswith("Import it in the parent")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"ns": 80 * MS}, id="not long"),
+        pytest.param({"count": 4, "ns": 200 * MS}, id="few"),
+        pytest.param({"rest_ns": 150 * MS}, id="they have more to do"),
+        pytest.param({"at_once": True}, id="workers that are begun together"),
+    ],
+)
+def test_children_whose_imports_cost_little(tmp_path, story):
+    assert each_child(tmp_path, work_horses(**story)) == []

@@ -74,6 +74,7 @@ enum record_kind {
     REC_HELD_CALL,      /* a blocking call made with the GIL held has returned: a = what string, b = tick
                            of its begin, c = stack << 32 | (fd + 1); flag = enum call_class */
     REC_CALL_BYTES,     /* b = bytes that the previous call transferred */
+    REC_CALL_FAILED,    /* a = class of the exception with which the previous call ended (string) */
     REC_CALL_OWN_PEER,  /* the previous call waited for a server in this very process */
     REC_LOCK_WAIT,      /* a = what string, b = lock; flag = enum lock_wait_flags; payload = one
                            lock_wait_details; written before a wait that was foreseen, else after it */
@@ -100,6 +101,7 @@ enum record_kind {
     REC_HEAP_FREED,     /* … and freed: a = whether that call had returned (enum maker_state), b = its number;
                            flag = for a larger or smaller one */
     REC_HEAP_RUNNING,   /* a = a call that made sampled blocks, and has not returned; 0: there are no others */
+    REC_SIGNAL_SENT,    /* to another process: a = stack, b = pid; flag = the signal */
     REC_CHILD_ENDED,    /* a = exit code, or with `flag` the signal that ended it, b = pid */
     REC_PROCESS_NAMED,  /* b = text length; payload: what the program calls this process */
     REC_PROCESS_STARTED, /* the first thread of a followed child: b = flow from its parent */

@@ -78,6 +78,8 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
             locks_end_wait(t, thread, &ev);
         if (lane->bytes)
             event_uint(&ev, SCHEMA_ARG_BYTES, lane->bytes - 1);
+        if (lane->failed)
+            event_interned(&ev, SCHEMA_ARG_EXCEPTION, lane->failed);
         if (lane->own_peer)
             event_bool(&ev, SCHEMA_ARG_OWN_PEER, 1);
         if (lane->lock_pid)
@@ -141,8 +143,8 @@ static uint8_t name_of(const timeline *t, uint8_t state)
 static int ends_plainly(const lane_line *lane)
 {
     if (lane->state == LANE_CALL)
-        return lane->class != CLASS_LOCK && !lane->bytes && !lane->own_peer && !lane->lock_pid &&
-               (lane->told_stack || !stack_names_of(lane->stack));
+        return lane->class != CLASS_LOCK && !lane->bytes && !lane->failed && !lane->own_peer &&
+               !lane->lock_pid && (lane->told_stack || !stack_names_of(lane->stack));
     return !states[lane->state].has_stack || lane->told_stack || !stack_names_of(lane->release_stack);
 }
 
@@ -318,7 +320,7 @@ static void call_begins(lane_line *lane, const lane_call *call, uint32_t stack)
     lane->bytes = 0;
     lane->own_peer = 0;
     lane->looked = 0;
-    lane->lock_pid = 0;
+    lane->failed = lane->lock_pid = 0;
 }
 
 static void put_released(timeline *t, thread_line *thread, const lane_take *take, uint64_t end_ns)
@@ -330,6 +332,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
         lane->stack = take->stack;
         put_taken(t, thread, end_ns);
         lane->bytes = take->bytes;
+        lane->failed = take->failed;
         lane->own_peer = take->own_peer;
     }
     if (lane->early && (lane->state == LANE_CALL || lane->state == LANE_GIL_WAIT))
@@ -339,6 +342,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
         put_state(t, thread, LANE_CALL, take->drop_ns);
         put_taken(t, thread, end_ns);
         lane->bytes = take->bytes;
+        lane->failed = take->failed;
         lane->own_peer = take->own_peer;
     } else {
         put_computing(t, thread, 0, lane->early ? lane->upto_ns : take->drop_ns, end_ns);
@@ -454,6 +458,13 @@ HANDLER(call_bytes)
         thread->lane.take.bytes = r->b + 1;
 }
 
+HANDLER(call_failed)
+{
+    UNUSED(t), UNUSED(ns), UNUSED(text);
+    if (thread->lane.pending)
+        thread->lane.take.failed = r->a;
+}
+
 HANDLER(call_own_peer)
 {
     UNUSED(t), UNUSED(ns), UNUSED(r), UNUSED(text);
@@ -486,6 +497,7 @@ const record_handler timeline_lane_handlers[REC_KINDS] = {
     [REC_CALL] = call,
     [REC_TAKE] = take,
     [REC_CALL_BYTES] = call_bytes,
+    [REC_CALL_FAILED] = call_failed,
     [REC_CALL_OWN_PEER] = call_own_peer,
     [REC_HELD_CALL] = held_call,
 };

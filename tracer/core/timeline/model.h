@@ -123,6 +123,7 @@ typedef struct {
     uint64_t bytes, flow_in;
     lane_call call;
     uint32_t stack;
+    uint32_t failed;   /* exception class that ended the call (string); 0: none */
     uint8_t unwatched; /* the GIL is not watched: only the call is known */
     uint8_t own_peer;  /* the call waited for this very process */
 } lane_take;
@@ -139,6 +140,7 @@ typedef struct {
     uint8_t kernel;
     uint8_t looked; /* how often it was asked who has the lock of the file that it waits for */
     uint32_t what, fd, serial, stack, serial_before;
+    uint32_t failed;        /* as in lane_take */
     uint32_t release_stack; /* of a release that no call explains, and of a GIL wait */
     uint64_t bytes; /* + 1 */
     uint32_t holder; /* tid, of the GIL wait to come */

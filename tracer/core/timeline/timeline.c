@@ -380,6 +380,22 @@ HANDLER(child_ended)
     encoder_event(&t->out, &ev);
 }
 
+HANDLER(signal_sent)
+{
+    UNUSED(text);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_SIGNAL_SENT};
+    event_uint(&ev, SCHEMA_ARG_CHILD, r->b);
+    event_uint(&ev, SCHEMA_ARG_SIGNAL, r->flag);
+    const stack_facts *stack = stack_names_of(r->a);
+    if (stack) {
+        event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
+        event_interned(&ev, SCHEMA_ARG_STACK, stack->text);
+    }
+    encoder_event(&t->out, &ev);
+}
+
 /* --- notes, loss --- */
 
 HANDLER(note)
@@ -445,6 +461,7 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_PROCESS_NAMED] = process_named,
     [REC_PROCESS_STARTED] = process_started,
     [REC_CHILD_ENDED] = child_ended,
+    [REC_SIGNAL_SENT] = signal_sent,
     [REC_NOTE] = note,
 };
 

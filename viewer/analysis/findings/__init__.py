@@ -159,6 +159,7 @@ FINDERS = (
     Finder("vain.abandoned", "no_producer", (_loops,)),  # wait in vain
     Finder("vain.stuckchildren", "forgotten_task", (_waits,)),  # wait in vain
     Finder("vain.pipes", "left_pipes", (_calls,)),  # wait in vain
+    Finder("vain.pipes", "kept_by_a_sibling", (_processes, _calls)),  # wait in vain
     Finder("processes.unflushed", "late_output", (_calls,)),  # wait in vain
     Finder("vain.stuckchildren", "no_start", (_waits,)),  # wait in vain
     Finder("vain.stuckchildren", "stuck_children", (_waits,)),  # wait in vain
@@ -175,6 +176,7 @@ FINDERS = (
     # deadlock, full pipe, wait in vain
     Finder("deadlocks.standing", "standing_still", (_processes, _calls)),
     Finder("processes.children", "killed_child"),  # wait in vain
+    Finder("processes.children", "asked_in_vain", (_processes, _calls)),  # slow end
     Finder("servers.replaced", "replaced_worker", (_processes,)),  # wait in vain
     Finder("basis.databases", "database_locked"),
     Finder("outside.serverlocks", "server_lock"),  # database locked, deadlock
@@ -190,6 +192,7 @@ FINDERS = (
     Finder("outside.retries", "long_retries", (_stacks,)),  # retries
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop
     Finder("outside.connecting", "slow_connects"),  # wait in vain, slow answer
+    Finder("vain.timelimits", "cut_short", (_calls,)),  # wait in vain
     Finder("outside.reconnects", "new_connections", (_stacks,)),
     Finder("processes.lastchild", "last_child", (_processes,)),  # slow answer, uneven workers
     Finder("outside.broadcasts", "slow_reader_of_several", (_loops,)),  # slow client
@@ -203,6 +206,7 @@ FINDERS = (
     Finder("pools.hanging", "readers_pile_up", (_calls,)),  # workers never exit
     Finder("pools.pools", "processes_pile_up"),  # workers never exit
     Finder("processes.children", "children_pile_up"),  # workers never exit
+    Finder("processes.children", "children_fail_again", (_processes,)),  # busy loop
     Finder("interpreter.descriptors", "descriptors_pile_up"),
     Finder("pools.backlog", "queue_grows"),
     Finder("loops.timers", "timers_pile_up"),

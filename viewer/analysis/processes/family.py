@@ -4,6 +4,7 @@ A process is known by its number in the trace. Its pid may come again: the kerne
 again, and a process that becomes another program keeps its own.
 """
 
+import signal
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from viewer.words import stem
 
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _OPTIONS_WITH_MODULE = ("-m",)
+# Who is ended by these could give back what it had; a pool ends its workers so.
+ORDERLY = (signal.SIGTERM, signal.SIGINT)
 
 
 class Start(NamedTuple):
@@ -73,6 +76,12 @@ class Member(NamedTuple):
     @property
     def parent(self) -> int:
         return self.start.parent if self.start is not None else -1
+
+    @property
+    def killed_by(self) -> int:
+        """The signal that ended it, if it had no time to give anything back; 0 else."""
+        how = self.told.signal if self.told is not None else None
+        return how if how is not None and how not in ORDERLY else 0
 
 
 class Family:
@@ -129,6 +138,12 @@ class Family:
             if member.parent >= 0:
                 groups[member.parent, member.program, stem(member.name)].append(member)
         return groups.values()
+
+    def killed_before(self, time_ns: int) -> Member | None:
+        """The last process that had been killed by then."""
+        dead = [one for one in self.members.values() if one.killed_by]
+        dead = [one for one in dead if one.end_ns <= time_ns]
+        return max(dead, key=lambda one: one.end_ns, default=None)
 
     @cached_property
     def _by_pid(self) -> dict[int, list[Member]]:

@@ -74,6 +74,15 @@ static int64_t bytes_of(PyObject *result)
     return PyLong_AsLongLongAndOverflow(result, &overflow);
 }
 
+/* Which exception ended a call that blocked: a time limit, or somebody who went away. */
+static COLD void tell_failure(thread_buffer *b)
+{
+    PyObject *raised = PyErr_GetRaisedException();
+    if (raised)
+        ring_emit(b, clock_tick(), REC_CALL_FAILED, 0, codes_type_name(raised), 0, 0);
+    PyErr_SetRaisedException(raised);
+}
+
 /* The call was long enough to be written: adds what only Python knows about it. */
 static COLD void tell(thread_buffer *b, const slot *s, const call_frame *f, PyObject *result)
 {
@@ -85,6 +94,8 @@ static COLD void tell(thread_buffer *b, const slot *s, const call_frame *f, PyOb
         if (size >= 0)
             ring_emit(b, clock_tick(), REC_CALL_BYTES, 0, 0, (uint64_t)size, 0);
     }
+    if (!result && s->class == CLASS_IO && !f->is_part)
+        tell_failure(b);
     if (b->waited_fd) {
         if (peers_is_own(b->waited_fd - 1))
             ring_emit(b, clock_tick(), REC_CALL_OWN_PEER, 0, 0, 0, 0);

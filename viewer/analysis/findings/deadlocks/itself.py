@@ -106,6 +106,7 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
         if not in_loop and not any(function in stack for function in SERVING):
             continue
         told.add((thread, site))
+        LongWaits.of(facts).told.add(table.slice[row])
         ns = facts.row_ns(row)
         what = (
             "Await an asynchronous client, or run the call in a thread"

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
@@ -15,6 +16,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, s
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.slots import groups, whole
 from viewer.analysis.resources.waits import Wait
@@ -126,18 +128,35 @@ def _polled(facts: Facts) -> Iterator[Finding]:
         held = _held(pauses)
         did = doing(facts, held)
         first, start, end = pauses[0]
+        left = "" if held else _left_by(facts, start)
         text = (
-            f"Lock convoy: {who} look{'' if who[0].isdigit() else 's'} again and again for a "
-            f"lock of the program's own{place_in(site)}: {plural(len(pauses), 'pause')} "
-            f"between two looks, {duration(lost)} in total ({at(facts, start)})"
+            f"{'Slots never returned' if left else 'Lock convoy'}: {who} "
+            f"look{'' if who[0].isdigit() else 's'} again and again for a lock of the "
+            f"program's own{place_in(site)}: {plural(len(pauses), 'pause')} between two "
+            f"looks, {duration(lost)} in total ({at(facts, start)})"
         )
         if held:
             mean = sum(until - since for _, since, until in held) // len(held)
             text += f". It is held for {duration(mean)}{f', {did}' if did else ''}"
-        text += ". Do the slow part outside of the lock, or use a lock that wakes who waits."
+        text += left or (
+            ". Do the slow part outside of the lock, or use a lock that wakes who waits."
+        )
         name = name_of(facts.model, first)
         evidence = facts.evidence(first, start, end - start, site, track=name)
-        yield Finding("lock convoy", lost, text, evidence)
+        yield Finding("slots never returned" if left else "lock convoy", lost, text, evidence)
+
+
+def _left_by(facts: Facts, start_ns: int) -> str:
+    """Who may have left the lock behind: a process that was killed before."""
+    dead = Family.of(facts.model).killed_before(start_ns)
+    if dead is None:
+        return ""
+    return (
+        f". `{dead.name}` was killed by {signal_name(dead.killed_by)} "
+        f"({at(facts, dead.end_ns)}): it may have had it, and a file that says so stays. Use "
+        f"`flock`, which ends with the process, or write down who has it, and look whether "
+        f"that one lives."
+    )
 
 
 def _pauses(facts: Facts) -> Iterator[tuple[str, _Pause]]:

@@ -25,6 +25,7 @@ from viewer.trace.columns import (
     STATE_MASK,
     Column,
 )
+from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
@@ -47,10 +48,11 @@ _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
 _SPINS_NS = 500 * _MS
 _SAMPLES = 20
 _FEW, _ASKS_PART = 10, 4
-# Or three quarters of its samples are in reads that get nothing. Fifty took long enough to be
-# recorded, and half of these, though one that gets something takes longer.
+# Or three quarters of its samples are in reads that get nothing, or a few bytes. Fifty took
+# long enough to be recorded, and half of these, though one that gets more takes longer.
 _SELDOM = 10
-_READS, _READERS, _OF = 50, ("socket.recv", "os.read"), (3, 4)
+_READS, _READERS, _OF = 50, ("socket.recv", "os.read", "FileIO.read"), (3, 4)
+_FEW_BYTES = 8
 # Functions of libraries that only ask, by their names; where others of such a name work, with
 # their class. Samples are taken in them or in what they call.
 _BY_NAME = (
@@ -82,6 +84,11 @@ _WAIT_INSTEAD |= dict.fromkeys(_SELECTS, _SELECT)
 # Whoever gets many messages so computes there, too, but also calls the system for them.
 _LISTENING = ("Connection.notifies",)
 _WAIT_INSTEAD |= dict.fromkeys(_LISTENING, _LISTENS)
+_NOTHING = "nothing. Let the socket block, or wait for it (`select`, `selectors`)."
+_BYTES = (
+    "reads in tiny pieces",
+    "a few bytes. Read larger pieces, or through a buffer (`makefile`, `BufferedReader`).",
+)
 _WAIT = (
     "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
 )
@@ -102,15 +109,16 @@ def spinning_threads(facts: Facts) -> Iterator[Finding]:
 
 
 def polling(
-    facts: Facts, thread: int, site: str, start_ns: int, end_ns: int, cost: int, how: str
-) -> Finding:
+    facts: Facts, thread: int, site: str, start_ns: int, end_ns: int, cost: int, how: str,
+    verb: str = "polls",
+) -> Finding:  # fmt: skip
     """A thread polls at a line; `how` says how."""
     model = facts.model
     name, function = model.thread_names[thread], place_of(site).function
     inside = f" in {code(function, site)}" if function else ""
     evidence = facts.evidence(("thread", thread), start_ns, end_ns - start_ns, site)
     about = frozenset((f"{name} in {function}",))
-    text = f"{code(name)} polls{inside}: {how}"
+    text = f"{code(name)} {verb}{inside}: {how}"
     return Finding("busy loop", cost, text, evidence, about=about)
 
 
@@ -324,17 +332,17 @@ def _hot_line(facts: Facts, stack: int) -> str:
     return f"{place.path}:{place.line}"
 
 
-def _get_nothing(facts: Facts, reads: Sequence[int]) -> bool:
-    """Whether half of some reads, evenly chosen, get nothing."""
+def _get_nothing(facts: Facts, reads: Sequence[int], at_most: int = 0) -> bool:
+    """Whether half of some reads, evenly chosen, get nothing, or hardly anything."""
     model, slices = facts.model, facts.model.trace.slices
     looked = reads[:: max(len(reads) // _READS, 1)]
     ends = [slices.end_event[model.states.slice[read]] for read in looked]
-    empty = sum(end >= 0 and not model.trace.args(end).get(s.ARG_BYTES) for end in ends)
-    return empty * 2 >= len(looked)
+    got = [number_of(model.trace.args(end), s.ARG_BYTES, 0) for end in ends if end >= 0]
+    return sum(size <= at_most for size in got) * 2 >= len(looked)
 
 
 def _empty_reads(facts: Facts) -> Iterator[Finding]:
-    """Threads that read a socket that does not block, and mostly get nothing."""
+    """Threads that read a socket that does not block and get nothing, or byte by byte."""
     model = facts.model
     calls = calls_by_thread(facts, IO, _READS, _READERS) if facts.samples else {}
     rows = {(row.pid, row.tid): row for row in facts.threads} if calls else {}
@@ -348,14 +356,16 @@ def _empty_reads(facts: Facts) -> Iterator[Finding]:
         at_it = sum(_hot_line(facts, stack) == there for _, stack in samples)
         if len(samples) < _SAMPLES or at_it * _OF[1] < len(samples) * _OF[0]:
             continue
-        if spun_ns(row) >= _SPINS_NS and _get_nothing(facts, reads):
+        if spun_ns(row) >= _SPINS_NS and _get_nothing(facts, reads, _FEW_BYTES):
+            verb, but = ("polls", _NOTHING) if _get_nothing(facts, reads) else _BYTES
             ran = row.states[s.RUNNING]
             how = (
                 f"it computes for {duration(ran)}, {share(at_it, len(samples))} of "
                 f"{len(samples)} CPU samples are in `{name}`, and most of these calls bring "
-                f"nothing. Let the socket block, or wait for it (`select`, `selectors`)."
+                f"{but}"
             )
-            yield polling(facts, thread, site, samples[0][0], samples[-1][0], ran, how)
+            since, until = samples[0][0], samples[-1][0]
+            yield polling(facts, thread, site, since, until, ran, how, verb)
 
 
 def spun_ns(row: ThreadRow) -> int:

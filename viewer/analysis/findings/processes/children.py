@@ -1,16 +1,23 @@
-"""Children of a process: killed while it waited for them, or left, so that they pile up."""
+"""Children of a process: killed while it waited for them, asked to end in vain, left, so that
+they pile up, or started again as soon as they have failed."""
 
 import signal
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
+from viewer.analysis.causes.elsewhere import Elsewhere
+from viewer.analysis.endings import signal_name
+from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
@@ -177,3 +184,94 @@ def children_pile_up(facts: Facts) -> Iterator[Finding]:
             pid=model.pid(process),
         )  # fmt: skip
         yield Finding("workers never exit", lost, text, evidence)
+
+
+# What a child is asked to end with.
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
+def asked_in_vain(facts: Facts) -> Iterator[Finding]:
+    """Waits for children that go on after a signal which was to end them."""
+    trace, table = facts.model.trace, facts.model.states
+    asked: dict[tuple[int, int], tuple[int, str]] = {}  # process and pid: when, where
+    for event in trace.instants(trace.events.name, s.SIGNAL_SENT):
+        args, process = trace.args(event), trace.track_process[trace.events.track[event]]
+        if number_of(args, s.ARG_SIGNAL, 0) in _ENDS:
+            key = process, number_of(args, s.ARG_CHILD, 0)
+            asked.setdefault(key, (trace.events.time_ns[event], str(args.get(s.ARG_SITE, ""))))
+    if not asked:
+        return
+    children, family = Elsewhere.of(facts.model).child_of_row, Family.of(facts.model)
+    found = defaultdict[tuple[int, str], list[tuple[int, Member, int]]](list)
+    told = LongWaits.of(facts).told
+    for row in facts.rows_of((IO,), _GAP_NS):
+        child, thread = children.get(row), table.who[row]
+        member = family.members.get(child.process) if child is not None else None
+        if child is None or member is None or table.slice[row] in told:
+            continue
+        since, _ = asked.get((facts.model.thread_process[thread], child.pid), (-1, ""))
+        if 0 <= since <= table.start_ns[row]:
+            found[thread, facts.call(table.row[row])[1]].append((row, member, since))
+    for (thread, site), every in found.items():
+        lost = facts.total_ns(row for row, _, _ in every)
+        if lost >= LOST_NS and not is_library(site):
+            yield _went_on(facts, thread, site, every, lost)
+
+
+def _went_on(
+    facts: Facts, thread: int, site: str, every: list[tuple[int, Member, int]], lost: int
+) -> Finding:
+    model, table = facts.model, facts.model.states
+    row, worst, since = max(every, key=lambda one: one[1].end_ns - one[2])
+    times: list[tuple[Who, int, int]] = [
+        (("thread", one.main), begun, one.end_ns) for _, one, begun in every if one.main >= 0
+    ]
+    did = mostly(facts, times)
+    others = f" and {plural(len(every) - 1, 'other')}" if len(every) > 1 else ""
+    text = (
+        f"Slow end: {code(model.thread_names[thread])}{place_in(site)} waited "
+        f"{duration(lost)} in `{facts.call(table.row[row])[0]}` "
+        f"({at(facts, table.start_ns[every[0][0]])}) for the end of {code(worst.name)}"
+        f"{others}, which went on for {duration(worst.end_ns - since)} after a signal that "
+        f"should have ended it{f', {did.text}' if did.text else ''}. A forked process "
+        f"has the handlers of its parent: set its own (`signal.signal(SIGTERM, SIG_DFL)`), or "
+        f"look at its flag more often."
+    )
+    evidence = facts.evidence(("thread", thread), table.start_ns[row], lost, site)
+    LongWaits.of(facts).told.update(table.slice[one] for one, _, _ in every)
+    return Finding("slow end", lost, text, evidence, behind=did.behind)
+
+
+# Ten children of one line that fail, a second in all, and each was started within 50 ms of
+# the end of the one before: what fails again does so after a pause as well.
+_FAILURES, _LOOP_NS, _AGAIN_NS, _OF = 10, 1_000 * _MS, 50 * _MS, (8, 10)
+
+
+def children_fail_again(facts: Facts) -> Iterator[Finding]:
+    """Forked children of one line that fail one after the other, without a pause."""
+    by_line: dict[tuple[int, str], list[Member]] = defaultdict(list)
+    for member in Family.of(facts.model).members.values():
+        if member.start is not None and member.origin == s.FORK:
+            by_line[member.start.thread, member.start.site].append(member)
+    for (thread, site), found in by_line.items():
+        failed = [one for one in found if one.told and (one.told.status or one.told.signal)]
+        if len(failed) < max(_FAILURES, len(found) - 1) or is_library(site) or thread < 0:
+            continue
+        found.sort(key=lambda one: one.start_ns)
+        again = sum(0 <= b.start_ns - a.end_ns <= _AGAIN_NS for a, b in pairwise(found))
+        start, ns = found[0].start_ns, found[-1].end_ns - found[0].start_ns
+        if ns < _LOOP_NS or again * _OF[1] < len(found) * _OF[0]:
+            continue
+        told = failed[-1].told
+        killed_by = told.signal if told is not None else None
+        how = f"was killed by {signal_name(killed_by)}" if killed_by else "failed"
+        how += f" (exit code {told.status})" if told is not None and told.status else ""
+        mean = sum(one.end_ns - one.start_ns for one in found) // len(found)
+        text = (
+            f"{code(facts.model.thread_names[thread])} starts children again and again"
+            f"{place_in(site)}: {len(found)} in {duration(ns)} ({at(facts, start)}). Each "
+            f"{how} after {duration(mean)}, and the next one was started at once. Look at "
+            f"why they fail, and pause before the next start, longer each time."
+        )
+        evidence = facts.evidence(("thread", thread), start, ns, site)
+        yield Finding("busy loop", ns, text, evidence, processes=len(found) + 1)

@@ -8,7 +8,6 @@ from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, in_total, processes
-from viewer.analysis.findings.processes.forked import ORDERLY
 from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, stack_of
@@ -52,7 +51,7 @@ def ended_party(facts: Facts) -> Iterator[Finding]:
     rows.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
     by_site: dict[str, list[tuple[int, Member, str]]] = {}
     for row in rows[:_MOST]:
-        what, dead = _waits_for(facts, row), _killed(facts, family, row)
+        what, dead = _waits_for(facts, row), family.killed_before(table.start_ns[row])
         if dead is None and what:
             dead = _ended(facts, family, row)
         if dead is not None:
@@ -73,19 +72,6 @@ def _waits_for(facts: Facts, row: int) -> str:
     outer = next((f for f in frames if not f.function.startswith(_SEMAPHORE)), None)
     is_librarys = outer is not None and any(part in outer.path for part in _LIBRARY)
     return "" if is_librarys else _LOCK
-
-
-def _signal(member: Member) -> int:
-    """What killed a process, if it had no time to give anything back; 0 else."""
-    killed_by = member.told.signal if member.told is not None else None
-    return killed_by if killed_by is not None and killed_by not in ORDERLY else 0
-
-
-def _killed(facts: Facts, family: Family, row: int) -> Member | None:
-    """The last process of the family that was killed before a wait."""
-    start_ns = facts.model.states.start_ns[row]
-    dead = [one for one in family.members.values() if _signal(one) and one.end_ns <= start_ns]
-    return max(dead, key=lambda one: one.end_ns, default=None)
 
 
 def _ended(facts: Facts, family: Family, row: int) -> Member | None:
@@ -139,7 +125,7 @@ def _finding(
     worst, dead, what = found[0]
     thread, ns = table.who[worst], facts.row_ns(worst)
     waiting = {model.thread_process[table.who[row]] for row, _, _ in found}
-    told, killed_by = dead.told, _signal(dead)
+    told, killed_by = dead.told, dead.killed_by
     how = f" with exit code {told.status}" if told is not None and told.status else ""
     how = f"was killed by {signal_name(killed_by)}" if killed_by else f"had ended{how}"
     ended = f"{code(dead.name)} {how} ({at(facts, dead.end_ns)})"

@@ -11,14 +11,12 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.family import ORDERLY, Family, Member
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.resources.waits import LOCKS, Wait
 from viewer.words import code, place
 
-# A pool ends its workers with these; others come from outside.
 _REPLACED = 8  # workers
-ORDERLY = (signal.SIGTERM, signal.SIGINT)
 _ACCEPTS = "._accept_connection2"  # asyncio's task for a new connection
 _RESULTS = ("Future.result", "futures.wait", "executor")
 _JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")

@@ -230,16 +230,16 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
         f"while jobs of {code(worst.name, worst.site)} waited there. "
     )
     pickled = sum(pool.columns.pickled_ns)
+    does = [f"Such a job runs for {duration(usual)} only: give each more to do (`chunksize`)."]
+    does = does if usual < _TINY_NS else []
     if pickled * workers * 2 >= lost:  # half of what was lost, or more
-        text += (
+        does.append(
             f"Pickling the jobs took {duration(pickled)}: give them less, or what is simpler."
         )
-    elif usual < _TINY_NS:
-        text += (
-            f"Such a job runs for {duration(usual)} only: give each more to do (`chunksize`)."
-        )
-    else:
-        text += "See what the threads there do that send jobs: they may wait for the GIL."
+    text += (
+        " ".join(does)
+        or "See what the threads there do that send jobs: they may wait for the GIL."
+    )
     return Finding("idle workers", lost, text, _evidence(facts, pool, worst))
 
 

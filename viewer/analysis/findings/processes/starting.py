@@ -1,15 +1,17 @@
-"""Modules whose own code takes long when they are imported."""
+"""Modules whose own code takes long when they are imported, in one process or in many."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, pairwise
 from operator import eq
 
 from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.profiles.cpu import cpu_period, stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.states import stack_of
@@ -26,6 +28,10 @@ _WAIT_NS = _MS
 _MOST_WAITS = 20_000
 _IMPORTING = "<frozen importlib"
 _TAKEN = (s.PREEMPTED, s.OFF_CPU, s.GIL_WAIT)
+# Children that are begun one by one, and live for it for half of their time: what the parent
+# has imported before, they have already.
+_CHILDREN, _MOSTLY = 5, 2
+_BEFORE = "Import it in the parent, before it forks, or let a process do more than one job."
 _ADVICE = "Do that when it is first needed, or import the module only where it is needed."
 
 
@@ -80,6 +86,7 @@ def slow_start(facts: Facts) -> Iterator[Finding]:
             found[thread, place_of(frames[body - 1]).path].add(
                 start, end, (what, frames[where]), _importer(frames)
             )
+    yield from _in_each_child(facts, found)
     for (thread, path), its in found.items():
         if its.ns < _LONG_NS or its.ns * _PART[1] < _life_ns(facts, thread) * _PART[0]:
             continue
@@ -97,6 +104,44 @@ def slow_start(facts: Facts) -> Iterator[Finding]:
             ("thread", thread), its.first_ns, its.last_ns - its.first_ns, site
         )
         yield Finding("slow start", its.ns, text, evidence, _ADVICE)
+
+
+def _in_each_child(facts: Facts, found: dict[tuple[int, str], _Body]) -> Iterator[Finding]:
+    """A module that each of many children imports anew."""
+    if len({facts.model.thread_process[thread] for thread, _ in found}) < _CHILDREN:
+        return
+    family = Family.of(facts.model)
+    alike = defaultdict[tuple[int, str, str], list[tuple[Member, _Body]]](list)
+    for (thread, path), its in found.items():
+        child = family.members.get(facts.model.thread_process[thread])
+        if child is None or child.start is None or not child.start.site:
+            continue
+        if its.ns * _MOSTLY >= _life_ns(facts, thread):
+            alike[child.start.thread, child.start.site, path].append((child, its))
+    for (starter, site, path), every in alike.items():
+        lost = sum(its.ns for _, its in every)
+        if len(every) < _CHILDREN or lost < _LONG_NS or _overlap(child for child, _ in every):
+            continue
+        _, its = max(every, key=lambda one: one[1].ns)
+        what, line, ns = its.most()
+        importer = its.importers.most_common(1)[0][0]
+        text = (
+            f"Slow start: each of {len(every)} children that "
+            f"{code(place_of(site).function, site)} starts "
+            f"spends {duration(lost // len(every))} in the code of the module "
+            f"`{_module(path)}`{f', which {place(importer)} imports' if importer else ''}, "
+            f"{duration(lost)} in all: {share(ns, its.ns)} of the longest {what} in "
+            f"{code(place_of(line).function, line)} ({at(facts, its.first_ns)})."
+        )
+        who: Who = ("thread", starter)
+        evidence = facts.evidence(who, its.first_ns, its.last_ns - its.first_ns, site)
+        yield Finding("slow start", lost, text, evidence, _BEFORE)
+
+
+def _overlap(children: Iterable[Member]) -> bool:
+    """Whether most began before the one before had ended: a pool's workers, which stay."""
+    lives = sorted((one.start_ns, one.end_ns) for one in children)
+    return sum(b[0] < a[1] for a, b in pairwise(lives)) * 2 > len(lives)
 
 
 type _Did = tuple[int, int, int, str, Sequence[str]]  # thread, start, end, what, stack

@@ -27,7 +27,7 @@ _MS = 1_000_000
 # that long, too: those that come all at once wait for each other, and are soon served. A tenth
 # of a second is worth asking why.
 _LONG_NS = 100 * _MS
-_FEWEST = 3  # connections
+_FEWEST, _MUCH_NS = 3, 1_000 * _MS  # connections; of fewer, a second
 _IDLE_NS = _MS
 _ACCEPT, _SENDS, _SOCKET = ".accept", (".send", ".sendall"), "/socket.py"
 _STARTS = "Thread.start"  # ends once the new thread had a processor
@@ -87,7 +87,7 @@ def too_busy_to_accept(facts: Facts) -> Iterator[Finding]:
         # What blocks a loop is a finding of its own.
         late = [one for one in late if one.thread not in facts.ledger.lane_of_thread]
         lost = sum(one.at_ns - one.since_ns for one in late)
-        if lost < LOST_NS or len(late) < _FEWEST:
+        if lost < (LOST_NS if len(late) >= _FEWEST else _MUCH_NS):
             continue
         worst = max(late, key=lambda one: one.at_ns - one.since_ns)
         ns = worst.at_ns - worst.since_ns

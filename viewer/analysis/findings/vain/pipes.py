@@ -1,6 +1,5 @@
 """Pipes whose other end is gone, or never closed: who reads from them waits in vain."""
 
-import signal
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at, in_total
-from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.family import ORDERLY, Family, Member
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
@@ -26,7 +25,6 @@ _LONG_NS = 100 * _MS
 _MOST = 20_000  # calls that are looked at, the last ones
 _QUEUE, _PIPE = "/multiprocessing/queues.py", "/multiprocessing/connection.py"
 _WAITS = ("poll", "read", "recv", "select")
-_ORDERLY = (signal.SIGTERM, signal.SIGINT)
 
 
 def writer_gone(facts: Facts) -> Iterator[Finding]:
@@ -71,7 +69,7 @@ def _failed(member: Member) -> bool:
     told = member.told
     if told is None or member.parent < 0:
         return False
-    killed = told.signal is not None and told.signal not in _ORDERLY
+    killed = told.signal is not None and told.signal not in ORDERLY
     return killed or bool(told.status)
 
 
@@ -233,3 +231,52 @@ def _left_open(facts: Facts, site: str, every: list[_Left]) -> Finding:
     )
     evidence = facts.evidence(("thread", thread), start, table.end_ns[worst.row] - start, site)
     return Finding("wait in vain", lost, text, evidence)
+
+
+# A process that was forked after another program was started has a copy of the parent's end of
+# that one's pipe. The end of the last copy ends the input, and the child at once.
+_AT_ONCE_NS = 50 * _MS
+
+
+def kept_by_a_sibling(facts: Facts) -> Iterator[Finding]:
+    """A wait for a program that ends as soon as a process that was forked after it does."""
+    family = Family.of(facts.model)
+    forked = [m for m in family.members.values() if m.start and m.origin == s.FORK]
+    if not forked:
+        return
+    table, children = facts.model.states, Elsewhere.of(facts.model).child_of_row
+    threads, told = _children(facts), LongWaits.of(facts).told
+    for row in facts.rows_of((IO,), LOST_NS):
+        child, thread = children.get(row), table.who[row]
+        if child is None or table.slice[row] in told:
+            continue
+        start, end = table.start_ns[row], table.end_ns[row]
+        begun = [
+            event.ns
+            for event in threads.get(thread, ())
+            if event.pid == child.pid and event.name == s.SPAWN and event.ns < start
+        ]
+        for one in forked if begun else ():
+            is_between = one.start is not None and begun[-1] < one.start.time_ns < start
+            is_mine = one.parent == facts.model.thread_process[thread]
+            if is_between and is_mine and 0 <= end - one.end_ns <= _AT_ONCE_NS:
+                told.add(table.slice[row])
+                yield _kept(facts, row, child.name, one)
+                break
+
+
+def _kept(facts: Facts, row: int, child: str, sibling: Member) -> Finding:
+    table = facts.model.states
+    (name, site), thread = facts.call(table.row[row]), table.who[row]
+    start, ns = table.start_ns[row], table.end_ns[row] - table.start_ns[row]
+    forked = place_in(sibling.start.site) if sibling.start is not None else ""
+    text = (
+        f"Waited in vain: {code(facts.model.thread_names[thread])}{place_in(site)} waited "
+        f"{duration(ns)} in `{name}` ({at(facts, start)}) for {code(child)}, which ended as "
+        f"soon as {code(sibling.name)} did. That was forked later{forked}, and so has a copy "
+        f"of this end of the child's pipes: closing `stdin` here does not end its input. Fork "
+        f"before the child is started, or use the start method `spawn` or `forkserver`."
+    )
+    return Finding(
+        "wait in vain", ns, text, facts.evidence(("thread", thread), start, ns, site)
+    )
