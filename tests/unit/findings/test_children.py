@@ -123,7 +123,7 @@ def test_children_that_go_on_after_a_signal(tmp_path):
         "`os.waitpid` (at 110 ms) for the end of `feed-0`, which went on for 700 ms after a "
         "signal that should have ended it, 99 % of that time asleep in `poll_feed` "
         "(feeds.py:9). A forked process has the handlers of its parent: set its own "
-        "(`signal.signal(SIGTERM, SIG_DFL)`), or look at its flag more often."
+        "(`signal.signal(SIGTERM, SIG_DFL)`), or look more often at the flag that they set."
     )
 
 

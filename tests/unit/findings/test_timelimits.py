@@ -72,6 +72,11 @@ def test_a_name_that_nobody_knows(tmp_path):
     assert "in `socket.getaddrinfo`, 600 ms (at 1.00 ms): no name server knew" in found.text
 
 
+def test_a_send_that_nobody_reads(tmp_path):
+    (found,) = vain(tmp_path, given_up(name="socket.sendall"))
+    assert "600 ms (at 1.00 ms): the other side did not read (TimeoutError)." in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [

@@ -188,17 +188,22 @@ def children_pile_up(facts: Facts) -> Iterator[Finding]:
 
 # What a child is asked to end with.
 _ENDS = (signal.SIGTERM, signal.SIGINT)
+_FORKED = (
+    "A forked process has the handlers of its parent: set its own "
+    "(`signal.signal(SIGTERM, SIG_DFL)`), or look more often at the flag that they set."
+)
+_OTHER = "Look at its handler of the signal: what it sets must be looked at often."
 
 
 def asked_in_vain(facts: Facts) -> Iterator[Finding]:
     """Waits for children that go on after a signal which was to end them."""
     trace, table = facts.model.trace, facts.model.states
-    asked: dict[tuple[int, int], tuple[int, str]] = {}  # process and pid: when, where
+    asked: dict[tuple[int, int], int] = {}  # process and pid: when
     for event in trace.instants(trace.events.name, s.SIGNAL_SENT):
         args, process = trace.args(event), trace.track_process[trace.events.track[event]]
         if number_of(args, s.ARG_SIGNAL, 0) in _ENDS:
             key = process, number_of(args, s.ARG_CHILD, 0)
-            asked.setdefault(key, (trace.events.time_ns[event], str(args.get(s.ARG_SITE, ""))))
+            asked.setdefault(key, trace.events.time_ns[event])
     if not asked:
         return
     children, family = Elsewhere.of(facts.model).child_of_row, Family.of(facts.model)
@@ -209,7 +214,7 @@ def asked_in_vain(facts: Facts) -> Iterator[Finding]:
         member = family.members.get(child.process) if child is not None else None
         if child is None or member is None or table.slice[row] in told:
             continue
-        since, _ = asked.get((facts.model.thread_process[thread], child.pid), (-1, ""))
+        since = asked.get((facts.model.thread_process[thread], child.pid), -1)
         if 0 <= since <= table.start_ns[row]:
             found[thread, facts.call(table.row[row])[1]].append((row, member, since))
     for (thread, site), every in found.items():
@@ -233,9 +238,8 @@ def _went_on(
         f"{duration(lost)} in `{facts.call(table.row[row])[0]}` "
         f"({at(facts, table.start_ns[every[0][0]])}) for the end of {code(worst.name)}"
         f"{others}, which went on for {duration(worst.end_ns - since)} after a signal that "
-        f"should have ended it{f', {did.text}' if did.text else ''}. A forked process "
-        f"has the handlers of its parent: set its own (`signal.signal(SIGTERM, SIG_DFL)`), or "
-        f"look at its flag more often."
+        f"should have ended it{f', {did.text}' if did.text else ''}. "
+        f"{_FORKED if worst.origin == s.FORK else _OTHER}"
     )
     evidence = facts.evidence(("thread", thread), table.start_ns[row], lost, site)
     LongWaits.of(facts).told.update(table.slice[one] for one, _, _ in every)

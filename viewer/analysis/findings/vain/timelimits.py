@@ -29,6 +29,7 @@ _MOST = 1_000  # states of a thread in which its next call is looked for
 _ASKED = ("accept", "recvfrom", "recvfrom_into")
 _SERVES = ("/socketserver.py:", "/http/server.py:", "/gunicorn/", "/waitress/")
 _READS = ("recv", "recv_into", "read")
+_SENDS = ("send", "sendall", "sendmsg", "sendto", "write")
 _LIMITS = ("TimeoutError", "timeout", "WantReadError")
 _NO_NAME = "gaierror"
 
@@ -123,8 +124,10 @@ def _finding(facts: Facts, site: str, name: str, how: str, every: list[_Cut]) ->
     worst, lost = max(every, key=lambda one: one.ns), sum(one.ns for one in every)
     within = f", in `{worst.called}`" if worst.called else ""
     is_name = how == _NO_NAME
+    is_send = name.rpartition(".")[2] in _SENDS
     why = "no name server knew or answered" if is_name else "nothing came from the other side"
-    other = "" if is_name else _other_side(facts, worst)
+    why = "the other side did not read" if is_send else why
+    other = "" if is_name or is_send else _other_side(facts, worst)
     what = (
         "that name and the name servers" if is_name else "what the other side does meanwhile"
     )
