@@ -172,7 +172,7 @@ static size_t put(trace_file *f, const uint8_t *bytes, size_t length, off_t at)
 }
 
 /* ext4 finds a place for each page as it is copied, unless it has one already: to find one for all of a write first makes
- * 1 MiB a quarter quicker, and 64 KiB no quicker. Nothing is left over behind the write. Where there is no room, it says so. */
+ * 1 MiB a quarter quicker, and 64 KiB no quicker. Nothing is left over behind the write. That it failed, the write will tell. */
 static void find_place(const trace_file *f, size_t length)
 {
 #ifdef __linux__

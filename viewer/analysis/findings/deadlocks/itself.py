@@ -129,7 +129,7 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
 
 # Half a second; both began at the same time, and the client's wait ended with the server's.
 _TOGETHER_NS = 50 * _MS
-_BOTH_MOST = 1_000
+_CALLS = 1_000  # that are looked at
 # Whoever reads a response has sent its request; whoever serves it should not read then.
 _READS = " HTTPResponse."
 _BEGINS = " HTTPResponse.begin"  # nothing of it has come yet
@@ -140,7 +140,7 @@ _RECEIVES = ("recv", "recv_into")
 def both_wait(facts: Facts) -> Iterator[Finding]:
     """A client reads the rest of a response, while the server reads the next request."""
     table, model = facts.model.states, facts.model
-    rows = [*facts.rows_of((IO,), _LONG_NS)][:_BOTH_MOST]
+    rows = [*facts.rows_of((IO,), _LONG_NS)][:_CALLS]
     rows = [row for row in rows if facts.call(table.row[row])[0].endswith(_RECEIVES)]
     # A handler that reads a response is a client itself: of whom, others tell.
     stacks = {row: stack_of(model, row) for row in rows}

@@ -68,7 +68,7 @@ _TWISTED = "/twisted/internet/"
 _POLLS = ("epoll.poll", "poll.poll", "select.select")
 # A tenth of a second is noticed; in all it is half a second. The reactor does not say who was
 # ready meanwhile. Short looks for events are not in the trace: then it was busy all the same.
-_R_LONG_NS = 100 * _MS
+_NOTICED_NS = 100 * _MS
 _LEAST = 5  # looks for events
 _NEXT = "Run it in a thread (`deferToThread`), or do a part of it at a time."
 
@@ -83,11 +83,11 @@ def blocked_reactor(facts: Facts) -> Iterator[Finding]:
         whole = Split(Counter(), Counter())
         found = list[tuple[int, int, int]]()  # begin, end, without what others did
         for (_, since), (until, _) in pairwise(looks):
-            if until - since < _R_LONG_NS:
+            if until - since < _NOTICED_NS:
                 continue
             split = facts.split(thread, window(since, until))
             own = sum(split.states.values()) - split.of(NOT_ITS_FAULT)
-            if own >= _R_LONG_NS:
+            if own >= _NOTICED_NS:
                 found.append((since, until, own))
                 whole.states.update(split.states)
                 whole.calls.update(split.calls)
@@ -131,7 +131,7 @@ def _finding(
     text = (
         f"The reactor of {code(model.thread_names[thread])} is blocked for up to "
         f"{duration(longest)} ({at(facts, since)}); {plural(len(found), 'time')} it looked "
-        f"for no event for {duration(_R_LONG_NS)} or more, {duration(lost)} in total"
+        f"for no event for {duration(_NOTICED_NS)} or more, {duration(lost)} in total"
     )
     text += f"; it spends {activity}." if activity else "."
     evidence = facts.evidence(("thread", thread), since, until - since, site)

@@ -1,4 +1,4 @@
-"""Answers from outside that take much longer than usual, or than all others at their line."""
+"""Answers and sends that take much longer than usual, or than all others at their line."""
 
 from bisect import bisect_left
 from collections import defaultdict

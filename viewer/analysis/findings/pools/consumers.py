@@ -121,7 +121,7 @@ def _finding(facts: Facts, full: _Full, lost: int, evidence: Evidence) -> Findin
 # For a second it never waited for a message, and was blocked for four fifths of that by what
 # it did for those it had: several of them, since none of these waits is longer than a third.
 _FULL_NS = 1_000 * _MS
-_SUB_PART = 3
+_LONGEST_PART = 3
 _WAITS = 4
 # Where the program's own loop handles them, one message may be what several waits are for.
 _OWN_WAITS = 8
@@ -211,7 +211,7 @@ def _no_time(
     parts = [one for one in busy if start <= one.start_ns < end]
     times = [(one.start_ns, one.end_ns) for one in parts]
     longest = max((b - a for a, b in times), default=0)
-    if end - start < _FULL_NS or longest * _SUB_PART > end - start:
+    if end - start < _FULL_NS or longest * _LONGEST_PART > end - start:
         return None
     if not covers(within(times, start, end), end - start):
         return None

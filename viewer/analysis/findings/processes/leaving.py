@@ -1,4 +1,4 @@
-"""What a program waits for when it is over: threads that sleep on."""
+"""What a program waits for when it is over: threads that sleep on, jobs that nobody needs."""
 
 from bisect import bisect_left
 from collections import defaultdict

@@ -179,8 +179,8 @@ def _queued(works: list[_Work], asked: list[Claim], threads: int) -> tuple[int, 
 # As with other pools, half a second must be lost: what clients waited beside the one that was
 # served meanwhile. Shorter waits are no queue, and lose little beside the others.
 _LONG_NS = 20 * _MS
-_FEWEST = 2  # clients
-_ONE_MOST = 2_000  # calls that are looked at, the longest ones
+_FEWEST = 2  # clients, or slots
+_CALLS = 2_000  # that are looked at, the longest ones
 
 type _Times = list[tuple[int, int]]
 
@@ -191,7 +191,7 @@ def one_server(facts: Facts) -> Iterator[Finding]:
     rows: dict[tuple[int, str], list[int]] = defaultdict(list)
     if model.trace.symbol(s.ARG_OWN_PEER) < 0:
         return  # no call is known to be for this process
-    for row in longest_rows(facts, (IO,), _LONG_NS, _ONE_MOST):
+    for row in longest_rows(facts, (IO,), _LONG_NS, _CALLS):
         if is_own(facts, row):
             thread = table.who[row]
             rows[model.thread_process[thread], facts.call(table.row[row])[1]].append(row)
@@ -250,9 +250,8 @@ def _idle_ns(facts: Facts, thread: int, times: _Times) -> int:
 
 # As with other pools, half a second must be lost, in waits after which the server takes the
 # next connection at once: so somebody waited for that.
-_FORK_LONG_NS = 10 * _MS
+_CHILD_NS = 10 * _MS
 _NEXT_NS = 100 * _MS
-_FORK_MOST = 2_000  # calls that are looked at, the longest ones
 _LOOKS = 100  # waits of one server that are compared with children and clients
 _COLLECTS, _CLOSES = " ForkingMixIn.collect_children", " ForkingMixIn.server_close"
 _WAITPID = "os.waitpid"
@@ -267,7 +266,7 @@ def forking_server_full(facts: Facts) -> Iterator[Finding]:
         having(model, table.call_name, lambda name: name.endswith(_WAITPID), (_WAITPID,))
     )
     by_thread = defaultdict[int, list[int]](list)
-    rows = longest_rows(facts, (IO,), _FORK_LONG_NS, _FORK_MOST)
+    rows = longest_rows(facts, (IO,), _CHILD_NS, _CALLS)
     for row in model.trace.engine.pick(rows, table.row, is_wait):
         stack = stack_of(model, row)
         if _COLLECTS in stack and _CLOSES not in stack:
@@ -333,7 +332,7 @@ def _meanwhile(facts: Facts, thread: int, waits: list[int]) -> str:
     windows = [(table.start_ns[row], table.end_ns[row]) for row in waits[:_LOOKS]]
     asked = [
         row
-        for row in longest_rows(facts, (IO,), _FORK_LONG_NS, _FORK_MOST)
+        for row in longest_rows(facts, (IO,), _CHILD_NS, _CALLS)
         if table.who[row] != thread
         and is_own(facts, row)
         and any(table.start_ns[row] < end and table.end_ns[row] > at for at, end in windows)
