@@ -89,11 +89,16 @@ def test_communicate_does_not_need_itself_as_advice(tmp_path):
     assert found.text.endswith("It did not end by itself: look at what it does.")
 
 
-def stopped(went_on=700 * MS, number=signal.SIGTERM, pid=101, sent=100 * MS, children=2):
+def stopped(
+    went_on=700 * MS, number=signal.SIGTERM, pid=101, sent=100 * MS, children=2, origin="fork"
+):  # fmt: skip
     """`stop_all` sends a signal to its children, and waits for each."""
     family = Family("feeds.py")
     main = family.first.thread("MainThread", 100).native(0)
-    made = [family.fork(main, MS, 101 + n, name=f"feed-{n}") for n in range(children)]
+    made = [
+        family.fork(main, MS, 101 + n, name=f"feed-{n}", origin=origin)
+        for n in range(children)
+    ]
     for n in range(children):
         args = {"child": pid + n, "signal": int(number), "site": "/app/feeds.py:24 stop_all"}
         family.first.instant(main.track, sent, s.SIGNAL_SENT, s.CAT_THREAD, **args)
@@ -124,6 +129,13 @@ def test_children_that_go_on_after_a_signal(tmp_path):
         "signal that should have ended it, 99 % of that time asleep in `poll_feed` "
         "(feeds.py:9). A forked process has the handlers of its parent: set its own "
         "(`signal.signal(SIGTERM, SIG_DFL)`), or look more often at the flag that they set."
+    )
+
+
+def test_a_program_that_was_started_has_a_handler_of_its_own(tmp_path):
+    (found,) = went_on(tmp_path, stopped(origin="spawn"))
+    assert found.text.endswith(
+        "Look at its handler of the signal: what it sets must be looked at often."
     )
 
 
