@@ -92,6 +92,15 @@ FRESH: dict[str, Wanted] = {
         ("login", "listen", "2 connections|all"),
         ("httpx",),
     ),
+    "fl01_browsers_lost_on_bad_page": Wanted(
+        "slots never returned", ("7 tasks `job`", "Scraper.scrape", "7.0")
+    ),
+    "fl02_anyio_job_saves_under_the_lock": Wanted(
+        "deadlock",
+        ("Store.update", "AnyIO worker thread", "Store.save", "Store.merge"),
+        ("anyio",),
+    ),
+    "ok_fl2_anyio_job_saves": Wanted("", (), ("anyio",)),
     "ok_fb1_tunnels_that_close": Wanted("", (), ("uvloop",)),
     "ok_fb2_body_handed_on": Wanted("", (), ("starlette", "uvicorn", "httpx")),
     "ok_fb3_client_large_enough": Wanted("", (), ("httpx",)),

@@ -9,9 +9,10 @@ from tracer import schema as s
 EXPORT, LOCKED = "/app/store.py:18 export", "/app/store.py:24 sync_all"
 
 
-def store(wants_lock=True, two=False, ns=600 * MS):
+def store(wants_lock=True, two=False, ns=600 * MS, anyio=False):
     """`sync_all` has a lock and awaits a job, which waits for `snapshot`, a coroutine that it
-    gave to the loop; `wants_lock`: that wants the lock. `two`: another task began with it."""
+    gave to the loop; `wants_lock`: that wants the lock. `two`: another task began with it.
+    `anyio`: the job is not in the trace, but its thread wakes `sync_all`."""
     trace = TraceBuilder(argv="store.py", signals=SIGNALS)
     main, worker = trace.thread("MainThread").running(0), trace.thread("asyncio_0")
     worker.native(0)
@@ -20,7 +21,8 @@ def store(wants_lock=True, two=False, ns=600 * MS):
     submitted = sync.state  # what it submits, it does at some time in this step
     sync.awaits(MS, "executor", site="/app/store.py:25 sync_all")
     loop.step(sync, 1, MS)
-    worker.runs(3 * MS, "export", "/app/store.py:15 export", by=submitted)
+    if not anyio:
+        worker.runs(3 * MS, "export", "/app/store.py:15 export", by=submitted)
     wake, end = worker.wakes(9 * MS), 20 * MS + ns
     result = trace.lock("Future.result", EXPORT)
     worker.lock_wait(10 * MS, "Future.result", lock=result, site=EXPORT, acquired=False)
@@ -40,7 +42,10 @@ def store(wants_lock=True, two=False, ns=600 * MS):
             task.awaits(start + MS, "sleep", site="/app/store.py:13 snapshot")
         loop.step(task, start, start + MS)
     lock.hold(10, end + MS, sync, LOCKED)
-    worker.native(end).end(end + 3 * MS)
+    worker.native(end)
+    if anyio:
+        sync.ready(end + MS, by=worker.wakes(end + MS - 5), waker_thread=worker.tid)
+    worker.end(end + 3 * MS)
     main.io(16 * MS, "select.epoll.poll").running(end).end(end + 2 * MS)
     return trace.ended(end + 3 * MS)
 
@@ -57,10 +62,17 @@ def test_a_coroutine_that_wants_the_lock_of_whoever_awaits_the_thread(tmp_path):
     )
 
 
+def test_a_job_of_anyio(tmp_path):
+    found, *_ = find_in(tmp_path, store(anyio=True))
+    assert found.finding == "deadlock"
+    assert "`sync_all` in `sync_all` (store.py:25) waits for a job, which" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"wants_lock": False}, id="it waits for something else"),
+        pytest.param({"wants_lock": False, "anyio": True}, id="a job of anyio that does"),
         pytest.param({"two": True}, id="which task is not known"),
         pytest.param({"ns": 30 * MS}, id="soon given up"),
     ],

@@ -189,9 +189,10 @@ def test_a_channel_that_another_task_fills(tmp_path):
     assert "pool exhausted" not in kinds(tmp_path, channel(own=False))
 
 
-def found_dry(late=True, own=True):
+def found_dry(late=True, own=True, again=0):
     """A pool of two in a queue: two tasks get a connection from two that never waited, and
-    keep theirs; four requests that come then, or were there before, wait in vain."""
+    keep theirs; four requests that come then, or were there before, wait in vain, as do so
+    many of the first two that try `again`."""
     trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop, lock = trace.loop(thread), trace.lock("Queue.get", BORROW)
@@ -211,14 +212,21 @@ def found_dry(late=True, own=True):
             task.ready(30 * MS).running(30 * MS)
             task.awaits(31 * MS, "Queue.get", acquired=False, lock=lock.id, site=BORROW)
         task.ready(700 * MS, waker="timer").running(700 * MS).done(701 * MS)
-    for task in tasks[:2]:
-        task.ready(100 * MS, waker="timer").running(101 * MS).done(102 * MS, "cancelled")
+    for n, task in enumerate(tasks[:2]):
+        task.ready(100 * MS, waker="timer").running(101 * MS)
+        if n < again:
+            task.awaits(102 * MS, "Queue.get", acquired=False, lock=lock.id, site=BORROW)
+            task.ready(701 * MS, waker="timer").running(701 * MS)
+            task.done(702 * MS)
+        else:
+            task.done(102 * MS, "cancelled")
     thread.end(702 * MS)
     return trace.ended(703 * MS)
 
 
-def test_requests_that_find_a_pool_empty(tmp_path):
-    found, *_ = find_in(tmp_path, found_dry())
+@pytest.mark.parametrize("again", [0, 1, 2])
+def test_requests_that_find_a_pool_empty(tmp_path, again):
+    found, *_ = find_in(tmp_path, found_dry(again=again))
     assert found.finding == "slots never returned"
     assert "a slot of a pool made of a `Queue` in `acquire` (pool.py:14)" in found.text
 
@@ -228,6 +236,7 @@ def test_requests_that_find_a_pool_empty(tmp_path):
     [
         pytest.param({"own": False}, id="another function puts items into the queue"),
         pytest.param({"late": False}, id="workers that were there before"),
+        pytest.param({"late": False, "again": 2}, id="workers that look again"),
     ],
 )
 def test_queues_of_work(tmp_path, story):

@@ -39,7 +39,8 @@ class How(Enum):
 
 
 _BARRIERS = ("Barrier", "Barrier.wait")  # of asyncio, of threads
-_RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "executor", "future")
+_IN_THREAD = "executor"
+_RESULTS = ("Future.result", "futures.wait", "futures.as_completed", _IN_THREAD, "future")
 _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
 _MANY = 500  # waits for one queue: it is not searched who ends them
@@ -283,7 +284,12 @@ class Enders:
         ]
         pools = self.reading.jobs.pools
         pool = 0 if pool < 0 and len(pools) == 1 and self._is_here(pools[0], wait) else pool
-        return self._queued(pool) if lost and pool >= 0 else None
+        if lost and pool >= 0:
+            return self._queued(pool)
+        # anyio runs jobs in threads of its own: whoever ended such a wait had run the job.
+        if wait.name != _IN_THREAD or wait.failed or wait.ender is None:
+            return None
+        return Blocked(How.JOB, (wait.ender,))
 
     def _pool_of(self, who: Who) -> int:
         """The pool of which somebody is a worker; -1 none."""

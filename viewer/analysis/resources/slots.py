@@ -209,14 +209,18 @@ def _goes_round(life: Waits, waits: list[Wait]) -> bool:
 
 
 def _found_it_dry(life: Waits, waits: list[Wait]) -> bool:
-    """Whether all waits were in vain of those, two or more, who began after the last one that
-    was not: requests, which never got anything. Workers are there before they have none."""
-    last_ns = max((wait.end_ns for wait in waits if not wait.failed), default=0)
-    vain = [wait for wait in waits if wait.failed]
+    """Whether, after a time, all waits were in vain, and most of them those of two or more who
+    began after it: requests, which never got anything. The others had got something there
+    before: requests that are tried again. Workers are there before they have none."""
+    served = {wait.who: wait.end_ns for wait in waits if not wait.failed}
+    last_ns, vain = max(served.values(), default=0), [wait for wait in waits if wait.failed]
+    late = [wait.who for wait in vain if life.begins_ns(wait.who) >= last_ns]
     return (
         last_ns > 0
-        and len({wait.who for wait in vain}) > 1
-        and all(life.begins_ns(wait.who) >= last_ns for wait in vain)
+        and len(set(late)) > 1
+        and len(late) * 2 > len(vain)
+        and all(wait.end_ns > last_ns for wait in vain)
+        and {wait.who for wait in vain} - served.keys() <= set(late)
     )
 
 

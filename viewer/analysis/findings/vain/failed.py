@@ -96,7 +96,7 @@ def _server_that_ended(facts: Facts, every: list[Wait]) -> _Failed | None:
         wait.end_ns - max(wait.start_ns, waits.ends_ns(servers[wait.who])) for wait in vain
     ]
     of_vain = {servers[wait.who] for wait in vain}
-    is_other = not of_vain & {wait.who for wait in vain}
+    is_other = not of_vain & {wait.who for wait in every}  # they take turns, as at a pool
     is_idle = any(wait.is_open for wait in vain) or len({w.who for w in vain}) < len(vain)
     is_over = all(
         who[0] == "thread" or facts.ledger.how_it_ended(who[1]) == s.DONE for who in of_vain
