@@ -161,7 +161,7 @@ void encoder_flushed(encoder *e, uint64_t at)
     e->chunk_at -= (int64_t)e->length;
     e->length = 0;
     e->lead = at % LINE;
-    e->bytes = e->room + e->lead;
+    e->bytes = e->room ? e->room + e->lead : NULL;
     e->flushed += e->capacity; /* further than any packet in it */
 }
 
