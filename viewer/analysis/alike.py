@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
+from operator import attrgetter
 
 from tracer import schema as s
 from viewer import words
@@ -116,16 +117,9 @@ def fold_locks(model: Model, rows: Rows[LockRow], names: Names) -> Rows[LockRow]
 
 
 def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
-    return row._replace(holders=tuple(
-            Holder(who, site, sum(h.count for h in all_), sum(h.ns for h in all_),
-                   max(h.max_ns for h in all_))
-            for (who, site), all_ in _by(row.holders, lambda h: (called(h.who), h.site))
-        ),
-        waiters=tuple(
-            Waiter(who, site, sum(w.count for w in all_), sum(w.ns for w in all_),
-                   max(w.max_ns for w in all_))
-            for (who, site), all_ in _by(row.waiters, lambda w: (called(w.who), w.site))
-        ),
+    return row._replace(
+        holders=_folded(row.holders, called),
+        waiters=_folded(row.waiters, called),
         waited_for=tuple(
             Cause(who, kind, site, sum(c.ns for c in all_))
             for (who, kind, site), all_ in _by(
@@ -136,7 +130,25 @@ def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
             (who, sum(count for _, count in all_))
             for who, all_ in _by(row.woken_by, lambda waker: called(waker[0]))
         ),
-    )  # fmt: skip
+    )
+
+
+def _folded[P: (Holder, Waiter)](
+    parts: tuple[P, ...], called: Callable[[str], str]
+) -> tuple[P, ...]:
+    """The same, with those that share a name and site as one, the longest total first."""
+    name = {who: called(who) for who in {part.who for part in parts}}
+    found = dict[tuple[str, str], P]()
+    for part in parts:
+        key = name[part.who], part.site
+        same = found.get(key)
+        if same is None:
+            found[key] = type(part)(*key, part.count, part.ns, part.max_ns)
+        else:
+            same.count += part.count
+            same.ns += part.ns
+            same.max_ns = max(same.max_ns, part.max_ns)
+    return tuple(sorted(found.values(), key=attrgetter("ns"), reverse=True))
 
 
 def _calling(model: Model, names: list[str]) -> Callable[[int], Callable[[str], str]]:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
@@ -94,8 +95,22 @@ class Owners(dict[int, tuple[str, str]]):
     @cached_property
     def have_other_names(self) -> bool:
         """Whether any has another name than the trace gives it."""
-        table = self._model.states
-        return -1 in table.owner_name or 1 in bytes(table.owner_is_task)
+        table, unnamed = self._model.states, {-1, self._model.trace.symbol("")}
+        return not unnamed.isdisjoint(table.owner_name) or 1 in bytes(table.owner_is_task)
+
+    def named(self, owners: Column) -> tuple[Iterable[str], Iterable[str]]:
+        """The names and the sites of many."""
+        if self.have_other_names:
+            found = [self[owner] for owner in owners]
+            return (who for who, _ in found), (site for _, site in found)
+        table, take, text = (
+            self._model.states,
+            self._model.trace.engine.take,
+            self._model.trace.text,
+        )
+        columns = (table.owner_name, table.owner_site)
+        names, sites = (map(text, take(column, owners, -1)) for column in columns)
+        return names, sites
 
     def site(self, owner: int) -> str:
         return self._model.trace.text(self._model.states.owner_site[owner])
@@ -134,12 +149,22 @@ def holders_by_row(model: Model, holding: Column, owners: Owners) -> dict[int, l
         table.start_ns, table.end_ns, pairs.number, len(pairs.head)
     )
     found: dict[int, list[Holder]] = defaultdict(list)
-    columns = (pairs.head, stats.count, stats.total, stats.max)
-    for at, count, ns, max_ns in zip(*columns, strict=True):
-        found[holding[at]].append(Holder(*owners[table.owner[at]], count, ns, max_ns))
+    take = model.trace.engine.take
+    names, sites = owners.named(take(table.owner, pairs.head, -1))
+    every = map(Holder, names, sites, stats.count, stats.total, stats.max)
+    for row, holder in zip(take(holding, pairs.head, -1), every, strict=True):
+        found[row].append(holder)
     for holders in found.values():
-        holders.sort(key=lambda holder: (-holder.ns, holder.who, holder.site))
+        _sort(holders)
     return found
+
+
+def _sort(parts: list[Holder] | list[Waiter]) -> None:
+    """The longest total first; of as long ones by name, then site. A sort by each compares
+    texts or integers alone, which is quicker than tuples of them."""
+    parts.sort(key=attrgetter("site"))
+    parts.sort(key=attrgetter("who"))
+    parts.sort(key=attrgetter("ns"), reverse=True)
 
 
 def held_longest_at(model: Model, holding: Column, owners: Owners) -> dict[int, int]:
@@ -229,8 +254,7 @@ def waiters_by_row(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
             if one >= 0:
                 found[row].append(waiter)
     for waiters in found.values():
-        waiters.sort(key=attrgetter("who", "site"))
-        waiters.sort(key=attrgetter("ns"), reverse=True)
+        _sort(waiters)
     return found
 
 
