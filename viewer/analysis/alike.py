@@ -14,7 +14,7 @@ from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.lockers import Cause, Holder, Waiter
 from viewer.analysis.locks import LockRow
-from viewer.analysis.rows import Rows, in_order
+from viewer.analysis.rows import Later, Rows, in_order
 from viewer.analysis.spread import Spread
 from viewer.analysis.states import numbers
 from viewer.analysis.threads import (
@@ -118,7 +118,7 @@ def fold_locks(model: Model, rows: Rows[LockRow], names: Names) -> Rows[LockRow]
 
 def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
     return row._replace(
-        holders=_folded(row.holders, called),
+        holders=Later(lambda: _folded(row.holders, called)),
         waiters=_folded(row.waiters, called),
         waited_for=tuple(
             Cause(who, kind, site, sum(c.ns for c in all_))
@@ -134,7 +134,7 @@ def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
 
 
 def _folded[P: (Holder, Waiter)](
-    parts: tuple[P, ...], called: Callable[[str], str]
+    parts: Sequence[P], called: Callable[[str], str]
 ) -> tuple[P, ...]:
     """The same, with those that share a name and site as one, the longest total first."""
     name = {who: called(who) for who in {part.who for part in parts}}

@@ -1,8 +1,9 @@
 """Locks: who waited, for how long, and who held the lock meanwhile."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from operator import or_
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from viewer.analysis.lockers import (
     waiters_by_row,
     wakers_by_row,
 )
-from viewer.analysis.rows import Rows, in_order
+from viewer.analysis.rows import Later, Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import keys, marks, numbered, numbers, ranks
 from viewer.analysis.waited import package_of
@@ -34,6 +35,7 @@ from viewer.trace.columns import (
     LOCK_WAIT,
     STATE_MASK,
     Column,
+    Pairs,
 )
 from viewer.trace.model import Model
 
@@ -60,7 +62,7 @@ class LockRow(NamedTuple):
     waits: Spread
     timed_out: int
     holds: Spread
-    holders: tuple[Holder, ...]  # the longest total first, like the following
+    holders: Sequence[Holder]  # the longest total first, like the following
     waiters: tuple[Waiter, ...]
     waited_for: tuple[Cause, ...]
     woken_by: tuple[tuple[str, int], ...]
@@ -101,7 +103,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
     every = memoryview(b"\1" * len(to_row))
 
     @cache
-    def held() -> Column:
+    def with_holds() -> Column:
         """By lock 1 if its row has holds."""
         return engine.take(memoryview(bytes(map(bool, holds.count))), to_row, 0)
 
@@ -112,11 +114,12 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         waiting = keys(part, is_wait, part.states.row, some)
         holding = keys(part, is_hold, part.states.row, some)
         failed = engine.tally(*times, waiting, marks(part, _has_failed), rows, 2).count
-        holders = holders_by_row(part, holding, owners)
+        holders = cache(lambda: holders_by_row(part, holding, owners))
         waiters = waiters_by_row(part, waiting)
-        swept, others = (only(wanted, held(), mark) for mark in (1, 0))
+        swept, others = (only(wanted, with_holds(), mark) for mark in (1, 0))
         waited_for = causes_by_row(part, Ledger.of(model), swept, others, rows, owners)
         woken = wakers_by_row(part, waiting)
+        held = {row: Later(partial(_of_row, holders, row)) for row in wanted}
         for row in wanted:
             first = made.first[row]
             yield LockRow(
@@ -124,12 +127,12 @@ def lock_rows(model: Model) -> Rows[LockRow]:
                 table.lock_id[first],
                 made.locks[row],
                 _kind_name(model, first),
-                _site(model, first, holders.get(row, [])),
+                _site(model, first, held[row]),
                 made.is_idle[row],
                 spread_at(waits, row),
                 failed[row * 2 + 1],
                 spread_at(holds, row),
-                tuple(holders.get(row, ())),
+                held[row],
                 tuple(waiters.get(row, ())),
                 () if made.is_idle[row] else tuple(waited_for.get(row, ())),
                 tuple(woken.get(row, ())),
@@ -209,21 +212,25 @@ def _group(model: Model) -> _Rows:
         is_folded = [*map(or_, is_idle, map(ends.__contains__, table.lock_name))]
     if True not in is_folded:
         return _Rows(numbers(range(locks)), range(locks), [1] * locks, is_idle)
-    index: dict[tuple[int, int, int, int], int] = {}
-    row_of = array("i")
-    first, count, idle = list[int](), list[int](), list[bool]()
-    sites = zip(
-        table.lock_process, table.lock_name, table.lock_site, table.lock_kind, strict=True
+    engine, alone = (
+        model.trace.engine,
+        (-1 if folds else n for n, folds in enumerate(is_folded)),
     )
-    for lock, (site, is_one, folds) in enumerate(zip(sites, is_idle, is_folded, strict=True)):
-        row = index.setdefault(site, len(first)) if folds else len(first)
-        if row == len(first):
-            first.append(lock)
-            count.append(0)
-            idle.append(is_one)
-        count[row] += 1
-        row_of.append(row)
-    return _Rows(memoryview(row_of), first, count, idle)
+    pairs = Pairs(numbers(alone), numbers(()))
+    for column in (table.lock_process, table.lock_name, table.lock_site, table.lock_kind):
+        pairs = numbered(engine, pairs.number, column)
+    first = pairs.head.tolist()
+    count = Counter(pairs.number.tolist())
+    return _Rows(
+        pairs.number,
+        first,
+        [*map(count.__getitem__, range(len(first)))],
+        [*map(is_idle.__getitem__, first)],
+    )
+
+
+def _of_row(holders: Callable[[], dict[int, list[Holder]]], row: int) -> tuple[Holder, ...]:
+    return tuple(holders().get(row, ()))
 
 
 def _has_failed(state: int) -> int:
@@ -242,7 +249,7 @@ def _kind_name(model: Model, lock: int) -> str:
     return name.removeprefix(s.LOCK_WAIT_PREFIX)
 
 
-def _site(model: Model, lock: int, holders: list[Holder]) -> str:
+def _site(model: Model, lock: int, holders: Sequence[Holder]) -> str:
     """Where it was first waited for, or where it was held if nobody waited."""
     site = model.trace.text(model.states.lock_site[lock])
     return site or (holders[0].site if holders else "")

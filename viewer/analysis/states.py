@@ -87,11 +87,12 @@ def ranks(model: Model, column: Column) -> Column:
     """By row the rank of the text that a column names among all that it names; "" of none."""
     engine, strings = model.trace.engine, model.trace.events.strings
     numbers = engine.distinct(column, len(strings))
-    texts = [*map(strings.__getitem__, numbers)]
-    place = {text: n for n, text in enumerate(sorted({"", *texts}))}
-    rank = array("q", bytes(8 * len(strings)))
-    for number, text in zip(numbers, texts, strict=True):
-        rank[number] = place[text]
+    rank, place, last = array("q", bytes(8 * len(strings))), 0, ""
+    # The numbers are near to the order of their texts: those of a set would not be.
+    for number in sorted(numbers, key=strings.__getitem__):
+        text = strings[number]
+        place += text != last
+        rank[number], last = place, text
     return engine.take(memoryview(rank), column, 0)
 
 
