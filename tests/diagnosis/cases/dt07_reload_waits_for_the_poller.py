@@ -1,6 +1,6 @@
 """Each reload stops a poller that sleeps between two looks, and waits until it wakes
 (https://github.com/closeio/redis-hashring/pull/22 stops a thread that polls).
-truth: `MainThread` waits 4 times in `Poller.stop`, 0.25 s each, for a thread asleep in `Poller.poll`.
+truth: `MainThread` waits 5 times in `Poller.stop`, 0.2 s each, for a thread asleep in `Poller.poll`.
 """
 
 import threading
@@ -24,8 +24,8 @@ class Poller:
 
 
 poller = Poller()
-for _ in range(4):
-    time.sleep(0.95)
+for _ in range(5):
+    time.sleep(1.02)
     poller.stop()
     poller = Poller()
 poller.is_running = False

@@ -1,8 +1,5 @@
 """Locks that a program made itself, and imports that others wait for."""
 
-from pathlib import Path
-from tempfile import mkdtemp
-
 import pytest
 
 from tests.support.builder.family import Family
@@ -102,7 +99,7 @@ def polled(pauses=20, pause_ns=20 * MS, function="FileLock.acquire"):
     return trace.ended(at + 2 * MS)
 
 
-def left(signal=9, holds=False):
+def left(tmp_path, signal=9, holds=False):
     """`second` looks for a lock; `first`, which may have had it, was ended by a signal."""
     family = Family("deploy.py")
     main = family.first.thread("MainThread").native(0)
@@ -117,11 +114,11 @@ def left(signal=9, holds=False):
         at += 41 * MS + (100 * MS if holds else 0)
     main.end(at)
     family.first.ended(at + MS)
-    return find(Facts(build_model(read_trace(family.write(Path(mkdtemp()))))))
+    return find(Facts(build_model(read_trace(family.write(tmp_path)))))
 
 
-def test_a_lock_that_a_killed_process_left():
-    (found,) = left()
+def test_a_lock_that_a_killed_process_left(tmp_path):
+    (found,) = left(tmp_path)
     assert (found.finding, found.severity_ns) == ("slots never returned", 1_200 * MS)
     assert found.text == (
         "In `deploy.py`: Slots never returned: `MainThread` looks again and again for a lock "
@@ -133,9 +130,9 @@ def test_a_lock_that_a_killed_process_left():
 
 
 @pytest.mark.parametrize(("signal", "holds"), [(15, False), (9, True)])
-def test_a_lock_that_others_have(signal, holds):
+def test_a_lock_that_others_have(tmp_path, signal, holds):
     """A process that was asked to end gave it back; and who got it had it himself."""
-    assert [one.finding for one in left(signal, holds)] == ["lock convoy"]
+    assert [one.finding for one in left(tmp_path, signal, holds)] == ["lock convoy"]
 
 
 def test_a_lock_that_is_polled(tmp_path):
