@@ -111,3 +111,23 @@ def test_children_that_fail_and_are_started_anew(tmp_path):
 )
 def test_children_that_are_started_in_order(tmp_path, story):
     assert again(tmp_path, restarted(**story)) == []
+
+
+def forks(lives, count=20, every=40 * MS):
+    """`MainThread` forks a child now and then, each of which is recorded and lives so long."""
+    family = Family("notify.py", signals=SIGNALS)
+    main = family.first.thread("MainThread").native(0)
+    end = (count + 2) * every
+    for n in range(count):
+        at = MS + n * every
+        child = family.fork(main, at=at, pid=200 + n, name="mail", site=START)
+        child.ended(min(at + lives, end))
+    main.end(end)
+    family.first.ended(end + MS)
+    return family
+
+
+def test_children_that_soon_end_may_be_the_kernels(tmp_path):
+    """SIGCHLD may be ignored, which the trace does not say: then nobody has to wait."""
+    said = [kinds(tmp_path, forks(lives)) for lives in (20 * MS, 10_000 * MS)]
+    assert ["workers never exit" in found for found in said] == [False, True]

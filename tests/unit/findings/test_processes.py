@@ -169,6 +169,30 @@ def test_workers_that_have_no_cpu(tmp_path):
     assert "idle workers" not in [one.finding for one in find_in(tmp_path, family)]
 
 
+@pytest.mark.parametrize("preempted", [False, True])
+def test_replaced_workers_that_have_no_cpu(tmp_path, preempted):
+    """Each lives for a fifth of the time: what one lacked alone is little of it."""
+    family = Family("/app/batch.py")
+    main = family.first.thread("MainThread", 100).running(0).native(MS)
+    jobs = [family.job(5, "resize", main, 2 * MS, "/app/batch.py:8 main") for _ in range(40)]
+    for worker in range(10):
+        start = 10 * MS + worker // 2 * 440 * MS
+        child = family.fork(main, start - MS, 101 + worker)
+        family.main(child).running(start - MS + 1)
+        if preempted:
+            family.main(child).preempted(start)
+        for n in range(4):
+            at = start + n * 110 * MS
+            jobs[worker * 4 + n].run(child, at, at + 60 * MS, size_bytes=10)
+            jobs[worker * 4 + n].received(main, at + 61 * MS)
+        family.main(child).end(start + 437 * MS)
+        child.ended(start + 438 * MS)
+    main.end(2300 * MS)
+    family.first.ended(2301 * MS)
+    found = [one.finding for one in find_in(tmp_path, family)]
+    assert ("idle workers" in found) is not preempted
+
+
 def test_jobs_that_are_too_small(tmp_path):
     family = pool(workers=2, jobs=400, ran_ms=0.1, every_ms=1, submit_all=True)
     (found,) = find_in(tmp_path, family)

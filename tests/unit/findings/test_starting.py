@@ -45,6 +45,9 @@ def test_a_module_that_sleeps(tmp_path):
         pytest.param({"ns": 400 * MS}, id="not long"),
         pytest.param({"rest_ns": 2_000 * MS}, id="the program lives much longer"),
         pytest.param({"stack": [BODY, "/app/tool.py:9 <module>"]}, id="no import"),
+        pytest.param(
+            {"stack": ["/app/hook.py:3 exec_module", *STACK[1:]]}, id="a hook of imports"
+        ),
         pytest.param({"stack": STACK[1:]}, id="the machinery itself"),
     ],
 )

@@ -177,3 +177,34 @@ def test_each_batch_waits_for_its_slowest(tmp_path):
 @pytest.mark.parametrize("story", [{"times": 2}, {"slow_ns": 220 * MS}, {"usual_ns": 50 * MS}])
 def test_batches_of_equal_ones(tmp_path, story):
     assert not find_in(tmp_path, batches(**story))
+
+
+def consumer(stop=True, awaits="wait"):
+    """`consume` waits for the next item, and for the order to stop; the last one is late."""
+    trace = TraceBuilder(argv="service.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, end = trace.loop(thread), 1000 * MS
+    main = loop.task("consume", site="/app/service.py:9 consume").ready(0).running(0)
+    if stop:
+        order = loop.task("Event.wait", site="/app/service.py:10 consume", parent=main.id)
+        order.ready(1).running(2).awaits(3, "Event.wait", site="/app/service.py:10 consume")
+    for n in range(6):
+        at, until = n * 20 * MS + 10, end if n == 5 else (n + 1) * 20 * MS
+        main.awaits(at, awaits, site="/app/service.py:14 consume")
+        task = loop.task("Queue.get", site="/app/service.py:13 consume", parent=main.id)
+        task.ready(at + 1).running(at + 2)
+        task.awaits(at + 3, "Queue.get", site="/app/service.py:13 consume")
+        task.ready(until, waker="io").running(until).done(until + 1)
+        main.ready(until + 2, waker="io").running(until + 3)
+    main.done(end + 10)
+    if stop:
+        order.ready(end + 11, waker="io").running(end + 12).done(end + 13)
+    thread.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_whoever_waits_for_an_order_besides_has_no_late_answer(tmp_path):
+    said = [" ".join(one.text for one in find_in(tmp_path, consumer(stop))) for stop in (0, 1)]
+    assert ["last one alone" in text for text in said] == [True, False]
+    (found,) = find_in(tmp_path, consumer(awaits="gather"))
+    assert "last one alone" in found.text

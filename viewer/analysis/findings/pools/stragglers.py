@@ -80,7 +80,7 @@ def straggler(facts: Facts) -> Iterator[Finding]:
     for alike in (_threads(facts, long), _jobs(facts, long), _tasks(facts, waits, long)):
         for (waiter, what), every in alike.items():
             for late in _last_ones(every, long[waiter]):
-                if late.wait.slice not in told | waits.told:
+                if late.wait.slice not in told | waits.told and _is_alone(facts, waits, late):
                     found[what, late.wait.site].append(late)
         told = {late.wait.slice for slow in found.values() for late in slow}
     for slow in found.values():
@@ -144,6 +144,21 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
             if covers(met, ns):
                 yield _Slow(one, usual, len(every) - 1, since, wait)
                 break
+
+
+def _is_alone(facts: Facts, waits: LongWaits, late: _Slow) -> bool:
+    """Not where `asyncio.wait` waited as long for another task, such as one that waits for
+    the order to stop: it ends with the first of them, and whoever has no work is not late."""
+    waiter = late.wait.who
+    if waiter[0] != "task" or late.wait.name != "wait":
+        return True
+    others = (("task", task) for task in facts.ledger.children_of(waiter[1]))
+    return not any(
+        other != late.one.who
+        and waits.begins_ns(other) <= late.since_ns
+        and covers(min(waits.ends_ns(other), late.wait.end_ns) - late.since_ns, late.ns)
+        for other in others
+    )
 
 
 def _finding(

@@ -112,6 +112,8 @@ def _killed(
 # themselves: these are sixteen, started over half a second, of which it saw none end.
 _MANY = 16
 _SPREAD_NS = 500 * _MS
+# Sixteen of them lived at once, as far as the trace knows: of those that soon end the kernel
+# takes care itself where SIGCHLD is ignored, which the trace does not say.
 # Or it killed all of them in the end, after it had started some in six eighths of the time:
 # workers of a service are started when it begins.
 _PARTS, _STARTS = 8, 6
@@ -139,6 +141,15 @@ def _are_killed(found: list[_Child], ends: list[_End], end_ns: int) -> bool:
     return all(end.is_killed and end.at_ns > last for end in ends) and len(starts) >= _STARTS
 
 
+def _most_at_once(facts: Facts, process: int, found: list[_Child]) -> int:
+    """Whose end is not known may live on."""
+    family, processes = Family.of(facts.model), facts.model.trace.processes
+    end_ns = processes[process].end_ns
+    known = [family.child(process, child.pid, end_ns) for child in found]
+    known = [child for child in known if child >= 0 and not processes[child].replaced_by]
+    return len(found) - len(known) + family.at_once(known)
+
+
 def children_pile_up(facts: Facts) -> Iterator[Finding]:
     """Children of one line, of which the program never learns that one has ended."""
     model, trace = facts.model, facts.model.trace
@@ -163,8 +174,13 @@ def children_pile_up(facts: Facts) -> Iterator[Finding]:
         first, last = found[0], found[-1]
         ends = [ended[process, one.pid] for one in found if (process, one.pid) in ended]
         end_ns = trace.processes[process].end_ns
-        is_left = not ends or (len(ends) == len(found) and _are_killed(found, ends, end_ns))
-        if len(found) < _MANY or not is_left or last.start_ns - first.start_ns < _SPREAD_NS:
+        if len(found) < _MANY or last.start_ns - first.start_ns < _SPREAD_NS:
+            continue
+        if ends:
+            is_left = len(ends) == len(found) and _are_killed(found, ends, end_ns)
+        else:
+            is_left = _most_at_once(facts, process, found) >= _MANY
+        if not is_left:
             continue
         end_ns = min((end.at_ns for end in ends), default=end_ns)
         lost = sum(end_ns - child.start_ns for child in found)

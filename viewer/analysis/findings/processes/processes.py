@@ -245,7 +245,7 @@ def _idle_workers(facts: Facts, pool: Pool) -> Finding | None:
 
 def _kernels_part(facts: Facts, pool: Pool) -> float:
     """The part of the time in which jobs waited for which a worker had no processor: the one
-    that lacked it most."""
+    that lacked it most, or on average those that lived at once, where others replace them."""
     members, of, engine = (
         Family.of(facts.model).members,
         pool.columns,
@@ -262,7 +262,8 @@ def _kernels_part(facts: Facts, pool: Pool) -> float:
         for worker in pool.workers
         if worker in members and members[worker].main >= 0
     ]
-    return max(away, default=0) / windows.ns if windows.ns else 0.0
+    average = sum(away) // max(Family.of(facts.model).at_once(pool.workers), 1)
+    return max(average, *away, 0) / windows.ns if windows.ns else 0.0
 
 
 def _lost_ns(facts: Facts, pool: Pool) -> int:

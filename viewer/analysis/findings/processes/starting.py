@@ -27,6 +27,7 @@ _PART = 1, 4
 _WAIT_NS = _MS
 _MOST_WAITS = 20_000
 _IMPORTING = "<frozen importlib"
+_BODY = "<module>"
 _TAKEN = (s.PREEMPTED, s.OFF_CPU, s.GIL_WAIT)
 # Children that are begun one by one, and live for it for half of their time: what the parent
 # has imported before, they have already.
@@ -179,8 +180,10 @@ def _frame(sampled: Place) -> str:
 
 def _body(frames: Sequence[str]) -> int:
     """How many frames, from the innermost on, are of a module's own code; 0 outside of any,
-    and where the machinery of imports itself is at work."""
-    return next((n for n, frame in enumerate(frames) if imports(frame)), 0)
+    and where the machinery of imports itself, or somebody's hook of it, is at work."""
+    inside = next((n for n, frame in enumerate(frames) if imports(frame)), 0)
+    own = (n for n in reversed(range(inside)) if place_of(frames[n]).function == _BODY)
+    return next(own, -1) + 1
 
 
 def _importer(frames: Sequence[str]) -> str:
