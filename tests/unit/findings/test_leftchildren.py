@@ -106,6 +106,8 @@ def test_children_that_fail_and_are_started_anew(tmp_path):
         pytest.param({"lives": 80 * MS}, id="little time"),
         pytest.param({"failed": 10}, id="some do their work"),
         pytest.param({"pause": 100 * MS}, id="with pauses"),
+        pytest.param({"signal": 15}, id="ended by a runner of tests"),
+        pytest.param({"signal": 9}, id="killed by somebody"),
         pytest.param({"site": "/lib/python3.13/popen.py:1 start"}, id="a library's"),
     ],
 )

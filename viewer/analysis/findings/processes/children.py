@@ -17,7 +17,7 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Findi
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.family import Family, Member, Told
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
@@ -263,8 +263,14 @@ def _went_on(
 
 
 # Ten children of one line that fail, a second in all, and each was started within 50 ms of
-# the end of the one before: what fails again does so after a pause as well.
+# the end of the one before: what fails again does so after a pause as well. Whom somebody
+# ends by a signal, as a runner of tests does with its services, has not failed.
 _FAILURES, _LOOP_NS, _AGAIN_NS, _OF = 10, 1_000 * _MS, 50 * _MS, (8, 10)
+_ENDED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP)
+
+
+def _has_failed(told: Told) -> bool:
+    return bool(told.status or (told.signal and told.signal not in _ENDED_BY))
 
 
 def children_fail_again(facts: Facts) -> Iterator[Finding]:
@@ -274,7 +280,7 @@ def children_fail_again(facts: Facts) -> Iterator[Finding]:
         if member.start is not None and member.origin == s.FORK:
             by_line[member.start.thread, member.start.site].append(member)
     for (thread, site), found in by_line.items():
-        failed = [one for one in found if one.told and (one.told.status or one.told.signal)]
+        failed = [one for one in found if one.told is not None and _has_failed(one.told)]
         if len(failed) < max(_FAILURES, len(found) - 1) or is_library(site) or thread < 0:
             continue
         found.sort(key=lambda one: one.start_ns)
