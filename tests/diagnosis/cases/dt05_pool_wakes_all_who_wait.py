@@ -1,6 +1,6 @@
 """A pool of three connections that calls `notify_all` for each one given back
 (https://github.com/nanomsg/nng/pull/54 tells the same of threads that wait for tasks).
-truth: 40 threads `request-N` share 3 connections, each kept for 3 ms asleep in `query`; the GIL is not the fault.
+truth: 40 threads `request-N` share 3 connections, each kept for 20 ms asleep in `query`; the GIL is not the fault.
 """
 
 import threading
@@ -24,11 +24,11 @@ def give_back(connection: int) -> None:
 
 
 def query(connection: int) -> None:
-    time.sleep(0.003)
+    time.sleep(0.02)
 
 
 def serve() -> None:
-    for _ in range(30):
+    for _ in range(8):
         connection = take()
         query(connection)
         give_back(connection)
