@@ -88,7 +88,7 @@ ASYNC: dict[str, Wanted] = {
     ),
     "r10_mail_from_coroutine": Wanted("loop blocked", ("recv", "sign_up|send_welcome")),
     "r11_permits_over_threads": Wanted("pool exhausted", ("2 permits", "draw|render_pdf")),
-    "r12_client_per_call": Wanted("descriptors pile up", (r"(1[2-9]|20)\d after",)),
+    "r12_client_per_call": Wanted("descriptors pile up", (r"(2[3-9]|3[012])\d after",)),
     "r13_thread_lock_in_handler": Wanted(
         "loop blocked|lock convoy", ("handle|get", "lock", "save|r13")
     ),

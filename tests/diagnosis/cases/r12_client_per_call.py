@@ -1,6 +1,6 @@
 """Each call makes a client and never closes it; its connection stays open
 (https://github.com/encode/httpx/issues and others of clients that are not closed).
-truth: `price` leaves a socket open for each of its 100 calls, at both ends."""
+truth: `price` leaves a socket open for each of its 160 calls, at both ends."""
 import asyncio
 
 KEPT = []
@@ -28,7 +28,7 @@ async def price(address, name):
 async def main():
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     address = server.sockets[0].getsockname()
-    for n in range(100):
+    for n in range(160):
         await price(address, f"article {n}")
         await asyncio.sleep(0.02)
     print("truth", len(KEPT), "connections are open")
