@@ -197,3 +197,61 @@ def test_a_commit_that_was_forgotten(tmp_path):
 )
 def test_a_slow_query(tmp_path, story):
     assert kinds(tmp_path, server(**story)) == []
+
+
+PAY = "/app/bank.py:18 Wallet.pay"
+ASYNC = f"{PACKAGES}/psycopg/connection_async.py:9 AsyncConnection.execute\n{PAY}"
+
+
+def attempts(kept_ns=1390 * MS, library="psycopg", limits=(5, 5, 5)):
+    """`main` asks for a row until its lock's time-out, again and again; psycopg awaits it in
+    pieces of 100 ms. `clerk` has it meanwhile."""
+    trace = TraceBuilder(argv="bank.py", signals=SIGNALS)
+    clerk = trace.thread("clerk")
+    clerk.io(0, "poll", **query("/app/bank.py:4 book")).native(MS)
+    clerk.sleep(2 * MS, site="/app/bank.py:5 book")
+    clerk.io(2 * MS + kept_ns, "poll", **query("/app/bank.py:6 book", "Connection.commit"))
+    clerk.native(3 * MS + kept_ns).end(1600 * MS)
+    thread = trace.thread("MainThread").native(0)
+    main = (
+        trace.loop(thread)
+        .task("main", site="/app/bank.py:30 main")
+        .ready(4 * MS)
+        .running(4 * MS)
+    )
+    at, end = 5 * MS, 4 * MS + kept_ns
+    for pieces in limits:
+        for until in range(at + 100 * MS, at + 100 * pieces * MS + 1, 100 * MS):
+            if at < end:
+                main.awaits(at, f"query ({library})", site=PAY, stack=ASYNC)
+                at = min(until, end)
+                main.ready(at).running(at)
+                at += MS // 10
+        at += 20 * MS
+    main.done(end + 5 * MS)
+    thread.end(1600 * MS)
+    return trace.ended(1700 * MS)
+
+
+def test_a_row_that_a_task_asks_for_again_and_again(tmp_path):
+    (found,) = find_in(tmp_path, attempts())
+    assert found.finding == "database locked"
+    assert found.text == (
+        "Database locked: `main` waited in `query (psycopg)` in `Wallet.pay` (bank.py:18, via "
+        "`AsyncConnection.execute`) for a row or table that is locked: 3 waits, 1.35 s in "
+        "total, the longest 500 ms (at 5.00 ms). Meanwhile `clerk` kept a transaction open, "
+        "99 % of that time asleep in `book` (bank.py:5); the waits ended when it went on. "
+        "Do slow work before `begin` or after `commit`."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"library": "asyncpg"}, id="each await is a query of its own"),
+        pytest.param({"kept_ns": 480 * MS}, id="little"),
+        pytest.param({"limits": (2, 3, 2, 4, 5)}, id="queries end when they like"),
+    ],
+)
+def test_queries_of_a_task_that_no_row_keeps(tmp_path, story):
+    assert "database locked" not in kinds(tmp_path, attempts(**story))

@@ -77,6 +77,7 @@ def test_equal_threads(tmp_path):
     [
         pytest.param({"threads": 1}, id="one"),
         pytest.param({"threads": 2, "rounds": 10}, id="little"),
+        pytest.param({"threads": 14, "rounds": 2}, id="many little ones that meet"),
         pytest.param({"preempted": True}, id="the kernel has the CPU"),
     ],
 )

@@ -4,13 +4,10 @@ A transaction is open between two calls of a thread or task. Whether a wait was 
 tells: SQLite has one lock; of a server, the answers come when the transaction goes on.
 """
 
-import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import plural
@@ -22,13 +19,14 @@ from viewer.analysis.findings.basis.facts import (
     Facts,
     Finding,
 )
+from viewer.analysis.findings.basis.queries import Call, calls_of, server_calls
 from viewer.analysis.findings.basis.waits import name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.reading import awaits_of
-from viewer.analysis.states import having, stack_of
-from viewer.trace.columns import CONTINUES, IO, Column
+from viewer.analysis.states import having
+from viewer.trace.columns import CONTINUES, IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -42,46 +40,9 @@ _MOMENT = 2  # CPU samples: who waits for a lock has hardly any
 _CONNECT, _CLOSE = "sqlite3.connect", "sqlite3.Connection.close"
 _MOST = 200  # waits that are examined, the longest ones
 _KEPT_NS = 5 * _MS  # between two calls: a transaction may be open
-# psycopg waits in pieces of 100 ms, between which it looks for signals.
-_PIECE_NS = 50 * _MS
-_BETWEEN_NS = 5 * _MS
-# The lock of a row is given to the next one at once. A call in one of these functions ends the
-# transaction; who never calls one makes each statement a transaction of its own.
-_ENDS = re.compile(r" \S*\.?_*(commit|rollback|close|exit|aexit)_*$", re.MULTILINE)
-# Who waits there asks for nothing.
-_LISTENS = re.compile(r"-packages/\S+ \S*\bnotif\w*$", re.MULTILINE)
 _SOON_NS = 50 * _MS
-_CLIENTS = (
-    "psycopg",
-    "psycopg2",
-    "pymysql",
-    "MySQLdb",
-    "mysql",
-    "mariadb",
-    "pg8000",
-    "oracledb",
-)
-_QUERY = f"{s.AWAIT_PREFIX}query ("
-_ENDED = f"{s.AWAIT_PREFIX}close (asyncpg)"  # with what the connection had begun
+_LATE_PART = 10  # a time-out ends waits at most a tenth of it later
 _BY_THREAD = f"{s.AWAIT_PREFIX}executor (aiosqlite)"
-
-
-class Call(NamedTuple):
-    """A call of the database by a thread or a task."""
-
-    who: Who
-    start_ns: int
-    end_ns: int
-    name: str
-    site: str
-    is_opening: bool = False  # or, of a time between calls, follows such a call
-    ends: bool = False  # a transaction
-    thread: int = -1  # that makes the call, for whomever
-    is_closing: bool = False  # a connection
-
-    @property
-    def ns(self) -> int:
-        return self.end_ns - self.start_ns
 
 
 def database_locked(facts: Facts) -> Iterator[Finding]:
@@ -215,21 +176,32 @@ def _set_free(long: list[Call], kept: list[Call]) -> tuple[list[Call], list[Call
                 causes[gap] = None
                 waits.append(call)
                 break
+    freed = set(waits)
+    others = [call for call in long if call not in freed]
+    waits = [*waits, *dict.fromkeys(_given_up(others, waits, list(causes)))]
+    waits.sort(key=lambda call: -call.ns)
     return waits, list(causes)
 
 
+def _given_up(others: list[Call], waits: list[Call], kept: list[Call]) -> Iterator[Call]:
+    """What whoever waited had waited there before, each time until the same time-out."""
+    for wait in waits:
+        before = [
+            call
+            for call in others
+            if (call.who, call.site) == (wait.who, wait.site)
+            and wait.ns <= call.ns
+            and call.end_ns <= wait.start_ns
+            and any(
+                gap.start_ns <= call.start_ns and wait.start_ns < gap.end_ns for gap in kept
+            )
+        ]
+        limit_ns = max((call.ns for call in before), default=0)
+        if all(call.ns >= limit_ns - limit_ns // _LATE_PART for call in before):
+            yield from before
+
+
 # SQLite --------------------------------------------------------------------------------------
-
-
-def calls_of(
-    facts: Facts, states: Iterable[int], wanted: Column | None = None, least_ns: int = 0
-) -> list[int]:
-    """Rows of States of calls, in order of begin; `wanted` chooses by row of call."""
-    table = facts.model.states
-    found = facts.rows_of(states, least_ns)
-    if wanted is not None:
-        found = facts.model.trace.engine.pick(found, table.row, wanted)
-    return sorted(found, key=table.start_ns.__getitem__)
 
 
 def computes(facts: Facts, call: Call) -> bool:
@@ -282,110 +254,3 @@ class _Askers:
             if ends[i] >= end_ns:
                 return ("task", owner[i]), self.facts.awaited(i)[1]
         return None
-
-
-# Servers ------------------------------------------------------------------------------------
-
-
-class _ServerCalls(dict[Who, list[Call]]):
-    """What `server_calls` finds, once for a model."""
-
-
-def server_calls(facts: Facts) -> dict[Who, list[Call]]:
-    """Queries by tasks, named by their library; and by threads, known by their stacks."""
-    return facts.model.derive(_ServerCalls, lambda: _ServerCalls(_queries(facts)))
-
-
-def _queries(facts: Facts) -> dict[Who, list[Call]]:
-    model, slices = facts.model, facts.model.trace.slices
-    found = defaultdict[Who, list[Call]](list)
-    for i in awaits_of(facts, (_QUERY, _ENDED)):
-        who: Who = ("task", model.owners.owner[i])
-        what, site = facts.awaited(i)
-        name = what.removeprefix(s.AWAIT_PREFIX)
-        stack = facts.stack(i)
-        if _listens(stack):
-            continue
-        ends = what == _ENDED or _ends(stack)
-        found[who].append(
-            Call(who, slices.start_ns[i], slices.end_ns[i], name, site, ends=ends)
-        )
-    for who, calls in _queries_of_threads(facts).items():
-        found[who] += calls
-    return found
-
-
-def _queries_of_threads(facts: Facts) -> dict[Who, list[Call]]:
-    table = facts.model.states
-    found: dict[Who, list[Call]] = {}
-    long = [row for row in calls_of(facts, (IO,), least_ns=_PIECE_NS) if _package(facts, row)]
-    if not long:
-        return found
-    by_thread = defaultdict[int, list[int]](list)
-    for row in calls_of(facts, (IO,)):
-        by_thread[table.who[row]].append(row)
-    for thread, rows in by_thread.items():
-        found["thread", thread] = _merged(facts, thread, rows)
-    return found
-
-
-def _merged(facts: Facts, thread: int, rows: list[int]) -> list[Call]:
-    """The queries of a thread, of which psycopg's consist of pieces.
-
-    Where a piece has no stack, it is of the query that the next one or the one before is of.
-    """
-    table, pieces, found = facts.model.states, list[Call](), list[Call]()
-    for row in rows:
-        package, call = _package(facts, row), facts.call(table.row[row])
-        if package or call == ("poll", ""):
-            name, site = (f"query ({package})", call[1]) if package else ("", "")
-            start, end = table.start_ns[row], table.end_ns[row]
-            ends = _ends(stack_of(facts.model, row))
-            pieces.append(Call(("thread", thread), start, end, name, site, ends=ends))
-    for n in (*reversed(range(len(pieces) - 1)), *range(1, len(pieces))):
-        for other in pieces[n + 1 : n + 2] + pieces[max(n - 1, 0) : n]:
-            if not pieces[n].name and other.name and _is_beside(pieces[n], other):
-                pieces[n] = other._replace(
-                    start_ns=pieces[n].start_ns, end_ns=pieces[n].end_ns
-                )
-    last_ns = 0
-    for piece in pieces:
-        is_more = last_ns >= _PIECE_NS and _is_beside(piece, found[-1])
-        last_ns = piece.ns
-        if is_more and found[-1].site == piece.site:
-            found[-1] = found[-1]._replace(end_ns=piece.end_ns)
-        else:
-            found.append(piece)
-    return [call for call in found if call.name]
-
-
-def _is_beside(a: Call, b: Call) -> bool:
-    return max(a.start_ns - b.end_ns, b.start_ns - a.end_ns) < _BETWEEN_NS
-
-
-def _package(facts: Facts, row: int) -> str:
-    """The client library in whose code a call waits; "" none."""
-    return _client(stack_of(facts.model, row))
-
-
-@lru_cache(maxsize=4096)
-def _client(stack: str) -> str:
-    if _listens(stack):
-        return ""
-    return next((name for name in _CLIENTS if f"-packages/{name}/" in stack), "")
-
-
-@lru_cache(maxsize=4096)
-def _listens(stack: str) -> bool:
-    """Whether a call waits for notifications."""
-    return _LISTENS.search(stack) is not None
-
-
-@lru_cache(maxsize=4096)
-def _ends(stack: str) -> bool:
-    """Whether a call ends a transaction: a client library's function says so."""
-    return any(
-        _ENDS.search(frame) is not None
-        for frame in stack.split("\n")
-        if any(f"-packages/{name}/" in frame for name in (*_CLIENTS, "asyncpg"))
-    )

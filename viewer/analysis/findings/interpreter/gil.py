@@ -28,6 +28,8 @@ _MOST = 500  # threads that are looked at one by one
 # much less is enough as the kernel gave them less of a processor, down to a tenth of a second,
 # where they ran for longer than they waited.
 _LEAST_NS = 100 * _MS
+# What many threads compute beside their waits for answers is less in all: they only meet.
+_WORK_NS = 300 * _MS
 # A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
 # when it waited for a tenth of the time it wanted to run, and one of them for a quarter. A hog
 # waits less.
@@ -86,6 +88,8 @@ def _found(facts: Facts) -> Iterator[Finding]:
         taken = sum(one.row.states.get(s.PREEMPTED, 0) for one in computing)
         least = max(LOST_NS * ran // (ran + taken), _LEAST_NS)
         if lost < least * facts.patience or (lost < LOST_NS and waited > ran):
+            continue
+        if ran < _WORK_NS:
             continue
         if _collected_ns(facts, pid, tids) * 2 > ran:
             continue  # see "GC in the hot path"

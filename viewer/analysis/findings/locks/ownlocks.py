@@ -9,9 +9,9 @@ from itertools import pairwise
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.endings import signal_name
-from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
+from viewer.analysis.findings.basis.queries import calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who

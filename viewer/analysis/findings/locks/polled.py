@@ -6,9 +6,10 @@ from functools import lru_cache
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import Call, calls_of, evidence
+from viewer.analysis.findings.basis.databases import evidence
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.queries import Call, calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who

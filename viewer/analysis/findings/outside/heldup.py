@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import Call, evidence
+from viewer.analysis.findings.basis.databases import evidence
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.queries import Call
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.queries import calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.retries import pauses

@@ -8,7 +8,6 @@ from itertools import pairwise
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.databases import (
     LOCKED_NS,
-    Call,
     computes,
     evidence,
     is_locked,
@@ -17,6 +16,7 @@ from viewer.analysis.findings.basis.databases import (
 )
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.queries import Call
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import is_locked, server_calls
+from viewer.analysis.findings.basis.databases import is_locked
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.queries import server_calls
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.outside.stalls import responses

@@ -10,16 +10,10 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import (
-    LOCKED_NS,
-    Call,
-    calls_of,
-    evidence,
-    is_locked,
-    server_calls,
-)
+from viewer.analysis.findings.basis.databases import LOCKED_NS, evidence, is_locked
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.queries import Call, calls_of, server_calls
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who

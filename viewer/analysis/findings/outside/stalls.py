@@ -7,14 +7,9 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.databases import (
-    Call,
-    evidence,
-    is_locked,
-    server_calls,
-    sqlite_calls,
-)
+from viewer.analysis.findings.basis.databases import evidence, is_locked, sqlite_calls
 from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.queries import Call, server_calls
 from viewer.analysis.findings.basis.repeated import calls_by_thread
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total

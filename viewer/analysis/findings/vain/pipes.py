@@ -9,8 +9,8 @@ from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.endings import signal_name
-from viewer.analysis.findings.basis.databases import calls_of
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.queries import calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import ORDERLY, Family, Member
