@@ -58,4 +58,10 @@ DATABASES: dict[str, Wanted] = {
     "ok_dd3_listener_waits": Wanted("", (), ("redis",), "REDIS_URL"),
     "ok_dd4_queries_have_time": Wanted("", (), ("asyncpg",), "PG_URL"),
     "ok_db5_pool_made_once": Wanted("", (), ("psycopg_pool",), "PG_URL"),
+    "du01_row_asked_for_again": Wanted(
+        "database locked",
+        ("`pay`", "3 waits", "`clerk`", "send_statement"),
+        ("psycopg",),
+        "PG_URL",
+    ),
 }

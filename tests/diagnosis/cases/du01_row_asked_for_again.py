@@ -1,6 +1,6 @@
 """A payment asks for a row with a lock time-out of half a second and tries again, while the
 nightly booking of another thread keeps its transaction open over slow work
-(https://stackoverflow.com/questions/tagged/psycopg3 and others of LockNotAvailable).
+(https://github.com/langchain-ai/langgraph/issues/4723).
 truth: `pay` waited 1.4 s in three attempts for the row that `book` keeps locked while it sleeps."""
 import asyncio
 import os
