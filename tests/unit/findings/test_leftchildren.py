@@ -104,6 +104,7 @@ def test_children_that_fail_and_are_started_anew(tmp_path):
     [
         pytest.param({"count": 9, "lives": 200 * MS}, id="a few"),
         pytest.param({"lives": 80 * MS}, id="little time"),
+        pytest.param({"lives": 110 * MS}, id="they have worked before"),
         pytest.param({"failed": 10}, id="some do their work"),
         pytest.param({"pause": 100 * MS}, id="with pauses"),
         pytest.param({"signal": 15}, id="ended by a runner of tests"),

@@ -264,8 +264,10 @@ def _went_on(
 
 # Ten children of one line that fail, a second in all, and each was started within 50 ms of
 # the end of the one before: what fails again does so after a pause as well. Whom somebody
-# ends by a signal, as a runner of tests does with its services, has not failed.
+# ends by a signal, as a runner of tests does with its services, has not failed; and a child
+# that works for more than a tenth of a second may be meant to fail, as a mutated program is.
 _FAILURES, _LOOP_NS, _AGAIN_NS, _OF = 10, 1_000 * _MS, 50 * _MS, (8, 10)
+_EARLY_NS = 100 * _MS
 _ENDED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP)
 
 
@@ -286,13 +288,13 @@ def children_fail_again(facts: Facts) -> Iterator[Finding]:
         found.sort(key=lambda one: one.start_ns)
         again = sum(0 <= b.start_ns - a.end_ns <= _AGAIN_NS for a, b in pairwise(found))
         start, ns = found[0].start_ns, found[-1].end_ns - found[0].start_ns
-        if ns < _LOOP_NS or again * _OF[1] < len(found) * _OF[0]:
+        mean = sum(one.end_ns - one.start_ns for one in found) // len(found)
+        if ns < _LOOP_NS or again * _OF[1] < len(found) * _OF[0] or mean > _EARLY_NS:
             continue
         told = failed[-1].told
         killed_by = told.signal if told is not None else None
         how = f"was killed by {signal_name(killed_by)}" if killed_by else "failed"
         how += f" (exit code {told.status})" if told is not None and told.status else ""
-        mean = sum(one.end_ns - one.start_ns for one in found) // len(found)
         text = (
             f"{code(facts.model.thread_names[thread])} starts children again and again"
             f"{place_in(site)}: {len(found)} in {duration(ns)} ({at(facts, start)}). Each "
