@@ -379,4 +379,7 @@ SYNC: dict[str, Wanted] = {
         "slots never returned", ("first", "worker-N", "rebuild"), ("redis",), "REDIS_URL"
     ),
     "ok_g4_waitress_has_threads_enough": Wanted("", (), ("waitress", "flask")),
+    "du02_permit_of_a_failed_job": Wanted(
+        "slots never returned", ("permit", r"`BoundedExecutor.submit` \(du02", "finally")
+    ),
 }

@@ -75,7 +75,10 @@ def groups(waits: Waits) -> Iterable[Group]:
             others[wait.name, wait.lock].append(wait)
         elif wait.name in _ONE_EACH and not is_library(wait.site) and waits.is_for_one(wait):
             by_line[wait.name, wait.site, waits.process(wait.who)].append(wait)
-    found = {key: group for key, group in found.items() if not _hands_on(group)}
+    bound = {key for key, group in found.items() if _bounds_jobs(waits, group)}
+    found = {
+        key: group for key, group in found.items() if key in bound or not _hands_on(group)
+    }
     for (name, _), alike in others.items():
         if _goes_round(waits, alike):
             if name not in GETS and not _is_pool(waits, alike):
@@ -85,7 +88,10 @@ def groups(waits: Waits) -> Iterable[Group]:
     for alike in by_line.values():
         if _is_one_by_one(alike) and _goes_round(waits, whole(alike)):
             found[id(alike)] = Group(HOME_MADE, alike)
-    return [Group(group.pool, whole(group.waits)) for group in found.values()]
+    return [
+        group if key in bound else Group(group.pool, whole(group.waits))
+        for key, group in found.items()
+    ]
 
 
 def _is_one_by_one(alike: list[Wait]) -> bool:
@@ -121,6 +127,20 @@ def _hands_on(group: Group) -> bool:
     if is_apart and len(waiters) == 1 == len(enders):
         return all(wait.ender is not None for wait in group.waits)
     return is_apart and len(group.waits) >= len(whole(group.waits)) * _TAKES
+
+
+def _bounds_jobs(waits: Waits, group: Group) -> bool:
+    """Whether each permit is for a job, whose worker gives it back, of whoever took it; some
+    got none."""
+    if group.pool.slot != "permit" or not any(wait.failed for wait in group.waits):
+        return False
+    takers = {wait.who for wait in group.waits}
+    gave = {wait.ender for wait in group.waits if wait.ender is not None}
+    jobs = [
+        waits.reading.jobs.of_thread.get(which, []) for kind, which in gave if kind == "thread"
+    ]
+    is_worker = bool(gave) and len(jobs) == len(gave) and all(jobs)
+    return is_worker and all(job.submitter in takers for own in jobs for job in own)
 
 
 def claim_of(wait: Wait) -> Claim:
