@@ -132,7 +132,7 @@ def test_a_switch_that_is_refused(tmp_path: Path) -> None:
     def main() -> None:
         thread = threading.Thread(target=lambda: greenlet.greenlet(keep).switch())
         thread.start()
-        thread.join()
+        join_to_the_end(thread)
         with pytest.raises(greenlet.error):
             theirs[0].switch()
         with pytest.raises(AttributeError):
