@@ -247,10 +247,9 @@ static PyObject *kill_hook(PyObject *module, PyObject *const *args, Py_ssize_t c
     long pid = result && count == 2 ? number_of(args[0]) : 0, number = pid ? number_of(args[1]) : 0;
     thread_buffer *b = pid > 0 && pid != getpid() && number > 0 && number < NSIG ? ring_current() : NULL;
     if (b) {
-        uint32_t stack = stacks_capture(PyThreadState_Get());
-        ring_emit(b, clock_tick(), REC_SIGNAL_SENT, (uint8_t)number, stack, (uint64_t)pid, 0);
-        if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
-            stacks_resolve();
+        uint64_t tick = clock_tick();
+        uint32_t stack = stacks_named(stacks_capture(PyThreadState_Get()));
+        ring_emit(b, tick, REC_SIGNAL_SENT, (uint8_t)number, stack, (uint64_t)pid, 0);
     }
     return result;
 }

@@ -123,9 +123,8 @@ static COLD void printed(const call_frame *f, PyObject *file)
     if (!calls_same_recording(f) || file != PySys_GetObject("stdout"))
         return;
     awaits_text = 0;
-    ring_emit(f->buffer, clock_tick(), REC_PRINTED, 0, stacks_capture(PyThreadState_Get()), 0, 0);
-    if (atomic_load_explicit(&stacks_pending, memory_order_relaxed))
-        stacks_resolve();
+    uint64_t tick = clock_tick();
+    ring_emit(f->buffer, tick, REC_PRINTED, 0, stacks_named(stacks_capture(PyThreadState_Get())), 0, 0);
 }
 
 static COLD void tell_traffic(const call_frame *f)
