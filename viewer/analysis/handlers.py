@@ -24,6 +24,10 @@ class Handler(NamedTuple):
     start_ns: int
     end_ns: int
 
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
+
 
 class _Found(NamedTuple):
     handlers: list[Handler]

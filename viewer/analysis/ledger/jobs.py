@@ -40,6 +40,10 @@ class Job(NamedTuple):
     def queued_ns(self) -> int:
         return self.began_ns - self.submitted_ns
 
+    @property
+    def ran_ns(self) -> int:
+        return self.ended_ns - self.began_ns
+
 
 class ThreadPool(NamedTuple):
     """The workers that share a queue. `end_ns`: when the last one ends."""

@@ -140,7 +140,7 @@ def _wake_ups(reading: Reading, thread: int, lock: int) -> Iterator[_Woken]:
     """Each time that a thread was woken that waits for a condition."""
     table, rows = reading.model.states, reading.ledger.rows_of_threads
     last, ran_ns, is_plain = -1, 0, True
-    for row in rows.row[rows.offset[thread] : rows.offset[thread + 1]]:
+    for row in rows.of(thread):
         state = table.state[row] & STATE_MASK
         if state == IDLE_WAIT and table.row[row] == lock:
             if last >= 0:
@@ -153,7 +153,7 @@ def _wake_ups(reading: Reading, thread: int, lock: int) -> Iterator[_Woken]:
             is_woken = table.waker[row] >= 0 and not table.state[row] & FAILED
             last, ran_ns, is_plain = row if is_woken else -1, 0, True
         elif state in _ON_THE_WAY:
-            ran_ns += (table.end_ns[row] - table.start_ns[row]) * (state == THREAD_RUNNING)
+            ran_ns += reading.row_ns(row) * (state == THREAD_RUNNING)
         elif state != LOCK_WAIT or last < 0 or table.site[row] != table.site[last]:
             is_plain = False  # else it waits there to have the condition's lock again
 

@@ -54,6 +54,15 @@ class Group:
     def ns(self) -> int:
         return sum(wait.ns for wait in self.waits)
 
+    @property
+    def waiters(self) -> set[Who]:
+        return {wait.who for wait in self.waits}
+
+    @property
+    def enders(self) -> set[Who]:
+        """Whose acts let waiters go on, as far as they are known."""
+        return {wait.ender for wait in self.waits if wait.ender is not None}
+
 
 def groups(waits: Waits) -> Iterable[Group]:
     """Known pools by their lock or function; home-made ones by the queue that they are, or by
@@ -119,8 +128,7 @@ def _hands_on(group: Group) -> bool:
     """Whether one side only takes permits and the other one only gives them, again and again,
     or each side is one thread: a semaphore that counts items or room, of which nobody keeps a
     slot."""
-    waiters = {wait.who for wait in group.waits}
-    enders = {wait.ender for wait in group.waits if wait.ender is not None}
+    waiters, enders = group.waiters, group.enders
     if group.pool.slot != "permit" or any(kind == "task" for kind, _ in waiters | enders):
         return False
     is_apart = bool(enders) and not waiters & enders
@@ -134,8 +142,7 @@ def _bounds_jobs(waits: Waits, group: Group) -> bool:
     got none."""
     if group.pool.slot != "permit" or not any(wait.failed for wait in group.waits):
         return False
-    takers = {wait.who for wait in group.waits}
-    gave = {wait.ender for wait in group.waits if wait.ender is not None}
+    takers, gave = group.waiters, group.enders
     jobs = [
         waits.reading.jobs.of_thread.get(which, []) for kind, which in gave if kind == "thread"
     ]

@@ -60,11 +60,10 @@ def calls_of(
     facts: Facts, states: Iterable[int], wanted: Column | None = None, least_ns: int = 0
 ) -> list[int]:
     """Rows of States of calls, in order of begin; `wanted` chooses by row of call."""
-    table = facts.model.states
     found = facts.rows_of(states, least_ns)
     if wanted is not None:
-        found = facts.model.trace.engine.pick(found, table.row, wanted)
-    return sorted(found, key=table.start_ns.__getitem__)
+        found = facts.model.trace.engine.pick(found, facts.model.states.row, wanted)
+    return facts.in_order(found)
 
 
 class _ServerCalls(dict[Who, list[Call]]):

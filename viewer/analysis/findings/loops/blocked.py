@@ -34,11 +34,11 @@ def interrupted_loop(facts: Facts) -> Iterator[Finding]:
     """A handler that `signal.signal` has set blocks, in the thread of a loop."""
     by_site = defaultdict[tuple[int, str], list[Handler]](list)
     for one in handlers_in_polls(facts.model):
-        if one.end_ns - one.start_ns >= _LONG_NS:
+        if one.ns >= _LONG_NS:
             by_site[one.loop, one.site].append(one)
     for (loop, site), times in by_site.items():
-        worst = max(times, key=lambda one: one.end_ns - one.start_ns)
-        ns = worst.end_ns - worst.start_ns
+        worst = max(times, key=lambda one: one.ns)
+        ns = worst.ns
         late = [overdue(facts, loop, one.start_ns, one.end_ns) for one in times]
         lost = sum(one.ns for one in late)
         if lost < _LATE_NS or (len(times) < _OFTEN and ns < _ONCE_NS):
@@ -48,7 +48,7 @@ def interrupted_loop(facts: Facts) -> Iterator[Finding]:
             facts, [(("thread", one.thread), one.start_ns, one.end_ns) for one in times]
         )
         tasks = max(one.tasks for one in late)
-        total = sum(one.end_ns - one.start_ns for one in times)
+        total = sum(one.ns for one in times)
         text = (
             f"{code(place_of(site).function, site)}, the handler of a signal, blocks the "
             f"{nouns.loop} for up to {duration(ns)} ({at(facts, worst.start_ns)}); "

@@ -46,7 +46,7 @@ def gathered_in_rounds(facts: Facts) -> Iterator[Finding]:
         if what in _SEVERAL and owner[i] >= 0 and not is_library(site):
             by_line[owner[i], site].append(i)
     for (task, site), awaits in by_line.items():
-        took = [slices.end_ns[i] - slices.start_ns[i] for i in awaits]
+        took = [facts.slice_ns(i) for i in awaits]
         is_much = len(took) >= _ROUNDS and sum(took) - max(took) >= _SAVED_NS
         if is_much and is_its_life(facts, task, sum(took)):
             rounds = _rounds(facts, task, sorted(awaits, key=slices.start_ns.__getitem__))

@@ -90,7 +90,7 @@ def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
         if _own_ns(facts, row) < many * _WAY_NS and _awaits_little_else(facts, row):
             yield _handed(facts, row, "", row.whole_ns, row.whole_ns)
         return
-    work = sum(job.ended_ns - job.began_ns for job in each) * many // len(each)
+    work = sum(job.ran_ns for job in each) * many // len(each)
     is_tiny = total < many * _TINY_NS and work * _WORK[1] <= total * _WORK[0]
     if is_tiny and len(each) >= _TIMES and total >= LOST_NS:
         kind = Counter((job.name, job.site) for job in each).most_common(1)[0][0]

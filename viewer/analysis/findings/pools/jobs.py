@@ -178,7 +178,7 @@ def _starved(
         is_blocked = (
             split.of(BLOCKED) * _BLOCKED[1] >= sum(split.states.values()) * _BLOCKED[0]
         )
-        took = sum(job.ended_ns - job.began_ns for job in waits)
+        took = sum(job.ran_ns for job in waits)
         if not is_blocked or lost * 2 < took:
             return None
         victims = waits

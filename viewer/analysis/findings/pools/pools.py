@@ -207,7 +207,7 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
         threads = [thread for n in few for thread in jobs.pools[n].threads]
         last = max((table.first_ns[thread] for thread in threads), default=0)
         alive = [thread for thread in threads if table.last_ns[thread] > last]
-        busy = sum(job.ended_ns - job.began_ns for n in few for job in of_pool[n])
+        busy = sum(job.ran_ns for n in few for job in of_pool[n])
         lives = sum(table.last_ns[thread] - table.first_ns[thread] for thread in alive)
         idle = lives - busy
         if len(few) < _MANY or len(alive) < _MANY or idle < _IDLE_NS or busy * 2 > lives:

@@ -75,10 +75,10 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
         return None
     # A job's token is its task's, though the job's thread gives it back.
     had = said(waits, group.waits) or {hold.who for hold in holds}
-    found = {wait.who for wait in group.waits} | had
+    found = group.waiters | had
     threads = {hold.who for hold in holds if hold.who[0] == "thread"}
     if group.pool.slot == _WORKER and threads:
-        found = {wait.who for wait in group.waits}
+        found = group.waiters
         holds = [hold for hold in holds if hold.who in threads]
     times = [(hold.who, hold.start_ns, hold.end_ns) for hold in holds]
     if group.ns * left_part(facts, times) < LOST_NS:
@@ -89,8 +89,7 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     if known := size(waits, worst):
         slots = plural(known, pool.slot)
         if known >= len(found):  # others have them
-            waiting = {wait.who for wait in group.waits}
-            who = f"{users(facts.model, waiting)} waited for one of"
+            who = f"{users(facts.model, group.waiters)} waited for one of"
     words = Said(
         f"{who} {slots} of {pool.of}. {plural(len(group.waits), 'wait')} in "
         f"{sites(group.waits)} lost",

@@ -135,7 +135,7 @@ def _finding(
 def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     """Nobody gets a slot until somebody else gives up a wait, again and again: the one has a
     slot and waits for what those do who need one."""
-    waiting = {wait.who for wait in group.waits}
+    waiting = group.waiters
     served = sorted(wait.end_ns for wait in group.waits if not wait.failed)
     by_place: dict[tuple[str, str], list[Wait]] = defaultdict(list)
     for wait in waits.all:

@@ -288,7 +288,7 @@ def children_fail_again(facts: Facts) -> Iterator[Finding]:
         found.sort(key=lambda one: one.start_ns)
         again = sum(0 <= b.start_ns - a.end_ns <= _AGAIN_NS for a, b in pairwise(found))
         start, ns = found[0].start_ns, found[-1].end_ns - found[0].start_ns
-        mean = sum(one.end_ns - one.start_ns for one in found) // len(found)
+        mean = sum(one.ns for one in found) // len(found)
         if ns < _LOOP_NS or again * _OF[1] < len(found) * _OF[0] or mean > _EARLY_NS:
             continue
         told = failed[-1].told

@@ -204,7 +204,7 @@ def _jobs_left(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         ns = sum(end - start for start, end in times)
         if ns < _LONG_NS:
             continue
-        job = max(left, key=lambda job: job.ended_ns - job.began_ns)
+        job = max(left, key=lambda job: job.ran_ns)
         did = doing(facts, [(("thread", job.thread), job.began_ns, job.ended_ns)])
         text = (
             f"Slow end: when the program is over, {code(name_of(facts.model, main))} waits "

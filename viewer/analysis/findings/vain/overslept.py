@@ -39,6 +39,10 @@ class _Did(NamedTuple):
     end_ns: int
     site: str
 
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
+
 
 def overslept(facts: Facts) -> Iterator[Finding]:
     """They sleep in a function in which somebody else does something, beyond its end."""
@@ -62,7 +66,7 @@ def _by_function(
         return sleeps, inside
     for row in rows:
         frames[row] = own_frames(stack_of(model, row).split("\n"))
-        is_long = table.end_ns[row] - table.start_ns[row] >= _SLEEP_NS
+        is_long = facts.row_ns(row) >= _SLEEP_NS
         if is_long and table.state[row] & STATE_MASK == SLEEP and len(frames[row]) > 1:
             sleeps[_function(facts, row, frames[row][0])].append(_did(facts, row, frames[row]))
     for row, stack in frames.items():
@@ -103,7 +107,7 @@ def _finding(facts: Facts, sleeps: list[_Did], busy: list[_Did]) -> Iterator[Fin
         if is_met and one.thread != sleep.thread:
             late.append((sleep, one))
     lost = sum(sleep.end_ns - one.end_ns for sleep, one in late)
-    slept = sum(sleep.end_ns - sleep.start_ns for sleep in sleeps)
+    slept = sum(sleep.ns for sleep in sleeps)
     whos: set[Who] = {("thread", sleep.thread) for sleep, _ in late}
     if lost < _LOST_NS or lost * 2 < slept or len(whos) < _WHO or not _leave(sleeps, busy):
         return
@@ -113,7 +117,7 @@ def _finding(facts: Facts, sleeps: list[_Did], busy: list[_Did]) -> Iterator[Fin
     text = (
         f"Missed wake-up: {users(facts.model, whos)} sleep{place_in(worst.site)} until "
         f"another one in that function has done what they need, which took it "
-        f"{duration(one.end_ns - one.start_ns)} ({did}), and sleep on when it is done: "
+        f"{duration(one.ns)} ({did}), and sleep on when it is done: "
         f"{plural(len(late), 'time')}, {duration(lost)} lost in all, up to {duration(ns)} "
         f"({at(facts, one.end_ns)})."
     )

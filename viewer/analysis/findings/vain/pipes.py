@@ -268,7 +268,7 @@ def kept_by_a_sibling(facts: Facts) -> Iterator[Finding]:
 def _kept(facts: Facts, row: int, child: str, sibling: Member) -> Finding:
     table = facts.model.states
     (name, site), thread = facts.call(table.row[row]), table.who[row]
-    start, ns = table.start_ns[row], table.end_ns[row] - table.start_ns[row]
+    start, ns = table.start_ns[row], facts.row_ns(row)
     forked = place_in(sibling.start.site) if sibling.start is not None else ""
     text = (
         f"Waited in vain: {code(facts.model.thread_names[thread])}{place_in(site)} waited "
