@@ -29,6 +29,8 @@ QUEUE_PREFIX = "queue "
 # function, and where one was set; "timers cancelled 0 FUNCTION SITE", how many so far.
 TIMERS_PENDING_PREFIX = "timers pending "
 TIMERS_CANCELLED_PREFIX = "timers cancelled "
+# "unsent bytes NUMBER SITE": of a transport that this line writes on to though it is full.
+UNSENT_PREFIX = "unsent bytes "
 COUNTER_WAITERS = "waiters"  # per contended lock: who waits for it
 COUNTER_RUN_DELAY = "run_delay_ns"  # per thread, cumulative: runnable but not on a CPU
 COUNTER_CPU = "cpu_ns"  # per thread, cumulative: on a CPU

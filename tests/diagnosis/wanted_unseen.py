@@ -6,11 +6,7 @@ UNSEEN: dict[str, Wanted] = {
     "fr01_stop_leaves_the_iterator": Wanted(
         "wait in vain", ("4 tasks `read`", "`Consumer.fetch`, had ended")
     ),
-    "fr02_feed_writes_without_drain": Wanted(
-        "slow client",
-        ("feed", "drain"),
-        missed="what a transport has not sent yet is not recorded",
-    ),
+    "fr02_feed_writes_without_drain": Wanted("slow client", ("`feed`", "`drain`", "memory")),
     "fr03_cleanup_is_shielded": Wanted(
         "wait in vain",
         ("6 tasks `__main__.job`", r"Peer.goodbye` \(fr03\w+.py:18"),

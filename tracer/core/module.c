@@ -19,6 +19,7 @@
 #include "signals/asyncio/old_timers.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/asyncio/timers.h"
+#include "signals/asyncio/unsent.h"
 #include "signals/asyncio/uvloop.h"
 #include "signals/billiard.h"
 #include "signals/calls/calls.h"
@@ -67,6 +68,7 @@ static int exec_core(PyObject *module)
         retained_methods, sampling_methods, sites_methods, slices_methods, spawned_methods, stacks_methods,
         old_timers_methods,
         timers_methods,
+        unsent_methods,
         switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods, utf8_methods,
         uvloop_methods, variables_methods, waits_methods, where_methods,
     };

@@ -9,6 +9,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/timers.h"
+#include "signals/asyncio/unsent.h"
 #include "signals/asyncio/unasked.h"
 #include "signals/kernel/kernel.h"
 #include "signals/locks/locks.h"
@@ -61,6 +62,7 @@ static PyObject *leave_parent(PyObject *module, PyObject *unused)
     identity_leave_parent();
     unasked_leave_parent();
     timers_forget();
+    unsent_forget();
     found_await_nothing();
     locks_leave_parent();
     async_locks_leave_parent();

@@ -119,6 +119,7 @@
     X(QUEUE_PREFIX, "queue ")                 \
     X(TIMERS_PENDING_PREFIX, "timers pending ") \
     X(TIMERS_CANCELLED_PREFIX, "timers cancelled ") \
+    X(UNSENT_PREFIX, "unsent bytes ")         \
     X(TRACK_JOBS, "jobs")                     \
     X(COUNTER_WAITERS, "waiters")             \
     X(COUNTER_RUN_DELAY, "run_delay_ns")      \

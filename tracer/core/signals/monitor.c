@@ -21,6 +21,7 @@
 #include "signals/asyncio/tasks.h"
 #include "signals/asyncio/timers.h"
 #include "signals/asyncio/unasked.h"
+#include "signals/asyncio/unsent.h"
 #include "signals/asyncio/uvloop.h"
 #include "signals/billiard.h"
 #include "signals/calls/learn.h"
@@ -63,6 +64,8 @@ static watched_role roles[] = {
     {"close", loops_on_stop, loops_on_close, LOOP_NO_PART},
     {"timer set", timers_on_call_at, NULL, LOOP_NO_PART},
     {"timer cancelled", timers_on_cancel, NULL, LOOP_NO_PART},
+    {"transport written", unsent_on_write, unsent_on_written, LOOP_NO_PART},
+    {"transport sent", NULL, unsent_on_sent, LOOP_NO_PART},
     {"eager", eager_start, NULL, LOOP_NO_PART},
     {"task made", NULL, task_made, LOOP_NO_PART},
     {"task name", task_rename, NULL, LOOP_NO_PART},
@@ -397,6 +400,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     trio_forget();
     unasked_unwatch();
     timers_unwatch();
+    unsent_forget();
     identity_forget();
     Py_RETURN_NONE;
 }

@@ -103,6 +103,10 @@ def _watch(core: "ModuleType", tool: "Tool") -> None:
     tool.watch_timers(asyncio.events.TimerHandle, loop.call_at)
     # Each sleep calls it, but the timer has called back: it does not come to the last line.
     tool.watch(loop._timer_handle_cancelled, "timer cancelled", "LINE")
+    transports = asyncio.transports._FlowControlMixin
+    core.watch_unsent(transports)
+    tool.watch(transports._maybe_pause_protocol, "transport written", "PY_START PY_RETURN")
+    tool.watch(transports._maybe_resume_protocol, "transport sent", "PY_RETURN")
     task = asyncio.tasks._PyTask
     tool.watch(task._Task__eager_start, "eager", "PY_START")
     tool.watch(task.__init__, "task made", "PY_RETURN")

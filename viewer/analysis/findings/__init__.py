@@ -196,6 +196,7 @@ FINDERS = (
     Finder("outside.reconnects", "new_connections", (_stacks,)),
     Finder("processes.lastchild", "last_child", (_processes,)),  # slow answer, uneven workers
     Finder("outside.broadcasts", "slow_reader_of_several", (_loops,)),  # slow client
+    Finder("outside.broadcasts", "written_without_room"),  # slow client
     Finder("outside.polledpipes", "polled_pipes", (_calls,)),  # full pipe
     # handshake in accept, slow client, full pipe
     Finder("outside.outside", "outside_findings"),

@@ -1,13 +1,15 @@
-"""Tasks that send to several clients, of which one does not read."""
+"""What is sent to clients that do not read: one of several, or written on without a wait."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration
-from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from tracer.units import duration, plural, size
+from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
-from viewer.analysis.findings.basis.words import in_total
+from viewer.analysis.findings.basis.words import at, in_total
+from viewer.analysis.findings.interpreter.growth import Counts, counts_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.room import DRAIN, SEND, Sending, is_for_room, sending
 from viewer.analysis.resources.waits import longest_slices
@@ -125,3 +127,85 @@ def _called(facts: Facts, i: int) -> str:
             break
         called = place_of(frame).function.rpartition(".")[2]
     return called
+
+
+# A megabyte, sixteen times what asyncio lets a transport keep, for half a second, and written
+# on for half of that: a burst that the network takes a while for is written at once. Where
+# others wait for room meanwhile, for half of the time in all, each of many may write once.
+_MANY = 1_000_000
+_AFTER_NS = 100 * _MS  # the recorder tells of it only when it has lasted so long
+_WAIT_TOO = (
+    "Await `drain()` (or what the library has for it) after each write, give that a time-out, "
+    "and drop a client that does not read, or leave out what is out of date."
+)
+
+
+class _Full(NamedTuple):
+    """A transport that is written on to though it is full."""
+
+    since_ns: int
+    last_ns: int  # the last write that is known
+    until_ns: int
+    bytes: int
+
+    @property
+    def ns(self) -> int:
+        return self.until_ns - self.since_ns
+
+    def is_long(self) -> bool:
+        written = self.last_ns - self.since_ns
+        return self.bytes >= _MANY and self.ns >= LOST_NS and written * 2 >= self.ns
+
+
+def written_without_room(facts: Facts) -> Iterator[Finding]:
+    """A line goes on writing to a client that does not read, and waits for no room."""
+    trace, tracks = facts.model.trace, dict[int, tuple[int, str, str]]()
+    for n in trace.tracks.below(s.TRACK_QUEUES):
+        name = trace.tracks[trace.events.uuids[n]].name
+        if name.startswith(s.UNSENT_PREFIX):
+            number, _, site = name.removeprefix(s.UNSENT_PREFIX).partition(" ")
+            tracks[n] = trace.track_process[n], site, number
+    by_line = defaultdict[tuple[int, str], list[_Full]](list)
+    for (process, site, _), counts in counts_of(facts, tracks).items():
+        by_line[process, site] += [
+            one
+            for one in _full(counts)
+            if one.is_long() and not _is_waited_for(facts, process, one)
+        ]
+    for (process, site), every in by_line.items():
+        if every:
+            yield _written(facts, facts.model.pid(process), site, every)
+
+
+def _full(counts: Counts) -> Iterator[_Full]:
+    """Each time until it was all sent; or else until the last that is known."""
+    own: Counts = []
+    for at_ns, count in [*counts, (-1, 0)]:
+        if count:
+            own.append((at_ns, count))
+        elif own:
+            since, last = own[0][0] - _AFTER_NS, own[-1][0]
+            yield _Full(since, last, max(last, at_ns), max(count for _, count in own))
+            own = []
+
+
+def _is_waited_for(facts: Facts, process: int, one: _Full) -> bool:
+    slices, owned, met = facts.model.trace.slices, facts.model.owners, 0
+    for i in longest_slices(facts, (AWAIT,), _LEAST_NS, _MOST):
+        start, end = max(slices.start_ns[i], one.since_ns), min(slices.end_ns[i], one.until_ns)
+        if end > start and owned.owner[i] >= 0 and is_for_room(facts, i):
+            met += end - start if owned.task_process[owned.owner[i]] == process else 0
+    return met * 2 >= one.ns
+
+
+def _written(facts: Facts, pid: int, site: str, every: list[_Full]) -> Finding:
+    most, lost = max(every, key=lambda one: one.bytes), sum(one.ns for one in every)
+    times = f" ({plural(len(every), 'time')})" if len(every) > 1 else ""
+    text = (
+        f"Slow client: {code(place_of(site).function, site)} wrote on to a connection that "
+        f"had no room, and nobody waited in `drain`: for {duration(lost)}{times} more was "
+        f"written than the other side read, and up to {size(most.bytes)} "
+        f"({at(facts, most.last_ns)}) were kept in memory, from where they come late."
+    )
+    evidence = Evidence(most.since_ns, most.ns, "", site=site, pid=pid)
+    return Finding("slow client", lost, text, evidence, _WAIT_TOO)
