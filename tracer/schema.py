@@ -115,6 +115,7 @@ MESSAGE_RECEIVED = "message received"  # … the instant on the thread that had 
 # Instant on the thread that accepted a connection: its first request, or it itself, had come
 # at `since_ns`, to a tick of the kernel, and nobody had been there.
 ACCEPTED_LATE = "accepted late"
+ENTERED_FIRST = "job entered first"  # instant: in a sched.scheduler, before those it had
 PRINTED = "first text printed"  # instant: for a standard output that is a pipe
 # Instants on the thread that saw it, of a `task`: it had failed with an `exception` for which
 # nobody has asked; a cancel scope around its wait was cancelled, and the wait goes on.
@@ -209,6 +210,7 @@ ARG_HOOK = "hook"
 ARG_REASON = "reason"
 ARG_COUNT = "count"
 ARG_SINCE = "since_ns"
+ARG_SOONER = "sooner_ns"  # … than the one that was first before
 ARG_UNTIL = "until_ns"  # on `recording cut`: when the recording ended, absent if it did not
 ARG_ERRNO = "errno"  # on `recording cut`: of the write that failed
 ARG_EVENTS = "events"

@@ -137,7 +137,6 @@ STDLIB: dict[str, Wanted] = {
     "y16_scheduler_sleeps_over_an_earlier_job": Wanted(
         "missed wake-up",
         ("`MainThread` in `send_now`", "`timers`", "scheduler.run"),
-        missed="it is not known what was entered when",
     ),
     "y17_tool_does_not_flush": Wanted(
         "wait in vain",

@@ -203,6 +203,7 @@
     X(MESSAGE_SENT, "message sent")             \
     X(MESSAGE_RECEIVED, "message received")     \
     X(ACCEPTED_LATE, "accepted late")           \
+    X(ENTERED_FIRST, "job entered first")       \
     X(PRINTED, "first text printed")            \
     X(UNASKED, "exception never retrieved")     \
     X(REFUSED, "cancel without effect")         \
@@ -265,6 +266,7 @@
     X(ARG_REASON, "reason")                 \
     X(ARG_COUNT, "count")                   \
     X(ARG_SINCE, "since_ns")                \
+    X(ARG_SOONER, "sooner_ns")              \
     X(ARG_UNTIL, "until_ns")                \
     X(ARG_ERRNO, "errno")                   \
     X(ARG_EVENTS, "events")                 \

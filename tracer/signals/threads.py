@@ -48,8 +48,12 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
             if (function := find(sys.modules[module], path)) is not None:
                 tool.watch(function, role, "PY_START")
 
+    def watch_scheduler() -> None:
+        tool.watch(sys.modules["sched"].scheduler.enterabs, "job entered", "PY_RETURN")
+
     tool.after_import("threading", watch)
     for name in _POOLS:
         tool.after_import(name, lambda name=name: watch_jobs(name))  # type: ignore[misc]
+    tool.after_import("sched", watch_scheduler)
     core.mark_main_thread()
     return lambda: None  # the tool removes its events itself

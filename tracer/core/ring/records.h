@@ -64,6 +64,7 @@ enum record_kind {
     REC_MESSAGE,        /* of a connection between processes, which somebody waited for: b = pipe, c = message;
                            flag = enum message_step; payload = one pool_job_details */
     REC_ACCEPTED,       /* a connection had waited before accept(): a = port here, b = for how many ms */
+    REC_ENTERED_FIRST,  /* a job of a sched.scheduler, before all others: a = stack, b = by how many ns */
     REC_PRINTED,        /* the first text for a standard output that is a pipe: a = stack */
     REC_GC_BEGIN,       /* a = generation, flag: gc.collect() was called, b = stack of that call */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */

@@ -48,6 +48,7 @@ static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_handed(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_called(thread_buffer *b, uint64_t tick, PyObject *value);
+static void job_entered(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static void process_named(thread_buffer *b, uint64_t tick, PyObject *value);
 static void server_ready(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -97,6 +98,7 @@ static watched_role roles[] = {
     {"job handed", job_handed, NULL, LOOP_NO_PART},
     {"job run", job_run, NULL, LOOP_NO_PART},
     {"job called", job_called, NULL, LOOP_NO_PART},
+    {"job entered", NULL, job_entered, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
     {"process named", process_named, NULL, LOOP_NO_PART},
     {"pool work item", jobs_on_work_item, NULL, LOOP_NO_PART},
@@ -331,6 +333,11 @@ static void job_called(thread_buffer *b, uint64_t tick, PyObject *value)
     PyObject *job = code && code->co_nfreevars ? held_in(local(code->co_nlocalsplus - code->co_nfreevars)) : NULL;
     if (job && PyFunction_Check(job))
         threads_on_job(b, job);
+}
+
+static void job_entered(thread_buffer *b, uint64_t tick, PyObject *job)
+{
+    threads_on_entered(b, tick, local(0), job);
 }
 
 /* importlib has finished a module: arm the hooks that waited for it. */

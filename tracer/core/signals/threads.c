@@ -85,7 +85,9 @@ void threads_on_submit(thread_buffer *b, PyObject *job)
     ring_emit(b, clock_tick(), REC_JOB_SUBMIT, 0, 0, (uint64_t)(uintptr_t)job, 0);
 }
 
-static PyObject *fn, *args, *task; /* names */
+static PyObject *fn, *args, *task, *entered; /* names */
+/* A job that comes so much before the next one is told: of fewer nobody knows anything, of more the unit is another. */
+static const double LEAST_S = 0.001, MOST_S = 1e6;
 
 /* Part of a job, borrowed or NULL: an attribute; from 3.14 on an item of its `task`. */
 static PyObject *part_of(PyObject *job, PyObject *name, Py_ssize_t place)
@@ -118,6 +120,34 @@ void threads_on_job(thread_buffer *b, PyObject *job)
     PyObject *called = called_by(job);
     uint32_t func = called ? codes_callable(called) : 0;
     ring_emit(b, tick, REC_JOB_RUN, 0, func, (uint64_t)(uintptr_t)job, 0);
+}
+
+/* When a job of a scheduler is due, in seconds, or -1. */
+static double due_of(PyObject *job)
+{
+    PyObject *due = job && PyTuple_Check(job) && PyTuple_GET_SIZE(job) ? PyTuple_GET_ITEM(job, 0) : NULL;
+    double seconds = due && PyFloat_CheckExact(due) ? PyFloat_AS_DOUBLE(due) : -1;
+    return seconds >= 0 ? seconds : -1;
+}
+
+/* The queue is a heap: the job that was first before is one of the next two. */
+void threads_on_entered(thread_buffer *b, uint64_t tick, PyObject *scheduler, PyObject *job)
+{
+    enum { NEXT = 3 };
+    if (COMPAT_FREE_THREADED || (!entered && !(entered = PyUnicode_InternFromString("_queue"))))
+        return;
+    PyObject *queue = plain_attribute(scheduler, entered);
+    Py_ssize_t count = queue && PyList_CheckExact(queue) ? PyList_GET_SIZE(queue) : 0;
+    double own = due_of(job), before = -1;
+    for (Py_ssize_t i = 1; i < count && i < NEXT && PyList_GET_ITEM(queue, 0) == job; i++) {
+        double next = due_of(PyList_GET_ITEM(queue, i));
+        before = before < 0 || next < before ? next : before;
+    }
+    if (own >= 0 && before - own > LEAST_S && before - own < MOST_S)
+        ring_emit(b, tick, REC_ENTERED_FIRST, 0, stacks_named(stacks_capture(PyThreadState_Get())),
+                  (uint64_t)((before - own) * 1e9), 0);
+    Py_XDECREF(queue);
+    PyErr_Clear();
 }
 
 void threads_name(const char *name)

@@ -218,14 +218,17 @@ HANDLER(accepted)
     encoder_event(&t->out, &ev);
 }
 
-/* --- output --- */
+/* --- what a thread did at a line of the program --- */
 
-HANDLER(printed)
+HANDLER(did)
 {
     UNUSED(text);
     arg args[EVENT_ARGS];
+    int is_job = r->kind == REC_ENTERED_FIRST;
     event ev = {.args = args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_PRINTED};
+                .category = SCHEMA_CAT_THREAD, .name = is_job ? SCHEMA_ENTERED_FIRST : SCHEMA_PRINTED};
+    if (is_job)
+        event_uint(&ev, SCHEMA_ARG_SOONER, r->b);
     const stack_facts *stack = stack_names_of(r->a);
     if (stack) {
         event_interned(&ev, SCHEMA_ARG_SITE, stack->site);
@@ -240,5 +243,6 @@ const record_handler timeline_job_handlers[REC_KINDS] = {
     [REC_POOL_JOB] = pool_job,
     [REC_MESSAGE] = message,
     [REC_ACCEPTED] = accepted,
-    [REC_PRINTED] = printed,
+    [REC_ENTERED_FIRST] = did,
+    [REC_PRINTED] = did,
 };

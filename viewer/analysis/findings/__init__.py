@@ -152,6 +152,7 @@ FINDERS = (
     Finder("locks.notified", "woke_one_of_many", (_waits,)),  # missed wake-up
     Finder("loops.timers", "put_off", (_waits,)),  # missed wake-up
     Finder("vain.overslept", "overslept", (_stacks,)),  # missed wake-up
+    Finder("vain.overslept", "entered_sooner", (_stacks,)),  # missed wake-up
     Finder("loops.timers", "put_off_for_all"),  # missed wake-up
     Finder("processes.forked", "locks_left_by_forks", (_waits,)),  # deadlock
     Finder("vain.vain", "vain_findings", (_waits,)),  # missed wake-up, wait in vain

@@ -1,4 +1,4 @@
-"""The first text for a pipe becomes an instant on the thread that printed it."""
+"""What a thread did at a line: the first text for a pipe, a job before all others."""
 
 from tests.support.records import MAIN, Script
 from tests.support.validator.strict import read_strict
@@ -13,4 +13,13 @@ def test_it_is_an_instant() -> None:
     trace = read_strict(script.data())
     (found,) = (event for event in trace.events if event.name == s.PRINTED)
     assert found.time_ns == 300 * MS
+    assert trace.tracks[found.track].tid == MAIN
+
+
+def test_a_job_is_so_much_sooner() -> None:
+    script = Script([])
+    script.add(300 * MS, "ENTERED_FIRST", b=20 * MS)
+    trace = read_strict(script.data())
+    (found,) = (event for event in trace.events if event.name == s.ENTERED_FIRST)
+    assert found.args[s.ARG_SOONER] == 20 * MS
     assert trace.tracks[found.track].tid == MAIN

@@ -1,18 +1,20 @@
-"""Threads that sleep until another one has done something, and sleep on when it is done."""
+"""Threads that sleep on when another one has done what they sleep for."""
 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
+from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import SLEEP, STATE_MASK
+from viewer.trace.reader import number_of
 from viewer.trace.sites import own_frames, place_of
 
 _MS = 1_000_000
@@ -136,3 +138,57 @@ def _leave(sleeps: list[_Did], busy: list[_Did]) -> bool:
         then = starts[sleep.thread][place : place + 1]
         again += bool(then) and then[0] - sleep.end_ns <= _AGAIN_NS
     return (len(sleeps) - again) * _LEAVE[1] >= len(sleeps) * _LEAVE[0]
+
+
+# A scheduler of the standard library sleeps until the job that is first as it begins. How much
+# sooner another one is due is known; it costs half a second in all.
+_RUN = " scheduler.run"
+_WAKE = (
+    "`sched.scheduler` looks for the next job only when its sleep is over: give it a "
+    "`delayfunc` that whoever enters a job can end (`Event.wait`), call `run(blocking=False)` "
+    "and wait for what that returns, or use a `threading.Timer` for each job."
+)
+
+
+class _Job(NamedTuple):
+    """A job that a thread entered while another one was asleep until a later one."""
+
+    entered_ns: int
+    late_ns: int
+    asleep: int  # a row
+
+
+def entered_sooner(facts: Facts) -> Iterator[Finding]:
+    """Somebody gives a sleeping scheduler a job that is due before it wakes."""
+    trace, table = facts.model.trace, facts.model.states
+    by_line = defaultdict[tuple[int, str], list[_Job]](list)
+    events = list(trace.instants(trace.events.name, s.ENTERED_FIRST))
+    asleep = [
+        row
+        for row in (facts.rows_of(BLOCKED, _SLEEP_NS) if events else ())
+        if _RUN in stack_of(facts.model, row)
+    ]
+    for event in events:
+        thread = facts.ledger.thread_of_track[trace.events.track[event]]
+        entered, args = trace.events.time_ns[event], trace.args(event)
+        for row in asleep:
+            start, end = table.start_ns[row], table.end_ns[row]
+            if start < entered < end and table.who[row] != thread:
+                late = min(number_of(args, s.ARG_SOONER, 0), end - entered)
+                of = thread, trace.text_of_event(event, s.ARG_SITE)
+                by_line[of].append(_Job(entered, late, row))
+    for (thread, site), jobs in by_line.items():
+        lost, worst = sum(job.late_ns for job in jobs), max(jobs, key=lambda job: job.late_ns)
+        if lost < LOST_NS:
+            continue
+        sleeper: Who = ("thread", table.who[worst.asleep])
+        text = (
+            f"Missed wake-up: {users(facts.model, [('thread', thread)])}{place_in(site)} "
+            f"entered a job that is due before all others of a scheduler, while "
+            f"{users(facts.model, [sleeper])} slept in `scheduler.run`"
+            f"{place_in(facts.call(table.row[worst.asleep])[1])} until the next one: "
+            f"{plural(len(jobs), 'time')}, {duration(lost)} too late in all, up to "
+            f"{duration(worst.late_ns)} ({at(facts, worst.entered_ns)})."
+        )
+        evidence = facts.evidence(sleeper, worst.entered_ns, worst.late_ns, site)
+        yield Finding("missed wake-up", lost, text, evidence, _WAKE)
