@@ -51,6 +51,18 @@ def test_awaits_in_turn(tmp_path):
     assert found.severity_ns == 2 * 7 * 50 * MS
 
 
+FASTAPI = "/venv/lib/python3.13/site-packages/fastapi/routing.py:381 run_endpoint_function"
+ANYIO = "/venv/lib/python3.13/site-packages/anyio/_core/_eventloop.py:21 wrapper"
+
+
+def test_a_handler_that_a_framework_calls(tmp_path):
+    (found,) = find_in(tmp_path, turns(stack=f"{OWN}\n{FASTAPI}"))
+    assert found.text.startswith(
+        "Awaits in turn: `handle` (turns.py:6) calls `lookup` (turns.py:4) 8 times, one after "
+        "the other, in `handle` (turns.py:6), and each call waits in `await sleep`: "
+    )
+
+
 def test_calls_that_also_connect(tmp_path):
     (found,) = find_in(tmp_path, turns(what="command (redis)", connects=1))
     assert "each call waits in `await command (redis)`: 400 ms of " in found.text
@@ -67,6 +79,7 @@ def test_calls_that_mostly_connect(tmp_path):
         pytest.param({"ns": 30 * MS}, id="little to save"),
         pytest.param({"tasks": 1, "times": 20}, id="one task: it may pace itself"),
         pytest.param({"stack": OWN}, id="in the task's own function"),
+        pytest.param({"stack": f"{OWN}\n{ANYIO}"}, id="which anyio only wraps"),
         pytest.param({"what": "socket"}, id="cut short by a time-out: attempts"),
         pytest.param({"done": False}, id="a ticker, cancelled in the end"),
         pytest.param({"other_ns": 300 * MS}, id="not most of its life"),

@@ -27,8 +27,10 @@ _MS = 1_000_000
 # only where a function below the task's own calls the same helper from one line at least five
 # times, which is most of the life of two tasks or more that end by themselves, and where
 # gathering would have saved half a second in all. A client that makes one request after the
-# other does so in the task's own function.
+# other does so in the task's own function, which no framework calls: anyio only wraps it.
 _TIMES = 5
+_OWN_TASK, _HANDLER = 3, 2
+_WRAPS = "/anyio/"
 _SAVED_NS = 500 * _MS
 _TOGETHER = {
     "task": "`await asyncio.gather(...)`",
@@ -169,11 +171,13 @@ def _loops(facts: Facts, i: int) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=4096)
 def _of_user(stack: str) -> tuple[str, str] | None:
-    """The two innermost frames of the user's code, of three or more."""
-    frames = [
-        frame for frame in stack.split("\n") if place_of(frame).path and not is_library(frame)
-    ]
-    return (frames[0], frames[1]) if len(frames) >= 3 else None
+    """The two innermost frames of the user's code, below the function of the task or what a
+    framework calls for a request."""
+    every = [frame for frame in stack.split("\n") if place_of(frame).path]
+    frames = [frame for frame in every if not is_library(frame)]
+    is_called = bool(every) and is_library(every[-1]) and _WRAPS not in every[-1]
+    least = _HANDLER if is_called else _OWN_TASK
+    return (frames[0], frames[1]) if len(frames) >= least else None
 
 
 def _is_row(facts: Facts, found: list[int], ns: int) -> bool:
@@ -240,11 +244,13 @@ def _finding(
     coro, site = model.coroutine(model.owners.task_group[task])
     what, noun = facts.awaited(found[0])[0], model.nouns_for([task]).task
     start = slices.start_ns[found[0]]
-    longest = max(map(facts.slice_ns, found))
+    longest, asked = max(map(facts.slice_ns, found)), place_of(helper).function
+    who, inside = code(place_of(caller).function, caller), ""
+    if coro != asked:  # else it is a framework's, named after what it runs
+        who, inside = code(coro, site), f" in {who},"
     text = (
-        f"Awaits in turn: {code(coro, site)} calls {code(place_of(helper).function, helper)} "
-        f"{len(found)} times, one after the other, in "
-        f"{code(place_of(caller).function, caller)}, and each call waits in `{what}`: "
+        f"Awaits in turn: {who} calls {code(asked, helper)} {len(found)} times, one after the "
+        f"other,{inside} and each call waits in `{what}`: "
         f"{duration(ns)} of {duration(slices.end_ns[found[-1]] - start)} "
         f"({at(facts, start)}), the longest {duration(longest)}. If none needs the one "
         f"before, {_TOGETHER[noun]} takes as long as the longest; "
