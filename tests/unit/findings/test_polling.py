@@ -8,7 +8,9 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
 
 
-def restless(count, step_ns, sleep_ns=0, samples=0, what="sleep", waker="timer", takes=""):
+def restless(
+    count, step_ns, sleep_ns=0, samples=0, what="sleep", waker="timer", takes="", rests=0
+):
     """A task that yields, or sleeps or waits for a moment, again and again."""
     trace = TraceBuilder(argv="poll.py", signals="tasks")
     loop = trace.loop(thread := trace.thread("MainThread"))
@@ -19,13 +21,17 @@ def restless(count, step_ns, sleep_ns=0, samples=0, what="sleep", waker="timer",
     if takes:  # a queue in which many wait, and where its items are taken
         below = trace.track(s.TRACK_QUEUES)
         trace.counter(trace.track(f"queue 7 {takes}", b"", parent=below), at, 40)
-    for _ in range(count):
+    for n in range(count):
         task.running(at)
         loop.step(task, at, at + step_ns)
         at += step_ns
         if sleep_ns:
             task.awaits(at, what, site="/app/poll.py:6 wait_for_file")
             at += sleep_ns
+            task.ready(at, waker=waker)
+        elif n < rests:
+            task.awaits(at, "sleep", site="/app/poll.py:30 store")
+            at += MS
             task.ready(at, waker=waker)
         else:
             task.ready(at)
@@ -51,6 +57,12 @@ def test_a_busy_loop_in_a_helper(tmp_path):
     trace = restless(600, 20_000, MS, samples=25)
     (found,) = find_in(tmp_path, trace)
     assert found.text.startswith("`wait_for_file` (poll.py:4) polls in `look` (poll.py:8): it")
+
+
+def test_rare_sleeps_elsewhere_are_not_where_it_polls(tmp_path):
+    trace = restless(10_101, 2_000, rests=20)
+    (found,) = find_in(tmp_path, trace)
+    assert found.text.startswith("`wait_for_file` (poll.py:4) polls: it yields (99 % of its")
 
 
 def test_polling(tmp_path):

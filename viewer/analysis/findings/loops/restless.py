@@ -48,7 +48,7 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         heads = model.owners.group_head
         group = model.group_of(row.coro, row.site)
         task = heads[group]
-        sleeps_in = _sleeps_in(facts, task)
+        sleeps_in = _sleeps_in(facts, task, row.steps // row.count)
         is_helper = place_of(sleeps_in).function not in ("", row.coro)
         if (is_own_pace and not is_helper) or _takes_items(facts, sleeps_in):
             continue
@@ -74,11 +74,11 @@ def _takes_items(facts: Facts, site: str) -> bool:
     return any((one.path, one.function) == (place.path, place.function) for one in taking)
 
 
-def _sleeps_in(facts: Facts, task: int) -> str:
-    """Where a task mostly awaits `sleep`; "" nowhere."""
+def _sleeps_in(facts: Facts, task: int, steps: int) -> str:
+    """Where a task awaits `sleep` after most of its steps; "" nowhere."""
     awaited = map(facts.awaited, facts.awaits_of_task(task))
     sites = Counter(site for what, site in awaited if what == _SLEEP and site)
-    return next((site for site, _ in sites.most_common(1)), "")
+    return next((site for site, n in sites.most_common(1) if n * 2 >= steps), "")
 
 
 def _in_helper(facts: Facts, task: int, coro: str, start: int, end: int) -> str:
