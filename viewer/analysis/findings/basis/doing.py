@@ -122,10 +122,14 @@ def _leaves(cause: Cause, site: str, sums: Counter[tuple[str, str]], waiter: str
 
 
 def _is_told(cause: Cause, waiter: str) -> bool:
-    """Whether its parts say no more than it does itself."""
+    """Whether its parts say no more than it does itself. A framework that listens for its
+    client until the program's own task is done waits for that one."""
     if any(part.kind in _IN_VAIN or part.who == waiter != "" for part in cause.parts):
         return True
-    return cause.kind is Kind.AWAIT and waited_for(cause.who) is not For.HERE
+    if cause.kind is not Kind.AWAIT or waited_for(cause.who) is For.HERE:
+        return False
+    listens = is_library(cause.site) and any(p.kind is Kind.WAKER for p in cause.parts)
+    return not listens
 
 
 def _what(cause: Cause) -> str:
