@@ -64,4 +64,33 @@ UNSEEN: dict[str, Wanted] = {
     "ok_fr1_gateway_with_heartbeats": Wanted("", (), ("websockets",)),
     "ok_fr3_one_writer_for_sqlite": Wanted("", (), ("aiosqlite",)),
     "ok_fr4_anyio_pipeline": Wanted("", (), ("anyio",)),
+    "xa01_both_layers_take_the_permit": Wanted(
+        "deadlock", ("Semaphore", r"xa01\w+.py:\d+", "3 tasks `portfolio-N` have them all")
+    ),
+    "xa02_view_asks_for_each_row": Wanted(
+        "awaits in turn",
+        ("`list_orders`", "`Customers.get`", "15 times"),
+        ("fastapi", "uvicorn", "httpx", "tenacity"),
+    ),
+    "xa03_stream_keeps_the_session": Wanted(
+        "pool exhausted",
+        ("3 connections", "`chat_stream`", "asleep in `Model.tokens`"),
+        ("fastapi", "uvicorn", "sqlalchemy", "asyncpg"),
+        "PG_URL",
+    ),
+    "xa04_pubsub_of_each_visitor": Wanted(
+        "slots never returned",
+        ("`Profiles.load`", "4 tasks `visit-N` had one last in `Rooms.join`"),
+        ("redis",),
+        "REDIS_URL",
+    ),
+    "xa05_receiver_never_waits": Wanted(
+        "busy loop", (r"`Receiver.run` \(xa05\w+.py:\d+\) polls(:| in `Receiver)",), ("trio",)
+    ),
+    "ok_xa1_a_permit_for_each_layer": Wanted(""),
+    "ok_xa2_view_asks_for_all": Wanted("", (), ("fastapi", "uvicorn", "httpx", "tenacity")),
+    "ok_xa3_stream_without_a_session": Wanted(
+        "", (), ("fastapi", "uvicorn", "sqlalchemy", "asyncpg"), "PG_URL"
+    ),
+    "ok_xa4_pubsub_closed": Wanted("", (), ("redis",), "REDIS_URL"),
 }

@@ -10,58 +10,6 @@ RUN = "/app/crawl.py:8 run"
 LIMITER = "/venv/lib/python3.13/site-packages/anyio/_core/_synchronization.py"
 
 
-def crawl(ns=700 * MS, same=True, lives=True, children=2):
-    """`run` has a permit and awaits a child, which waits for one to the end."""
-    trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
-    thread = trace.thread("MainThread").running(0)
-    loop, at = trace.loop(thread), MS
-    for _ in range(children):
-        parent = loop.task("run", site="/app/crawl.py:5 run")
-        coro, site = (
-            ("run", "/app/crawl.py:5 run") if same else ("fetch", "/app/crawl.py:15 fetch")
-        )
-        parent.ready(at).running(at + 1)
-        child = loop.task(coro, site=site, parent=parent.id)
-        child.ready(at + 2)
-        parent.awaits(at + MS, f"task {coro}", site="/app/crawl.py:10 run")
-        loop.step(parent, at + 1, at + MS)
-        child.running(at + MS).awaits(at + 2 * MS, "Semaphore", site=RUN)
-        loop.step(child, at + MS, at + 2 * MS)
-        at += 3 * MS
-        if not lives:
-            parent.ready(at).running(at + 1).done(at + MS)
-            loop.step(parent, at + 1, at + MS)
-            at += 2 * MS
-    thread.io(at, "select.epoll.poll").running(at + ns).end(at + ns + MS)
-    return trace
-
-
-def test_permits_of_those_who_wait_for_others(tmp_path):
-    (found,) = find_in(tmp_path, crawl())
-    assert found.finding == "deadlock"
-    assert found.text.endswith(
-        "2 tasks `run` wait for a permit of a `Semaphore` in `run` (crawl.py:8), and 2 tasks "
-        "`run` have them all and wait for those. Whoever has a permit must not wait for "
-        "another one of the same pool: give it back before, or use a second pool."
-    )
-    assert found.evidence.site == RUN
-
-
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param({"same": False}, id="another function"),
-        pytest.param({"lives": False}, id="the creator has ended"),
-    ],
-)
-def test_permits_of_somebody(tmp_path, story):
-    assert kinds(tmp_path, crawl(**story)) == ["slots never returned"]
-
-
-def test_short_waits(tmp_path):
-    assert kinds(tmp_path, crawl(ns=150 * MS)) == []
-
-
 def tokens(holders="all"):
     """Two tasks wait for a second token; the trace says who has them."""
     trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)

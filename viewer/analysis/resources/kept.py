@@ -1,6 +1,7 @@
 """Slots that others wait for in vain: who has them, how that is known, and what for."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple, Self
 
@@ -69,6 +70,8 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
         return Kept(Has.AWAITS, {wait.who for wait in asking}, stuck=asking)
     gave_ns = {wait.ender: wait.end_ns for wait in sorted(served, key=lambda w: w.end_ns)}
     had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
+    if not had and (listen := takers.listeners(waits, vain)):
+        return Kept(Has.HAD, {*listen}, _one_of(listen.values()))
     had = had or takers.used_last(waits, vain)
     taken_at = "" if served else takers.used_at(waits, vain, had)
     inside = takers.inside(waits, worst, taken_at or worst.site) - own
@@ -185,6 +188,12 @@ def _for_coroutines(waits: Waits, worst: Wait) -> tuple[Wait, ...]:
         and (blocked := whom(other)) is not None
         and blocked.how in (How.GIVEN, How.LOOP)
     )
+
+
+def _one_of(sites: Iterable[str]) -> str:
+    """The only line of these; "" if they are several."""
+    first, *others = {*sites}
+    return "" if others else first
 
 
 def _is_main(waits: Waits, who: Who) -> bool:

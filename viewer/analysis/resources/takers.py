@@ -28,6 +28,7 @@ _IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
 _AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
 _MOST = 8, 10
 _HALF = 2  # whoever talks to the server for half of a wait has a connection all the while
+_LISTENS = "message "  # what a connection is for as long as nobody closes it
 
 
 class Use(NamedTuple):
@@ -62,23 +63,15 @@ def size(waits: Waits, wait: Wait) -> int:
 
 
 def parents(waits: Waits, vain: list[Wait]) -> set[Who]:
-    """The creators of tasks that wait, if they run the same function and wait for these.
-
-    Whoever is further in a function has passed the line at which the others wait.
-    """
-    owned, found = waits.model.owners, set[Who]()
-    waiting = {wait.who for wait in vain}
+    """Those who meanwhile await something further on in the function in which others wait:
+    they have got what these wait for. None, unless each of them made one that waits."""
+    parent_of, own = waits.reading.ledger.parent_of, {wait.who for wait in vain}
+    made = {("task", parent_of(which)) for kind, which in own if kind == "task"}
+    longest = dict[str, Wait]()
     for wait in vain:
-        kind, task = wait.who
-        if kind != "task":
-            return set()
-        parent = waits.reading.ledger.parent_of(task)
-        is_same = parent >= 0 and owned.task_group[parent] == owned.task_group[task]
-        lives = is_same and waits.ends_ns(("task", parent)) >= wait.end_ns
-        if not lives or ("task", parent) in waiting:
-            return set()
-        found.add(("task", parent))
-    return found
+        longest[wait.site] = max(wait, longest.get(wait.site, wait), key=lambda one: one.ns)
+    there = {who for site, wait in longest.items() for who in inside(waits, wait, site)} - own
+    return there if there <= made else set()
 
 
 def nobody_else(waits: Waits, vain: list[Wait]) -> set[Who]:
@@ -257,6 +250,20 @@ def used_at(waits: Waits, vain: list[Wait], users: set[Who]) -> str:
     last = {use.who: use.site for use in talks if use.who in users}
     sites = set(last.values())
     return sites.pop() if len(sites) == 1 and len(last) == len(users) else ""
+
+
+def listeners(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
+    """The tasks that took messages before, each by way of a connection that is good for
+    nothing else until it is closed, and the line where each did last; {} if these are fewer
+    than half of the pool's."""
+    package, before = package_of(vain[0].name), min(wait.start_ns for wait in vain)
+
+    def is_its(what: str) -> bool:
+        return what.startswith(_LISTENS) and package_of(what) == package
+
+    uses = _of_tasks(waits, before, is_its) if package else ()
+    found = {use.who: use.site for use in uses}
+    return found if 0 < size(waits, vain[0]) <= len(found) * _HALF else {}
 
 
 def are_all(waits: Waits, vain: list[Wait]) -> bool:

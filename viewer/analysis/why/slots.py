@@ -22,7 +22,10 @@ def who_had(tree: Tree, i: int) -> Label | None:
     found = SlotsInVain.of(waits).get(i)
     if found is None or not found.by:
         return None
-    who = max(found.by, key=lambda who: (waits.ends_ns(who) >= slices.end_ns[i], who))
+    own = "task", tree.model.owners.owner[i]  # which may have one, and ask for another
+    who = max(
+        found.by, key=lambda who: (who != own, waits.ends_ns(who) >= slices.end_ns[i], who)
+    )
     name = (lanes.name_of_task if who[0] == "task" else lanes.name_of_thread)(who[1])
     lives = waits.ends_ns(who) >= slices.end_ns[i]
     return Label(Kind.HOLDER, name, on=who if lives else None)
