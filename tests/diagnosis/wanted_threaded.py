@@ -27,4 +27,25 @@ THREADED: dict[str, Wanted] = {
     "dt08_one_client_does_not_read": Wanted(
         "slow client", ("broadcaster", "send_to_all", "socket.sendall")
     ),
+    "dr01_export_behind_a_decorator": Wanted(
+        "pool exhausted",
+        ("all 4 threads", r"`export` \(dr01", "client"),
+        ("waitress", "flask"),
+    ),
+    "dr02_client_lost_in_an_error": Wanted(
+        "slots never returned",
+        ("4 threads `late-N`", "inner` \\(dr02", "`orders` had one last"),
+    ),
+    "dr03_views_wait_for_huey": Wanted(
+        "thread-pool starvation",
+        ("2 workers of huey", "`pdf`", "asleep in `render`", "6 threads `view-N`"),
+        ("huey",),
+    ),
+    "dr04_slow_sink_behind_loguru": Wanted(
+        "lock convoy", ("worker-N", "os.write", "loguru-writer", "`Shipper.post`"), ("loguru",)
+    ),
+    "dr05_timer_for_each_change": Wanted(
+        "timers pile up", (r"\b(9\d|100) after", "`Watch.changed`", "Timer.cancel")
+    ),
+    "ok_dr3_huey_workers_enough": Wanted("", (), ("huey",)),
 }

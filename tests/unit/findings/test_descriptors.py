@@ -98,3 +98,21 @@ def test_what_grew_and_then_stayed(tmp_path):
 def test_a_counter_of_the_program_with_that_name(tmp_path):
     trace = leak([10 + 10 * n for n in range(16)], above=lambda t: t.track("user counters"))
     assert kinds(tmp_path, trace) == []
+
+
+@pytest.mark.parametrize(("late_ns", "found"), [(0, ["descriptors pile up"]), (-MS, [])])
+def test_the_count_next_to_the_middle(tmp_path, late_ns, found):
+    """It is asked now and then: the count just after the middle tells as much as that before.
+    What grows for a third of the time only may be a burst."""
+    trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    track = trace.track(s.COUNTER_FILES, b"")
+    counts = (
+        [10, 22, 41, 63, 87, 112, 135, 159]
+        if not late_ns
+        else [10, 11, 12, 13, 14, 60, 110, 159]
+    )
+    for n, count in enumerate(counts):
+        trace.counter(track, n * 371 * MS - (n == 4) * 185 * MS, count)
+    main.end(2_600 * MS)
+    assert kinds(tmp_path, trace.ended(2_600 * MS)) == found

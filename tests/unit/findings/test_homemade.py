@@ -165,3 +165,72 @@ def test_idle_workers_are_not_served(tmp_path):
 def test_so_many_waits_are_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr("viewer.analysis.resources.answers._OF_ALL", 0)
     assert "pool exhausted" not in kinds(tmp_path, served())
+
+
+LEND, USE, SEND = "/app/lend.py:4 lend", "/app/lend.py:5 lend", "/app/lend.py:19 send"
+LATE, FIRST = "/app/lend.py:30 late", "/app/lend.py:24 orders"
+ENTERS, MANAGER = "/lib/python3.13/contextlib.py:141 enter", "/app/lend.py:9 client"
+
+
+def lent(lates=3, waits=LEND, used=USE, before=True, more=False, outer=LATE, ns=600 * MS):
+    """`orders` uses what it got from a queue; then others wait for some in vain."""
+    trace = TraceBuilder(argv="lend.py", signals=SIGNALS)
+    orders, queue = trace.thread("orders").native(0), trace.lock("Queue.get", LEND)
+    at = 10 * MS if before else 200 * MS
+    orders.io(at, "socket.recv", site=SEND, stack=f"{SEND}\n{used}\n{FIRST}").native(
+        at + 20 * MS
+    )
+    orders.end(at + 30 * MS)
+    for n in range(lates):
+        late, site = trace.thread(f"late-{n}").native(90 * MS), waits.split("\n")[0]
+        late.lock_wait(
+            100 * MS + n, "Queue.get", lock=queue, site=site,
+            stack=f"{waits}\n{outer}".strip(), acquired=False,
+        )  # fmt: skip
+        late.native(100 * MS + ns)
+        if more:  # it takes one later, as who takes jobs
+            late.io(ns + 150 * MS, "send", site=SEND, stack=f"{SEND}\n{used}\n{outer}")
+            late.native(ns + 160 * MS)
+            late.lock_wait(ns + 170 * MS, "Queue.get", lock=queue, site=site,
+                           stack=f"{waits}\n{outer}", acquired=False)  # fmt: skip
+            late.native(2 * ns + 170 * MS)
+        late.end(2 * ns + 200 * MS)
+    return trace.ended(2 * ns + 210 * MS)
+
+
+WITH = "/app/lend.py:17 fetch"
+MANAGED = f"{MANAGER}\n{ENTERS}\n{WITH}"
+
+
+@pytest.mark.parametrize(
+    ("waits", "used", "taken"),
+    [
+        (LEND, USE, "`lend` (lend.py:4)"),
+        (MANAGED, WITH.replace("17", "18"), "`client` (lend.py:9)"),
+    ],
+)
+def test_what_was_lent_to_others_never_comes_back(tmp_path, waits, used, taken):
+    (found,) = find_in(tmp_path, lent(waits=waits, used=used))
+    assert found.finding == "slots never returned"
+    assert found.text == (
+        f"Slots never returned: 3 threads `late-N` waited for a slot of a pool made of a "
+        f"`Queue` in {taken} and gave up: 3 waits, 1.80 s in total, the longest 600 ms (at "
+        f"100 ms). Nobody gave one back in that time; `orders` had one last in {taken}, and "
+        f"ended. Whoever takes a slot must give it back however it ends: with `with`, or in a "
+        f"`finally`."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"lates": 1, "ns": 1_200 * MS}, id="one may ask for an answer"),
+        pytest.param({"used": FIRST}, id="nobody used one there"),
+        pytest.param({"before": False}, id="it was used later"),
+        pytest.param({"more": True}, id="who waits uses some, too: jobs"),
+        pytest.param({"outer": ""}, id="it is all that the thread does"),
+        pytest.param({"ns": 150 * MS}, id="little is lost"),
+    ],
+)
+def test_items_that_need_not_come(tmp_path, story):
+    assert kinds(tmp_path, lent(**story)) == []

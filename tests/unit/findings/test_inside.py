@@ -22,3 +22,11 @@ def test_what_it_called() -> None:
     """By way of other frames of the library, but no further in."""
     assert called_by([HELPER, JOB, WRAPS, LOOKS, RUNS], 3) == JOB
     assert called_by([WRAPS, LOOKS, RUNS], 1) == ""
+
+
+def test_what_a_wrapper_called() -> None:
+    """All functions that are decorated have the same one; a closure is what it is."""
+    wraps, closure = "/app/web.py:3 timed.<locals>.inner", "/app/web.py:3 main.<locals>.job"
+    assert called_by([HELPER, JOB, wraps, WRAPS, LOOKS], 4) == JOB
+    assert called_by([HELPER, JOB, closure, WRAPS, LOOKS], 4) == closure
+    assert called_by([WRAPS, wraps, LOOKS], 2) == wraps

@@ -43,17 +43,24 @@ def redis(pauses=8, path="redis/lock.py", answers=True, ends=0, gives_up=False):
     return trace.ended(end + 2 * MS)
 
 
+MORE_OFTEN = "where it is held for less than a pause, ask more often (`poll_interval`)"
+
+
 @pytest.mark.parametrize(
-    ("path", "name"), [("redis/lock.py", "redis lock"), ("filelock/_api.py", "file lock")]
+    ("path", "name", "less"),
+    [
+        ("redis/lock.py", "redis lock", "lock less with each key"),
+        ("filelock/_api.py", "file lock", MORE_OFTEN),
+    ],
 )
-def test_a_polled_lock(tmp_path, path, name):
+def test_a_polled_lock(tmp_path, path, name, less):
     (found,) = find_in(tmp_path, redis(path=path))
     assert found.finding == "lock convoy"
     assert found.text == (
         f"Lock convoy: 2 threads `worker-N` poll a {name} in `rebuild` (jobs.py:9): 16 pauses "
         "between two questions, 1.57 s in total (at 11.0 ms). It is held for 804 ms on "
         "average, 99 % of that time asleep in `rebuild` (jobs.py:10), by `owner`. Do the slow "
-        "part outside of the lock, or lock less with each key."
+        f"part outside of the lock, or {less}."
     )
     assert found.evidence.site == REBUILD
 

@@ -11,13 +11,14 @@ RUN = "/lib/python3.13/threading.py:992 Thread.run"
 
 
 def jobs(
-    rounds=4, slow_ns=400 * MS, quick_ns=4 * MS, producers=1, rests=0, batch="", pauses=20
-):
+    rounds=4, slow_ns=400 * MS, quick_ns=4 * MS, producers=1, rests=0, batch="", pauses=20,
+    first="worker-0",
+):  # fmt: skip
     """Two workers wait for a first job each, then do slow ones and quick ones in turn;
     `rests`: the second one waits for a job before that round. A producer sleeps between two
     puts, so many times, unless it waits for the workers."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
-    workers = [trace.thread(f"worker-{n}").native(0) for n in range(2)]
+    workers = [trace.thread(name).native(0) for name in (first, "worker-1")]
     shops = [trace.thread(f"shop-{n}").native(0) for n in range(producers)]
     queue = trace.lock("Queue.get", TAKE)
     for n, worker in enumerate(workers):
@@ -49,6 +50,11 @@ def jobs(
     for thread in (*workers, *shops):
         thread.end(max(end, 1_100 * MS) + MS)
     return trace.ended(max(end, 1_100 * MS) + 2 * MS)
+
+
+def test_the_main_thread_does_something_else_then(tmp_path):
+    """It has taken a job before, and looks for no more."""
+    assert kinds(tmp_path, jobs(first="MainThread")) == []
 
 
 def test_short_jobs_behind_slow_ones(tmp_path):

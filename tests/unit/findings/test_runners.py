@@ -118,3 +118,55 @@ def test_messages_that_wait_for_a_worker(tmp_path):
 )
 def test_messages_that_find_a_worker(tmp_path, story):
     assert kinds(tmp_path, media(**story)) == []
+
+
+VIEW = "/app/views.py:9 make"
+
+
+def views(asking=5, within="api.py", job_ns=300 * MS, rest_ns=0):
+    """Two workers of huey do jobs; so many views ask for their results, again and again."""
+    trace = TraceBuilder(argv="views.py", signals=SIGNALS)
+    ask = f"{GET.replace('api.py', within)}\n{VIEW}\n{THREAD}"
+    end = 10 * MS + 5 * job_ns
+    for n in range(2):
+        worker = trace.thread(f"Worker-{n + 1}").native(0)
+        for at in range(10 * MS, end, job_ns):
+            sleeps(worker, at, ENCODE, f"{ENCODE}\n{LOOP}").native(
+                at + job_ns - rest_ns - 1000
+            )
+            if rest_ns:
+                sleeps(worker, at + job_ns - rest_ns, "", LOOP).native(at + job_ns - 1000)
+        worker.end(end + MS)
+    for n in range(asking):
+        view = trace.thread(f"view-{n}").native(0)
+        for at in range(10 * MS, end, 50 * MS):
+            sleeps(view, at, VIEW, ask).native(at + 49 * MS)
+        view.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_more_wait_for_results_than_there_are_workers(tmp_path):
+    (found,) = find_in(tmp_path, views())
+    assert found.finding == "thread-pool starvation"
+    assert found.text == (
+        "Thread-pool starvation: all 2 workers of huey, `Worker-1` and `Worker-2`, are busy "
+        "with `encode` (media.py:16), 99 % of that time asleep in `encode` (media.py:16): for "
+        "1.50 s (at 10.0 ms) none was free. Meanwhile 5 threads `view-N` waited for the "
+        "results of tasks in `make` (views.py:9): more than there are workers, which cost "
+        "them 4.50 s in all. Give `encode` a queue and workers of its own, or start more "
+        "threads."
+    )
+    assert 4_495 * MS <= found.severity_ns < 4_500 * MS
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"asking": 2}, id="one for each worker"),
+        pytest.param({"within": "mine.py"}, id="no question for a result"),
+        pytest.param({"job_ns": 150 * MS}, id="for less than a second"),
+        pytest.param({"rest_ns": 20 * MS}, id="a worker is free in between"),
+    ],
+)
+def test_results_that_come_as_soon_as_they_can(tmp_path, story):
+    assert kinds(tmp_path, views(**story)) == []

@@ -103,3 +103,56 @@ def test_a_timer_that_is_put_off(tmp_path):
 )
 def test_a_timer_that_is_meant_to_be(tmp_path, how):
     assert "missed wake-up" not in [one.finding for one in find_in(tmp_path, batch(**how))]
+
+
+LIB = "/usr/lib/python3.13/threading.py"
+TIMER = f"{LIB}:363 Condition.wait\n{LIB}:1340 Timer.run"
+CHANGED = "/app/edit.py:16 changed"
+
+
+def threads(timers=80, every_ns=12 * MS, takes_ns=1_600 * MS, over=True):
+    """Each change starts a timer of threading's; `over`: the program waits for all of them."""
+    trace = TraceBuilder(argv="edit.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    for n in range(timers):
+        at = MS + n * every_ns
+        timer, finished = trace.thread(f"Thread-{n}"), trace.lock("Event.wait", f"{TIMER}{n}")
+        begun = trace.instant(main.track, at, s.THREAD_START, s.CAT_THREAD, site=CHANGED)
+        trace.arrow(begun, trace.instant(timer.track, at, s.THREAD_STARTED, s.CAT_THREAD))
+        timer.lock_wait(
+            at, "Event.wait", lock=finished, site=TIMER.split("\n")[0], stack=TIMER,
+            acquired=False,
+        )  # fmt: skip
+        if over:
+            timer.native(at + takes_ns).end(at + takes_ns + MS)
+    end = timers * every_ns + (takes_ns if over else 0) + 10 * MS
+    main.end(end)
+    return trace.ended(end + MS)
+
+
+def test_a_thread_for_each_timer(tmp_path):
+    (found,) = find_in(tmp_path, threads())
+    assert (found.finding, found.severity_ns) == ("timers pile up", 912 * MS)
+    assert found.text == (
+        "Timers pile up: 4 threads waited for a `threading.Timer` at 37.0 ms, 80 after "
+        "912 ms, and the number rose all the time; each waits for up to 1.60 s. They are "
+        "started in `changed` (edit.py:16). Cancel a timer when the next one replaces it "
+        "(`Timer.cancel`), or let one thread look after all."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"timers": 50, "every_ns": 20 * MS}, id="few"),
+        pytest.param({"every_ns": MS}, id="all at once"),
+        pytest.param({"takes_ns": 300 * MS}, id="as many as before come to their end"),
+    ],
+)
+def test_timers_that_come_to_their_end(tmp_path, story):
+    assert not find_in(tmp_path, threads(**story))
+
+
+def test_timers_that_never_end_are_told_as_such(tmp_path):
+    (found,) = find_in(tmp_path, threads(over=False))
+    assert found.finding == "workers never exit"

@@ -212,6 +212,7 @@ FINDERS = (
     Finder("interpreter.descriptors", "descriptors_pile_up"),
     Finder("pools.backlog", "queue_grows"),
     Finder("loops.timers", "timers_pile_up"),
+    Finder("loops.timers", "timer_threads", (_waits,)),  # timers pile up
     Finder("pools.backlog", "jobs_pile_up"),  # queue grows
     Finder("interpreter.interpreter", "gil_hog"),
     Finder("interpreter.gil", "gil_saturated"),

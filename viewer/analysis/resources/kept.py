@@ -9,7 +9,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources import takers
 from viewer.analysis.resources.enders import Enders, How
-from viewer.analysis.resources.slots import Group, groups, holds_of
+from viewer.analysis.resources.slots import OWN_SLOT, Group, groups, holds_of
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.analysis.waited import package_of
 
@@ -74,6 +74,8 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
         return Kept(Has.HAD, {*listen}, _one_of(listen.values()))
     had = had or takers.used_last(waits, vain)
     taken_at = "" if served else takers.used_at(waits, vain, had)
+    if not served and not had and group.pool.slot == OWN_SLOT:
+        had, taken_at = takers.were_further_on(waits, vain[0]), vain[0].site
     inside = takers.inside(waits, worst, taken_at or worst.site) - own
     if inside and (not had or had <= inside):
         return Kept(Has.STAYS, inside, taken_at)

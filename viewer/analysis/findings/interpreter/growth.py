@@ -85,7 +85,11 @@ def _without_the_start(counts: Counts) -> Counts:
 
 
 def _grows_in_both_halves(counts: Counts) -> bool:
-    """Whether no quarter of the growth came at once: half of it each in half of the time."""
+    """Whether no quarter of the growth came at once: half of it each in half of the time, by
+    the count before the middle or the next one, as it is asked only now and then."""
     (since, first), (until, last) = counts[0], counts[-1]
-    middle = max(n for at_ns, n in counts if at_ns <= (since + until) // 2)
-    return (last - first) <= 4 * min(middle - first, last - middle)
+    before = sum(at_ns <= (since + until) // 2 for at_ns, _ in counts) - 1
+    return any(
+        (last - first) <= 4 * min(middle - first, last - middle)
+        for _, middle in counts[before : before + 2]
+    )

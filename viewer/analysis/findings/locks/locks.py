@@ -19,6 +19,7 @@ from viewer.analysis.findings.basis.facts import (
 )
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import did, names, sampled
+from viewer.analysis.findings.pools.consumers import slow_reader_of
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
@@ -59,6 +60,7 @@ _AWAITED = 5
 _ONCE_NS = 250 * _MS
 _OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see filelocks
 _LESS = "Do the slow part outside of the lock."
+_DRAIN = "Let the reader do less for each, or drop what has no room."
 _READY_NS = _MS  # turns for which a holder waits a millisecond or more
 _MOST_READY = 20_000
 _LESS_OFTEN = "Do not yield while it is held, or start fewer of the others at a time."
@@ -125,8 +127,11 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             f"{waited} summed over all of them, {mean} on average"
         )
         text += _what_holders_do(facts, holds, split, tids)
-        evidence, behind = _longest_wait(facts, row), _behind(split)
-        yield Finding("lock convoy", lost, f"{text}.", evidence, _LESS, behind)
+        evidence, behind, step = _longest_wait(facts, row), _behind(split), _LESS
+        holders = {facts.ledger.thread(row.process, tid) for tid in tids.values()}
+        if (slow := slow_reader_of(facts, split, holders, holds)) is not None:
+            text, behind, step = text + slow.text, slow.behind, _DRAIN
+        yield Finding("lock convoy", lost, f"{text}.", evidence, step, behind)
 
 
 def _kept_by(row: LockRow) -> str:

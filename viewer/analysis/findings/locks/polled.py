@@ -22,12 +22,13 @@ from viewer.words import code
 
 # The pauses between two questions cost half a second in all.
 # Part of a file's path, and what such a lock is called.
+_FILE = "file lock"
 _LOCKS = (
     ("/redis/lock.py", "redis lock"),
     ("/redis/asyncio/lock.py", "redis lock"),
-    ("/filelock/", "file lock"),
-    ("/portalocker/", "file lock"),
-    ("/fasteners/", "file lock"),
+    ("/filelock/", _FILE),
+    ("/portalocker/", _FILE),
+    ("/fasteners/", _FILE),
 )
 _POLLS = f"{s.AWAIT_PREFIX}lock ("
 _ANSWERS = f"{s.AWAIT_PREFIX}command ("
@@ -77,7 +78,14 @@ def _finding(
             f". It is held for {duration(mean)} on average"
             f"{f', {did}' if did else ''}, by {users(facts.model, (h.who for h in holds))}"
         )
-    text += ". Do the slow part outside of the lock, or lock less with each key."
+    elif lock == _FILE:
+        text += ". Nobody here is seen to have it for long: another program may have it"
+    less = (
+        "where it is held for less than a pause, ask more often (`poll_interval`)"
+        if lock == _FILE
+        else "lock less with each key"
+    )
+    text += f". Do the slow part outside of the lock, or {less}."
     return Finding("lock convoy", lost, text, evidence(facts, first))
 
 

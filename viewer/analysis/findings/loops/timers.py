@@ -28,6 +28,7 @@ _AS_LONG = 3
 _CANCELLED = 5
 _SEVERAL = 3
 _TOGETHER_NS = 5 * _MS
+_TIMER = " Timer.run"
 
 
 class _Timers(NamedTuple):
@@ -78,6 +79,48 @@ def _most(facts: Facts, process: int, names: tuple[str, ...]) -> int:
     }
     every = counts_of(facts, tracks).values()
     return max((value for counts in every for _, value in counts), default=0)
+
+
+# Each of threading's timers is a thread. Fifty that wait at once, more and more for as long as
+# they are set, are there for nothing but the time.
+_THREADS = 50
+
+
+def timer_threads(facts: Facts) -> Iterator[Finding]:
+    """The number of threads that only wait for a `threading.Timer` grows."""
+    for site, every in _timer_waits(facts).items():
+        timers = [wait for wait in every if not wait.is_open]  # the others never exit
+        counts = growing(_alive(timers), _THREADS) if len(timers) > _THREADS else []
+        if not counts:
+            continue
+        (since, first), (until, last) = counts[0], counts[-1]
+        longest = max(timers, key=lambda wait: wait.ns)
+        text = (
+            f"Timers pile up: {plural(first, 'thread')} waited for a `threading.Timer` "
+            f"{at(facts, since)}, {last:,} after {duration(until - since)}, and the number "
+            f"rose all the time; each waits for up to {duration(longest.ns)}. They are "
+            f"started{place_in(site)}. Cancel a timer when the next one replaces it "
+            f"(`Timer.cancel`), or let one thread look after all."
+        )
+        evidence = LongWaits.of(facts).evidence(longest)
+        yield Finding("timers pile up", until - since, text, evidence)
+
+
+def _alive(timers: list[Wait]) -> Counts:
+    """How many of them wait, until the last one begins to."""
+    ends = sorted(wait.end_ns for wait in timers)
+    starts = sorted(wait.start_ns for wait in timers)
+    return [(at_ns, n + 1 - bisect_right(ends, at_ns)) for n, at_ns in enumerate(starts)]
+
+
+def _timer_waits(facts: Facts) -> dict[str, list[Wait]]:
+    """The waits of threading's timers, by the line that starts them."""
+    found = defaultdict[str, list[Wait]](list)
+    if mentioned(facts.model, _TIMER):
+        for wait in LongWaits.of(facts).all:
+            if any(frame.endswith(_TIMER) for frame in wait.stack):
+                found[_started_at(facts, wait)].append(wait)
+    return found
 
 
 def put_off_for_all(facts: Facts) -> Iterator[Finding]:
@@ -177,26 +220,19 @@ def _finding(
 # second and three times as long as one timer takes, and five were cancelled meanwhile.
 _PUT_TIMES = 3
 _NEXT_NS = 100 * _MS  # from the end of one to the start of the next
-_TIMER = " Timer.run"
 
 
 def put_off(facts: Facts) -> Iterator[Finding]:
     """Somebody waits for a timer before which others were cancelled, each for the next."""
-    if not mentioned(facts.model, _TIMER):
-        return
-    waits = LongWaits.of(facts)
-    timers = defaultdict[str, list[Wait]](list)
-    for wait in waits.all:
-        if any(frame.endswith(_TIMER) for frame in wait.stack):
-            timers[_started_at(facts, wait)].append(wait)
     lasts = {
         chain[-1].who: (site, chain)
-        for site, those in timers.items()
+        for site, those in _timer_waits(facts).items()
         if site
         for chain in _chains(those)
         if len(chain) > _CANCELLED
     }
-    for wait in waits.all:
+    waits = LongWaits.of(facts)
+    for wait in waits.all if lasts else ():
         site, chain = lasts.get(wait.ender or wait.who, ("", []))
         if not chain or wait.who == chain[-1].who or wait.failed:
             continue

@@ -36,6 +36,7 @@ _WAITS_FOR_THEM = ("Queue.join", "Thread.join", "Future.result", *PUTS)
 # not wait behind these.
 _SHORT = 10
 _SOME = 3
+_MAIN = "MainThread"
 
 type _Times = list[tuple[int, int]]
 
@@ -53,7 +54,7 @@ def jobs_in_queue(facts: Facts) -> Iterator[Finding]:
     """All takers of a queue are busy for long, while others go on putting jobs into it."""
     for lock, threads, idle in takers_of_queues(facts):
         full = _full(facts, threads, idle)
-        if full is None:
+        if full is None or _went_on(facts, idle, full[1]):
             continue
         parts = [*_parts(facts, threads, *full)]
         worked = within(((p.start_ns, p.end_ns) for p in parts), *full)
@@ -86,6 +87,15 @@ def _full(
         begun = max(begun, end)
     best = max(best, (begun, until), key=lambda time: time[1] - time[0])
     return best if best[1] - best[0] >= _FULL_NS else None
+
+
+def _went_on(facts: Facts, idle: dict[int, _Times], end_ns: int) -> bool:
+    """Whether the main thread looks for no more after a time: it does one thing after the
+    other, and may be busy with the next."""
+    return any(
+        facts.model.threads[thread].thread_name == _MAIN and times[-1][0] < end_ns
+        for thread, times in idle.items()
+    )
 
 
 def _parts(

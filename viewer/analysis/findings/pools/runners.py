@@ -9,12 +9,13 @@ from tracer.units import duration
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by, known_in
+from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK
-from viewer.trace.sites import place_of
+from viewer.trace.sites import innermost, place_of
 from viewer.words import code
 
 _MS = 1_000_000
@@ -23,7 +24,8 @@ _ASKED_NS = 500 * _MS
 _PAUSE_NS = 20 * _MS  # between two questions, on a busy machine
 # For a second none was free, and each was blocked for four fifths of it, mostly for a fifth of
 # a second at a time: long jobs, not a burst of short ones. And for four fifths of it the
-# library took no more jobs, since it had as many as it may.
+# library took no more jobs, since it had as many as it may; or those who waited for results
+# were more than the workers, and these lost half a second.
 _FULL_NS = 1_000 * _MS
 _LONG_NS = 200 * _MS
 _TELLING_NS = _MS
@@ -54,12 +56,14 @@ _KNOWN = tuple((one.file, {one.works, one.fetches} - {""}, one) for one in _RUNN
 
 
 class _Stack(NamedTuple):
-    """`job` is the user's function that the library called, "" where the worker has none."""
+    """`job` is the user's function that the library called, "" where the worker has none; of
+    others that ask for a result, the one that asks."""
 
     runner: _Runner
     is_worker: bool
     job: str
     asks: bool
+    is_fetcher: bool = False
 
 
 class _State(NamedTuple):
@@ -78,24 +82,28 @@ def runner_findings(facts: Facts) -> Iterator[Finding]:
     """Jobs that wait for each other's results, and jobs that wait for a worker."""
     if not mentioned(facts.model, *(runner.file for runner in _RUNNERS)):
         return
-    for runner, workers, fetchers in _threads(facts):
-        found = _waiting(facts, runner, workers) or _full(facts, runner, workers, fetchers)
+    for runner, workers, fetchers, askers in _threads(facts):
+        found = _waiting(facts, runner, workers) or _full(
+            facts, runner, workers, fetchers, askers
+        )
         if found is not None:
             yield found
 
 
-def _threads(facts: Facts) -> Iterator[tuple[_Runner, _Threads, _Threads]]:
-    """By runner and process the long states of the workers, and of those that fetch jobs."""
+def _threads(facts: Facts) -> Iterator[tuple[_Runner, _Threads, _Threads, _Threads]]:
+    """By runner and process the long states of the workers, of those that fetch jobs, and of
+    those that ask for results."""
     model, table = facts.model, facts.model.states
-    found: dict[tuple[int, _Runner], tuple[_Threads, _Threads]] = defaultdict(
-        lambda: (defaultdict(list), defaultdict(list))
+    found: dict[tuple[int, _Runner], tuple[_Threads, _Threads, _Threads]] = defaultdict(
+        lambda: (defaultdict(list), defaultdict(list), defaultdict(list))
     )
     for row in facts.rows_of(BLOCKED, _TELLING_NS):
         known = _of(stack_of(model, row))
         if known is None:
             continue
-        workers, fetchers = found[model.thread_process[table.who[row]], known.runner]
-        (workers if known.is_worker else fetchers)[table.who[row]].append(
+        workers, fetchers, askers = found[model.thread_process[table.who[row]], known.runner]
+        others = fetchers if known.is_fetcher else askers
+        (workers if known.is_worker else others)[table.who[row]].append(
             _State(
                 table.start_ns[row],
                 table.end_ns[row],
@@ -104,11 +112,11 @@ def _threads(facts: Facts) -> Iterator[tuple[_Runner, _Threads, _Threads]]:
                 known.asks,
             )
         )
-    for (_, runner), (workers, fetchers) in found.items():
-        for states in (*workers.values(), *fetchers.values()):
+    for (_, runner), (workers, fetchers, askers) in found.items():
+        for states in (*workers.values(), *fetchers.values(), *askers.values()):
             states.sort()
         if workers:
-            yield runner, workers, fetchers
+            yield runner, workers, fetchers, askers
 
 
 @lru_cache(maxsize=4096)
@@ -116,11 +124,12 @@ def _of(stack: str) -> _Stack | None:
     frames = stack.split("\n")
     found = known_in(frames, _KNOWN)
     if found is None:
-        return None
+        asks = known_in(frames, [(*one.results, one) for one in _RUNNERS])
+        return _Stack(asks[1], False, innermost(frames), True) if asks else None
     n, runner = found
     job, asked = called_by(frames, n), known_in(frames[:n], [(*runner.results, "")])
     is_worker = place_of(frames[n]).function == runner.works
-    return _Stack(runner, is_worker, job, asked is not None and job != "")
+    return _Stack(runner, is_worker, job, asked is not None and job != "", not is_worker)
 
 
 # Jobs that wait for jobs --------------------------------------------------------------------
@@ -169,9 +178,10 @@ def _joined(states: list[_State]) -> _Times:
 
 
 def _full(
-    facts: Facts, runner: _Runner, workers: _Threads, fetchers: _Threads
+    facts: Facts, runner: _Runner, workers: _Threads, fetchers: _Threads, askers: _Threads
 ) -> Finding | None:
-    """No worker is free, and who fetches jobs for them may not take more."""
+    """No worker is free, and who fetches jobs for them may not take more, or more wait for
+    results than there are workers."""
     idle = [one for states in workers.values() for one in states if not one.job]
     since = max(states[0].start_ns for states in workers.values())
     until = min(states[-1].end_ns for states in workers.values())
@@ -180,8 +190,23 @@ def _full(
         held = [(one.start_ns, one.end_ns) for one in states if _is_held_back(one)]
         start, end = _longest_between([*idle, *asks], since, until)
         if end - start >= _FULL_NS and covers(within(held, start, end), end - start):
-            return _starved(facts, runner, workers, fetcher, (start, end))
-    return None
+            more = (
+                f"{code(facts.model.thread_names[fetcher])} had as many {runner.job}s as it "
+                f"may take and asked for no more meanwhile: the others wait for a worker"
+            )
+            return _starved(facts, runner, workers, (start, end), more, end - start)
+    start, end = _longest_between(idle, since, until)
+    asked = {who: within(_joined(states), start, end) for who, states in askers.items()}
+    lost = sum(asked.values()) - (end - start) * len(workers)
+    if end - start < _FULL_NS or lost < _ASKED_NS:
+        return None
+    who = users(facts.model, (("thread", one) for one, ns in asked.items() if ns))
+    line = place_in(next(states[0].job for one, states in askers.items() if asked[one]))
+    more = (
+        f"Meanwhile {who} waited for the results of {runner.job}s{line}: more than there are "
+        f"workers, which cost them {duration(lost)} in all"
+    )
+    return _starved(facts, runner, workers, (start, end), more, lost)
 
 
 def _is_held_back(one: _State) -> bool:
@@ -190,7 +215,12 @@ def _is_held_back(one: _State) -> bool:
 
 
 def _starved(
-    facts: Facts, runner: _Runner, workers: _Threads, fetcher: int, times: tuple[int, int]
+    facts: Facts,
+    runner: _Runner,
+    workers: _Threads,
+    times: tuple[int, int],
+    more: str,
+    lost: int,
 ) -> Finding | None:
     start, end = times
     jobs = [one for states in workers.values() for one in states if one.job]
@@ -207,14 +237,12 @@ def _starved(
     text = (
         f"Thread-pool starvation: {_all(facts, runner, workers)} busy with "
         f"{code(place_of(job).function, job)}{f', {did.text}' if did.text else ''}: for "
-        f"{duration(end - start)} ({at(facts, start)}) none was free. "
-        f"{code(facts.model.thread_names[fetcher])} had as many {runner.job}s as it may take "
-        f"and asked for no more meanwhile: the others wait for a worker. Give "
+        f"{duration(end - start)} ({at(facts, start)}) none was free. {more}. Give "
         f"{code(place_of(job).function)} a queue and workers of its own, or start more "
         f"threads."
     )
     evidence = facts.evidence(("thread", next(iter(workers))), start, end - start, job)
-    return Finding("thread-pool starvation", end - start, text, evidence, behind=did.behind)
+    return Finding("thread-pool starvation", lost, text, evidence, behind=did.behind)
 
 
 def _all(facts: Facts, runner: _Runner, workers: _Threads) -> str:
