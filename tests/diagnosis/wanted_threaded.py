@@ -28,8 +28,8 @@ THREADED: dict[str, Wanted] = {
         "slow client", ("broadcaster", "send_to_all", "socket.sendall")
     ),
     "dr01_export_behind_a_decorator": Wanted(
-        "pool exhausted",
-        ("all 4 threads", r"`export` \(dr01", "client"),
+        "pool exhausted|thread-pool starvation",
+        ("all 4", r"`(export|Worktrees.run_git)` \(dr01"),
         ("waitress", "flask"),
     ),
     "dr02_client_lost_in_an_error": Wanted(

@@ -7,16 +7,17 @@ from typing import NamedTuple
 from tracer.units import duration, share
 from viewer.analysis.causes.part import Cause, Kind
 from viewer.analysis.causes.tree import Tree
-from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.findings.basis.facts import Facts, Split
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import sampled
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.processqueues import who_empties
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import PREEMPTED
 from viewer.trace.sites import is_library, place_of
-from viewer.words import shorten
+from viewer.words import code, shorten
 
 _MOST = 40  # times that are looked at, the longest ones
 _SAID = 2
@@ -85,6 +86,25 @@ def mostly(facts: Facts, times: Iterable[tuple[Who, int, int]], waiter: str = ""
         said[-1] += f" (not counted: {duration(taken)} {_TAKEN})"
     ((_, site), ns) = next(iter(sums.most_common(1)), (("", ""), 0))
     return Doing(", ".join(said), site, ns * 100 // total if total else 0)
+
+
+def slow_reader_of(
+    facts: Facts, split: Split, writers: set[int], rows: list[int]
+) -> Doing | None:
+    """Who most likely reads what these threads write for most of a time, in words, and what it
+    does in these states."""
+    table, ((call, ns),) = facts.model.states, split.calls.most_common(1) or ((-1, 0),)
+    is_most = ns * 2 > sum(split.states.values())
+    reader = who_empties(facts, call, writers) if is_most else -1
+    if reader < 0:
+        return None
+    slow = mostly(
+        facts, [(("thread", reader), table.start_ns[row], table.end_ns[row]) for row in rows]
+    )
+    return slow._replace(
+        text=f". {code(facts.model.thread_names[reader])} goes on just before each of these "
+        f"ends, so most likely it reads that{f'; it spent {slow.text}' if slow.text else ''}"
+    )
 
 
 def join_computing(facts: Facts, sums: Counter[tuple[str, str]], stacks: list[int]) -> None:

@@ -8,6 +8,7 @@ from heapq import nlargest
 from operator import sub
 
 from tracer.units import duration, plural, share
+from viewer.analysis.findings.basis.doing import slow_reader_of
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
     LOST_NS,
@@ -19,7 +20,6 @@ from viewer.analysis.findings.basis.facts import (
 )
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import did, names, sampled
-from viewer.analysis.findings.pools.consumers import slow_reader_of
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window

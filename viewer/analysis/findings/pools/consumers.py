@@ -6,14 +6,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tracer.units import duration, plural
-from viewer.analysis.findings.basis.doing import Doing, mostly
+from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import (
     BLOCKED,
     LOST_NS,
     Evidence,
     Facts,
     Finding,
-    Split,
 )
 from viewer.analysis.findings.basis.inside import called_by, known_in
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -23,7 +22,6 @@ from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.processqueues import (
     waits_for_room,
-    who_empties,
     who_goes_on_before,
 )
 from viewer.analysis.resources.waits import PUTS, Wait
@@ -115,24 +113,6 @@ def slow_reader(facts: Facts) -> Iterator[Finding]:
         )
         evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
         yield _finding(facts, full, lost, evidence)
-
-
-def slow_reader_of(
-    facts: Facts, split: Split, writers: set[int], rows: list[int]
-) -> Doing | None:
-    """Who most likely reads what these threads write for most of a time, in words, and what it
-    does in these states."""
-    table, ((call, ns),) = facts.model.states, split.calls.most_common(1) or ((-1, 0),)
-    is_most = ns * 2 > sum(split.states.values())
-    reader = who_empties(facts, call, writers) if is_most else -1
-    if reader < 0:
-        return None
-    who: Who = ("thread", reader)
-    slow = mostly(facts, [(who, table.start_ns[row], table.end_ns[row]) for row in rows])
-    return slow._replace(
-        text=f". {users(facts.model, [who])} goes on just before each of these ends, so most "
-        f"likely it reads that{f'; it spent {slow.text}' if slow.text else ''}"
-    )
 
 
 def _finding(facts: Facts, full: _Full, lost: int, evidence: Evidence) -> Finding:
