@@ -9,9 +9,9 @@ from tracer import schema as s
 STEP = 100 * MS
 
 
-def leak(counts, *, opens=75, above=None, rest=0, step=STEP):
+def leak(counts, *, opens=75, above=None, rest=0, step=STEP, users=0, leave=True):
     """A counter of descriptors every 100 ms, which then stays for `rest` more times; `check`
-    connects meanwhile."""
+    connects meanwhile. `users` come in turn, each in a thread, and `leave` in the end."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     track = trace.track(s.COUNTER_FILES, b"", parent=above(trace) if above else -1)
@@ -21,8 +21,13 @@ def leak(counts, *, opens=75, above=None, rest=0, step=STEP):
     for n in range(opens):
         at = n * end // opens
         main.io(at, "socket.connect", site="/app/leak.py:9 check").native(at + MS)
-    main.end(end)
-    return trace.ended(end)
+    came = [
+        trace.thread(f"user-{n}").native((n + 1) * end // (users + 2)) for n in range(users)
+    ]
+    for user in came if leave else ():
+        user.end(end + MS)
+    main.end(end + 2 * MS * bool(users))
+    return trace.ended(end + 2 * MS * bool(users))
 
 
 def test_each_call_leaves_one(tmp_path):
@@ -93,6 +98,19 @@ def test_what_grew_and_then_stayed(tmp_path):
     counts = list(range(10, 160, 10))
     assert kinds(tmp_path, leak(counts, rest=1)) == ["descriptors pile up"]
     assert kinds(tmp_path, leak(counts, rest=15)) == []
+
+
+@pytest.mark.parametrize(
+    ("story", "found"),
+    [
+        ({"users": 60}, []),
+        ({"users": 40}, ["descriptors pile up"]),
+        ({"users": 60, "leave": False}, ["descriptors pile up"]),
+    ],
+)
+def test_users_who_come_in_turn_and_leave_in_the_end(tmp_path, story, found):
+    counts = [10 + 10 * n for n in range(16)]
+    assert kinds(tmp_path, leak(counts, **story)) == found
 
 
 def test_a_counter_of_the_program_with_that_name(tmp_path):

@@ -132,26 +132,27 @@ def test_threads_that_are_no_pool(tmp_path, story, found):
     assert kinds(tmp_path, crowd(*story)) == found
 
 
-def collecting(*, others_wait, taken_ns=0):
-    """Ten collections of 10 ms in 120 ms; another thread works, or waits for the GIL. Of each
+def collecting(*, others_wait, taken_ns=0, times=10):
+    """Collections of 10 ms, one in 12 ms; another thread works, or waits for the GIL. Of each
     the kernel takes some."""
     trace = TraceBuilder(argv="gc.py", signals=SIGNALS)
     parser, other = trace.thread("parser").running(0), trace.thread("other").native(0)
-    for n in range(10):
+    for n in range(times):
         at = n * 12 * MS + MS
         trace.gc(at, at + 10 * MS, parser.tid, 0, 0)
         if taken_ns:
             parser.preempted(at + MS).running(at + MS + taken_ns)
         if others_wait:
             other.gil_wait(at, holder=parser).native(at + 10 * MS)
-    parser.end(120 * MS)
-    other.end(120 * MS)
-    return trace.ended(121 * MS)
+    parser.end(times * 12 * MS)
+    other.end(times * 12 * MS)
+    return trace.ended(times * 12 * MS + MS)
 
 
 def test_collections_that_nobody_waits_for(tmp_path):
     """A thread pays for its own garbage; it is a fault when others pay."""
     assert kinds(tmp_path, collecting(others_wait=False)) == []
+    assert "GC in the hot path" not in kinds(tmp_path, collecting(others_wait=True, times=9))
     assert "GC in the hot path" in kinds(tmp_path, collecting(others_wait=True))
 
 
@@ -180,13 +181,16 @@ def test_collections_that_the_end_of_the_program_waits_for(tmp_path, pause_ns, f
         (0, "10 collections, 100 ms in total, the longest 10.0 ms (at 1.00 ms); "),
         (
             4 * MS,
-            "10 collections, 60.0 ms in total, the longest 6.00 ms (at 1.00 ms) (not counted: "
-            "40.0 ms while the kernel or other threads had stopped them); ",
+            "20 collections, 120 ms in total, the longest 6.00 ms (at 1.00 ms) (not counted: "
+            "80.0 ms while the kernel or other threads had stopped them); ",
         ),
     ],
 )
 def test_what_the_kernel_took_from_collections_is_said(tmp_path, taken_ns, said):
-    found = find_in(tmp_path, collecting(others_wait=True, taken_ns=taken_ns))
+    found = find_in(
+        tmp_path,
+        collecting(others_wait=True, taken_ns=taken_ns, times=20 if taken_ns else 10),
+    )
     (text,) = (one.text for one in found if one.finding == "GC in the hot path")
     assert said in text
 

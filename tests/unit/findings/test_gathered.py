@@ -11,10 +11,10 @@ LIBRARY = "/venv/lib/python3.13/site-packages/lib/clock.py:9 price"
 
 def rounds(
     times=10, ns=200 * MS, functions=("price", "stock"), pause_ns=0, done=True,
-    site="/app/shop.py:9 price", what="gather", extra=0,
+    site="/app/shop.py:9 price", what="gather", extra=0, quickest=4,
 ):  # fmt: skip
     """`load` makes a task of each function and awaits them, again and again; so many rounds
-    have one more task."""
+    have one more task. The second one takes a part of a round, one of `quickest`."""
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
@@ -32,7 +32,7 @@ def rounds(
             task.ready(at + k).running(at + 10 + k).awaits(at + 20 + k, "sleep")
         load.awaits(at + 9, what, site=GATHERS)
         for k, task in enumerate(tasks):
-            until = at + ns - (k * ns) // 4
+            until = at + int(ns / quickest if k else ns)
             task.ready(until, waker="timer").running(until + 1)
             if not k:
                 load.ready(until + 2, by=task)
@@ -74,6 +74,7 @@ def test_rounds_of_two(tmp_path, what):
         pytest.param({"site": LIBRARY}, id="a task of a library: a clock"),
         pytest.param({"extra": 5}, id="the rounds differ"),
         pytest.param({"what": "sleep"}, id="it does not wait for them"),
+        pytest.param({"quickest": 1.5}, id="steps that ask for two things of a kind"),
     ],
 )
 def test_rounds_that_may_be_as_they_are(tmp_path, story):

@@ -132,6 +132,29 @@ def test_all_gave_up(tmp_path):
     assert found.severity_ns == 1_200 * MS
 
 
+def looks_again(pause_ns, count=6, ns=250 * MS):
+    """A thread asks for a result with a time-out until it has it."""
+    trace = TraceBuilder(argv="mail.py", signals=SIGNALS)
+    job = trace.lock("Future.result", ASK)
+    worker, page, at = trace.thread("worker").sleep(0, SEND), trace.thread("page"), MS
+    page.native(0)
+    for _ in range(count):
+        page.lock_wait(at, "Future.result", lock=job, site=ASK, acquired=False)
+        page.native(at + ns)
+        at += ns + pause_ns
+    worker.native(at).end(at + MS)
+    page.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+@pytest.mark.parametrize(("pause_ns", "times"), [(10 * MS, 0), (100 * MS, 6)])
+def test_progress_while_a_job_runs(tmp_path, pause_ns, times):
+    """Whoever asks again at once shows how far it is, or looks whether he is to stop."""
+    found = said(tmp_path, looks_again(pause_ns))
+    assert len(found) == bool(times)
+    assert all(f"{times} waits without a result" in one.text for one in found)
+
+
 def test_whoever_ends_such_waits_waits_itself(tmp_path):
     """Its own request can only be answered by itself."""
     trace = TraceBuilder(argv="mail.py", signals=SIGNALS)

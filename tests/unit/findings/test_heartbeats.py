@@ -9,10 +9,11 @@ BEAT, CONNECT = "/app/bus.py:18 heartbeat", "/app/bus.py:14 connect"
 
 
 def bus(
-    count=32, every=50 * MS, until=0, ends=False, by_each=False, leaves=False, what="sleep"
+    count=32, every=50 * MS, until=0, ends=False, by_each=False, leaves=False, what="sleep",
+    stops=False,
 ):  # fmt: skip
     """A task makes heartbeats, each of which wakes every second; or each of its clients makes
-    one, and `leaves` soon."""
+    one, and `leaves` soon. `stops`: in the end all beats return."""
     trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop = trace.loop(thread)
@@ -45,6 +46,10 @@ def bus(
         else:
             task.awaits(at + 1, what if how != "client" else "future", site=BEAT)
         loop.step(task, at, at + 1)
+    for beat in [task for _, task, how in events if how == "born"] if stops else ():
+        beat.ready(end, waker="timer").running(end).done(end + 1)
+        loop.step(beat, end, end + 1)
+        end += 2
     main.ready(end, waker="timer").running(end).done(end + 1)
     loop.step(main, end, end + 1)
     thread.end(end + MS)
@@ -86,6 +91,7 @@ def test_a_heartbeat_that_outlives_each_client(tmp_path):
         pytest.param({"by_each": True}, id="each client has its own"),
         pytest.param({"by_each": True, "leaves": True, "ends": True}, id="they end later"),
         pytest.param({"what": "query (asyncpg)"}, id="they work"),
+        pytest.param({"stops": True}, id="users of a test, who return at its end"),
     ],
 )
 def test_periodic_tasks_that_are_meant(tmp_path, story):

@@ -153,6 +153,13 @@ def test_the_same_function_for_many_callers(tmp_path):
     [
         pytest.param({"slow_ns": 140 * MS}, id="not long"),
         pytest.param({"same_caller": True, "collects": SHUTDOWN}, id="a batch of one caller"),
+        pytest.param(
+            {"same_caller": True, "collects": "futures.wait"},
+            id="a batch, the first ones first",
+        ),
+        pytest.param(
+            {"same_caller": True, "collects": "futures.as_completed"}, id="a batch as it ends"
+        ),
         pytest.param({"waiting": REPORT, "state": "native"}, id="they compute"),
         pytest.param({"free": 1}, id="one is free, but gets no CPU"),
     ],

@@ -6,22 +6,24 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 GET, STOP = "/app/pool.py:9 work", "/app/pool.py:20 stop"
+ITS_GET = "/venv/lib/python3.13/site-packages/tasks/worker.py:9 work"
+ITS_STOP = "/venv/lib/python3.13/site-packages/tasks/worker.py:20 stop"
 ASK, FIRE = "/app/bus.py:7 ask", "/app/bus.py:12 fire"
 
 
-def stopped_pool(got=1, joined_at=300 * MS, sleeps="Queue.get", frame=""):
+def stopped_pool(got=1, joined_at=300 * MS, sleeps="Queue.get", frame="", get=GET, stop=STOP):
     """A worker gets `got` jobs, then waits for a second; `main` joins it meanwhile."""
     trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
     worker, main = trace.thread("worker-0").native(0), trace.thread("MainThread").native(0)
-    jobs, end = trace.lock(sleeps, GET), trace.lock("Thread.join", STOP)
-    stack = f"{frame}\n{GET}" if frame else GET
+    jobs, end = trace.lock(sleeps, get), trace.lock("Thread.join", stop)
+    stack = f"{frame}\n{get}" if frame else get
     for n in range(got):
         at = (10 + 20 * n) * MS
-        worker.lock_wait(at, sleeps, lock=jobs, site=GET)
+        worker.lock_wait(at, sleeps, lock=jobs, site=get)
         main.release(at + 10 * MS, jobs, to=worker)
         worker.native(at + 10 * MS)
-    worker.lock_wait(100 * MS, sleeps, lock=jobs, site=GET, acquired=False, stack=stack)
-    main.lock_wait(joined_at, "Thread.join", lock=end, owner=worker, site=STOP, stack=STOP)
+    worker.lock_wait(100 * MS, sleeps, lock=jobs, site=get, acquired=False, stack=stack)
+    main.lock_wait(joined_at, "Thread.join", lock=end, owner=worker, site=stop, stack=stop)
     worker.native(1_100 * MS).release(1_101 * MS, end, to=main).end(1_101 * MS)
     main.native(1_101 * MS).end(1_110 * MS)
     return trace.ended(1_111 * MS)
@@ -46,10 +48,16 @@ def test_a_worker_that_is_not_woken_to_end(tmp_path):
         pytest.param(
             {"frame": "/usr/lib/python3.13/threading.py:1400 Timer.run"}, id="a timer sleeps"
         ),
+        pytest.param({"get": ITS_GET, "stop": ITS_STOP}, id="a library ends its own workers"),
     ],
 )
 def test_ends_that_nobody_has_to_hurry(tmp_path, story):
     assert "missed wake-up" not in kinds(tmp_path, stopped_pool(**story))
+
+
+@pytest.mark.parametrize("story", [{"get": ITS_GET}, {"stop": ITS_STOP}])
+def test_the_program_ends_a_worker_of_a_library_or_the_other_way_round(tmp_path, story):
+    assert "missed wake-up" in kinds(tmp_path, stopped_pool(**story))
 
 
 def callback_under_a_lock(is_over=True, waits="RLock"):

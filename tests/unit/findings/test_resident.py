@@ -12,8 +12,9 @@ MB = 1_000_000
 GROWS = [20 + 10 * n for n in range(12)]
 
 
-def program(mbs, elsewhere=4, samples=12, busy_ms=80, then=s.SLEEP):
-    """A counter of the resident memory every 100 ms, while `remember` computes."""
+def program(mbs, elsewhere=4, samples=12, busy_ms=80, then=s.SLEEP, importing=0):
+    """A counter of the resident memory every 100 ms, while `remember` computes; so many of the
+    samples are in an import."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
     main, track = trace.thread("MainThread").running(0), trace.track(s.COUNTER_RSS, b"")
     for n in range(len(mbs)):
@@ -25,7 +26,8 @@ def program(mbs, elsewhere=4, samples=12, busy_ms=80, then=s.SLEEP):
     taken = SampleBuilder(trace)
     for n in range(samples):
         name, line = ("remember", 7) if n >= elsewhere else ("other", 3)
-        taken.add(main, (n + 1) * 50 * MS, (name, "/app/leak.py", line))
+        frames = [("_load", "<frozen importlib._bootstrap>", 5)] * (n < importing)
+        taken.add(main, (n + 1) * 50 * MS, (name, "/app/leak.py", line), *frames)
     main.end(len(mbs) * STEP)
     return trace.ended(len(mbs) * STEP)
 
@@ -68,8 +70,10 @@ def test_memory_that_may_be_needed(tmp_path, mbs):
         ({"busy_ms": 95}, False),
         ({"then": "io.BufferedReader.read1"}, False),
         ({"then": "socket.recv"}, True),
+        ({"importing": 7}, False),
+        ({"importing": 6}, True),
     ],
 )
 def test_a_program_that_makes_or_loads_what_it_needs(tmp_path, given, told):
-    """It computes or reads all the time, for nobody who asks now and then."""
+    """It computes or reads all the time, for nobody who asks now and then, or imports."""
     assert ("growing global" in kinds(tmp_path, program(GROWS, **given))) == told

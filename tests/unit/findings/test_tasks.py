@@ -126,12 +126,15 @@ def test_no_task_leak(tmp_path, story):
     assert kinds(tmp_path, leak(**story)) == []
 
 
-def orphan(how=None, lasts=2_000 * MS, what="future", creator_ends=True, ended=True):
+def orphan(
+    how=None, lasts=2_000 * MS, what="future", creator_ends=True, ended=True,
+    site="/app/orphan.py:5 flush",
+):  # fmt: skip
     """A task of a creator that is done; `how` it ends, None still pending."""
     trace = TraceBuilder(argv="orphan.py", signals=SIGNALS)
     loop = trace.loop(trace.thread("MainThread"))
     main = loop.task("main", site="/app/orphan.py:20 main").ready(0).running(1)
-    task = loop.task("flush", site="/app/orphan.py:5 flush", parent=main.id)
+    task = loop.task("flush", site=site, parent=main.id)
     task.ready(2, by=main).running(10).awaits(20, what, site="/app/orphan.py:6 flush")
     if creator_ends:
         main.done(100)
@@ -177,6 +180,13 @@ def test_task_of_a_loop_that_was_closed(tmp_path):
     assert found.finding == "orphaned task"
     assert "1 orphaned task, still pending when the loop was closed; the longest" in found.text
     assert found.severity_ns == 0
+
+
+def test_what_a_library_leaves_behind_at_the_end(tmp_path):
+    """Nobody can do anything about it; one left long before is told."""
+    library = "/venv/lib/python3.13/site-packages/kernel/stream.py:194 flush"
+    assert kinds(tmp_path, orphan(s.LOOP_CLOSED, 5 * MS, site=library)) == []
+    assert kinds(tmp_path, orphan(site=library)) == ["orphaned task"]
 
 
 def test_task_that_a_loop_leaves_behind(tmp_path):

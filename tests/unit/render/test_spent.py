@@ -68,6 +68,18 @@ def test_a_time_of_one_long_call_among_many(tmp_path):
     assert "in `tell` (keep.py:9), in `socket.send` 10 times, one of them for 900 ms" in screen
 
 
+def test_a_few_long_calls_among_many_short_ones(tmp_path):
+    """What most of them take would not make up the time."""
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    main, site = trace.thread("MainThread").running(0), f"{tmp_path}/keep.py:9 ask"
+    for n, ns in enumerate([MS] * 9 + [150 * MS] * 6):
+        start = n * MS + max(n - 9, 0) * 150 * MS
+        main.io(start, "socket.recv", site=site).running(start + ns)
+    main.end(start + 200 * MS)
+    screen = " ".join(first_screen(tmp_path, trace.ended(start + 201 * MS)).split())
+    assert "in `ask` (keep.py:9), in `socket.recv` 15 times, for 60.6 ms on average" in screen
+
+
 def test_what_the_time_went_to_as_json(tmp_path):
     trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
     main = trace.thread("MainThread").running(0)

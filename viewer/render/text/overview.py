@@ -211,7 +211,9 @@ def _how(one: Spent, style: Style) -> str:
     if times > 2 and one.calls.longest_ns * 2 > one.ns:
         text += f", one of them for {duration(one.calls.longest_ns)}"
     elif times > 1 and times * usual <= one.ns * _FITS:
-        text += f", mostly for {duration(usual)}"
+        is_usual = times * usual * 2 >= one.ns  # a few long ones may be most of the time
+        text += f", mostly for {duration(usual)}" if is_usual else ""
+        text += "" if is_usual else f", for {duration(one.ns // times)} on average"
     if one.calls.children:
         more = " and others" if len(one.calls.children) > 1 else ""
         text += f", for the end of `{shorten(one.calls.children[0], _COMMAND)}`{more}"

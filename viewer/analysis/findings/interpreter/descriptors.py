@@ -15,6 +15,9 @@ from viewer.words import code
 # Fifty descriptors are more than a start-up opens. A file that is read for a moment does not
 # count.
 _MANY = 50
+# Who comes and stays has a task or thread of his own, which ends by itself later, and a
+# connection, whose two ends may both be in the process: no leak, but a test that begins.
+_ENDS_OF_EACH = 3
 _SHARE = 8  # what opened less than such a part of the growth is not to blame
 _OPENS = (".connect", ".connect_ex", ".accept", "io.open", "os.open", "sqlite3.connect",
           "fork_exec")  # fmt: skip
@@ -25,8 +28,30 @@ def descriptors_pile_up(facts: Facts) -> Iterator[Finding]:
     for process, every in counts_of(facts, of_process(facts, s.COUNTER_FILES)).items():
         # It is told only as it changes: after the last one it stayed as it was.
         end_ns = facts.model.trace.processes[process].end_ns
-        if counts := growing([*every, (end_ns, every[-1][1])], _MANY):
+        counts = growing([*every, (end_ns, every[-1][1])], _MANY)
+        if counts and not _are_in_use(facts, process, counts):
             yield _finding(facts, process, counts)
+
+
+def _are_in_use(facts: Facts, process: int, counts: Counts) -> bool:
+    """Whether tasks or threads that began meanwhile, a third as many as the descriptors, end
+    by themselves after that."""
+    (since, first), (until, last) = counts[0], counts[-1]
+    model, owned, table = facts.model, facts.model.owners, facts.model.states
+    starts_ns, rows = model.trace.slices.start_ns, facts.ledger.rows_of_tasks
+    tasks = [
+        task
+        for task, head in enumerate(owned.task_head)
+        if owned.task_process[task] == process
+        and since <= starts_ns[head] <= until <= rows.last_ns(task)
+    ]
+    end_ns = model.trace.processes[process].end_ns
+    threads = sum(
+        of == process and since <= table.first_ns[n] <= until < table.last_ns[n] < end_ns
+        for n, of in enumerate(model.thread_process)
+    )
+    users = len(facts.ledger.ended_so(tasks, s.DONE)) + threads
+    return users * _ENDS_OF_EACH >= last - first
 
 
 def _finding(facts: Facts, process: int, counts: Counts) -> Finding:

@@ -36,13 +36,14 @@ _LONG_TURN_NS = 10 * _MS
 _PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
 _LIFE = 10  # a few milliseconds now and then do not hurt a thread with little to do
 _NOTED = 10  # preemption is mentioned when it is a tenth of the rest
-# Collections take 5 % of the running time, or one lasts 50 ms; and tasks of the loop wait for
+# Collections take 5 % of the running time and a tenth of a second, which is the most that one
+# who waits can lose to them, or one lasts 50 ms; and tasks of the loop wait for
 # them for 50 ms, or other threads for half a second or a fifth of the recording, or the end of
 # the program for half a second and a quarter of its path. Less of that, which they cost the
 # thread itself, is the price of its garbage. One or two calls of `gc.collect()` at a
 # line are those of a start or an end (before a fork, for one), and no hot path.
 _GC_PART = 20
-_GC_NS = 50 * _MS
+_GC_NS = 100 * _MS
 _PAUSE_NS = 50 * _MS
 _OTHERS_NS = 500 * _MS
 _OTHERS_PART = 5
@@ -150,7 +151,7 @@ def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
     took = engine.between(every.start_ns, every.end_ns)
     for (process, tid), of_thread in facts.collections.items():
         rows = _in_the_path(every, of_thread)
-        if sum(engine.take(took, rows, 0)) >= _GC_NS:
+        if sum(engine.take(took, rows, 0)) >= _PAUSE_NS:
             thread = facts.ledger.thread(process, tid)
             for finding in _collections(facts, process, tid, thread, rows):
                 sites = filter(None, map(every.called_at.__getitem__, rows))

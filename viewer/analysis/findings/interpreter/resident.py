@@ -16,7 +16,8 @@ from viewer.words import code
 # Imports take less, and a program that loads its data is done with it at some time.
 _GROWS_BYTES = 100_000_000
 # One that makes what it needs is never done: a thread that runs no loop computes nine tenths
-# of the time, or reads a file or a pipe itself.
+# of the time, or reads a file or a pipe itself. Nor does one count of which half of the CPU
+# samples are in imports: libraries for numbers are large, and a child imports them anew.
 _COMPUTES = 9, 10
 _READS = ("io.", "open", "os.read", "os.pread", "mmap", "sqlite3.")
 _HALF = 2
@@ -39,6 +40,9 @@ def memory_grows(facts: Facts) -> Iterator[Finding]:
 
 def _makes_what_it_needs(facts: Facts, process: int, since: int, until: int) -> bool:
     """Whether a thread computes or loads all the time, for nobody who asks now and then."""
+    stacks = _stacks(facts, process, since, until)
+    if sum(map(facts.importing.__getitem__, stacks)) * _HALF > len(stacks) > _FEWEST:
+        return True
     for thread, of in enumerate(facts.model.thread_process):
         if of != process or thread in facts.ledger.thread_of_loop:
             continue
@@ -54,15 +58,20 @@ def _makes_what_it_needs(facts: Facts, process: int, since: int, until: int) -> 
     return False
 
 
-def _finding(facts: Facts, process: int, counts: Counts) -> Finding:
-    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+def _stacks(facts: Facts, process: int, since: int, until: int) -> list[int]:
+    """Those of the CPU samples of a process in a time."""
+    model = facts.model
     tids = {
         track.tid
         for track, of in zip(model.threads, model.thread_process, strict=True)
         if of == process
     }
-    stacks = [stack for tid in tids for stack in facts.stacks(tid, [(since, until)])]
-    functions, total = hot(facts.hot_places, stacks)
+    return [stack for tid in tids for stack in facts.stacks(tid, [(since, until)])]
+
+
+def _finding(facts: Facts, process: int, counts: Counts) -> Finding:
+    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
+    functions, total = hot(facts.hot_places, _stacks(facts, process, since, until))
     most = functions[0] if functions and total >= _FEWEST else None
     where, site = "", ""
     if most is not None and most.samples * _HALF >= total:

@@ -84,6 +84,8 @@ def _finding(
     rows = facts.ledger.rows_of_tasks
     if any(rows.last_ns(task) < births[-1] for task in tasks):
         return None
+    if len(facts.ledger.ended_so(tasks, s.DONE)) * 2 >= len(tasks):
+        return None  # they come to their own end later: users of a test, who come in turn
     some = (tasks[0], tasks[len(tasks) // 2], tasks[len(tasks) * 3 // 4])
     sites = [_sleeps_at(facts, task) for task in some]
     if "" in sites:

@@ -28,6 +28,7 @@ from viewer.trace.columns import (
     Column,
 )
 from viewer.trace.model import Model
+from viewer.trace.sites import is_library
 from viewer.trace.told import Told
 from viewer.trace.users import name_args
 from viewer.words import code, place
@@ -286,6 +287,8 @@ def orphaned_task(facts: Facts) -> Iterator[Finding]:
     for (group, how), found in by_group.items():
         name, site = model.coroutine(group)
         task, start, end = max(found, key=lambda row: row[2] - row[1])
+        if how in _OVER and is_library(site) and not created_at(model, task):
+            continue  # a library's own, at the end: nobody can do anything about it
         orphans = plural(len(found), f"orphaned {model.nouns_for([task]).task}")
         text = f"{code(name, site)}: {orphans}, {_ORPHANED[how]}"
         for i in facts.awaits_of_task(task)[-1:]:

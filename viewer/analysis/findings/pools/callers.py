@@ -17,8 +17,9 @@ _NOTICED_NS = 5 * _MS
 # What a caller's jobs wait for each other is its own batch, when it waits for their results.
 # Who never does hands on what others ask for: a server's accept loop, a scheduler. Then only
 # equal jobs are a batch that it submitted at once, without waiting for something in between.
-_RESULTS = ("Future.result", "as_completed", "wait", "executor shutdown", "Thread.join",
-            "AsyncResult.get", "IMapIterator.next")  # fmt: skip
+_RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "as_completed", "wait",
+            "executor shutdown", "Thread.join", "AsyncResult.get",
+            "IMapIterator.next")  # fmt: skip
 # Who submits a job and waits for its result at once, and for no other, makes a call.
 _AT_ONCE_NS = 5 * _MS
 _SOON_NS = 20 * _MS

@@ -1,7 +1,7 @@
 """Waits for what must come that were given up or never ended, whatever they are for."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
 from tracer.units import plural
@@ -21,6 +21,7 @@ _MS = 1_000_000
 # they pause or look again.
 _WAIT_NS = 200 * _MS
 _LOST_NS = 1_000 * _MS
+_AT_ONCE = 4  # within a quarter of the wait
 _ENDED = (
     "Mend what it failed with, catch it in the coroutine, and have whoever waits look whether "
     "the other side still runs."
@@ -42,9 +43,20 @@ def waits_in_vain(facts: Facts) -> Iterator[Finding]:
         if wait.site and not is_library(wait.site) and not _is_stopped(facts, wait):
             by_line[wait.name, wait.site].append(wait)
     for found in by_line.values():
+        if is_result(found[0].name):
+            found = [wait for wait in found if not _looks_again(found, wait)]
         lost = sum(wait.ns for wait in found)
         if lost >= _LOST_NS:
             yield _finding(facts, waits, found, lost)
+
+
+def _looks_again(found: Iterable[Wait], wait: Wait) -> bool:
+    """Whether the waiter asks for the result again at once: it shows how far the job is, or
+    looks whether it is to stop."""
+    soon = wait.end_ns + wait.ns // _AT_ONCE
+    return any(
+        other.who == wait.who and wait.end_ns <= other.start_ns <= soon for other in found
+    )
 
 
 def _must_come(name: str) -> bool:

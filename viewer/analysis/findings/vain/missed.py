@@ -17,6 +17,7 @@ from viewer.analysis.resources.enders import Enders, How
 from viewer.analysis.resources.waits import GETS, LOCKS, Wait
 from viewer.analysis.waited import FOR_TASKS
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
+from viewer.trace.sites import is_library
 from viewer.words import code
 
 _MS = 1_000_000
@@ -76,6 +77,8 @@ def _pairs(facts: Facts, waits: LongWaits, slept: dict[Who, list[Wait]]) -> _Pai
             is_told = (sleep.name, sleep.site) in lines
             if wait.name.startswith(ENDS) and (is_told or not _was_woken(facts, sleep)):
                 continue  # it waited for something else, and gave up
+            if wait.name.startswith(ENDS) and is_library(wait.site) and is_library(sleep.site):
+                continue  # so a library ends its own workers
             if is_last and sleep.covers(wait):
                 found[sleep.site, wait.site].append((wait, sleep))
                 break
