@@ -3,6 +3,7 @@
 from tests.diagnosis.wanted import Wanted
 
 DATABASES: dict[str, Wanted] = {
+    "ok_hl5_listener_of_notifications": Wanted("", (), ("psycopg",), "PG_URL"),
     "db03_acquired_and_never_released": Wanted(
         "slots never returned", ("9 tasks", "asyncpg", "`balance`"), ("asyncpg",), "PG_URL"
     ),

@@ -153,7 +153,15 @@ def test_one_task_that_may_await_in_turn(tmp_path, story):
     assert kinds(tmp_path, asks(**story)) == []
 
 
-def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyncpg)", runs=0):
+NOTIFIES = (
+    "/venv/lib/python3.13/site-packages/psycopg/connection_async.py:380 "
+    "AsyncConnection.notifies"
+)
+
+
+def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyncpg)", runs=0,
+    inside="",
+):  # fmt: skip
     trace = TraceBuilder(argv="turns.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop, end = trace.loop(thread), 0
@@ -161,7 +169,11 @@ def queries(count=30, ns=20 * MS, tasks=1, between=0, lines=1, what="query (asyn
         task, at = loop.task("show_orders", site="/app/turns.py:6 show_orders"), n * 10
         task.ready(at).running(at)
         for k in range(count):
-            task.awaits(at, what, site=f"/app/turns.py:{9 + k % lines} load_customer")
+            site = f"/app/turns.py:{9 + k % lines} load_customer"
+            if inside:
+                task.awaits(at, what, site=site, stack=f"{inside}\n{site}")
+            else:
+                task.awaits(at, what, site=site)
             at += ns
             task.ready(at, waker="io").running(at)
             at += runs
@@ -207,6 +219,7 @@ def test_requests_add_up(tmp_path):
         pytest.param({"runs": 22 * MS}, id="it has more to do with each"),
         pytest.param({"lines": 2}, id="different queries"),
         pytest.param({"what": "command (redis)"}, id="it may wait for a job"),
+        pytest.param({"inside": NOTIFIES}, id="it listens"),
     ],
 )
 def test_queries_that_may_be_as_they_are(tmp_path, story):

@@ -51,6 +51,8 @@ _MOST = 2_000
 _QUERIES, _QUERY_NS = 20, 2 * _MS
 _BY_THREAD = "executor ("  # aiosqlite has a thread for its queries
 _QUERY = ("query (", _BY_THREAD)
+# psycopg looks every 100 ms whether the server has told something: nothing is asked.
+_LISTENS = "Connection.notifies"
 _TIMED = ("sleep", "socket", "future", *_ASKS)
 # Or the task takes what others send: it waits for that in the end, and between its calls only
 # after a tenth of them at most, so the next message was mostly there; or another one waits for
@@ -115,7 +117,8 @@ def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
     for i in rows:
         what, site = facts.awaited(i)
         name = what.removeprefix(s.AWAIT_PREFIX)
-        if name.startswith(_QUERY) and owner[i] >= 0:
+        is_query = name.startswith(_QUERY) and _LISTENS not in facts.stack(i)
+        if is_query and owner[i] >= 0:
             by_line[owner[i], name, site].append(i)
     lost, example = Counter[tuple[str, str]](), dict[tuple[str, str], list[int]]()
     queued = Counter[tuple[int, str]]()
