@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.support.finding import MS, Service
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, Service
 from viewer.commands.report import report
 
 
@@ -46,6 +47,28 @@ def test_text(tmp_path, monkeypatch):
     assert max(map(len, lines)) <= 100
     assert all(line.startswith("    ") for line in lines[1:] if line[3] != ".")
     assert parts[2].startswith("Slowest waits")
+
+
+def asked_one_by_one():
+    """A query for each of thirty rows: advice."""
+    trace = TraceBuilder(argv="orders.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    task = trace.loop(thread).task("show", site="/app/orders.py:6 show").ready(0).running(0)
+    for n in range(30):
+        task.awaits(n * 20 * MS, "query (asyncpg)", site="/app/orders.py:9 load")
+        task.ready((n + 1) * 20 * MS, waker="io").running((n + 1) * 20 * MS)
+    task.done(600 * MS + 1)
+    thread.end(601 * MS)
+    return trace.ended(602 * MS)
+
+
+def test_the_heading_says_where_there_is_only_advice(tmp_path):
+    path = tmp_path / "x.pftrace"
+    path.write_bytes(asked_one_by_one().data())
+    for section in (None, "findings"):
+        lines = said(path, section=section).splitlines()
+        at = lines.index("Findings: no fault, only advice")
+        assert lines[at + 1].startswith("  1. Awaits in turn: ")
 
 
 def test_top(tmp_path):

@@ -2,6 +2,7 @@
 
 from tracer.units import plural
 from viewer.analysis.findings import Finding
+from viewer.analysis.findings.basis.order import is_advice
 from viewer.analysis.report import Report
 from viewer.render.text.tables import Style, wrap
 
@@ -9,12 +10,18 @@ from viewer.render.text.tables import Style, wrap
 def findings(report: Report, top: int, style: Style) -> str:
     if not report.findings:
         return no_findings(report, style)
-    lines = [style.title("Findings")]
+    lines = [style.title(title(report))]
     for number, finding in enumerate(report.findings[:top], 1):
         lines += [*numbered(number, finding, style), *next_step(finding, style)]
     if len(report.findings) > top:
         lines.append(f"  … and {plural(len(report.findings) - top, 'finding')} more (--top)")
     return "\n".join(lines)
+
+
+def title(report: Report) -> str:
+    """What stands above the findings: where none is a fault, a reader sees that at once."""
+    is_advice_only = all(map(is_advice, report.findings))
+    return "Findings: no fault, only advice" if is_advice_only else "Findings"
 
 
 def no_findings(report: Report, style: Style) -> str:

@@ -9,7 +9,7 @@ from tracer.units import duration, plural, share, size
 from viewer.analysis.causes.spent import ASLEEP, OFF_CPU_TIME, Spent
 from viewer.analysis.flight import Flight
 from viewer.analysis.report import Heading, Report
-from viewer.render.text.findings import next_step, no_findings, numbered
+from viewer.render.text.findings import next_step, no_findings, numbered, title
 from viewer.render.text.health import troubles
 from viewer.render.text.histogram import availability
 from viewer.render.text.tables import Style, wrap
@@ -120,7 +120,7 @@ def _findings(report: Report, style: Style, most: int) -> str:
     found = report.findings
     if not found:
         return "\n".join([no_findings(report, style), *_calm(report, style)])
-    lines = [style.title("Findings")]
+    lines = [style.title(title(report))]
     for number, finding in enumerate(found[:most], 1):
         step = next_step(finding, style) if number == 1 else []
         most_lines = _LINES if number > 1 else _FIRST_LINES

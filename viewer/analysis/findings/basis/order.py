@@ -37,6 +37,11 @@ _TOLD_BY = {
 }
 
 
+def is_advice(finding: Finding) -> bool:
+    """Whether it may be as it must be: no fault is known."""
+    return finding.finding in _ADVICE
+
+
 def in_order(found: Iterable[Finding]) -> list[Finding]:
     """The most expensive first, but for what others led to.
 
@@ -46,7 +51,7 @@ def in_order(found: Iterable[Finding]) -> list[Finding]:
         found,
         key=lambda f: (
             _FIRST.index(f.finding) if f.finding in _FIRST else len(_FIRST),
-            f.finding in _ADVICE,
+            is_advice(f),
             -f.severity_ns,
             f.finding,
             f.text,
