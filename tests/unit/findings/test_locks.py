@@ -80,6 +80,7 @@ def test_held_across_await(kind, tmp_path):
         "for 99 % of the time it is held; the longest hold took 20.1 ms. Meanwhile others "
         "queue for it: 8 waits, 159 ms summed over all of them, the longest 19.9 ms."
     )
+    assert found.next_step.startswith("Note until when to sleep while the lock is held")
     assert found.evidence.lock == 1
     assert found.evidence.task in (1, 2)
 

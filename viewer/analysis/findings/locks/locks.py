@@ -7,6 +7,7 @@ from functools import cache
 from heapq import nlargest
 from operator import sub
 
+from tracer import schema as s
 from tracer.units import duration, plural, share
 from viewer.analysis.findings.basis.doing import slow_reader_of
 from viewer.analysis.findings.basis.facts import (
@@ -70,6 +71,12 @@ _DROP = (
     "must not wait for it."
 )
 _LESS_AWAITED = "Await it before the lock is acquired, or after it is released."
+# As a rate limiter does: those at whom it is aimed wait as long in any case.
+_SLEEP = f"{s.AWAIT_PREFIX}{s.SLEEP}"
+_LESS_ASLEEP = (
+    "Note until when to sleep while the lock is held, and sleep after it is released: then "
+    "whoever need not wait for that goes on."
+)
 
 
 def _lives(facts: Facts) -> Callable[[], dict[tuple[int, str], int]]:
@@ -302,7 +309,8 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         )
         lost = total * awaited // held
         evidence = _longest_wait(facts, row)
-        step = _DROP if is_for_client else _LESS_AWAITED
+        step = _LESS_ASLEEP if what[0] == _SLEEP else _LESS_AWAITED
+        step = _DROP if is_for_client else step
         yield Finding("lock held across await", lost, text, evidence, step)
 
 
