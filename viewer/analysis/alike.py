@@ -12,7 +12,7 @@ from viewer import words
 from viewer.analysis.counters import counted
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.rows import longs
-from viewer.analysis.lockers import Cause, Holder, Waiter
+from viewer.analysis.lockers import Cause, Holder
 from viewer.analysis.locks import LockRow
 from viewer.analysis.rows import Later, Rows, in_order
 from viewer.analysis.spread import Spread
@@ -119,7 +119,7 @@ def fold_locks(model: Model, rows: Rows[LockRow], names: Names) -> Rows[LockRow]
 def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
     return row._replace(
         holders=Later(lambda: _folded(row.holders, called)),
-        waiters=_folded(row.waiters, called),
+        waiters=row.waiters.folded(called),
         waited_for=tuple(
             Cause(who, kind, site, sum(c.ns for c in all_))
             for (who, kind, site), all_ in _by(
@@ -133,17 +133,15 @@ def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
     )
 
 
-def _folded[P: (Holder, Waiter)](
-    parts: Sequence[P], called: Callable[[str], str]
-) -> tuple[P, ...]:
+def _folded(parts: Sequence[Holder], called: Callable[[str], str]) -> tuple[Holder, ...]:
     """The same, with those that share a name and site as one, the longest total first."""
     name = {who: called(who) for who in {part.who for part in parts}}
-    found = dict[tuple[str, str], P]()
+    found = dict[tuple[str, str], Holder]()
     for part in parts:
         key = name[part.who], part.site
         same = found.get(key)
         if same is None:
-            found[key] = type(part)(*key, part.count, part.ns, part.max_ns)
+            found[key] = Holder(*key, part.count, part.ns, part.max_ns)
         else:
             same.count += part.count
             same.ns += part.ns

@@ -2,10 +2,11 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from operator import attrgetter
+from typing import overload
 
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Waits
@@ -20,6 +21,7 @@ from viewer.trace.columns import (
     Pairs,
 )
 from viewer.trace.model import Model
+from viewer.trace.reader import Trace
 
 _FEW = 1_000  # owners that are named one by one
 WAITS = (LOCK_WAIT, IDLE_WAIT, TASK_WAIT)
@@ -45,6 +47,63 @@ class Waiter:
     count: int
     ns: int
     max_ns: int
+
+
+class Waiters(Sequence[Waiter]):
+    """Who waited, the longest total first, of as long ones who waited first. They are columns
+    until somebody looks: there may be one for each line of a program."""
+
+    def __init__(
+        self, trace: Trace, called: Callable[[int], str], rows: Column, *columns: Column
+    ) -> None:
+        """These rows of the columns `who`, `site`, `count`, `ns`, `max_ns`; `called` has the
+        names by `who`."""
+        take, ranked = trace.engine.take, trace.engine.ranked
+        self._trace, self._called, self._every = trace, called, rows
+        ordered = ranked(rows, columns[3], 1)
+        self._columns = [take(column, ordered, -1) for column in columns]
+
+    def __len__(self) -> int:
+        return len(self._every)
+
+    @overload
+    def __getitem__(self, at: int) -> Waiter: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Waiter]: ...
+    def __getitem__(self, at: int | slice) -> Waiter | list[Waiter]:
+        if isinstance(at, int):
+            return self[at : at + 1 or None][0]
+        who, site, *stats = (column[at] for column in self._columns)
+        names, sites = map(self._called, who), map(self._trace.text, site)
+        return [*map(Waiter, names, sites, *stats)]
+
+    def __iter__(self) -> Iterator[Waiter]:
+        return iter(self[:])
+
+    def names(self) -> dict[int, str]:
+        """By `who` the names."""
+        return {who: self._called(who) for who in {*self._columns[0]}}
+
+    def folded(self, called: Callable[[str], str]) -> "Waiters":
+        """The same; those who are called alike are one."""
+        engine, (who, site, count, ns, max_ns) = self._trace.engine, self._columns
+        names = {one: called(name) for one, name in self.names().items()}
+        shared = {name: n for n, name in enumerate(dict.fromkeys(names.values()))}
+        of = {one: shared[name] for one, name in names.items()}
+        number = numbers(map(of.__getitem__, who))
+        pairs = engine.pairs(number, site)
+        nothing, rows = memoryview(bytes(8 * len(who))), len(pairs.head)
+        stats = [
+            engine.grouped_stats(nothing.cast("q"), column, pairs.number, rows)
+            for column in (count, ns, max_ns)
+        ]
+        return Waiters(
+            self._trace,
+            [*shared].__getitem__,
+            engine.upto(0, rows),
+            *(engine.take(column, pairs.head, -1) for column in (number, site)),
+            *(stats[0].total, stats[1].total, stats[2].max),
+        )
 
 
 @dataclass(slots=True)  # a frozen one takes longer, and there may be one of each thread
@@ -159,7 +218,7 @@ def holders_by_row(model: Model, holding: Column, owners: Owners) -> dict[int, l
     return found
 
 
-def _sort(parts: list[Holder] | list[Waiter]) -> None:
+def _sort(parts: list[Holder]) -> None:
     """The longest total first; of as long ones by name, then site. A sort by each compares
     texts or integers alone, which is quicker than tuples of them."""
     parts.sort(key=attrgetter("site"))
@@ -221,41 +280,33 @@ def _held_by(model: Model, holding: Column, owners: Owners) -> Pairs:
     return engine.pairs(holding, keys(model, is_hold, table.owner, alike))
 
 
-def waiters_by_row(model: Model, waiting: Column) -> dict[int, list[Waiter]]:
-    """By row the waiters for its locks, threads by name and tasks by coroutine."""
+def waiters_by_row(model: Model, waiting: Column, rows: int) -> Callable[[int], Waiters]:
+    """By row, of so many, who waited for its locks: threads by name, tasks by coroutine."""
     table, engine, threads = model.states, model.trace.engine, len(model.threads)
-    of_task = keys(
-        model, lambda state: kind_of(state) == TASK_WAIT, table.who, model.owners.task_group
-    )
     of_thread = keys(
         model,
         lambda state: kind_of(state) in (LOCK_WAIT, IDLE_WAIT),
         table.who,
-        numbers(range(threads)),
+        engine.upto(0, threads),
     )
-    found: dict[int, list[Waiter]] = defaultdict(list)
-    for who, is_task in ((of_thread, False), (of_task, True)):
-        of_row = engine.pairs(waiting, who)
-        pairs = engine.pairs(of_row.number, table.site)
-        stats = engine.grouped_stats(
-            table.start_ns, table.end_ns, pairs.number, len(pairs.head)
-        )
-        whos, sites = (engine.take(column, pairs.head, -1) for column in (who, table.site))
-        if is_task:
-            coroutines = model.coroutines()
-            names = [coroutines[group][0] if group >= 0 else "" for group in whos]
-        else:
-            names = [model.thread_names[thread] if thread >= 0 else "" for thread in whos]
-        every = map(
-            Waiter, names, map(model.trace.text, sites), stats.count, stats.total, stats.max
-        )
-        rows = engine.take(waiting, pairs.head, -1)
-        for one, row, waiter in zip(whos, rows, every, strict=True):
-            if one >= 0:
-                found[row].append(waiter)
-    for waiters in found.values():
-        _sort(waiters)
-    return found
+    groups = len(model.owners.group_head)  # their numbers follow those of threads
+    behind = engine.take(engine.upto(threads, threads + groups), model.owners.task_group, -1)
+    of_task = keys(model, lambda state: kind_of(state) == TASK_WAIT, table.who, behind)
+    whos = engine.either(of_thread, of_task, -1)
+    of_row = engine.pairs(engine.pairs(whos, waiting).number, table.site)
+    heads = of_row.head
+    stats = engine.grouped_stats(table.start_ns, table.end_ns, of_row.number, len(heads))
+    row, *columns = (engine.take(column, heads, -1) for column in (waiting, whos, table.site))
+    none = memoryview(bytes(len(heads)))
+    lanes = engine.lanes(stats.count, stats.count, none, row, rows)
+    coroutines = cache(model.coroutines)
+
+    def called(who: int) -> str:
+        return model.thread_names[who] if who < threads else coroutines()[who - threads][0]
+
+    return lambda row: Waiters(
+        model.trace, called, lanes.of(row), *columns, stats.count, stats.total, stats.max
+    )
 
 
 def causes_by_row(

@@ -14,7 +14,7 @@ from viewer.analysis.lockers import (
     Cause,
     Holder,
     Owners,
-    Waiter,
+    Waiters,
     causes_by_row,
     held_longest_at,
     holders_by_row,
@@ -63,7 +63,7 @@ class LockRow(NamedTuple):
     timed_out: int
     holds: Spread
     holders: Sequence[Holder]  # the longest total first, like the following
-    waiters: tuple[Waiter, ...]
+    waiters: Waiters
     waited_for: tuple[Cause, ...]
     woken_by: tuple[tuple[str, int], ...]
     process: int
@@ -115,7 +115,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         holding = keys(part, is_hold, part.states.row, some)
         failed = engine.tally(*times, waiting, marks(part, _has_failed), rows, 2).count
         holders = cache(lambda: holders_by_row(part, holding, owners))
-        waiters = waiters_by_row(part, waiting)
+        waiters = waiters_by_row(part, waiting, rows)
         swept, others = (only(wanted, with_holds(), mark) for mark in (1, 0))
         waited_for = causes_by_row(part, Ledger.of(model), swept, others, rows, owners)
         woken = wakers_by_row(part, waiting)
@@ -133,7 +133,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
                 failed[row * 2 + 1],
                 spread_at(holds, row),
                 held[row],
-                tuple(waiters.get(row, ())),
+                waiters(row),
                 () if made.is_idle[row] else tuple(waited_for.get(row, ())),
                 tuple(woken.get(row, ())),
                 table.lock_process[first],

@@ -96,7 +96,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
     """Threads that queue for one lock and pass one at a time."""
     lives = _lives(facts)
     for row in _often_waited_for(facts, _WAITED_NS, _WAITS, least=2):
-        waiters = {waiter.who for waiter in row.waiters}
+        waiters = {*row.waiters.names().values()}
         if row.kind not in LOCKS or not _is_often(row, _WAITS):
             continue
         is_one, life = len(waiters) < 2, sum(lives().get((row.pid, who), 0) for who in waiters)
