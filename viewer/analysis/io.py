@@ -9,7 +9,7 @@ from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.causes.writers import Writer, writers_of_calls
 from viewer.analysis.rows import Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import every, having, keys, marks, mentioned
+from viewer.analysis.states import call_of, every, having, keys, marks, mentioned
 from viewer.analysis.why.waits import CHILDREN
 from viewer.trace.columns import CONTINUES, HOLDING, IO, SLEEP, STATE_MASK
 from viewer.trace.model import Model
@@ -37,7 +37,8 @@ class IoRow(NamedTuple):
 
 
 def io_rows(model: Model) -> Rows[IoRow]:
-    """One row per callable and site, the longest total first; all sleep is called `sleep`.
+    """One row per callable and site, the longest total first, of as long ones the one that was
+    called first; all sleep is called `sleep`.
 
     Reading and opening files for imports is one row for each process.
     """
@@ -55,16 +56,14 @@ def io_rows(model: Model) -> Rows[IoRow]:
     has_gil = marks(model, lambda state: int(bool(state & HOLDING)))
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
     children, writers = Elsewhere.of(model).children_of_calls(), writers_of_calls(model)
-    names, sites = _named(model, imports)
-    total, pids = stats.total.tolist(), model.pids(table.call_process)
 
     def make(wanted: Iterable[int]) -> Iterator[IoRow]:
         for row in wanted:
-            size = table.call_bytes[row]
+            size, (name, site) = table.call_bytes[row], call_of(model, row)
             yield IoRow(
                 model.pid(table.call_process[row]),
-                names[row],
-                sites[row],
+                IMPORTS if imports[row] else name,
+                "" if imports[row] else site,
                 spread_at(stats, row),
                 size if size >= 0 and not imports[row] else None,
                 held[row * 2 + 1],
@@ -73,35 +72,29 @@ def io_rows(model: Model) -> Rows[IoRow]:
                 writers.get(row, ()),
             )
 
-    begun = {name: name.startswith(CHILDREN) for name in {*names}}
-    for_children = bytearray(map(begun.__getitem__, names))
+    for_children = bytearray(having(model, table.call_name, _waits_for_child, CHILDREN))
     for row in children:
         for_children[row] = 1
     for_writers = [0] * rows
     for row, found in writers.items():
         for_writers[row] = sum(one.ns for one in found)
+    calls_ns = stats.total.tolist()
+    for row in compress(range(rows), having(model, table.call_name, _is_poll, (_POLL,))):
+        calls_ns[row] = 0
     measures = {
-        "calls_ns": [
-            0 if name == _POLL else ns for name, ns in zip(names, total, strict=True)
-        ],
-        **{"total_ns": total, "holding_gil_ns": held[1::2]},
+        **{"calls_ns": calls_ns, "holding_gil_ns": held[1::2]},
         **{"children": for_children, "writers_ns": for_writers},
     }
     shown = sorted({*everything}) if first else range(rows)
-    order = in_order(shown, (total, True), (names, False), (sites, False), (pids, False))
-    return Rows(order, make, measures)
+    return Rows(in_order(shown, (stats.total, True)), make, measures)
 
 
-def _named(model: Model, imports: bytes) -> tuple[list[str], list[str]]:
-    """By row of calls its callable and its site."""
-    table, text = model.states, model.trace.text
-    callables = {name: text(name).removeprefix(s.IO_PREFIX) for name in {*table.call_name}}
-    names = [*map(callables.__getitem__, table.call_name)]
-    strings = model.trace.events.strings
-    sites = [*map(text if -1 in table.call_site else strings.__getitem__, table.call_site)]
-    for row in compress(range(len(names)), imports):
-        names[row], sites[row] = IMPORTS, ""
-    return names, sites
+def _waits_for_child(name: str) -> bool:
+    return name.removeprefix(s.IO_PREFIX).startswith(CHILDREN)
+
+
+def _is_poll(name: str) -> bool:
+    return name.removeprefix(s.IO_PREFIX) == _POLL
 
 
 def _is_piece(state: int) -> bool:

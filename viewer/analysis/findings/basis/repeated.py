@@ -1,23 +1,23 @@
 """Calls that a thread makes many times."""
 
-from itertools import pairwise
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.states import having, keys, numbers
 from viewer.trace.columns import LARGEST, STATE_MASK, Column
+from viewer.trace.engine import Engine
 
 type Calls = dict[tuple[int, int], Column]
 
 
 class _Alike(NamedTuple):
-    """Rows of States by number of thread and call; by number one row, and how often,
-    0 where they are not wanted."""
+    """Rows of States by number of thread and call; of the wanted numbers the first row, and
+    how often."""
 
     rows: Column
     number: Column
-    one: list[int]
-    times: list[int]
+    numbers: int  # there are
+    wanted: dict[int, tuple[int, int]]
 
 
 def calls_by_thread(
@@ -31,13 +31,10 @@ def calls_by_thread(
     table, engine, rows = facts.model.states, facts.model.trace.engine, alike.rows
     starts, ends = (engine.take(of, rows, 0) for of in (table.start_ns, table.end_ns))
     none = memoryview(bytes(len(rows)))
-    lanes = engine.lanes(starts, ends, none, alike.number, len(alike.times))
+    lanes = engine.lanes(starts, ends, none, alike.number, alike.numbers)
     return {
-        (table.who[one], table.row[one]): engine.take(rows, lanes.row[first:behind], -1)
-        for one, count, (first, behind) in zip(
-            alike.one, alike.times, pairwise(lanes.offset), strict=True
-        )
-        if count
+        (table.who[one], table.row[one]): engine.take(rows, lanes.of(number), -1)
+        for number, (one, _) in alike.wanted.items()
     }
 
 
@@ -48,8 +45,8 @@ def counts_by_thread(
     alike = _alike(facts, state, least, names, mean_ns)
     if alike is None:
         return {}
-    table, rows = facts.model.states, zip(alike.one, alike.times, strict=True)
-    return {(table.who[row], table.row[row]): count for row, count in rows if count}
+    table = facts.model.states
+    return {(table.who[row], table.row[row]): count for row, count in alike.wanted.values()}
 
 
 def _alike(
@@ -61,25 +58,31 @@ def _alike(
     if 1 not in named:
         return None
     call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))
-    stats = engine.grouped_stats(table.start_ns, table.end_ns, call, every)
-    often = bytes(
-        int(is_named and count >= least)
-        for is_named, count in zip(named, stats.count, strict=True)
-    )
-    if 1 not in often:
+    none = memoryview(bytes(len(call)))
+    tally = engine.tally(table.start_ns, table.end_ns, call, none, every, 1)
+    often = _often(engine, tally.count, named, least)
+    if not len(often):
         return None
-    rows = engine.pick(facts.rows_of((state,), 0), table.row, memoryview(often))
+    mark = bytearray(every)
+    for one in often:
+        mark[one] = 1
+    rows = engine.pick(facts.rows_of((state,), 0), table.row, memoryview(mark))
     who, calls, starts, ends = (
         engine.take(column, rows, -1)
         for column in (table.who, table.row, table.start_ns, table.end_ns)
     )
     alike = engine.pairs(who, calls)
-    none, own = memoryview(bytes(len(rows))), alike.number
-    tally = engine.tally(starts, ends, own, none, len(alike.head), 1)
-    if engine.bounds(tally.count)[1] < least:
-        return None
-    counts = [
-        count if count >= least and total <= count * mean_ns else 0
-        for count, total in zip(tally.count, tally.total, strict=True)
-    ]
-    return _Alike(rows, own, [rows[head] for head in alike.head], counts)
+    times = len(alike.head)
+    tally = engine.tally(starts, ends, alike.number, none[: len(rows)], times, 1)
+    wanted = {
+        number: (rows[alike.head[number]], tally.count[number])
+        for number in _often(engine, tally.count, b"\1" * times, least)
+        if tally.total[number] <= tally.count[number] * mean_ns
+    }
+    return _Alike(rows, alike.number, times, wanted) if wanted else None
+
+
+def _often(engine: Engine, counts: Column, mark: bytes, least: int) -> Column:
+    """The marked ones that are so many."""
+    nothing = memoryview(bytes(8 * len(mark))).cast("q")
+    return engine.longer(nothing, counts, memoryview(mark), least)
