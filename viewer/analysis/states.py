@@ -43,6 +43,13 @@ def every(count: int) -> Column:
     return BEST.upto(0, count)
 
 
+def at_least(values: Column, least: int, mark: bytes = b"") -> Column:
+    """The rows with such a value or a larger one; if there are marks, of those with one."""
+    nothing = memoryview(bytes(8 * len(values))).cast("q")
+    wanted = memoryview(mark or b"\1" * len(values))
+    return BEST.longer(nothing, values, wanted, least)
+
+
 def having(
     model: Model,
     column: Column,

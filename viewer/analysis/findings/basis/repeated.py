@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.analysis.states import having, keys, numbers
+from viewer.analysis.states import at_least, having, keys, numbers
 from viewer.trace.columns import LARGEST, STATE_MASK, Column
-from viewer.trace.engine import Engine
 
 type Calls = dict[tuple[int, int], Column]
 
@@ -60,7 +59,7 @@ def _alike(
     call = keys(model, lambda of: of & STATE_MASK == state, table.row, numbers(range(every)))
     none = memoryview(bytes(len(call)))
     tally = engine.tally(table.start_ns, table.end_ns, call, none, every, 1)
-    often = _often(engine, tally.count, named, least)
+    often = at_least(tally.count, least, named)
     if not len(often):
         return None
     mark = bytearray(every)
@@ -76,13 +75,7 @@ def _alike(
     tally = engine.tally(starts, ends, alike.number, none[: len(rows)], times, 1)
     wanted = {
         number: (rows[alike.head[number]], tally.count[number])
-        for number in _often(engine, tally.count, b"\1" * times, least)
+        for number in at_least(tally.count, least)
         if tally.total[number] <= tally.count[number] * mean_ns
     }
     return _Alike(rows, alike.number, times, wanted) if wanted else None
-
-
-def _often(engine: Engine, counts: Column, mark: bytes, least: int) -> Column:
-    """The marked ones that are so many."""
-    nothing = memoryview(bytes(8 * len(mark))).cast("q")
-    return engine.longer(nothing, counts, memoryview(mark), least)

@@ -18,7 +18,7 @@ from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.findings.outside.reconnects import is_connecting
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.peers import is_own
-from viewer.analysis.states import begins_call, having, keys, numbers, stack_of
+from viewer.analysis.states import at_least, begins_call, having, keys, stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK, Column
 from viewer.trace.sites import innermost, is_library, place_of
 
@@ -218,12 +218,12 @@ def _lines(facts: Facts) -> _Lines | None:
         return None
     pairs = engine.pairs(table.call_name, table.call_site)
     none = memoryview(bytes(len(table.state)))
-    of_call = numbers(
-        number if known else -1 for number, known in zip(pairs.number, is_known, strict=True)
+    of_call = engine.group_keys(
+        memoryview(is_known), engine.upto(0, len(is_known)), pairs.number, 1
     )
     of_row = keys(model, lambda of: of & STATE_MASK == IO, table.row, of_call)
     tally = engine.tally(table.start_ns, table.end_ns, of_row, none, len(pairs.head), 1)
-    enough = frozenset(n for n, ns in enumerate(tally.total) if ns >= LOST_NS)
+    enough = frozenset(at_least(tally.total, LOST_NS))
     return _Lines(of_call, of_row, pairs.head, enough) if enough else None
 
 

@@ -15,7 +15,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.reading import awaits_of
-from viewer.analysis.states import having, keys, mentioned, numbers, stack_of
+from viewer.analysis.states import at_least, every, having, keys, mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.words import code
@@ -205,15 +205,15 @@ def _full_pipes(facts: Facts) -> Iterator[Finding]:
 def _calls_for_children(facts: Facts) -> set[int]:
     """The calls (of States) that are waits for a child, where they took long in all."""
     model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
-    every = len(table.call_name)
-    call = keys(model, _is_call, table.row, numbers(range(every)))
-    total = engine.grouped_stats(table.start_ns, table.end_ns, call, every).total
-    first = engine.spans(table.end_ns, call, every).first
+    calls = len(table.call_name)
+    call = keys(model, _is_call, table.row, every(calls))
+    none = memoryview(bytes(len(call)))
+    total = engine.tally(table.start_ns, table.end_ns, call, none, calls, 1).total
+    first = engine.spans(table.end_ns, call, calls).first
     return {
         n
-        for n in range(every)
-        if total[n] >= _CHILD_NS
-        and any(f.endswith(_WAITS_FOR_CHILD) for f in _stack(facts, first[n])[:3])
+        for n in at_least(total, _CHILD_NS)
+        if any(f.endswith(_WAITS_FOR_CHILD) for f in _stack(facts, first[n])[:3])
     }
 
 
