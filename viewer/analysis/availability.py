@@ -3,8 +3,8 @@
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import accumulate, compress
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, compress, starmap
 from operator import itemgetter, or_
 from typing import NamedTuple
 
@@ -88,6 +88,7 @@ def histogram_rows(model: Model) -> tuple[HistogramRow, ...]:
 
 
 type _Marks = list[tuple[int, int]]  # windows, first and last, marked once or often
+type _Time = tuple[int, int, int]  # loop, from, until
 
 
 def loop_rows(model: Model) -> tuple[LoopRow, ...]:
@@ -112,63 +113,53 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
             starts, spans.end_ns.tolist(), spans.first.tolist(), strict=True
         )
     ]
-    # By loop; most loops of a trace with very many have no marks.
-    bad, lost, off = (defaultdict[int, _Marks](list) for _ in range(3))
-    stops = _Stops(model)
+    stops, losses = _Stops(model), Losses.of(model)
 
-    def mark(marks: dict[int, _Marks], at: int, since: int, until: int) -> None:
-        """Marks the windows of a loop that contain one of the moments [since, until)."""
-        newest, start = counts[at] - 1, starts[at]
-        if newest >= 0 and since < until:
-            first = (since - start) // WINDOW_NS if since > start else 0
-            last = (until - 1 - start) // WINDOW_NS
-            _put(marks[at], newest + 1, first if first < newest else newest, last)
+    def marked(times: Iterable[_Time], answer_ns: int) -> defaultdict[int, _Marks]:
+        """By loop, of which most may have none, the windows with a moment of one of these
+        times, without the last `answer_ns` of each."""
+        found = defaultdict[int, _Marks](list)
+        for at, since, until in times:
+            newest, start = counts[at] - 1, starts[at]
+            last = (until - answer_ns - 1 - start) // WINDOW_NS
+            if newest >= 0 <= last and since < until - answer_ns:
+                first = (since - start) // WINDOW_NS if since > start else 0
+                found[at].append(
+                    (first if first < newest else newest, last if last < newest else newest)
+                )
+        return found
 
-    def mark_bad(at: int, from_ns: int, until_ns: int) -> None:
-        if at not in stops.of:  # as most
-            mark(bad, at, from_ns, until_ns - ANSWER_NS)
-            return
-        for since, until in stops.ran(at, from_ns, until_ns):
-            mark(bad, at, since, until - ANSWER_NS)
-
-    table = bytes(int(kind in (LOOP_TASK, LOOP_CALLBACK, READY)) for kind in range(256))
-    kinds = memoryview(bytes(model.owners.kind).translate(table))
-    covers, covered = [0] * loops, [0] * loops  # by loop a time that is not marked yet
-    long = engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1)
-    columns = (model.lane, slices.start_ns, slices.end_ns)
-    for at, since, until in zip(
-        *(engine.take(column, long, -1).tolist() for column in columns), strict=True
-    ):
-        if at < 0:
-            continue
-        if since > covered[at] - ANSWER_NS:
-            if covered[at]:
-                mark_bad(at, covers[at], covered[at])
-            covers[at], covered[at] = since, until
-        elif until > covered[at]:
-            covered[at] = until
-    for at, (since, until) in enumerate(zip(covers, covered, strict=True)):
-        if until:
-            mark_bad(at, since, until)
     gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
-    for at, from_ns, until_ns in zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True):
-        mark_bad(at, from_ns, until_ns)
-    for handler in handlers_in_polls(model):
-        mark_bad(handler.loop, handler.start_ns, handler.end_ns)
-    losses = Losses.of(model)
-    for at, loop in enumerate(model.loops if losses else ()):
-        if counts[at]:
-            end_ns = starts[at] + counts[at] * WINDOW_NS
-            for since, until in losses.within(loop.process, starts[at], end_ns):
-                mark(lost, at, since, until)
+    handlers = ((each.loop, each.start_ns, each.end_ns) for each in handlers_in_polls(model))
+    times: Iterable[_Time] = chain(
+        _busy(model), zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True), handlers
+    )
+    bad = marked(
+        chain.from_iterable(starmap(stops.ran, times)) if stops.of else times, ANSWER_NS
+    )
+    ends = (start + count * WINDOW_NS for start, count in zip(starts, counts, strict=True))
+    lost = marked(
+        (
+            (at, since, until)
+            for at, (loop, start, end) in enumerate(
+                zip(model.loops, starts, ends, strict=True)
+            )
+            for since, until in losses.within(loop.process, start, end)
+        )
+        if losses
+        else (),
+        0,
+    )
+    off = defaultdict[int, _Marks](list)
     for at, (from_ns, until_ns) in stops.each():
         first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after it stopped
-        last = (until_ns - starts[at]) // WINDOW_NS - 1
-        _put(off[at], counts[at], max(first, 0), last)
+        last = min((until_ns - starts[at]) // WINDOW_NS, counts[at]) - 1
+        if first <= last:
+            off[at].append((max(first, 0), last))
     known, available, unknown = [*counts], [*counts], [0] * loops
     for at in {*bad, *lost, *off}:
         if at not in lost and at not in off:
-            available[at] -= _marked(bad[at], counts[at])
+            available[at] -= _marked(bad[at])
             continue
         marks = (_windows(which.get(at, []), counts[at]) for which in (bad, lost, off))
         windows = list(zip(*marks, strict=True))
@@ -188,12 +179,28 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     return tuple(compress(rows, map(or_, known, unknown)))
 
 
-def _put(marks: _Marks, count: int, first: int, last: int) -> None:
-    """Marks the windows from first to last, as far as there are such."""
-    if last >= count:
-        last = count - 1
-    if first <= last:
-        marks.append((first, last))
+def _busy(model: Model) -> Iterator[_Time]:
+    """When a loop was in one step or callback, or a task was ready."""
+    slices, engine, loops = model.trace.slices, model.trace.engine, len(model.loops)
+    table = bytes(int(kind in (LOOP_TASK, LOOP_CALLBACK, READY)) for kind in range(256))
+    kinds = memoryview(bytes(model.owners.kind).translate(table))
+    covers, covered = [0] * loops, [0] * loops  # by loop a time that is not told yet
+    long = engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1)
+    columns = (model.lane, slices.start_ns, slices.end_ns)
+    for at, since, until in zip(
+        *(engine.take(column, long, -1).tolist() for column in columns), strict=True
+    ):
+        if at < 0:
+            continue
+        if since > covered[at] - ANSWER_NS:
+            if covered[at]:
+                yield at, covers[at], covered[at]
+            covers[at], covered[at] = since, until
+        elif until > covered[at]:
+            covered[at] = until
+    for at, until in enumerate(covered):
+        if until:
+            yield at, covers[at], until
 
 
 def _windows(marks: _Marks, count: int) -> list[bool]:
@@ -205,12 +212,14 @@ def _windows(marks: _Marks, count: int) -> list[bool]:
     return [count > 0 for count in accumulate(changes[:-1])]
 
 
-def _marked(marks: _Marks, count: int) -> int:
+def _marked(marks: _Marks) -> int:
     """How many windows are marked."""
-    if len(marks) == 1:
-        ((first, last),) = marks
-        return last - first + 1
-    return sum(_windows(marks, count))
+    count, done = 0, -1
+    for first, last in sorted(marks):
+        if last > done:
+            count += last - (done if done >= first else first - 1)
+            done = last
+    return count
 
 
 class _Stops:
@@ -234,7 +243,7 @@ class _Stops:
         """(loop, (from, until)) for each such time."""
         return ((lane, stop) for lane, stops in self.of.items() for stop in stops)
 
-    def ran(self, lane: int, since: int, until: int) -> Iterator[tuple[int, int]]:
+    def ran(self, lane: int, since: int, until: int) -> Iterator[_Time]:
         """The parts of a time in which the loop ran."""
         stops = self.of.get(lane, [])
         for at in range(bisect_right(stops, since, key=itemgetter(1)), len(stops)):
@@ -242,10 +251,10 @@ class _Stops:
             if stop >= until:
                 break
             if stop > since:
-                yield since, stop
+                yield lane, since, stop
             since = start
         if since < until:
-            yield since, until
+            yield lane, since, until
 
 
 def _of_kinds(model: Model, kinds: tuple[int, ...]) -> Column:

@@ -15,7 +15,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
 from viewer.analysis.resources.herds import Herds
-from viewer.analysis.states import numbers, stack_of
+from viewer.analysis.states import having, numbers, stack_of
 from viewer.analysis.threads import spent_by, spent_on
 from viewer.trace.columns import IDLE_WAIT, SLEEP, Column
 from viewer.trace.sites import place_of
@@ -169,6 +169,10 @@ def _awaited(facts: Facts, wait: int) -> str:
     return name.removeprefix(s.LOCK_WAIT_PREFIX)
 
 
+def _is_awaited(name: str) -> bool:
+    return not name.endswith("Lock")  # a library's signal
+
+
 def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
     """By pool of many threads, the idle waits that last to the end of a program."""
     model, table = facts.model, facts.model.states
@@ -177,16 +181,16 @@ def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
         return {}
     ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
              if process.recording_ended is not None}  # fmt: skip
-    last: dict[int, int] = {}
-    for row in facts.rows_of((IDLE_WAIT,), 0):
-        if not _awaited(facts, row).endswith("Lock"):  # a library's signal
-            last[table.who[row]] = row
+    engine, is_awaited = model.trace.engine, having(model, table.lock_name, _is_awaited)
+    idle = engine.pick(facts.rows_of((IDLE_WAIT,), 0), table.row, memoryview(is_awaited))
+    who, ends = (engine.take(column, idle, -1) for column in (table.who, table.end_ns))
+    spans = engine.spans(ends, who, len(model.threads))
     found = {}
     for key, rows in large.items():
         waits = [
-            last[thread]
-            for thread in rows
-            if thread in last and table.end_ns[last[thread]] >= ended.get(key[0], 1 << 63)
+            idle[last]
+            for last in (spans.last[thread] for thread in rows)
+            if last >= 0 and ends[last] >= ended.get(key[0], 1 << 63)
         ]
         if len(waits) >= _MANY:
             found[key] = waits
