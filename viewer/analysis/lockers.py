@@ -226,44 +226,6 @@ def _sort(parts: list[Holder]) -> None:
     parts.sort(key=attrgetter("ns"), reverse=True)
 
 
-def held_longest_at(model: Model, holding: Column, owners: Owners) -> dict[int, int]:
-    """By row the site at which its locks were held longest; -1 unknown."""
-    table, engine = model.states, model.trace.engine
-    heads = engine.pairs(holding, table.owner).head
-    rows, by = engine.take(holding, heads, -1), engine.take(table.owner, heads, -1)
-    if len({*rows}) == len(rows):  # each by one owner, whose name does not matter
-        sites = engine.take(table.owner_site, by, -1)
-        return dict(zip(rows, sites, strict=True))
-    pairs = _held_by(model, holding, owners)
-    most = _longest(model, holding, pairs)
-    rows, by = engine.take(holding, most, -1), engine.take(table.owner, most, -1)
-    sites = engine.take(table.owner_site, by, -1)
-    found, several = dict[int, int](), dict[int, int]()
-    for head in engine.pairs(rows, sites).head:
-        if (row := rows[head]) in found:
-            several[row] = by[head]
-        found[row] = sites[head]
-    for row, owner in zip(rows, by, strict=True) if several else ():
-        if row in several:  # held as long at several: the first name says which
-            several[row] = min(several[row], owner, key=owners.__getitem__)
-    return found | {row: table.owner_site[owner] for row, owner in several.items()}
-
-
-def _longest(model: Model, holding: Column, pairs: Pairs) -> Column:
-    """A hold of each pair whose holds are the longest of their row together, or as long."""
-    table, engine, count = model.states, model.trace.engine, len(pairs.head)
-    none = memoryview(bytes(len(pairs.number)))
-    total = engine.tally(table.start_ns, table.end_ns, pairs.number, none, count, 1).total
-    rows, nothing = (
-        engine.take(holding, pairs.head, -1),
-        memoryview(bytes(8 * count)).cast("q"),
-    )
-    of_row = engine.grouped_stats(nothing, total, rows, engine.bounds(rows)[1] + 1)
-    every = memoryview(b"\1" * count)
-    longest = engine.longer(engine.take(of_row.max, rows, 0), total, every, 0)
-    return engine.take(pairs.head, longest, -1)
-
-
 def _held_by(model: Model, holding: Column, owners: Owners) -> Pairs:
     """The holds by their row and the name and site of their owner."""
     table, engine = model.states, model.trace.engine

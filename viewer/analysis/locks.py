@@ -1,22 +1,19 @@
 """Locks: who waited, for how long, and who held the lock meanwhile."""
 
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
-from operator import or_
+from operator import not_, or_
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.ledger.rows import longs
 from viewer.analysis.lockers import (
     Cause,
     Holder,
     Owners,
     Waiters,
     causes_by_row,
-    held_longest_at,
     holders_by_row,
     is_hold,
     is_wait,
@@ -27,16 +24,16 @@ from viewer.analysis.lockers import (
 )
 from viewer.analysis.rows import Later, Rows, in_order
 from viewer.analysis.spread import Spread, spread_at
-from viewer.analysis.states import keys, marks, numbered, numbers, ranks
+from viewer.analysis.states import every, having, keys, marks, numbered
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import (
     FAILED,
     HOLD,
     LOCK_WAIT,
-    STATE_MASK,
     Column,
     Pairs,
 )
+from viewer.trace.engine import BEST
 from viewer.trace.model import Model
 
 _ASYNCIO = "asyncio."
@@ -70,16 +67,16 @@ class LockRow(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Which locks make up each row: the first of them, and how many."""
+    """Which locks make up each row, and the first of them."""
 
     of_lock: Column
-    first: Sequence[int]
-    locks: list[int]
-    is_idle: list[bool]
+    first: Column
+    is_idle: bytes
 
 
 def lock_rows(model: Model) -> Rows[LockRow]:
-    """One row per lock with waits or holds, the longest total first, idle waits last."""
+    """One row per lock with waits or holds, the longest total first, of as long ones the one
+    that was used first; idle waits last."""
     table, engine = model.states, model.trace.engine
     if not table.lock_id:
         return Rows()
@@ -91,7 +88,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         )
         for kind in (is_wait, is_hold)
     )
-    owners = Owners(model)
+    locks, owners = _times(to_row, rows), Owners(model)
 
     def only(wanted: Iterable[int], among: Column, mark: int) -> Column:
         """By lock its row, if it is one of these; else -1."""
@@ -100,7 +97,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
             kept[row] = row
         return engine.group_keys(among, to_row, memoryview(kept), mark)
 
-    every = memoryview(b"\1" * len(to_row))
+    all_locks = memoryview(b"\1" * len(to_row))
 
     @cache
     def with_holds() -> Column:
@@ -108,7 +105,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         return engine.take(memoryview(bytes(map(bool, holds.count))), to_row, 0)
 
     def make(wanted: Sequence[int]) -> Iterator[LockRow]:
-        some = only(wanted, every, 1)
+        some = only(wanted, all_locks, 1)
         part = of_locks(model, some, rows)
         times = part.states.start_ns, part.states.end_ns
         waiting = keys(part, is_wait, part.states.row, some)
@@ -125,10 +122,10 @@ def lock_rows(model: Model) -> Rows[LockRow]:
             yield LockRow(
                 model.pid(table.lock_process[first]),
                 table.lock_id[first],
-                made.locks[row],
+                locks[row],
                 _kind_name(model, first),
                 _site(model, first, held[row]),
-                made.is_idle[row],
+                bool(made.is_idle[row]),
                 spread_at(waits, row),
                 failed[row * 2 + 1],
                 spread_at(holds, row),
@@ -139,94 +136,69 @@ def lock_rows(model: Model) -> Rows[LockRow]:
                 table.lock_process[first],
             )
 
-    first = numbers(made.first)
-    site_of = engine.take(table.lock_site, first, -1)
-    nowhere = {-1, model.trace.symbol("")}
-    if engine.bounds(site_of)[0] < 0 or len(nowhere) > 1:  # of those that nobody waited for
-        unnamed = [row for row, site in enumerate(site_of) if site in nowhere]
-        held_at = keys(model, is_hold, table.row, only(unnamed, every, 1))
-        sites = array("i", site_of)
-        for row, site in held_longest_at(model, held_at, owners).items():
-            sites[row] = site
-        site_of = memoryview(sites)
     alike = numbered(
         engine,
-        engine.take(table.lock_name, first, -1),
-        engine.take(table.lock_kind, first, -1),
+        engine.take(table.lock_name, made.first, -1),
+        engine.take(table.lock_kind, made.first, -1),
     )
-    names = [_kind_name(model, first[head]) for head in alike.head]
-    rank = {name: n for n, name in enumerate(sorted({*names}))}
-    kinds = longs(map(rank.__getitem__, names))
-    total = waits.total.tolist()
-    contended = [
-        0 if is_idle or names[kind] in ENDS else ns  # the end of a thread is no lock
-        for is_idle, kind, ns in zip(made.is_idle, alike.number, total, strict=True)
-    ]
+    is_end = bytes(_kind_name(model, made.first[head]) in ENDS for head in alike.head)
+    is_no_lock = made.is_idle  # nor is the end of a thread
+    if 1 in is_end:
+        is_no_lock = bytes(map(or_, is_no_lock, map(is_end.__getitem__, alike.number)))
     measures = {
-        "total_ns": total,
-        "contended_ns": contended,
+        "total_ns": waits.total,
+        "contended_ns": _unless(is_no_lock, waits.total),
         "max_ns": waits.max,
         "waits": waits.count,
         # Not idle, and not only held: what a sentence can be said of.
-        "waited_for": [n and not i for n, i in zip(waits.count, made.is_idle, strict=True)],
+        "waited_for": _unless(made.is_idle, waits.count),
         "is_idle": made.is_idle,
     }
-    order = in_order(
-        range(rows),
-        *([(made.is_idle, False)] if True in made.is_idle else []),
-        (waits.total, True),
-        (engine.take(kinds, alike.number, -1), False),
-        (ranks(model, site_of), False),
-        (engine.take(table.lock_id, first, -1), False),
-    )
-    return Rows(order, make, measures)
+    idle_last = [(made.is_idle, False)] if 1 in made.is_idle else []
+    return Rows(in_order(range(rows), *idle_last, (waits.total, True)), make, measures)
+
+
+def _times(rows: Column, count: int) -> Column:
+    """How often there is each of the rows below `count`."""
+    nothing = memoryview(bytes(8 * len(rows)))
+    times = nothing.cast("q")
+    return BEST.tally(times, times, rows, nothing[: len(rows)], count, 1).count
+
+
+def _unless(marks: bytes, values: Column) -> Column:
+    """The values, 0 where there is a mark."""
+    rows, nothing = every(len(marks)), memoryview(bytes(8 * len(marks)))
+    unmarked = BEST.group_keys(memoryview(marks), rows, rows, 0)
+    of_none = nothing[: len(marks)]
+    return BEST.tally(nothing.cast("q"), values, unmarked, of_none, len(marks), 1).total
 
 
 def _group(model: Model) -> _Rows:
     """A row per lock; what idle waits and joins are for is often used once: one per site."""
-    table = model.states
-    locks, kinds, text = len(table.lock_id), STATE_MASK + 1, model.trace.text
-    any_use = keys(
-        model,
-        lambda state: is_wait(state) or is_hold(state),
-        table.row,
-        numbers(range(locks)),
+    table, engine = model.states, model.trace.engine
+    locks = len(table.lock_id)
+    used = keys(
+        model, lambda state: kind_of(state) in (LOCK_WAIT, HOLD), table.row, every(locks)
     )
-    seen = model.trace.engine.tally(
-        table.start_ns, table.end_ns, any_use, marks(model, kind_of), locks, kinds
-    ).count
-    names = {number: text(number) for number in {*table.lock_name}}
-    exclusive = {number for number, name in names.items() if name in _EXCLUSIVE_AWAITS}
-    ends = {
-        number
-        for number, name in names.items()
-        if name.removeprefix(s.LOCK_WAIT_PREFIX) in ENDS
-    }
-    is_used = map(or_, seen[LOCK_WAIT::kinds].tolist(), seen[HOLD::kinds].tolist())
-    is_idle = [
-        not used and name not in exclusive
-        for used, name in zip(is_used, table.lock_name, strict=True)
-    ]
-    is_folded = is_idle
-    if not ends.isdisjoint(names):
-        is_folded = [*map(or_, is_idle, map(ends.__contains__, table.lock_name))]
-    if True not in is_folded:
-        return _Rows(numbers(range(locks)), range(locks), [1] * locks, is_idle)
-    engine, alone = (
-        model.trace.engine,
-        (-1 if folds else n for n, folds in enumerate(is_folded)),
+    times = _times(used, locks)
+    exclusive = having(
+        model, table.lock_name, _EXCLUSIVE_AWAITS.__contains__, _EXCLUSIVE_AWAITS
     )
-    pairs = Pairs(numbers(alone), numbers(()))
+    is_idle = bytes(map(not_, map(or_, times, exclusive)))
+    ends = having(model, table.lock_name, _is_end, ENDS)
+    is_folded = bytes(map(or_, is_idle, ends)) if 1 in ends else is_idle
+    if 1 not in is_folded:
+        return _Rows(every(locks), every(locks), is_idle)
+    alone = engine.group_keys(memoryview(is_folded), every(locks), every(locks), 0)
+    pairs = Pairs(alone, every(0))
     for column in (table.lock_process, table.lock_name, table.lock_site, table.lock_kind):
         pairs = numbered(engine, pairs.number, column)
-    first = pairs.head.tolist()
-    count = Counter(pairs.number.tolist())
-    return _Rows(
-        pairs.number,
-        first,
-        [*map(count.__getitem__, range(len(first)))],
-        [*map(is_idle.__getitem__, first)],
-    )
+    idle = bytes(engine.take(memoryview(is_idle), pairs.head, 0))
+    return _Rows(pairs.number, pairs.head, idle)
+
+
+def _is_end(name: str) -> bool:
+    return name.removeprefix(s.LOCK_WAIT_PREFIX) in ENDS
 
 
 def _of_row(holders: Callable[[], dict[int, list[Holder]]], row: int) -> tuple[Holder, ...]:
