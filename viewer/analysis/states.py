@@ -90,19 +90,6 @@ def _texts_of(model: Model, column: Column) -> _Texts:
     return known[id(column)]
 
 
-def ranks(model: Model, column: Column) -> Column:
-    """By row the rank of the text that a column names among all that it names; "" of none."""
-    engine, strings = model.trace.engine, model.trace.events.strings
-    numbers = engine.distinct(column, len(strings))
-    rank, place, last = array("q", bytes(8 * len(strings))), 0, ""
-    # The numbers are near to the order of their texts: those of a set would not be.
-    for number in sorted(numbers, key=strings.__getitem__):
-        text = strings[number]
-        place += text != last
-        rank[number], last = place, text
-    return engine.take(memoryview(rank), column, 0)
-
-
 # Names of waits, calls and ends, which have the form of a site without its line.
 _NAMED_LIKE_SITES = (s.LOCK_WAIT_PREFIX, s.IO_PREFIX, s.FAILED_PREFIX)
 
