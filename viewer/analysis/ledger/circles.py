@@ -81,10 +81,13 @@ def circles(
         return
     held = marks(model, is_hold)
     long_holds = engine.longer(table.start_ns, table.end_ns, held, at_least_ns)
+    # A circle goes only through locks that are both held and waited for.
+    of_holds, of_waits = (engine.take(table.row, of, -1) for of in (long_holds, long_waits))
+    both = {*of_holds}.intersection(of_waits)
+    if not both:
+        return
     columns, whos = (table.row, table.start_ns, table.end_ns), _Whos(ledger)
     lock_of, starts, ends = (column.tolist() for column in columns)
-    # A circle goes only through locks that are both held and waited for.
-    both = {lock_of[row] for row in long_holds} & {lock_of[row] for row in long_waits}
     waits, holds = (
         [row for row in rows.tolist() if lock_of[row] in both]
         for rows in (long_waits, long_holds)

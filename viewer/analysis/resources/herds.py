@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 from viewer.analysis.resources.reading import Reading
-from viewer.analysis.states import keys, numbers
+from viewer.analysis.states import at_least, every, having, keys
 from viewer.trace.columns import (
     FAILED,
     GIL_WAIT,
@@ -110,14 +110,13 @@ _NO_WAIT = 1 << 63
 def _often_waited_for(reading: Reading) -> list[int]:
     """Conditions of threads that were waited for so often, whatever the waits' lengths."""
     model, table = reading.model, reading.model.states
-    locks = len(table.lock_id)
-    if not locks:
+    locks, none = len(table.lock_id), memoryview(bytes(len(table.state)))
+    named = having(model, table.lock_name, lambda name: name.endswith(WAIT), (WAIT,))
+    if 1 not in named:
         return []
-    every = numbers(range(locks))
-    which = keys(model, lambda of: of & STATE_MASK == IDLE_WAIT, table.row, every)
-    stats = model.trace.engine.grouped_stats(table.start_ns, table.end_ns, which, locks)
-    often = (lock for lock in range(locks) if stats.count[lock] >= _LEAST)
-    return [lock for lock in often if model.trace.text(table.lock_name[lock]).endswith(WAIT)]
+    which = keys(model, lambda of: of & STATE_MASK == IDLE_WAIT, table.row, every(locks))
+    tally = model.trace.engine.tally(table.start_ns, table.end_ns, which, none, locks, 1)
+    return at_least(tally.count, _LEAST, named).tolist()
 
 
 def _herd(reading: Reading, lock: int) -> Herd | None:
