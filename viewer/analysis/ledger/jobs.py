@@ -7,16 +7,25 @@ A pool is a resource with as many slots as workers: a job waits from `submitted_
 import re
 from collections import defaultdict
 from functools import cached_property
-from itertools import compress
-from operator import attrgetter, not_
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.rows import longs
+from viewer.analysis.rows import in_order
 from viewer.analysis.states import marks, numbers
-from viewer.trace.columns import IDLE_WAIT, LARGEST, LOOP_TASK, STATE_MASK, records
+from viewer.trace.columns import (
+    IDLE_WAIT,
+    LARGEST,
+    LOOP_TASK,
+    STATE_MASK,
+    Column,
+    Lanes,
+    records,
+)
 from viewer.trace.told import Told
 
 _NUMBERED = re.compile(r"[-_]?\d+( \(\d+\))?$")
@@ -59,52 +68,70 @@ class Submitted(NamedTuple):
     thread: int
 
 
+class _Idle(NamedTuple):
+    """When a worker began to look for work, in order, and at which queue it did first."""
+
+    starts_ns: list[int]
+    queue: int
+
+
 class Jobs:
     """All jobs of a trace, in order of their begin, and the pools that ran them."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.model = ledger, ledger.model
         trace = self.model.trace
-        self._runs: dict[int, list[int]] = defaultdict(list)  # by thread: events
         runs, take = trace.instants(trace.events.name, s.RUN), trace.engine.take
-        tracks = take(trace.events.track, runs, -1)
-        for event, thread in zip(runs, take(ledger.thread_of_track, tracks, -1), strict=True):
-            if thread >= 0:
-                self._runs[thread].append(event)
+        by = take(ledger.thread_of_track, take(trace.events.track, runs, -1), -1)
+        lanes = self._lanes(take(trace.events.time_ns, runs, 0), by)
+        threads = dict.fromkeys(thread for thread in by if thread >= 0)
+        self._runs = {thread: take(runs, lanes.of(thread), -1) for thread in threads}
         self._idle = self._find_idle()
         self.pools: list[ThreadPool] = []
         self.pool_of: dict[int, int] = {}
         self._find_pools()
         self.all = self._find_jobs() if self._runs else []
 
-    def _find_idle(self) -> dict[int, list[tuple[int, int]]]:
-        """By worker (begin, lock) of the times at which it looks for work, in their order."""
+    def _lanes(self, at_ns: Column, threads: Column) -> Lanes:
+        none, count = memoryview(bytes(len(threads))), len(self.model.threads)
+        return self.model.trace.engine.lanes(at_ns, at_ns, none, threads, count)
+
+    def _find_idle(self) -> dict[int, _Idle]:
+        """By worker that ever looks for work."""
         trace, table = self.model.trace, self.model.states
-        found: dict[int, list[tuple[int, int]]] = {thread: [] for thread in self._runs}
         looks = trace.symbol(WORKER_IDLE)
-        if not found or looks < 0:
-            return found
+        if not self._runs or looks < 0:
+            return {}
         engine = trace.engine
         idle = marks(self.model, lambda state: int(state & STATE_MASK == IDLE_WAIT))
         rows = engine.longer(table.start_ns, table.end_ns, idle, 0)
-        columns = (table.who, table.start_ns, table.row, table.slice)
-        who, start_ns, locks, slices = (engine.take(column, rows, -1) for column in columns)
+        slices = engine.take(table.slice, rows, -1)
         names = engine.gather(slices, trace.slices.event, trace.events.name)
-        for name, thread, start, lock in zip(names, who, start_ns, locks, strict=True):
-            if name == looks and thread in found:
-                found[thread].append((start, lock))
-        return found
+        is_look = bytearray(len(trace.events.strings))
+        is_look[looks] = 1
+        looking = engine.pick(engine.upto(0, len(rows)), names, memoryview(is_look))
+        rows = engine.take(rows, looking, -1)
+        lanes = self._lanes(
+            engine.take(table.start_ns, rows, 0), engine.take(table.who, rows, -1)
+        )
+        return {
+            thread: _Idle(
+                lanes.start_ns[first:behind].tolist(), table.row[rows[lanes.row[first]]]
+            )
+            for thread in self._runs
+            for first, behind in [lanes.offset[thread : thread + 2]]
+            if first < behind
+        }
 
     def _find_pools(self) -> None:
         model, members = self.model, defaultdict[tuple[int, str, int], list[int]](list)
         queues = defaultdict[tuple[int, str], set[int]](set)
         for thread, idle in self._idle.items():
-            of = model.thread_process[thread], self._prefix(thread)
-            queues[of].update(lock for _, lock in idle[:1])
-        for thread, idle in self._idle.items():
+            queues[model.thread_process[thread], self._prefix(thread)].add(idle.queue)
+        for thread in self._runs:
             of = model.thread_process[thread], self._prefix(thread)
             only = next(iter(queues[of])) if len(queues[of]) == 1 else -1
-            queue = idle[0][1] if idle else only
+            queue = self._idle[thread].queue if thread in self._idle else only
             members[*of, -1 if of[1].startswith(_OWN_QUEUES) else queue].append(thread)
         for (_, name, _), threads in members.items():
             for thread in threads:
@@ -120,16 +147,16 @@ class Jobs:
         threads = [thread for thread, runs in self._runs.items() for _ in runs]
         source_of = self._sources
         told = Told(trace, events, [-1] * len(events))
-        known = numbers(source_of.get(event, -1) for event in events)
-        began_ns, sent_ns = (
-            take(trace.events.time_ns, at, 0).tolist() for at in (told.events, known)
-        )
+        known = numbers(map(source_of.get, events, repeat(-1)))
+        began_at, sent_at = (take(trace.events.time_ns, at, 0) for at in (told.events, known))
+        began_ns, sent_ns = began_at.tolist(), sent_at.tolist()
         senders = take(self.ledger.thread_of_track, take(trace.events.track, known, -1), -1)
         submitted_ns = [*map(min, sent_ns, began_ns)]
         of_sender: dict[int, Who] = {thread: ("thread", thread) for thread in {*senders}}
         submitters: list[Who | None] = [*map(of_sender.__getitem__, senders)]
         for n in [n for n, sender in enumerate(senders) if sender < 0]:
             submitters[n], submitted_ns[n] = self._submitter(known[n], began_ns[n])
+        order = in_order(range(len(events)), (began_at, False), (longs(threads), False))
         jobs = records(
             Job,
             map(self.pool_of.__getitem__, threads),
@@ -141,8 +168,7 @@ class Jobs:
             told.texts(s.ARG_SITE),
             submitters,
         )
-        jobs.sort(key=attrgetter("began_ns", "thread"))
-        return jobs
+        return [*map(jobs.__getitem__, order)]
 
     def _ends_ns(self, began_ns: list[int]) -> list[int]:
         """A job ends when its worker begins the next one, or looks for work."""
@@ -151,11 +177,21 @@ class Jobs:
             begins = began_ns[low : low + len(runs)]
             low += len(runs)
             last_ns, at = self.model.states.last_ns[thread], 0
-            idle = [*(start for start, _ in self._idle[thread]), LARGEST]
+            idle = [*(self._idle[thread].starts_ns if thread in self._idle else ()), LARGEST]
+            looks = idle[0]
             for began, end in zip(begins, (*begins[1:], last_ns), strict=True):
-                while idle[at] <= began:
+                while looks <= began:
                     at += 1
-                found.append(max(min(end, idle[at]), began))
+                    looks = idle[at]
+                found.append(looks if looks < end else end if began < end else began)
+        return found
+
+    @cached_property
+    def of_pool(self) -> dict[int, list[Job]]:
+        """By pool its jobs, in order of their begin."""
+        found: dict[int, list[Job]] = defaultdict(list)
+        for job in self.all:
+            found[job.pool].append(job)
         return found
 
     @cached_property
@@ -178,14 +214,27 @@ class Jobs:
     @cached_property
     def _sources(self) -> dict[int, int]:
         """By `run` the event that submitted the job."""
-        events = self.model.trace.events
-        known = {event for found in self._runs.values() for event in found}
-        ends = compress(zip(events.flow_event, events.flow_id, strict=True), events.flow_end)
-        runs = {flow: event for event, flow in ends if event in known}
-        columns = zip(events.flow_id, events.flow_event, events.flow_end, strict=True)
-        return {
-            runs[flow]: event for flow, event, is_end in columns if not is_end and flow in runs
-        }
+        ids, events = self.model.trace.events.flow_id, self.model.trace.events.flow_event
+        take, known = (
+            self.model.trace.engine.take,
+            bytearray(len(self.model.trace.events.type)),
+        )
+        for event in chain.from_iterable(self._runs.values()):
+            known[event] = 1
+        begins, ends = self._arrows
+        ends = self.model.trace.engine.pick(ends, events, memoryview(known))
+        runs = dict(zip(take(ids, ends, 0), take(events, ends, -1), strict=True))
+        of = zip(map(runs.get, take(ids, begins, 0)), take(events, begins, -1), strict=True)
+        return {run: event for run, event in of if run is not None}
+
+    @cached_property
+    def _arrows(self) -> tuple[Column, Column]:
+        """The rows of arrows at which one begins, and at which one ends."""
+        ends, engine = self.model.trace.events.flow_end, self.model.trace.engine
+        nothing = memoryview(bytes(8 * len(ends))).cast("q")
+        is_begin = memoryview(bytes(ends).translate(b"\1" + bytes(255)))
+        begins, over = (engine.longer(nothing, nothing, mark, 0) for mark in (is_begin, ends))
+        return begins, over
 
     def _submitter(self, source: int, began_ns: int) -> tuple[Who | None, int]:
         """Who submitted a job that no thread did, and the latest time at which that was."""
@@ -211,18 +260,16 @@ class Jobs:
     def never_begun(self) -> list[Submitted]:
         """Jobs that threads submitted and no worker began."""
         trace, take = self.model.trace, self.model.trace.engine.take
-        events, begun = trace.events, set(self._sources.values())
-        arrows = {*compress(events.flow_event, map(not_, events.flow_end))}
-        submits = trace.instants(events.name, s.SUBMIT)
-        of_processes = trace.symbol(s.CAT_JOB)
-        columns = (events.category, events.time_ns, events.track)
-        categories, times_ns, tracks = (take(column, submits, -1) for column in columns)
-        threads = take(self.ledger.thread_of_track, tracks, -1)
-        rows = zip(submits, categories, times_ns, threads, strict=True)
-        return [
-            Submitted(at_ns, thread)
-            for event, category, at_ns, thread in rows
-            if (category != of_processes or category < 0)
-            and event in arrows
-            and event not in begun
+        events, begun = trace.events, {*self._sources.values()}
+        of_processes, categories = trace.symbol(s.CAT_JOB), events.category
+        left = [
+            event
+            for event in trace.instants(events.name, s.SUBMIT)
+            if event not in begun and not 0 <= categories[event] == of_processes
         ]
+        begins = {*take(events.flow_event, self._arrows[0], -1)} if left else set[int]()
+        left = [event for event in left if event in begins]
+        times_ns, tracks = (
+            take(column, numbers(left), -1) for column in (events.time_ns, events.track)
+        )
+        return records(Submitted, times_ns, take(self.ledger.thread_of_track, tracks, -1))

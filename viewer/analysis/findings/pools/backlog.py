@@ -45,14 +45,14 @@ def queue_grows(facts: Facts) -> Iterator[Finding]:
 
 def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
     """Jobs are submitted to an executor faster than its workers do them."""
-    by_pool, submitters = defaultdict[int, list[Job]](list), defaultdict[int, set[int]](set)
-    for job in facts.jobs.all:
-        by_pool[job.pool].append(job)
-        if job.submitter is not None and job.submitter[0] == "thread":
-            submitters[job.submitter[1]].add(job.pool)
+    by_pool, submitters = facts.jobs.of_pool, defaultdict[Who, set[int]](set)
+    never_begun = facts.jobs.never_begun if by_pool else []
+    for by, pool in {(job.submitter, job.pool) for job in facts.jobs.all if never_begun}:
+        if by is not None:
+            submitters[by].add(pool)
     left = defaultdict[int, list[int]](list)  # by pool when jobs came that nobody began
-    for lost in facts.jobs.never_begun if by_pool else ():
-        pools = submitters[lost.thread]
+    for lost in never_begun:
+        pools = submitters["thread", lost.thread]
         if len(pools) == 1:
             left[next(iter(pools))].append(lost.at_ns)
     for pool, jobs in by_pool.items():
@@ -70,8 +70,8 @@ def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
 
 def _ever_waited(jobs: list[Job], left: list[int], many: int) -> bool:
     """Whether so many waited at one time: some job began after that many later ones came."""
-    came = sorted([*(job.submitted_ns for job in jobs), *left])
-    begun = sorted([job.began_ns for job in jobs])
+    came = sorted([job.submitted_ns for job in jobs] + left)
+    begun = [job.began_ns for job in jobs]
     return len(left) >= many or any(map(gt, begun, came[many - 1 :]))
 
 

@@ -52,12 +52,12 @@ type _Kind = tuple[str, str]  # name and site of a job's function
 
 def pool_starvation(facts: Facts) -> Iterator[Finding]:
     """Calls queue for a worker behind jobs that somebody else submitted."""
-    by_pool: dict[int, list[Job]] = defaultdict(list)
-    for job in facts.jobs.all:
-        by_pool[job.pool].append(job)
-    for number, lost in _never_begun(facts, by_pool).items():
-        by_pool[number] += lost
-    pools = [(facts.jobs.pools[pool], members) for pool, members in by_pool.items()]
+    by_pool = facts.jobs.of_pool
+    lost = _never_begun(facts, by_pool)
+    pools = [
+        (facts.jobs.pools[pool], [*members, *lost.get(pool, ())])
+        for pool, members in by_pool.items()
+    ]
     home_made = [*pools_of_answers(LongWaits.of(facts))]
     collectors = cache(lambda: collectors_of(facts))
     pools += [

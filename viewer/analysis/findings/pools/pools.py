@@ -203,9 +203,7 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
     by_kind: dict[tuple[int, str], list[int]] = defaultdict(list)
     for n, pool in enumerate(jobs.pools):
         by_kind[model.thread_process[pool.threads[0]], stem(pool.name)].append(n)
-    of_pool: dict[int, list[Job]] = defaultdict(list)
-    for job in jobs.all:
-        of_pool[job.pool].append(job)
+    of_pool = jobs.of_pool
     for pools in by_kind.values():
         few = [n for n in pools if len(of_pool[n]) <= _FEW_JOBS * len(jobs.pools[n].threads)]
         threads = [thread for n in few for thread in jobs.pools[n].threads]
