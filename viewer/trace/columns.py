@@ -288,6 +288,9 @@ class Lanes(NamedTuple):
         """Its rows, in order of begin."""
         return self.row[self.offset[lane] : self.offset[lane + 1]]
 
+    def codes(self, lane: int) -> Column:
+        return self.code[self.offset[lane] : self.offset[lane + 1]]
+
     def last_ns(self, lane: int) -> int:
         """The end of its last row; 0 if it has none."""
         at = self.offset[lane + 1]

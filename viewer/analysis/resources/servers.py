@@ -15,7 +15,7 @@ from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
 from viewer.trace.sites import place_of
-from viewer.words import stem
+from viewer.words import stem, stems
 
 # In what workers wait for the next job; a list of jobs has a condition.
 JOBS = (*GETS, "Condition.wait", "Condition")
@@ -74,9 +74,9 @@ def pools_of_answers(waits: Waits) -> Iterator[tuple[ThreadPool, list[Job]]]:
     if not answered:
         return
     known = set[int]()
-    for _, threads, idle in takers_of_queues(waits.reading, JOBS):
+    for lock, threads in takers_of_queues(waits.reading, JOBS):
         known.update(threads)
-        yield from _pool(waits, threads, answered, idle)
+        yield from _pool(waits, threads, answered, _idle_of(waits.reading, lock))
     alike = defaultdict[tuple[int, str], dict[int, Idle]](dict)
     pools = waits.reading.jobs.pool_of
     for thread in answered.keys() - known - pools.keys():
@@ -110,25 +110,28 @@ def _pool(
 
 def takers_of_queues(
     reading: Reading, names: tuple[str, ...] = GETS
-) -> Iterator[tuple[int, tuple[int, ...], dict[int, Idle]]]:
-    """By lock of a queue the threads that waited for its items, and by thread from when to
-    when."""
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """By lock of a queue the threads that waited for its items."""
     model, table, trace = reading.model, reading.model.states, reading.model.trace
-    known = reading.jobs.pool_of
+    pools, waits = reading.jobs.pool_of.keys(), reading.ledger.waits_of_locks
     called = {name for name in {*table.lock_name}
               if trace.text(name).rpartition(": ")[2] in names}  # fmt: skip
+    likes = stems(model.thread_names) if called else []
     for lock, name in enumerate(table.lock_name if called else ()):
-        if name not in called:
+        codes = {*waits.codes(lock)} if name in called else set[int]()
+        if not codes or any(code & STATE_MASK == TASK_WAIT for code in codes):
             continue
-        rows, starts, ends = reading.ledger.waits_for(lock)
-        if any(table.state[row] & STATE_MASK == TASK_WAIT for row in rows):
-            continue
-        idle: dict[int, Idle] = defaultdict(list)
-        for row, start_ns, end_ns in zip(rows, starts, ends, strict=True):
-            idle[table.who[row]].append((start_ns, end_ns))
-        alike = {stem(model.thread_names[thread]) for thread in idle}
-        if len(alike) == 1 and not any(thread in known for thread in idle):
-            yield lock, tuple(sorted(idle)), idle
+        threads = {*trace.engine.take(table.who, waits.of(lock), -1)}
+        if len({likes[thread] for thread in threads}) == 1 and threads.isdisjoint(pools):
+            yield lock, tuple(sorted(threads))
+
+
+def _idle_of(reading: Reading, lock: int) -> dict[int, Idle]:
+    """By thread from when to when it waited for an item of a queue."""
+    who, found = reading.model.states.who, defaultdict[int, Idle](list)
+    for row, start_ns, end_ns in zip(*reading.ledger.waits_for(lock), strict=True):
+        found[who[row]].append((start_ns, end_ns))
+    return found
 
 
 # Tasks --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.waits import GETS, PUTS
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import numbers, stack_of
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import own_frames, place_of
 from viewer.words import code
@@ -38,8 +38,6 @@ _SHORT = 10
 _SOME = 3
 _MAIN = "MainThread"
 
-type _Times = list[tuple[int, int]]
-
 
 class _Part(NamedTuple):
     """A blocked time of a worker; `chain` are the program's frames, outermost first."""
@@ -52,9 +50,9 @@ class _Part(NamedTuple):
 
 def jobs_in_queue(facts: Facts) -> Iterator[Finding]:
     """All takers of a queue are busy for long, while others go on putting jobs into it."""
-    for lock, threads, idle in takers_of_queues(facts):
-        full = _full(facts, threads, idle)
-        if full is None or _went_on(facts, idle, full[1]):
+    for lock, threads in takers_of_queues(facts):
+        full = _full(facts, threads, lock)
+        if full is None or _went_on(facts, threads, lock, full[1]):
             continue
         parts = [*_parts(facts, threads, *full)]
         worked = within(((p.start_ns, p.end_ns) for p in parts), *full)
@@ -71,31 +69,39 @@ def jobs_in_queue(facts: Facts) -> Iterator[Finding]:
             yield _finding(facts, threads, full, jobs, behind, putters)
 
 
-def _full(
-    facts: Facts, threads: tuple[int, ...], idle: dict[int, _Times]
-) -> tuple[int, int] | None:
+def _full(facts: Facts, threads: tuple[int, ...], lock: int) -> tuple[int, int] | None:
     """The longest time in which none of the threads waited for a job, if it is long."""
-    table = facts.model.states
+    table, engine = facts.model.states, facts.model.trace.engine
     until = min(table.last_ns[thread] for thread in threads)
-    begun = max(times[0][1] for times in idle.values())
-    best = (begun, begun)
-    for start, end in sorted(time for times in idle.values() for time in times):
-        if end - start < _MOMENT_NS:
-            continue
-        if min(start, until) - begun > best[1] - best[0]:
-            best = begun, min(start, until)
-        begun = max(begun, end)
-    best = max(best, (begun, until), key=lambda time: time[1] - time[0])
+    waits = facts.ledger.waits_of_locks.of(lock)
+    starts_ns, ends_ns = (
+        engine.take(column, waits, 0) for column in (table.start_ns, table.end_ns)
+    )
+    long = engine.longer(starts_ns, ends_ns, memoryview(b"\1" * len(waits)), _MOMENT_NS)
+    since_ns, until_ns = (engine.take(column, long, 0) for column in (starts_ns, ends_ns))
+    gaps = engine.gaps(since_ns, until_ns, numbers([0] * len(long)), 1, _FULL_NS)
+    last = engine.bounds(until_ns)[1]
+    if not gaps.key and until - last < _FULL_NS:
+        return None
+    who = engine.take(table.who, waits, -1)
+    first = dict(zip(who[::-1], ends_ns[::-1], strict=True))  # by thread its first wait's end
+    begun = max(first.values())
+    times = [
+        (max(since, begun), min(start, until))
+        for since, start in zip(gaps.start_ns, gaps.end_ns, strict=True)
+    ]
+    best = max([*times, (max(begun, last), until)], key=lambda time: time[1] - time[0])
     return best if best[1] - best[0] >= _FULL_NS else None
 
 
-def _went_on(facts: Facts, idle: dict[int, _Times], end_ns: int) -> bool:
+def _went_on(facts: Facts, threads: tuple[int, ...], lock: int, end_ns: int) -> bool:
     """Whether the main thread looks for no more after a time: it does one thing after the
     other, and may be busy with the next."""
-    return any(
-        facts.model.threads[thread].thread_name == _MAIN and times[-1][0] < end_ns
-        for thread, times in idle.items()
-    )
+    table, called = facts.model.states, facts.model.threads
+    mains = {thread for thread in threads if called[thread].thread_name == _MAIN}
+    rows = facts.ledger.waits_of_locks.of(lock) if mains else ()
+    last = {who: row for row in rows if (who := table.who[row]) in mains}
+    return any(table.start_ns[row] < end_ns for row in last.values())
 
 
 def _parts(

@@ -67,7 +67,7 @@ def stalled_takers(facts: Facts) -> Iterator[Finding]:
         is_long = wait.failed and wait.ns >= _STILL_NS and wait.name in _ANSWERS
         if is_long and wait.who[0] == "thread" and wait.slice not in waits.told:
             gave_up[wait.who[1]].append(wait)
-    for _, threads, _ in takers_of_queues(facts) if gave_up else ():
+    for _, threads in takers_of_queues(facts) if gave_up else ():
         last = [gave_up[thread][-1] for thread in threads if thread in gave_up]
         if len(last) < len(threads) or len({wait.site for wait in last}) > 1:
             continue
