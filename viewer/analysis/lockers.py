@@ -80,6 +80,11 @@ class Waiters(Sequence[Waiter]):
     def __iter__(self) -> Iterator[Waiter]:
         return iter(self[:])
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self[:] == [*other]
+
+    __hash__ = None  # type: ignore[assignment]
+
     def names(self) -> dict[int, str]:
         """By `who` the names."""
         return {who: self._called(who) for who in {*self._columns[0]}}
