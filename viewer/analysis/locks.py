@@ -3,11 +3,13 @@
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
-from operator import not_, or_
+from itertools import compress
+from operator import or_
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.ledger import Ledger
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.lockers import (
     Cause,
     Holder,
@@ -31,7 +33,6 @@ from viewer.trace.columns import (
     HOLD,
     LOCK_WAIT,
     Column,
-    Pairs,
 )
 from viewer.trace.engine import BEST
 from viewer.trace.model import Model
@@ -154,7 +155,7 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         "waited_for": _unless(made.is_idle, waits.count),
         "is_idle": made.is_idle,
     }
-    idle_last = [(made.is_idle, False)] if 1 in made.is_idle else []
+    idle_last = [(longs([*made.is_idle]), False)] if 1 in made.is_idle else []
     return Rows(in_order(range(rows), *idle_last, (waits.total, True)), make, measures)
 
 
@@ -180,19 +181,23 @@ def _group(model: Model) -> _Rows:
     used = keys(
         model, lambda state: kind_of(state) in (LOCK_WAIT, HOLD), table.row, every(locks)
     )
-    times = _times(used, locks)
+    is_idle = bytearray(b"\1" * locks)
+    for lock in engine.distinct(used, locks):
+        is_idle[lock] = 0
     exclusive = having(
         model, table.lock_name, _EXCLUSIVE_AWAITS.__contains__, _EXCLUSIVE_AWAITS
     )
-    is_idle = bytes(map(not_, map(or_, times, exclusive)))
+    for lock in compress(range(locks), exclusive) if 1 in exclusive else ():
+        is_idle[lock] = 0
     ends = having(model, table.lock_name, _is_end, ENDS)
     is_folded = bytes(map(or_, is_idle, ends)) if 1 in ends else is_idle
     if 1 not in is_folded:
-        return _Rows(every(locks), every(locks), is_idle)
+        return _Rows(every(locks), every(locks), bytes(locks))
     alone = engine.group_keys(memoryview(is_folded), every(locks), every(locks), 0)
-    pairs = Pairs(alone, every(0))
-    for column in (table.lock_process, table.lock_name, table.lock_site, table.lock_kind):
-        pairs = numbered(engine, pairs.number, column)
+    pairs = numbered(engine, alone, table.lock_site)
+    for column in (table.lock_process, table.lock_name, table.lock_kind):
+        if len({*engine.bounds(column)}) > 1:  # else all are alike
+            pairs = numbered(engine, pairs.number, column)
     idle = bytes(engine.take(memoryview(is_idle), pairs.head, 0))
     return _Rows(pairs.number, pairs.head, idle)
 
