@@ -110,6 +110,12 @@ class Rows[T](Sequence[T]):
         """What the rows have of a measure, in their order."""
         return [*map(self._measures[measure].__getitem__, self._order)] if self._order else []
 
+    def total(self, measure: str) -> int:
+        """The sum of what the rows have of a measure."""
+        column, order = self.measure(measure), self._order
+        is_all = len(column) == len(order)
+        return sum(column if is_all else map(column.__getitem__, order))
+
     def at_least(self, measure: str, least: int) -> Iterator[T]:
         """The rows that have so much of a measure, in their order."""
         if not self._order or max(self._measures[measure]) < least:

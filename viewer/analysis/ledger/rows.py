@@ -64,6 +64,8 @@ def _kind_of_collection(generation: int, called_at: str | None) -> int:
 
 
 def longs(values: Iterable[int]) -> Column:
+    if isinstance(values, memoryview) and values.format == "q":
+        return values
     return memoryview(array("q", values))
 
 

@@ -146,10 +146,10 @@ def _calm(report: Report, style: Style) -> list[str]:
             f"took less than {duration(late)}"
         )
     if "threads" in report.recorded:
-        gil = sum(report.threads.values("gil_ns"))
+        gil = report.threads.total("gil_ns")
         said.append(f"all waits for the GIL took {duration(gil)}")
     if "locks" in report.recorded:
-        held = sum(report.locks.values("contended_ns"))
+        held = report.locks.total("contended_ns")
         said.append(f"all waits for locks took {duration(held)}")
     text = "; ".join(said)
     if said:
@@ -279,13 +279,13 @@ def _by_cost(report: Report) -> list[tuple[str, int, str]]:
     rows = [
         (
             "tasks",
-            sum(report.tasks.values("ready_ns")),
+            report.tasks.total("ready_ns"),
             f"of ready {report.heading.nouns.task}s waiting to run",
         ),
-        ("threads", sum(report.threads.values(s.GIL_WAIT)), "of waiting for the GIL"),
-        ("locks", sum(report.locks.values("contended_ns")), "of waiting for locks"),
+        ("threads", report.threads.total(s.GIL_WAIT), "of waiting for the GIL"),
+        ("locks", report.locks.total("contended_ns"), "of waiting for locks"),
         ("jobs", sum(row.queued.total_ns for row in report.jobs), "of jobs waiting to run"),
-        ("io", sum(report.io.values("calls_ns")), "in blocking calls"),
+        ("io", report.io.total("calls_ns"), "in blocking calls"),
         ("gc", sum(row.pauses.total_ns for row in report.gc), "of garbage collection"),
         ("cpu", sum(row.self_ns for row in report.cpu), "of CPU time, sampled"),
     ]

@@ -167,7 +167,7 @@ def _shares(parts: Sequence[tuple[int, str]], total: int) -> list[str]:
 def locks(report: Report, top: int, style: Style) -> str:
     if not report.locks:
         return "locks: nobody waited for one."
-    first_idle = len(report.locks) - sum(report.locks.values("is_idle"))  # they are the last
+    first_idle = len(report.locks) - report.locks.total("is_idle")  # they are the last
     contended, idle = report.locks.part(0, first_idle), report.locks.part(first_idle, None)
     parts = []
     if contended:

@@ -24,11 +24,12 @@ from viewer.analysis.findings.basis.words import did, names, sampled
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow
 from viewer.analysis.resources.room import is_for_room
 from viewer.analysis.resources.waits import LOCKS, longest_slices
 from viewer.analysis.rows import Rows
-from viewer.analysis.states import numbers
+from viewer.analysis.states import at_least, numbers
 from viewer.trace.columns import FAILED, IO, PREEMPTED, READY, SLEEP, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
@@ -168,15 +169,12 @@ def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) ->
     if not locks:
         return locks
     total, waits = locks.measure("total_ns"), locks.measure("waits")
-    most_ns, most = max(total), max(waits)
-    if most_ns < least_ns or most < least or (most < times and most_ns < LOST_NS):
-        return locks.part(0, 0)
     often = {
         lock
-        for lock, (ns, count) in enumerate(zip(total, waits, strict=True))
-        if ns >= least_ns and count >= least and (count >= times or ns >= LOST_NS)
+        for lock in at_least(longs(total), least_ns)
+        if waits[lock] >= least and (waits[lock] >= times or total[lock] >= LOST_NS)
     }
-    return locks.only(often.__contains__)
+    return locks.only(often.__contains__) if often else locks.part(0, 0)
 
 
 def _is_often(row: LockRow, times: int) -> bool:
