@@ -234,7 +234,9 @@ WANTED: dict[str, Wanted] = {
         "busy loop|GIL hog",
         ("watch", "os.stat"),
     ),
-    "i09_import_in_handler": Wanted("loop blocked", ("export", "connect|exporter")),
+    "i09_import_in_handler": Wanted(
+        "loop blocked|blocking call on the loop thread", ("export", "connect|exporter")
+    ),
     "i10_blocking_grpc_stub": Wanted("loop blocked", ("get_user", "grpc|wait"), ("grpc",)),
     "i11_hash_upload_on_loop": Wanted("loop blocked", ("store", "without the GIL|sha512")),
     "j01_health_behind_sync_routes": Wanted(

@@ -18,7 +18,7 @@ GENERAL: dict[str, Wanted] = {
     "g26_batch_waits_to_be_full": Wanted("missed wake-up", ("collect", "predict")),
     "g27_done_callback_keeps_worker": Wanted("thread-pool starvation", ("upload", "lookup")),
     "g28_request_inside_a_notification": Wanted(
-        "long waits|deadlock", ("reader", "request", "Future.result")
+        "long waits|deadlock|thread-pool starvation", ("reader", "request", "Future.result")
     ),
     "g29_lock_given_up_by_all": Wanted("wait in vain", ("infer-N", "leader", "copy_model")),
     "g30_sdk_thread_answers_in_turn": Wanted(

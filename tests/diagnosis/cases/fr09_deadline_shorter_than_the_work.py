@@ -1,7 +1,7 @@
 """After github.com/jumpstarter-dev/jumpstarter/issues/141: calls end with DEADLINE_EXCEEDED.
 
 Truth: `flash` takes 0.8 s, since it downloads from a slow server; the client's deadline in
-`call` is 0.3 s, so every call is given up and asked again.
+`call` is 0.35 s, so every call is given up and asked again.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ async def call(channel, name):
     method = channel.unary_unary("/driver.Flasher/Flash")
     for _ in range(3):
         try:
-            return await method(name, timeout=0.3)
+            return await method(name, timeout=0.35)
         except grpc.aio.AioRpcError as error:
             last = error.code()
     return last

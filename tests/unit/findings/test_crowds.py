@@ -68,6 +68,29 @@ def crowd(tasks=100, step_ms=8, ticks=False, long=0):
     return trace.ended(end + 2 * MS)
 
 
+def test_two_that_a_crowd_makes_late(tmp_path):
+    """Both are named: one of them may have what the other one waits for."""
+    trace = TraceBuilder(argv="crowd.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop = trace.loop(thread)
+    others = [loop.task(name, site=f"/app/crowd.py:20 {name}") for name in ("tick", "index")]
+    clients = [loop.task("client", site="/app/crowd.py:5 client") for _ in range(100)]
+    for task in (*clients, *others):
+        task.ready(0, waker="timer")
+    for n, client in enumerate(clients):
+        client.running(n * 8 * MS).done((n + 1) * 8 * MS)
+        loop.step(client, n * 8 * MS, (n + 1) * 8 * MS)
+    for n, task in enumerate(others):
+        at = 800 * MS + n
+        task.running(at).done(at + 1)
+        loop.step(task, at, at + 1)
+    thread.end(801 * MS)
+    (found,) = find_in(tmp_path, trace.ended(802 * MS))
+    assert (
+        "; `index` (crowd.py:20) and `tick` (crowd.py:20) run up to 800 ms late" in found.text
+    )
+
+
 def test_a_crowd(tmp_path):
     (found,) = find_in(tmp_path, crowd())
     assert found.finding == "loop overloaded"

@@ -10,8 +10,9 @@ LINE = ("readline", "/app/load.py:3 readline")
 US = 1_000
 
 
-def lines(count=1_100, take_ns=500 * US, work_ns=50 * US):
-    """`load` awaits a job for each line, which works for a part of the time that it takes."""
+def lines(count=1_100, take_ns=500 * US, work_ns=50 * US, gil_ns=0):
+    """`load` awaits a job for each line, which works for a part of the time that it takes, or
+    waits for the GIL first."""
     trace = TraceBuilder(argv="load.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
     worker = trace.thread("asyncio_0")
@@ -24,6 +25,8 @@ def lines(count=1_100, take_ns=500 * US, work_ns=50 * US):
         load.awaits(now, "executor", site=READS)
         begun = now + (take_ns - work_ns) // 2
         worker.runs(begun, *LINE, by=source).native(begun)
+        if gil_ns:
+            worker.gil_wait(begun + 1, holder=main).native(begun + 1 + gil_ns)
         worker.lock_wait(begun + work_ns, "executor idle", lock=idle, site="")
         now += take_ns
         load.ready(now, waker="thread").running(now + 10)
@@ -46,12 +49,19 @@ def test_tiny_jobs(tmp_path):
     assert found.evidence.site == READS
 
 
+def test_jobs_that_mostly_wait_for_the_gil(tmp_path):
+    """That is no work of theirs."""
+    (found,) = find_in(tmp_path, lines(work_ns=300 * US, gil_ns=100 * US))
+    assert "60 % of it the way to the thread and back" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"count": 900}, id="some"),
         pytest.param({"take_ns": 400 * US}, id="little is lost"),
         pytest.param({"work_ns": 300 * US}, id="mostly work"),
+        pytest.param({"work_ns": 300 * US, "gil_ns": 40 * US}, id="mostly work all the same"),
         pytest.param({"take_ns": 1_200 * US}, id="jobs that take a while"),
     ],
 )

@@ -138,7 +138,7 @@ def once(hold_ns, others=6):
     return trace.ended(end + 2)
 
 
-@pytest.mark.parametrize(("ms", "found"), [(150, []), (300, ["lock held across await"])])
+@pytest.mark.parametrize(("ms", "found"), [(380, []), (420, ["lock held across await"])])
 def test_what_is_done_once_costs_its_own_time(tmp_path, ms, found):
     assert kinds(tmp_path, once(ms * MS)) == found
 

@@ -337,6 +337,11 @@ def own_processes(tmp_path, family):
     return [one.text for one in found if "a process of its own" in one.text]
 
 
+def test_processes_that_begin_quickly(tmp_path):
+    """Half a second is lost in all."""
+    assert own_processes(tmp_path, one_each(lived_ns=75 * MS))
+
+
 def test_a_process_for_each_job(tmp_path):
     (text,) = own_processes(tmp_path, one_each())
     assert text.startswith(
@@ -351,7 +356,7 @@ def test_a_process_for_each_job(tmp_path):
     [
         pytest.param({"count": 7}, id="few"),
         pytest.param({"ran_ns": 180 * MS}, id="the jobs are long"),
-        pytest.param({"lived_ns": 110 * MS}, id="they start quickly"),
+        pytest.param({"lived_ns": 65 * MS}, id="they start quickly"),
         pytest.param({"jobs_each": 2}, id="two jobs each"),
         pytest.param({"ended": False}, id="a pool that fills"),
     ],

@@ -15,10 +15,11 @@ MESSAGE = "message (websockets)"
 
 def served(
     times=25, ns=40 * MS, what="sleep", stack=HELPER, waits_after=25, listens=MESSAGE,
-    sends=0, sent_ns=MS, first_listens=False,
+    sends=0, sent_ns=MS, first_listens=False, late=(),
 ):  # fmt: skip
     """Calls of a helper; the task waits for a message after every `waits_after` of them. A
-    `feed` sends for so many calls at a time, and goes on `sent_ns` after the last of them."""
+    `feed` sends for so many calls at a time, and goes on `sent_ns` after the last of them, or
+    20 ms after it where that is the n-th of `late`."""
     trace = TraceBuilder(argv="serve.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
@@ -38,8 +39,9 @@ def served(
         at += ns
         task.ready(at, waker="timer" if what == "sleep" else "io").running(at)
         if sends and n % sends == 0:
-            feed.ready(at + sent_ns, waker="io").running(at + sent_ns)
-            feed.awaits(at + sent_ns + 1, "send (websockets)", site=SEND, stack=SEND)
+            on = at + (20 * MS if n // sends in late else sent_ns)
+            feed.ready(on, waker="io").running(on)
+            feed.awaits(on + 1, "send (websockets)", site=SEND, stack=SEND)
         if listens and n % waits_after == 0:
             task.awaits(at, listens, site=NEXT, stack=NEXT)
             at += MS
@@ -79,6 +81,11 @@ def test_who_sends_waits_for_it(tmp_path):
     )
 
 
+def test_a_busy_machine_is_late_with_one_of_four(tmp_path):
+    (found,) = find_in(tmp_path, served(sends=5, listens="", late=(2,)))
+    assert found.finding == "slow consumer"
+
+
 @pytest.mark.parametrize(
     "story",
     [
@@ -93,6 +100,7 @@ def test_who_sends_waits_for_it(tmp_path):
         pytest.param(
             {"listens": "", "sends": 5, "sent_ns": 20 * MS}, id="sent to another one"
         ),
+        pytest.param({"listens": "", "sends": 5, "late": (1, 2, 3)}, id="mostly to another"),
     ],
 )
 def test_no_advice(tmp_path, story):

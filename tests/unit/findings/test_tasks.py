@@ -222,8 +222,11 @@ def test_no_orphan(tmp_path, story):
     assert kinds(tmp_path, orphan(**story)) == []
 
 
-def hogging(own_ns=20 * MS, preempted_ns=0, turns=5, victim_keeps=0, threads=1):
-    """`compress` has the GIL, the victims wait for it, turn by turn."""
+def hogging(
+    own_ns=20 * MS, preempted_ns=0, turns=5, victim_keeps=0, threads=1, away_ns=0, asleep=False
+):
+    """`compress` has the GIL, the victims wait for it, turn by turn; then the kernel keeps the
+    processor from them for a time, or they sleep."""
     trace = TraceBuilder(argv="hog.py", signals=SIGNALS)
     hog = trace.thread("compress").native(0)
     victims = [trace.thread(f"responder-{n}").native(0) for n in range(threads)]
@@ -242,10 +245,24 @@ def hogging(own_ns=20 * MS, preempted_ns=0, turns=5, victim_keeps=0, threads=1):
         for victim in victims:
             victim.running(at).preempted(at + victim_keeps + 1_000)
             at += victim_keeps + 1_000
-    hog.native(at).end(at + 1_000)
+    hog.native(at)
+    for victim in victims if away_ns else ():
+        if asleep:
+            victim.sleep(at, site="/app/hog.py:30 respond")
+        else:
+            victim.preempted(at)
+    at += away_ns
+    hog.end(at + 1_000)
     for victim in victims:
         victim.end(at + 1_000)
     return trace.ended(at + 2_000)
+
+
+@pytest.mark.parametrize(("asleep", "found"), [(False, ["GIL hog"]), (True, [])])
+def test_what_the_kernel_took_is_no_part_of_a_victims_life(tmp_path, asleep, found):
+    """It wants to run for a tenth of its life, or would if the kernel had let it."""
+    trace = hogging(turns=5, away_ns=1_000 * MS, asleep=asleep)
+    assert [kind for kind in kinds(tmp_path, trace) if kind == "GIL hog"] == found
 
 
 def test_gil_hog(tmp_path):

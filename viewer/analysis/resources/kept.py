@@ -72,7 +72,9 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
     if not had and (listen := takers.listeners(waits, vain)):
         return Kept(Has.HAD, {*listen}, _one_of(listen.values()))
-    had = had or takers.used_last(waits, vain)
+    if len(had) < max(size, 1):  # others did not wait for theirs, or for moments only
+        last = takers.used_last(waits, vain)
+        had = last if had <= last else had
     taken_at = "" if served else takers.used_at(waits, vain, had)
     if not served and not had and group.pool.slot == OWN_SLOT:
         had, taken_at = takers.were_further_on(waits, vain[0]), vain[0].site

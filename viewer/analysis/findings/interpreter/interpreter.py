@@ -34,7 +34,7 @@ _HOG_NS = 40 * _MS  # eight intervals
 _TURNS = 5  # fewer waits occur when a program starts; a long one counts as several
 _LONG_TURN_NS = 10 * _MS
 _PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
-_LIFE = 10  # a few milliseconds now and then do not hurt a thread with little to do
+_LIFE = 10  # … without what the kernel took: a few milliseconds now and then hurt nobody
 _NOTED = 10  # preemption is mentioned when it is a tenth of the rest
 # Collections take 5 % of the running time and a tenth of a second, which is the most that one
 # who waits can lose to them, or one lasts 50 ms; and tasks of the loop wait for
@@ -84,7 +84,8 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             working = row.wall_ns - idle - taken
             away[row.pid, holder.tid] += taken
             ns = holder.ns - taken
-            hurts = ns * _PART >= working and ns * _LIFE >= row.wall_ns - taken
+            life = row.wall_ns - row.states[s.PREEMPTED] - taken
+            hurts = ns * _PART >= working and ns * _LIFE >= life
             if hurts and ns >= least:
                 blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
                 long = row.gil_waits.max_ns // _LONG_TURN_NS

@@ -36,6 +36,7 @@ _NOTICED_NS = 500 * _MS
 _OTHERS_NS = 500 * _MS
 _LATE_NS = 100 * _MS
 _OFTEN_NS = 50 * _MS
+_NAMED = 2
 _MANY = 100  # calls of one callback
 _SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length, if they are most of it
 
@@ -221,10 +222,11 @@ def _finding(facts: Facts, crowd: _Crowd, late: list[TaskRow]) -> Finding:
     )
     text += f"; the loop computes in {where}" if where else ""
     if late:
-        most = max(late, key=lambda other: other.ready.max_ns)
+        most, *others = sorted(late, key=lambda other: -other.ready.max_ns)[:_NAMED]
+        too = "".join(f" and {code(one.coro, one.site)}" for one in others)
         text += (
-            f"; {code(most.coro, most.site)} runs up to {duration(most.ready.max_ns)} late "
-            f"because of them"
+            f"; {code(most.coro, most.site)}{too} {'run' if too else 'runs'} up to "
+            f"{duration(most.ready.max_ns)} late because of them"
         )
     text += ". Start fewer at a time (a semaphore, a bounded queue), or do less in each step."
     evidence = Evidence(

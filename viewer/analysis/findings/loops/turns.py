@@ -265,9 +265,10 @@ def _finding(
 
 
 # While the other one is busy, who sends waits for room for four fifths of the time from the
-# first of these waits to the last, half a second at least; and four fifths of them, three at
-# least, end within 5 ms after what that one does for a message.
+# first of these waits to the last, half a second at least; and three quarters of them, three
+# at least, end within 5 ms after what that one does for a message.
 _JUST_NS = 5 * _MS
+_JUST = 3, 4
 _SERVED_TIMES = 3
 _SERVED_LONG_NS = 10 * _MS
 _STEP = (
@@ -332,6 +333,7 @@ def sender_to(facts: Facts, found: list[int]) -> Sender | None:
         just = sum(0 <= late <= _JUST_NS for late in after)
         whole = slices.end_ns[own[-1]] - max(slices.start_ns[own[0]], start)
         is_most = ns >= LOST_NS and covers(ns, whole)
-        if is_most and covers(just, len(own)) and just >= _SERVED_TIMES:
+        is_just = just >= max(_SERVED_TIMES, len(own) * _JUST[0] // _JUST[1])
+        if is_most and is_just:
             senders.append(Sender(task, facts.awaited(own[0])[1], ns))
     return senders[0] if len(senders) == 1 and senders[0].task != owner[found[0]] else None

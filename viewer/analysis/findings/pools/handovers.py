@@ -11,7 +11,8 @@ from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, 
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import window
+from viewer.analysis.ledger.jobs import Job
+from viewer.analysis.ledger.resource import window, windows_of
 from viewer.analysis.resources.messages import is_input
 from viewer.analysis.resources.reading import awaits_of
 from viewer.trace.sites import own_frames
@@ -90,11 +91,23 @@ def _of_jobs(facts: Facts, row: _Row) -> Iterator[Finding]:
         if _own_ns(facts, row) < many * _WAY_NS and _awaits_little_else(facts, row):
             yield _handed(facts, row, "", row.whole_ns, row.whole_ns)
         return
-    work = sum(job.ran_ns for job in each) * many // len(each)
+    work = _worked_ns(facts, each) * many // len(each)
     is_tiny = total < many * _TINY_NS and work * _WORK[1] <= total * _WORK[0]
     if is_tiny and len(each) >= _TIMES and total >= LOST_NS:
         kind = Counter((job.name, job.site) for job in each).most_common(1)[0][0]
         yield _handed(facts, row, f", mostly {code(*kind)}", total, total - work)
+
+
+def _worked_ns(facts: Facts, jobs: list[Job]) -> int:
+    """What jobs took without waiting for the GIL, or for the processor."""
+    times = defaultdict[int, list[tuple[int, int]]](list)
+    for job in jobs:
+        times[job.thread].append((job.began_ns, job.ended_ns))
+    lost = sum(
+        facts.split(thread, windows_of(sorted(own))).of(NOT_ITS_FAULT)
+        for thread, own in times.items()
+    )
+    return sum(job.ran_ns for job in jobs) - lost
 
 
 def _is_main(facts: Facts, row: _Row) -> bool:

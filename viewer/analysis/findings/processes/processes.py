@@ -34,8 +34,8 @@ _IDLE_NS = 300 * _MS
 _IDLE = 25
 _TINY_NS = 1 * _MS
 # A process for each job: eight, of which half ended before the last job began, and which spent
-# a second of their lives, two thirds of these at least, on something else than the jobs.
-_PROCESSES, _STARTS_NS = 8, 1_000 * _MS
+# half a second of their lives, two thirds of these at least, on something else than the jobs.
+_PROCESSES, _STARTS_NS = 8, 500 * _MS
 # A pool is too large with four workers or more, three times as many as it has work for over a
 # second, and so many jobs that it is not the last batch that leaves them idle.
 _FEWEST, _SPARE, _SPAN_NS, _BATCH = 4, 3, 1_000 * _MS, 4
