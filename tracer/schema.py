@@ -211,6 +211,7 @@ ARG_REASON = "reason"
 ARG_COUNT = "count"
 ARG_SINCE = "since_ns"
 ARG_SOONER = "sooner_ns"  # … than the one that was first before
+ARG_TIMED_OUT = "timed_out"  # bool, of a wait for descriptors: none was ready in its time
 ARG_UNTIL = "until_ns"  # on `recording cut`: when the recording ended, absent if it did not
 ARG_ERRNO = "errno"  # on `recording cut`: of the write that failed
 ARG_EVENTS = "events"

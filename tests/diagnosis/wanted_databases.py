@@ -29,7 +29,6 @@ DATABASES: dict[str, Wanted] = {
         ("wait_for_notice",),
         ("psycopg",),
         "PG_URL",
-        missed="whether a `poll` in libpq ended by its time-out is not recorded",
     ),
     "dc02_lazy_items_of_each_order": Wanted(
         "awaits in turn",

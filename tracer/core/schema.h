@@ -267,6 +267,7 @@
     X(ARG_COUNT, "count")                   \
     X(ARG_SINCE, "since_ns")                \
     X(ARG_SOONER, "sooner_ns")              \
+    X(ARG_TIMED_OUT, "timed_out")           \
     X(ARG_UNTIL, "until_ns")                \
     X(ARG_ERRNO, "errno")                   \
     X(ARG_EVENTS, "events")                 \

@@ -208,3 +208,39 @@ def test_a_long_wait_for_the_own_process(tmp_path: Path) -> None:
     own, other = [each for each in slices if each.name == "io: socket.recv"]
     assert own.args[s.ARG_OWN_PEER]
     assert s.ARG_OWN_PEER not in other.args
+
+
+def test_waits_for_descriptors_whose_time_is_over(tmp_path: Path) -> None:
+    """The last one ends since there is something to read; a sleep has no descriptor."""
+    r, w = os.pipe()
+    both = select.poll()
+    both.register(r, select.POLLIN)
+    epoll = select.epoll()
+    epoll.register(r, select.EPOLLIN)
+    caller = threading.current_thread()
+
+    def run() -> None:
+        both.poll(30)
+        epoll.poll(0.03)
+        select.select([r], [], [], 0.03)
+        select.select([], [], [], 0.03)
+
+        def write() -> None:
+            until_it_sleeps_in(caller, "run", "poll")
+            os.write(w, b"x")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        both.poll(30_000)
+        writer.join()
+
+    slices = [each for each in io_slices(run, tmp_path / "t.pftrace") if "elect." in each.name]
+    epoll.close()
+    for end in (r, w):
+        os.close(end)
+    *over, read = [bool(each.args.get(s.ARG_TIMED_OUT)) for each in slices]
+    assert over == [True] * 4
+    assert not read
+    fds = [each.args.get(s.ARG_FD) for each in slices]
+    assert fds[0] == fds[-1] == r
+    assert isinstance(fds[1], int)

@@ -132,6 +132,7 @@ class Thread:
         continues: bool = False,
         stack: str = "",
         own_peer: bool = False,
+        timed_out: bool = False,
         lock_pid: int = 0,
         exception: str = "",
     ) -> Self:
@@ -142,6 +143,7 @@ class Thread:
         args |= {s.ARG_CONTINUES: True} if continues else {}
         end: dict[str, Arg] = {s.ARG_BYTES: size_bytes} if size_bytes >= 0 else {}
         end |= {s.ARG_OWN_PEER: True} if own_peer else {}
+        end |= {s.ARG_TIMED_OUT: True} if timed_out else {}
         end |= {s.ARG_EXCEPTION: exception} if exception else {}
         end |= {s.ARG_LOCK_PID: lock_pid, s.ARG_LOCK_PROGRAM: "cron"} if lock_pid else {}
         return self.enter(at, s.IO_PREFIX + what, s.CAT_IO, args, end)

@@ -88,3 +88,76 @@ def test_who_could_wake_it_waits_for_its_lock(tmp_path, is_over):
     assert found.finding == "deadlock"
     assert "`incoming-0` slept in `Event.wait` in `ask` (bus.py:7)" in found.text
     assert "a lock for which `incoming-1` in `fire` (bus.py:12) waited" in found.text
+
+
+LOOKS, ENQUEUES = "/app/jobs.py:19 wait_for_notice", "/app/jobs.py:36 enqueue"
+NOTIFIES = "/venv/lib/python3.13/site-packages/psycopg/connection.py:414 Connection.notifies"
+
+
+def noticed(
+    pieces=6, piece_ns=100 * MS, timed_out=True, fd=3, late_ns=MS, waits="Event.wait",
+    frame="", times=1, looped=False,
+):  # fmt: skip
+    """`worker` looks for data in pieces; then it ends the wait of `main`, which began soon
+    after it had begun to look."""
+    trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
+    worker, main = trace.thread("worker").native(0), trace.thread("MainThread").native(0)
+    if looped:
+        trace.loop(worker).callback("poll", "/app/jobs.py:1 poll", 1, 2)
+    done, at = trace.lock(waits, ENQUEUES), 10 * MS
+    stack = f"{frame}\n{ENQUEUES}" if frame else ENQUEUES
+    for _ in range(times):
+        begun = at
+        for n in range(pieces):
+            gone, stack_of = timed_out or n < pieces - 1, f"{NOTIFIES}\n{LOOKS}"
+            worker.io(at, "poll", site=LOOKS, stack=stack_of, fd=fd, timed_out=gone)
+            if not n:
+                main.lock_wait(begun + 10 * MS, waits, lock=done, site=ENQUEUES, stack=stack)
+            at += piece_ns
+            worker.native(at)
+            at += 10_000
+        at += late_ns
+        worker.release(at, done, to=main)
+        main.native(at)
+        at += MS
+    worker.end(at)
+    main.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_nothing_comes_though_there_is_something_to_do(tmp_path):
+    (found,) = find_in(tmp_path, noticed())
+    assert (found.finding, found.severity_ns) == ("missed wake-up", 591_060_000)
+    assert found.text == (
+        "Missed wake-up: `worker` slept in `poll` in `wait_for_notice` (jobs.py:19, via "
+        "`Connection.notifies`) until its time-out of 600 ms, though `MainThread` in "
+        "`enqueue` (jobs.py:36) waited for it: 591 ms lost in 1 wait, the longest 591 ms (at "
+        "20.0 ms). Wake it (a byte through a pipe, a `NOTIFY` that is committed) when there "
+        "is something to do."
+    )
+
+
+def test_one_look_at_a_time(tmp_path):
+    (found,) = find_in(tmp_path, noticed(pieces=1, piece_ns=300 * MS, times=2))
+    assert found.finding == "missed wake-up"
+    assert "time-out of 300 ms" in found.text
+    assert "in 2 waits" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"timed_out": False}, id="data came in the end"),
+        pytest.param({"fd": -1}, id="a sleep"),
+        pytest.param({"late_ns": 60 * MS}, id="it did something else first"),
+        pytest.param({"waits": "Queue.get"}, id="whoever has nothing to do"),
+        pytest.param({"pieces": 4}, id="little is lost"),
+        pytest.param({"looped": True}, id="a loop"),
+        pytest.param(
+            {"frame": "/usr/lib/python3.13/socketserver.py:253 BaseServer.shutdown"},
+            id="a server looks whether to stop",
+        ),
+    ],
+)
+def test_looks_that_nobody_has_to_end(tmp_path, story):
+    assert "missed wake-up" not in kinds(tmp_path, noticed(**story))

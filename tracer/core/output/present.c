@@ -14,7 +14,7 @@ static int present_of(const tick_line *ticks, thread_buffer *b, lane_present *no
     uint64_t asked = b->asked_tick, out = b->out_tick ? b->out_tick : released;
     now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
     if (!now->call.what && b->libc)
-        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1), 0, b->libc_class};
+        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1) & CALL_FD, 0, b->libc_class};
     if (!now->call.what && (b->forced || (asked && asked - out < gil_threshold_ticks)))
         asked = released;
     now->released_ns = released > ticks->to.tick ? 0 : ticks_convert_past(ticks, released);
@@ -35,7 +35,7 @@ static void present_from(const tick_line *ticks, const record *ahead, const reco
     now->asked_ns = ahead->c > ticks->to.tick ? 0 : ticks_convert_past(ticks, ahead->c);
     now->stack = ahead->a;
     if (call)
-        now->call = (lane_call){call->a, (uint32_t)call->b, (uint32_t)call->c, call->flag};
+        now->call = (lane_call){call->a, (uint32_t)call->b & CALL_FD, (uint32_t)call->c, call->flag};
 }
 
 void present_tell(timeline *line, const tick_line *ticks, uint32_t generation, int last)

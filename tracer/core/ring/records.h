@@ -68,8 +68,9 @@ enum record_kind {
     REC_PRINTED,        /* the first text for a standard output that is a pipe: a = stack */
     REC_GC_BEGIN,       /* a = generation, flag: gc.collect() was called, b = stack of that call */
     REC_GC_END,         /* a = generation, b = collected, c = uncollectable */
-    REC_CALL,           /* the call that the next REC_TAKE returns from: a = what string, b = fd + 1 or 0;
-                           flag = enum call_class, c = number of the call in its thread, or 0 */
+    REC_CALL,           /* the call that the next REC_TAKE returns from: a = what string, b = fd + 1 or 0 | CALL_TIMED_OUT
+                           where it waited for descriptors in vain; flag = enum call_class, c = number of the call in its
+                           thread, or 0 */
     REC_TAKE,           /* has taken the GIL: a = stack, b = tick of its release (0 = never held it), c = tick
                            when it asked for it (0 = got it at once); flag = enum take_kind */
     REC_HELD_CALL,      /* a blocking call made with the GIL held has returned: a = what string, b = tick
@@ -109,6 +110,9 @@ enum record_kind {
     REC_NOTE,           /* a = length of the subject, b = text length; payload; flag = enum note_kind */
     REC_KINDS
 };
+
+/* Descriptors are far below. */
+enum { CALL_TIMED_OUT = 1 << 30, CALL_FD = CALL_TIMED_OUT - 1 };
 
 /* Which kind a loop is: the upper bits of its id. */
 enum { LOOP_KIND_SHIFT = 28 };

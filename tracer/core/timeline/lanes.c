@@ -80,8 +80,10 @@ static void end_state(timeline *t, thread_line *thread, uint64_t ns)
             event_uint(&ev, SCHEMA_ARG_BYTES, lane->bytes - 1);
         if (lane->failed)
             event_interned(&ev, SCHEMA_ARG_EXCEPTION, lane->failed);
-        if (lane->own_peer)
+        if (lane->said & SAID_OWN_PEER)
             event_bool(&ev, SCHEMA_ARG_OWN_PEER, 1);
+        if (lane->said & SAID_TIMED_OUT)
+            event_bool(&ev, SCHEMA_ARG_TIMED_OUT, 1);
         if (lane->lock_pid)
             filelocks_tell(lane, &ev);
         const stack_facts *stack = lane->told_stack ? NULL : stack_names_of(lane->stack);
@@ -143,7 +145,7 @@ static uint8_t name_of(const timeline *t, uint8_t state)
 static int ends_plainly(const lane_line *lane)
 {
     if (lane->state == LANE_CALL)
-        return lane->class != CLASS_LOCK && !lane->bytes && !lane->failed && !lane->own_peer &&
+        return lane->class != CLASS_LOCK && !lane->bytes && !lane->failed && !lane->said &&
                !lane->lock_pid && (lane->told_stack || !stack_names_of(lane->stack));
     return !states[lane->state].has_stack || lane->told_stack || !stack_names_of(lane->release_stack);
 }
@@ -313,13 +315,10 @@ static void call_begins(lane_line *lane, const lane_call *call, uint32_t stack)
     lane->class = call->class;
     lane->fd = call->fd;
     lane->serial = call->serial;
-    lane->holding_gil = 0;
-    lane->resumed = 0;
+    lane->holding_gil = lane->resumed = 0;
     lane->stack = stack;
-    lane->told_stack = 0;
+    lane->told_stack = lane->said = lane->looked = 0;
     lane->bytes = 0;
-    lane->own_peer = 0;
-    lane->looked = 0;
     lane->failed = lane->lock_pid = 0;
 }
 
@@ -333,7 +332,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
         put_taken(t, thread, end_ns);
         lane->bytes = take->bytes;
         lane->failed = take->failed;
-        lane->own_peer = take->own_peer;
+        lane->said = take->call.said;
     }
     if (lane->early && (lane->state == LANE_CALL || lane->state == LANE_GIL_WAIT))
         return;
@@ -343,7 +342,7 @@ static void put_released(timeline *t, thread_line *thread, const lane_take *take
         put_taken(t, thread, end_ns);
         lane->bytes = take->bytes;
         lane->failed = take->failed;
-        lane->own_peer = take->own_peer;
+        lane->said = take->call.said;
     } else {
         put_computing(t, thread, 0, lane->early ? lane->upto_ns : take->drop_ns, end_ns);
     }
@@ -426,7 +425,8 @@ HANDLER(call)
 {
     UNUSED(t), UNUSED(ns), UNUSED(text);
     lane_flush(t, thread);
-    thread->lane.next_call = (lane_call){r->a, (uint32_t)r->b, (uint32_t)r->c, r->flag};
+    uint8_t said = r->b & CALL_TIMED_OUT ? SAID_TIMED_OUT : 0;
+    thread->lane.next_call = (lane_call){r->a, (uint32_t)r->b & CALL_FD, (uint32_t)r->c, r->flag, said};
 }
 
 HANDLER(take)
@@ -469,7 +469,7 @@ HANDLER(call_own_peer)
 {
     UNUSED(t), UNUSED(ns), UNUSED(r), UNUSED(text);
     if (thread->lane.pending)
-        thread->lane.take.own_peer = 1;
+        thread->lane.take.call.said |= SAID_OWN_PEER;
 }
 
 HANDLER(held_call)

@@ -115,7 +115,13 @@ typedef struct {
     uint32_t fd;   /* + 1 */
     uint32_t serial;
     uint8_t class;
+    uint8_t said; /* enum call_said */
 } lane_call;
+
+enum call_said {
+    SAID_OWN_PEER = 1,  /* the call waited for this very process */
+    SAID_TIMED_OUT = 2, /* its time was over */
+};
 
 /* A take of the GIL, with the release that it ends. */
 typedef struct {
@@ -125,7 +131,6 @@ typedef struct {
     uint32_t stack;
     uint32_t failed;   /* exception class that ended the call (string); 0: none */
     uint8_t unwatched; /* the GIL is not watched: only the call is known */
-    uint8_t own_peer;  /* the call waited for this very process */
 } lane_take;
 
 /* The state of a thread, written up to `upto_ns`. */
@@ -136,7 +141,7 @@ typedef struct {
     uint8_t class, holding_gil; /* of the open LANE_CALL … */
     uint8_t resumed;            /* it is not the call's first piece */
     uint8_t told_stack;         /* by the open slice */
-    uint8_t own_peer;
+    uint8_t said;               /* enum call_said */
     uint8_t kernel;
     uint8_t looked; /* how often it was asked who has the lock of the file that it waits for */
     uint32_t what, fd, serial, stack, serial_before;

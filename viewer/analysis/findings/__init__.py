@@ -156,6 +156,7 @@ FINDERS = (
     Finder("loops.timers", "put_off_for_all"),  # missed wake-up
     Finder("processes.forked", "locks_left_by_forks", (_waits,)),  # deadlock
     Finder("vain.vain", "vain_findings", (_waits,)),  # missed wake-up, wait in vain
+    Finder("vain.missed", "looked_in_vain", (_waits, _calls)),  # missed wake-up
     Finder("locks.parties", "slow_party", (_waits,)),  # uneven workers
     Finder("vain.abandoned", "no_producer", (_loops,)),  # wait in vain
     Finder("vain.stuckchildren", "forgotten_task", (_waits,)),  # wait in vain

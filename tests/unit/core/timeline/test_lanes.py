@@ -78,6 +78,25 @@ def test_a_call_that_waited_for_its_own_process(script: Script) -> None:
     assert calls == [{s.ARG_FD: 4, s.ARG_OWN_PEER: True}, {s.ARG_FD: 4}]
 
 
+TIMED_OUT = 1 << 30  # beside the descriptor
+
+
+def test_a_call_whose_time_was_over(script: Script) -> None:
+    script.add(50_000, "CALL", READ, 4 + 1 | TIMED_OUT, 1, flag=IO)
+    script.add(50_000, "TAKE", 0, 10_000, 40_000)
+    script.add(90_000, "CALL", READ, TIMED_OUT, 2, flag=IO)
+    script.add(90_000, "TAKE", 0, 60_000, 0)
+    script.add(130_000, "CALL", READ, 4 + 1, 3, flag=IO)
+    script.add(130_000, "TAKE", 0, 100_000, 0)
+    states, args = lane(script)
+    calls = [args[i] for i, state in enumerate(states) if state[0] == "io: os.read"]
+    assert calls == [
+        {s.ARG_FD: 4, s.ARG_TIMED_OUT: True},
+        {s.ARG_TIMED_OUT: True},
+        {s.ARG_FD: 4},
+    ]
+
+
 def test_a_release_whose_wait_has_no_details_yet(script: Script) -> None:
     """Another may have had the GIL since: who is killed then leaves no two that have it."""
     script.add(50_000, "CALL", LOCK_WAIT, 0, 1, flag=LOCK)

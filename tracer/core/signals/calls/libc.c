@@ -46,6 +46,10 @@
 #define POLLED (n == 1 && traffic_may_look(p) ? p->fd : -1)
 #define WAITS traffic_of(TRAFFIC_WAIT, -1, e, 0)
 
+/* What gives 0 when its time is over. */
+#define CLASS_POLL CLASS_IO
+enum { GIVES_UP_POLL = 1, GIVES_UP_IO = 0, GIVES_UP_SLEEP = 0, GIVES_UP_LOCK = 0 };
+
 /* X(return type, name, class, fd, what it does, parameters, arguments) */
 #define FUNCTIONS(X)                                                                                                 \
     X(ssize_t, read, IO, fd, READS(0), (int fd, void *p, size_t n), (fd, p, n))                                      \
@@ -66,13 +70,13 @@
     X(int, accept, IO, fd, ACCEPTS, (int fd, struct sockaddr *a, socklen_t *l), (fd, a, l))                          \
     X(int, accept4, IO, fd, ACCEPTS, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))               \
     X(int, connect, IO, fd, NOTHING, (int fd, const struct sockaddr *a, socklen_t l), (fd, a, l))                    \
-    X(int, poll, IO, POLLED, POLLS, (struct pollfd *p, nfds_t n, int t), (p, n, t))                                  \
-    X(int, ppoll, IO, POLLED, POLLS,                                                                                 \
+    X(int, poll, POLL, POLLED, POLLS, (struct pollfd *p, nfds_t n, int t), (p, n, t))                                  \
+    X(int, ppoll, POLL, POLLED, POLLS,                                                                                 \
       (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s), (p, n, t, s))                       \
-    X(int, select, IO, -1, traffic_of(TRAFFIC_SELECT, n, r, 0),                                                      \
+    X(int, select, POLL, -1, traffic_of(TRAFFIC_SELECT, n, r, 0),                                                      \
       (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t))                                  \
-    X(int, epoll_wait, IO, fd, WAITS, (int fd, struct epoll_event *e, int n, int t), (fd, e, n, t))                  \
-    X(int, epoll_pwait, IO, fd, WAITS,                                                                               \
+    X(int, epoll_wait, POLL, fd, WAITS, (int fd, struct epoll_event *e, int n, int t), (fd, e, n, t))                  \
+    X(int, epoll_pwait, POLL, fd, WAITS,                                                                               \
       (int fd, struct epoll_event *e, int n, int t, const sigset_t *s), (fd, e, n, t, s))                            \
     X(int, fsync, IO, fd, NOTHING, (int fd), (fd))                                                                   \
     X(int, fdatasync, IO, fd, NOTHING, (int fd), (fd))                                                               \
@@ -94,7 +98,7 @@
     X(int, sem_clockwait, LOCK, -1, NOTHING, (sem_t *s, clockid_t c, const struct timespec *t), (s, c, t))           \
     X(ssize_t, __read_chk, IO, fd, READS(0), (int fd, void *p, size_t n, size_t k), (fd, p, n, k))                   \
     X(ssize_t, __recv_chk, IO, fd, READS(f), (int fd, void *p, size_t n, size_t k, int f), (fd, p, n, k, f))         \
-    X(int, __poll_chk, IO, POLLED, POLLS, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
+    X(int, __poll_chk, POLL, POLLED, POLLS, (struct pollfd *p, nfds_t n, int t, size_t k), (p, n, t, k))
 extern ssize_t __read_chk(int, void *, size_t, size_t);
 extern ssize_t __recv_chk(int, void *, size_t, size_t, int);
 extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
@@ -208,6 +212,14 @@ static HOT void leave(enum function f, uint8_t class, int fd, uint64_t start)
     errno = error;
 }
 
+/* The call that the thread is in has waited in vain. */
+static HOT void give_up(void)
+{
+    thread_buffer *b = own_buffer();
+    if (b && b->libc && !b->has_gil)
+        b->libc_fd += CALL_TIMED_OUT;
+}
+
 /* `start` is enter()'s. */
 static void look(traffic *of, uint64_t start)
 {
@@ -242,6 +254,8 @@ void libc_waits(enum libc_wait which)
         traffic of = does;                                                             \
         look(&of, start);                                                              \
         type result = name arguments;                                                  \
+        if (GIVES_UP_##class && !result)                                               \
+            give_up();                                                                 \
         if (of.buffer)                                                                 \
             traffic_after(&of, (long)result);                                          \
         if (start)                                                                     \
@@ -254,6 +268,8 @@ void libc_waits(enum libc_wait which)
             return looking_##name arguments;                                           \
         uint64_t start = enter(F_##name, CLASS_##class, fd_of);                        \
         type result = name arguments;                                                  \
+        if (GIVES_UP_##class && !result)                                               \
+            give_up();                                                                 \
         if (start)                                                                     \
             leave(F_##name, CLASS_##class, fd_of, start);                              \
         return result;                                                                 \

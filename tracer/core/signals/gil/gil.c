@@ -71,7 +71,7 @@ static HOT void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
         if (class == CLASS_IO && back - released >= gil_threshold_ticks)
             learn_blocked(tstate);
     }
-    b->waited_fd = b->libc_longest && back - released >= long_ticks ? b->libc_longest_fd + 1 : 0;
+    b->waited_fd = b->libc_longest && back - released >= long_ticks ? (b->libc_longest_fd + 1) & CALL_FD : 0;
     uint32_t stack = stacks_capture(tstate);
     if (b->in_libuv && tstate)
         contexts_see(b, tstate);

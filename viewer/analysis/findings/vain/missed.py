@@ -12,11 +12,12 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.enders import Enders, How
 from viewer.analysis.resources.waits import GETS, LOCKS, Wait
 from viewer.analysis.waited import FOR_TASKS
-from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
+from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code
 
@@ -33,6 +34,7 @@ _CONDITION = "Condition.wait"
 CONDITIONS = (_CONDITION, "Condition")
 WAKEABLE = (*GETS, *CONDITIONS, *_SET)
 _TIMER = " Timer.run"  # sleeps on purpose
+_STOPS = " BaseServer.shutdown"
 _RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
 # It had to end first, or nobody owes an idle worker anything: not for a wake-up.
 _ENDS = (*FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
@@ -85,6 +87,64 @@ def _pairs(facts: Facts, waits: LongWaits, slept: dict[Who, list[Wait]]) -> _Pai
     return found
 
 
+def looked_in_vain(facts: Facts) -> Iterator[Finding]:
+    """A thread looked for data until its time-out, and then did what others waited for."""
+    waits = LongWaits.of(facts)
+    found = defaultdict[tuple[str, str], list[tuple[Wait, Wait]]](list)
+    for wait, sleep in _polled(facts, waits):
+        found[sleep.site, wait.site].append((wait, sleep))
+    for pairs in found.values():
+        lost = sum(wait.ns for wait, _ in pairs)
+        if lost >= _MISSED_NS:
+            waits.told.update(one.slice for pair in pairs for one in pair)
+            yield _not_woken(facts, waits, pairs, lost)
+
+
+def _polled(facts: Facts, waits: LongWaits) -> Iterator[tuple[Wait, Wait]]:
+    """Who waited for a thread that looked for data at a descriptor until its time-out."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    for wait in waits.all:
+        kind, thread = wait.ender or ("", -1)
+        is_owed = wait.name in _SET or wait.name in _RESULTS
+        if not is_owed or wait.ns < _OWED_NS or kind != "thread" or wait.slice in waits.told:
+            continue
+        if thread in facts.ledger.lane_of_thread or _STOPS in "\n".join(wait.stack):
+            continue  # loops have timers of their own, and servers look whether to stop
+        low = bisect_left(rows.start_ns, wait.start_ns, *rows.offset[thread : thread + 2])
+        high = bisect_left(rows.start_ns, wait.end_ns, low, rows.offset[thread + 1])
+        own = [
+            row
+            for row in rows.row[max(low - 1, rows.offset[thread]) : high]
+            if table.end_ns[row] <= wait.end_ns and _gave_up(facts, row)
+        ]
+        met = within(
+            ((table.start_ns[row], table.end_ns[row]) for row in own),
+            wait.start_ns,
+            wait.end_ns,
+        )
+        if own and covers(met, wait.ns) and wait.end_ns - table.end_ns[own[-1]] <= _AT_ONCE_NS:
+            name, site = facts.call(table.row[own[-1]])
+            yield (
+                wait,
+                wait._replace(
+                    who=("thread", thread), start_ns=table.start_ns[own[0]],
+                    end_ns=table.end_ns[own[-1]], name=name, site=site,
+                    slice=table.slice[own[-1]], row=own[-1],
+                ),
+            )  # fmt: skip
+
+
+def _gave_up(facts: Facts, row: int) -> bool:
+    """Whether a wait for a descriptor ended by its time-out. One for none is a sleep."""
+    table, trace = facts.model.states, facts.model.trace
+    if table.state[row] & STATE_MASK != IO:
+        return False
+    begin = trace.slices.event[table.slice[row]]
+    end = trace.slices.end_event[table.slice[row]]
+    is_over = end >= 0 and bool(trace.args(end).get(s.ARG_TIMED_OUT))
+    return is_over and s.ARG_FD in trace.args(begin)
+
+
 def _was_woken(facts: Facts, sleep: Wait) -> bool:
     """Whether somebody ended earlier waits of the thread for the same: so it gets its work."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
@@ -111,13 +171,16 @@ def _not_woken(
 ) -> Finding:
     wait, sleep = max(pairs, key=lambda pair: pair[0].ns)
     is_end = wait.name.startswith(ENDS)
+    how = "`notify`, `set`, `put`"
+    if sleep.name not in WAKEABLE:
+        how = "a byte through a pipe, a `NOTIFY` that is committed"
     text = (
         f"Missed wake-up: {code(name_of(facts.model, sleep.who))} slept in `{sleep.name}`"
         f"{place_in(sleep.site)} until its time-out of {duration(sleep.ns)}, though "
         f"{code(name_of(facts.model, wait.who))}{place_in(wait.site)} waited for "
         f"{'its end' if is_end else 'it'}: {duration(lost)} lost in "
         f"{plural(len(pairs), 'wait')}, the longest {duration(wait.ns)} "
-        f"({at(facts, wait.start_ns)}). Wake it (`notify`, `set`, `put`) when "
+        f"({at(facts, wait.start_ns)}). Wake it ({how}) when "
         f"{'it is to end' if is_end else 'there is something to do'}"
     )
     if wait.name in _RESULTS:
