@@ -42,6 +42,29 @@ def test_each_call_leaves_one(tmp_path):
     assert found.evidence.site == "/app/leak.py:9 check"
 
 
+LIBRARY = "/venv/lib/python3.13/site-packages/aiosqlite/core.py"
+
+
+def test_a_library_opens_them_in_threads_that_it_starts(tmp_path):
+    trace = TraceBuilder(argv="notes.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    track, at = trace.track(s.COUNTER_FILES, b""), 0
+    stack = f"{LIBRARY}:177 Connection.__await__\n/app/notes.py:14 connect"
+    for n in range(16):
+        trace.counter(track, at, 10 + 10 * n)
+        for _ in range(10):
+            begun = trace.instant(main.track, at, s.THREAD_START, s.CAT_THREAD, stack=stack)
+            worker = trace.thread("worker").native(at)
+            trace.arrow(begun, trace.instant(worker.track, at, s.THREAD_STARTED, s.CAT_THREAD))
+            worker.io(at + 1, "sqlite3.connect", site=f"{LIBRARY}:466 connector")
+            worker.native(at + MS).end(at + 2 * MS)
+            at += STEP // 10
+    main.end(at)
+    (found,) = find_in(tmp_path, trace.ended(at))
+    said = "Meanwhile `connect` (notes.py:14) called `sqlite3.connect` 150 times, or more."
+    assert said in found.text
+
+
 def test_who_opens_them_may_be_too_quick(tmp_path):
     (found,) = find_in(tmp_path, leak([10 + 10 * n for n in range(16)], opens=1))
     assert (

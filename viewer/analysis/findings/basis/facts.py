@@ -44,7 +44,7 @@ from viewer.trace.columns import (
 )
 from viewer.trace.garbage import Collection
 from viewer.trace.model import Model
-from viewer.trace.sites import imports
+from viewer.trace.sites import imports, innermost
 from viewer.words import stems
 
 BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
@@ -180,6 +180,13 @@ class Facts(Reading):
         low, high = rows.offset[which], rows.offset[which + 1]
         at = bisect_left(rows.start_ns, job.submitted_ns, low, high)
         return self.ledger.site_of_await(rows.row[at]) if at < high else ""
+
+    def started_at(self, thread: int) -> str:
+        """The user's line, else a library's, that started a thread; "" unknown."""
+        _, event = self.ledger.starters.get(thread, (-1, -1))
+        args = self.model.trace.args(event) if event >= 0 else {}
+        own = innermost(str(args.get(s.ARG_STACK, "")).split("\n"))
+        return own or str(args.get(s.ARG_SITE, ""))
 
     @cached_property
     def collections(self) -> dict[tuple[int, int], Column]:

@@ -119,7 +119,7 @@ def _timer_waits(facts: Facts) -> dict[str, list[Wait]]:
     if mentioned(facts.model, _TIMER):
         for wait in LongWaits.of(facts).all:
             if any(frame.endswith(_TIMER) for frame in wait.stack):
-                found[_started_at(facts, wait)].append(wait)
+                found[facts.started_at(wait.who[1])].append(wait)
     return found
 
 
@@ -240,11 +240,6 @@ def put_off(facts: Facts) -> Iterator[Finding]:
         if lost >= max(LOST_NS, chain[-1].ns * (_PUT_TIMES - 1)):
             waits.told.add(wait.slice)
             yield _put_off_finding(facts, waits, wait, lost, chain, site)
-
-
-def _started_at(facts: Facts, timer: Wait) -> str:
-    _, event = facts.ledger.starters.get(timer.who[1], (-1, -1))
-    return str(facts.model.trace.args(event).get(s.ARG_SITE, "")) if event >= 0 else ""
 
 
 def _chains(timers: list[Wait]) -> Iterator[list[Wait]]:

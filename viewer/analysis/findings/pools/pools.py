@@ -142,14 +142,8 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
 
 def started_at(facts: Facts, thread: int) -> str:
     """`, started in `handle` (app.py:8),`: the line that started a thread; "" unknown."""
-    trace, ledger = facts.model.trace, facts.ledger
-    for source in trace.instants(trace.events.name, s.THREAD_START):
-        for flow, is_end in ledger.flows.at(source):
-            target = -1 if is_end else ledger.flows.other_end(flow, is_end)
-            if target >= 0 and ledger.thread_of_track[trace.events.track[target]] == thread:
-                site = str(trace.args(source).get(s.ARG_SITE, ""))
-                return f", started{place_in(site)}," if site else ""
-    return ""
+    site = facts.started_at(thread)
+    return f", started{place_in(site)}," if site else ""
 
 
 def _for_what(facts: Facts, wait: int) -> str:

@@ -272,8 +272,7 @@ def _waits_as_timer(wait: Wait) -> bool:
 
 def _started_at(facts: Facts, timer: Wait) -> str:
     """` started in `start_watchdog` (app.py:6)`; "" unknown."""
-    _, event = facts.ledger.starters.get(timer.who[1], (-1, -1))
-    site = str(facts.model.trace.args(event).get(s.ARG_SITE, "")) if event >= 0 else ""
+    site = facts.started_at(timer.who[1])
     return f" started{place_in(site)}" if site else ""
 
 
