@@ -87,10 +87,24 @@ UNSEEN: dict[str, Wanted] = {
     "xa05_receiver_never_waits": Wanted(
         "busy loop", (r"`Receiver.run` \(xa05\w+.py:\d+\) polls(:| in `Receiver)",), ("trio",)
     ),
+    "xa06_door_into_another_loop": Wanted(
+        "deadlock",
+        (
+            r"`MainThread` in `LoopThread.call` \(xa06\w+.py:\d+\)",
+            "list_workflows",
+            "the loop of",
+        ),
+    ),
+    "xa07_connection_of_each_call": Wanted(
+        "descriptors pile up|workers never exit",
+        ("`Database.connect`", r"called `sqlite3.connect` \d\d times"),
+        ("aiosqlite",),
+    ),
     "ok_xa1_a_permit_for_each_layer": Wanted(""),
     "ok_xa2_view_asks_for_all": Wanted("", (), ("fastapi", "uvicorn", "httpx", "tenacity")),
     "ok_xa3_stream_without_a_session": Wanted(
         "", (), ("fastapi", "uvicorn", "sqlalchemy", "asyncpg"), "PG_URL"
     ),
     "ok_xa4_pubsub_closed": Wanted("", (), ("redis",), "REDIS_URL"),
+    "ok_xa6_door_in_a_thread": Wanted(""),
 }

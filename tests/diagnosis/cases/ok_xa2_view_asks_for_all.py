@@ -77,7 +77,7 @@ class Upstream(BaseHTTPRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address, daemon_threads = True, True
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 128
 
 
 def load(parent):

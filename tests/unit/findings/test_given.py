@@ -147,3 +147,57 @@ def test_one_that_failed_after_others_got_theirs(tmp_path):
 )
 def test_coroutines_that_did_not_fail_first(tmp_path, story):
     assert "failed" not in " ".join(one.text for one in find_in(tmp_path, given(**story)))
+
+
+ASK, INSIDE = "/app/bridge.py:10 ask", "/app/bridge.py:24 names"
+
+
+def bridge(late=True, mine=True, ns=600 * MS):
+    """A step of `main` waits for `names`, which it gave to a loop of another thread, and that
+    awaits `load`, which begins when the step is over; not `late`: while it waits; not `mine`:
+    on the loop of a third thread."""
+    trace = TraceBuilder(argv="bridge.py", signals=SIGNALS)
+    first, second = trace.thread("MainThread").native(0), trace.thread("engine").native(0)
+    third = trace.thread("other").native(0)
+    app, engine, spare = trace.loop(first), trace.loop(second), trace.loop(third)
+    main = app.task("main", site="/app/bridge.py:40 main").ready(0).running(1)
+    lock, end = trace.lock("Future.result", ASK), 10 * MS + ns
+    given = app.wakes(9 * MS)
+    first.lock_wait(10 * MS, "Future.result", lock=lock, site=ASK, acquired=False)
+    first.native(end)
+    main.awaits(end + MS, "sleep")
+    app.step(main, 1, end + MS)
+    callback = "/lib/asyncio/tasks.py:1 callback"
+    engine.callback("callback", callback, 11 * MS, 12 * MS, by=given)
+    names = engine.task("names", site="/app/bridge.py:20 names").ready(11 * MS + 5)
+    names.running(13 * MS).awaits(14 * MS, "executor", site=INSIDE)
+    engine.step(names, 13 * MS, 14 * MS)
+    loop, began = app if mine else spare, end + 2 * MS if late else 15 * MS
+    load = loop.task("load", site="/app/bridge.py:15 load").ready(began).running(began + 5)
+    names.ready(end + 3 * MS, by=load)
+    load.done(end + 3 * MS + 5)
+    loop.step(load, began + 5, end + 3 * MS + 5)
+    names.running(end + 4 * MS).done(end + 5 * MS)
+    engine.step(names, end + 4 * MS, end + 5 * MS)
+    main.ready(end + 6 * MS, waker="timer").running(end + 6 * MS).done(end + 7 * MS)
+    app.step(main, end + 6 * MS, end + 7 * MS)
+    for thread in (first, second, third):
+        thread.end(end + 8 * MS)
+    return trace.ended(end + 9 * MS)
+
+
+def test_a_coroutine_of_another_loop_that_needs_this_one(tmp_path):
+    found, *_ = find_in(tmp_path, bridge())
+    assert found.finding == "deadlock"
+    assert found.text == (
+        "Deadlock at 14.0 ms, for 596 ms: `MainThread` in `ask` (bridge.py:10) waits for "
+        "`names`, which it gave to the loop; `names` in `names` (bridge.py:24) waits for a "
+        "coroutine on the loop of `MainThread`. `await` the coroutine, or leave the loop's "
+        "thread before waiting for it."
+    )
+
+
+@pytest.mark.parametrize("story", [{"mine": False}, {"ns": 30 * MS}])
+def test_a_coroutine_that_needs_another_loop(tmp_path, story):
+    """Or for a moment."""
+    assert "deadlock" not in kinds(tmp_path, bridge(**story))

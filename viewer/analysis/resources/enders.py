@@ -11,6 +11,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.ledger.jobs import ThreadPool
 from viewer.analysis.ledger.pools import pool_of
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.given import Births, OwnLoop
 from viewer.analysis.resources.takers import have, passed
@@ -100,7 +101,7 @@ class Enders:
         if wait.name in _RECEIVED and self._receives(wait):
             return Blocked(How.CALLBACK, (wait.who,))
         if wait.name in _RESULTS:
-            return self._job(wait) or self._loop(wait) or self._event(wait)
+            return self._late(wait) or self._job(wait) or self._loop(wait) or self._event(wait)
         return self._slot(wait) or self._event(wait)
 
     def _receives(self, wait: Wait) -> bool:
@@ -311,18 +312,30 @@ class Enders:
         lanes = self.ledger.lane_of_thread
         process = self.model.thread_process[which]
         step = self.reading.on_loop_at(which, wait.start_ns) if which in lanes else -1
-        if step >= 0:
-            owes = self._own_loop.owes(step, self._stepping(wait), wait)
-            return Blocked(How.LOOP, (wait.who,)) if owes else None
-        if (task := self._given(which, wait)) >= 0:
+        if step >= 0 and self._own_loop.owes(step, self._stepping(wait), wait):
+            return Blocked(How.LOOP, (wait.who,))
+        if (task := self._given(which, wait, step)) >= 0:
             failed_ns = self._failed_ns(task, wait)
             return Blocked(How.GIVEN, (("task", task),), failed_ns=failed_ns)
+        if step >= 0:
+            return None
         woken = self._woken_loop(which, wait.start_ns)
         others = [t for t in lanes if self.model.thread_process[t] == process]
         thread = woken if woken >= 0 else others[0] if len(others) == 1 else -1
         if thread < 0 or (woken < 0 and not self._has_woken(which, wait.start_ns)):
             return None
         return Blocked(How.LOOP, (("thread", thread),))
+
+    def _late(self, wait: Wait) -> Blocked | None:
+        """The thread of another loop, which began the task that ended a wait only after most
+        of that."""
+        if wait.who[0] != "task" or wait.ender is None or wait.ender[0] != "task":
+            return None
+        own, other = (self.ledger.thread_of_task(who[1]) for who in (wait.who, wait.ender))
+        late_ns = self.waits.begins_ns(wait.ender) - wait.start_ns
+        if other in (own, -1) or not covers(late_ns, wait.ns):
+            return None
+        return Blocked(How.LOOP, (("thread", other),))
 
     def _failed_ns(self, task: int, wait: Wait) -> int:
         """When a task that owes a result failed, long before a wait was over; else -1."""
@@ -347,11 +360,15 @@ class Enders:
         is_near = at >= 0 and time_ns - times[events[at]] <= _JUST_NS
         return events[at] if is_near else -1
 
-    def _given(self, thread: int, wait: Wait) -> int:
-        """The task of the coroutine that a thread has just given to a loop, which then was
-        not blocked; -1 unknown."""
-        event = self._last_wake(thread, wait.start_ns)
-        return self._births.of(event, wait.start_ns + wait.ns // 2) if event >= 0 else -1
+    def _given(self, thread: int, wait: Wait, step: int) -> int:
+        """The task of the coroutine that a thread, maybe in a step of its own loop, has just
+        given to another one, which then was not blocked; -1 unknown."""
+        wake, until_ns = self._last_wake(thread, wait.start_ns), wait.start_ns + wait.ns // 2
+        sources = [wake] if wake >= 0 else []
+        if step >= 0:
+            sources += self._own_loop.sources(step, self._stepping(wait), wait.start_ns)
+        given = (self._births.of(source, until_ns, thread) for source in sources)
+        return next((task for task in given if task >= 0), -1)
 
     @cached_property
     def _births(self) -> Births:

@@ -19,17 +19,17 @@ class Births:
         heads = owned.task_head if len(owned.task_head) <= _TASKS else ()
         self._born = sorted((starts[head], task) for task, head in enumerate(heads))
 
-    def of(self, wake: int, until_ns: int) -> int:
-        """The one task that began in the callback which a thread handed to a loop with this
-        `wake`, and which ran before a time; -1 unknown."""
+    def of(self, source: int, until_ns: int, giver: int) -> int:
+        """The one task that began in the callback which a thread handed to a loop of another
+        one, in this step or with this `wake`, and which ran before a time; -1 unknown."""
         model, ledger = self.model, self.reading.ledger
         events, slices = model.trace.events, model.trace.slices
-        for flow, is_end in ledger.flows.at(wake):
+        for flow, is_end in ledger.flows.at(source):
             target = ledger.flows.other_end(flow, is_end) if not is_end else -1
             loop = model.track_lane[events.track[target]] if target >= 0 else -1
-            if loop < 0:
+            thread = ledger.thread_of_loop[loop] if loop >= 0 else giver
+            if thread == giver:
                 continue
-            thread = ledger.thread_of_loop[loop]
             step = (
                 self.reading.on_loop_at(thread, events.time_ns[target]) if thread >= 0 else -1
             )
@@ -73,17 +73,7 @@ class OwnLoop:
     def owes(self, step: int, task: int, wait: Wait) -> bool:
         """Whether a step gave its loop a callback that ran only when the wait was over."""
         trace, flows = self.model.trace, self.ledger.flows
-        start_ns = trace.slices.start_ns[step]
-        sources = [trace.slices.event[step]]
-        lanes = self.waits.tree.lanes
-        running = lanes.begins(task, start_ns, RUNNING) if task >= 0 else -1
-        sources += [trace.slices.event[running]] if running >= 0 else []
-        times = trace.events.time_ns
-        low, high = (
-            bisect_left(self._wakes, at, key=times.__getitem__)
-            for at in (start_ns, wait.end_ns)
-        )
-        for source in (*sources, *self._wakes[low:high]):
+        for source in self.sources(step, task, wait.end_ns):
             for flow, is_end in flows.at(source):
                 target = -1 if is_end else flows.other_end(flow, is_end)
                 loop = self.model.track_lane[trace.events.track[target]] if target >= 0 else -1
@@ -91,10 +81,23 @@ class OwnLoop:
                 if (
                     is_callback
                     and loop == self.model.lane[step]
-                    and times[target] >= wait.end_ns
+                    and trace.events.time_ns[target] >= wait.end_ns
                 ):
                     return True
         return False
+
+    def sources(self, step: int, task: int, until_ns: int) -> list[int]:
+        """The events at which arrows begin to what a step, of a task (-1 none), gives loops
+        before a time."""
+        trace, times = self.model.trace, self.model.trace.events.time_ns
+        start_ns = trace.slices.start_ns[step]
+        begins = self.waits.tree.lanes.begins
+        running = begins(task, start_ns, RUNNING) if task >= 0 else -1
+        low, high = (
+            bisect_left(self._wakes, at, key=times.__getitem__) for at in (start_ns, until_ns)
+        )
+        own = [trace.slices.event[one] for one in (step, running) if one >= 0]
+        return [*own, *self._wakes[low:high]]
 
     @cached_property
     def _of_loops(self) -> int:
