@@ -1,12 +1,13 @@
 """Circles: threads or tasks each of which waits for what the next one holds."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
+from itertools import compress
 from typing import NamedTuple
 
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.rows import is_hold, waits_for_lock
 from viewer.analysis.states import marks
-from viewer.trace.columns import FAILED, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import FAILED, STATE_MASK, TASK_WAIT, Column
 
 _DEEPEST = 64  # members of a circle; longer ways are not followed
 
@@ -40,17 +41,16 @@ class _Whos:
         self.unknown = len(ledger.model.threads)
         self.count = self.unknown + 1 + len(ledger.model.owners.task_id)
 
-    def waiting(self, rows: Sequence[int]) -> list[int]:
-        """By wait (a row of States) who waits."""
-        states, who = self.table.state, self.table.who
-        return [~who[row] if states[row] & STATE_MASK == TASK_WAIT else who[row]
-                for row in rows]  # fmt: skip
-
-    def holding(self, rows: Sequence[int]) -> list[int]:
-        """By hold who holds."""
-        owners = [*map(self.table.owner.__getitem__, rows)]
-        known = {owner: self._find(owner) for owner in {*owners}}
-        return [*map(known.__getitem__, owners)]
+    def of(self, rows: Column, is_held: bytes) -> list[int]:
+        """By wait (a row of States) who waits, by hold who holds."""
+        columns = (self.table.state, self.table.who, self.table.owner)
+        take = self.ledger.model.trace.engine.take
+        states, who, owners = (take(column, rows, 0).tolist() for column in columns)
+        known = {owner: self._find(owner) for owner in {*compress(owners, is_held)}}
+        return [
+            known[owner] if held else ~one if state & STATE_MASK == TASK_WAIT else one
+            for held, state, one, owner in zip(is_held, states, who, owners, strict=True)
+        ]
 
     def _find(self, owner: int) -> int:
         table = self.table
@@ -83,54 +83,51 @@ def circles(
     long_holds = engine.longer(table.start_ns, table.end_ns, held, at_least_ns)
     # A circle goes only through locks that are both held and waited for.
     of_holds, of_waits = (engine.take(table.row, of, -1) for of in (long_holds, long_waits))
-    both = {*of_holds}.intersection(of_waits)
+    both = {*of_holds}.intersection(of_waits) - {-1}
     if not both:
         return
-    columns, whos = (table.row, table.start_ns, table.end_ns), _Whos(ledger)
-    lock_of, starts, ends = (column.tolist() for column in columns)
-    waits, holds = (
-        [row for row in rows.tolist() if lock_of[row] in both]
-        for rows in (long_waits, long_holds)
-    )
-    whos_of = dict(zip(waits, whos.waiting(waits), strict=True))
-    whos_of |= zip(holds, whos.holding(holds), strict=True)
-    is_hold_ = {*holds}
+    is_both = memoryview(bytearray(len(table.lock_id)))
+    for lock in both:
+        is_both[lock] = 1
+    of_locks = marks(model, lambda state: waits_for_lock(state) or is_hold(state))
+    long = engine.longer(table.start_ns, table.end_ns, of_locks, at_least_ns)
+    rows = engine.pick(long, table.row, is_both)  # from here on known by their places in it
+    columns = (table.row, table.start_ns, table.end_ns)
+    lock_of, starts, ends = (engine.take(column, rows, 0).tolist() for column in columns)
+    is_held, whos = bytes(engine.take(held, rows, 0)), _Whos(ledger)
+    who_of = whos.of(rows, is_held)
     wait_of = [-1] * whos.count  # by who waits the last wait that began
     hold_of = [-1] * len(table.lock_id)  # by lock that is held the last hold
-    for row in sorted(whos_of):
-        first = whos_of[row]
-        if row in is_hold_:
-            hold_of[lock_of[row]] = row
+    every = zip(starts, who_of, lock_of, is_held, strict=True)
+    for place, (start_ns, first, lock, is_hold_) in enumerate(every):
+        until = start_ns + at_least_ns
+        if is_hold_:
+            hold_of[lock] = place
         else:
-            wait_of[first] = row
-        until = starts[row] + at_least_ns
+            wait_of[first] = place
         wait = wait_of[first]
         if wait < 0 or ends[wait] < until:
             continue  # as of nearly all
-        way: list[tuple[int, int, int]] = []
-        who = first
+        way: list[int] = []
         while wait >= 0 and len(way) < _DEEPEST:
             hold = hold_of[lock_of[wait]]
             if hold < 0 or ends[wait] < until or ends[hold] < until:
                 break  # open, over, or not for long enough
-            way.append((wait, hold, who))
-            who = whos_of[hold]
+            way.append(wait)
+            who = who_of[hold]
             wait = wait_of[who]
             if who == first:
-                key = frozenset([(one, lock_of[of]) for of, _, one in way])
+                key = frozenset([(who_of[one], lock_of[one]) for one in way])
                 if key not in told:
-                    yield _circle(way, starts[row], ends, key)
+                    way = [*way[way.index(min(way)) :], *way[: way.index(min(way))]]
+                    holds = [hold_of[lock_of[one]] for one in way]
+                    links = [
+                        Link(_named(who_of[one]), rows[one], rows[hold])
+                        for one, hold in zip(way, holds, strict=True)
+                    ]
+                    end_ns = min(ends[one] for one in (*way, *holds))
+                    yield Circle(tuple(links), start_ns, end_ns, key)
                 break
-
-
-def _circle(
-    way: list[tuple[int, int, int]], start_ns: int, ends: Sequence[int], key: CircleKey
-) -> Circle:
-    """The circle of these waits and holds, from the first wait on."""
-    until = min([min(ends[wait], ends[hold]) for wait, hold, _ in way])
-    at = way.index(min(way))
-    links = [Link(_named(who), wait, hold) for wait, hold, who in (*way[at:], *way[:at])]
-    return Circle(tuple(links), start_ns, until, key)
 
 
 def _named(who: int) -> Who:

@@ -4,7 +4,7 @@ somebody who gave a worker something to do, such as a request."""
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -19,7 +19,7 @@ from viewer.analysis.findings.outside.reconnects import is_connecting
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.peers import is_own
 from viewer.analysis.states import at_least, begins_call, having, keys, stack_of
-from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK, Column
+from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK, Column, Lanes
 from viewer.trace.sites import innermost, is_library, place_of
 
 _MS = 1_000_000
@@ -84,6 +84,7 @@ _LISTENS = (
     "listen", "get_message", "pubsub", "subscribe", "consum", "notif", "pop", "xread", "iter_",
     "stream", "serve", "accept", "poll_", "watch", "wait_for", "run_forever", "next",
 )  # fmt: skip
+_IS_IDLE = bytes(state & STATE_MASK == IDLE_WAIT for state in range(256))
 # What it waits for there is told as *new connections*.
 _CONNECTS = ("connect", "getconn", "checkout", "get_connection", "do_handshake")
 
@@ -99,8 +100,8 @@ class _Line(NamedTuple):
 class _Lines(NamedTuple):
     """Calls by their function and line, numbered together; -1 what is not looked at."""
 
-    of_call: Column  # by call
     of_row: Column  # by row of States
+    begun: Lanes  # by number: the rows that begin a call
     head: Column  # by number: a row of calls
     enough: frozenset[int]  # numbers of those that took half a second in all
 
@@ -138,12 +139,13 @@ def _in_jobs(facts: Facts, lines: _Lines) -> Iterator[Finding | None]:
         name, site = facts.call(lines.head[number])
         if _step(name) not in (_STATEMENTS, _ANSWERS):
             continue
-        of_job = defaultdict[tuple[int, int], list[int]](list)
-        for row in _rows(facts, lines, number):
-            thread, start = table.who[row], table.start_ns[row]
-            if thread not in begun:
-                begun[thread] = _begun(facts, thread)
-            if at := bisect_right(begun[thread], start):
+        rows, of_job = lines.begun.of(number), defaultdict[tuple[int, int], list[int]](list)
+        threads = facts.model.trace.engine.take(table.who, rows, -1).tolist()
+        often = {thread for thread, times in Counter(threads).items() if times >= _TIMES}
+        for thread in often - begun.keys():
+            begun[thread] = _begun(facts, thread)
+        for row, thread in zip(rows, threads, strict=True) if often else ():
+            if thread in often and (at := bisect_right(begun[thread], table.start_ns[row])):
                 of_job[thread, at].append(row)
         jobs = {job: rows for job, rows in of_job.items() if len(rows) >= _TIMES}
         every = [row for rows in jobs.values() for row in rows]
@@ -158,12 +160,9 @@ def _in_jobs(facts: Facts, lines: _Lines) -> Iterator[Finding | None]:
 
 def _begun(facts: Facts, thread: int) -> list[int]:
     """When a thread got something to do: it went on from a wait for work, or began a job."""
-    table, rows = facts.model.states, facts.ledger.rows_of_threads
-    idle = [
-        rows.end_ns[n]
-        for n in range(rows.offset[thread], rows.offset[thread + 1])
-        if table.state[rows.row[n]] & STATE_MASK == IDLE_WAIT
-    ]
+    rows = facts.ledger.rows_of_threads
+    mine = slice(rows.offset[thread], rows.offset[thread + 1])
+    idle = compress(rows.end_ns[mine], bytes(rows.code[mine]).translate(_IS_IDLE))
     return sorted({*idle, *(job.began_ns for job in facts.jobs.of_thread.get(thread, ()))})
 
 
@@ -192,7 +191,7 @@ def _of_jobs(facts: Facts, line: _Line, jobs: list[list[int]], ns: int) -> Findi
 def _told(facts: Facts, path: RunPath, lines: _Lines, number: int, ns: int) -> Finding | None:
     if ns < LOST_NS:
         return None
-    table, rows = facts.model.states, _rows(facts, lines, number)
+    table, rows = facts.model.states, lines.begun.of(number)
     on_path = path.begun(rows)
     starts = [table.start_ns[row] for row in on_path]
     if len(on_path) < (_FEW if ns >= _MUCH_NS else _TIMES):
@@ -221,24 +220,24 @@ def _lines(facts: Facts) -> _Lines | None:
     of_call = engine.group_keys(
         memoryview(is_known), engine.upto(0, len(is_known)), pairs.number, 1
     )
-    of_row = keys(model, lambda of: of & STATE_MASK == IO, table.row, of_call)
+    of_row = keys(model, _is_call, table.row, of_call)
     tally = engine.tally(table.start_ns, table.end_ns, of_row, none, len(pairs.head), 1)
     enough = frozenset(at_least(tally.total, LOST_NS))
-    return _Lines(of_call, of_row, pairs.head, enough) if enough else None
+    if not enough:
+        return None
+    first_of = keys(model, lambda of: _is_call(of) and begins_call(of), table.row, of_call)
+    begun = engine.lanes(table.start_ns, table.end_ns, table.state, first_of, len(pairs.head))
+    return _Lines(of_row, begun, pairs.head, enough)
+
+
+def _is_call(state: int) -> bool:
+    return state & STATE_MASK == IO
 
 
 def _step(name: str) -> str:
     """What to do about many such calls; "" nothing is known."""
     name = name.removeprefix(s.IO_PREFIX)
     return next((step for starts, step in _STEPS if name.startswith(starts)), "")
-
-
-def _rows(facts: Facts, lines: _Lines, number: int) -> Column:
-    """The rows of States that begin a call of a line, in order."""
-    table, engine = facts.model.states, facts.model.trace.engine
-    begun = keys(facts.model, begins_call, table.row, lines.of_call)
-    is_line = memoryview(bytes(n == number for n in range(len(lines.head))))
-    return engine.pick(facts.rows_of((IO,), 0), begun, is_line)
 
 
 def _line(facts: Facts, name: str, site: str, rows: list[int], every: int) -> _Line | None:
