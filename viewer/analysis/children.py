@@ -9,12 +9,16 @@ from viewer.analysis.processes.family import Family
 from viewer.trace.model import Model
 from viewer.trace.reader import Arg
 from viewer.trace.sites import head
+from viewer.trace.told import Told
 
 # Python starts these by itself, beside the first spawned process; neither is recorded.
 _HELPERS = "multiprocessing's "  # fork server, resource tracker
 _PYTHONS_OWN = re.compile(r"from multiprocessing\.(?:resource_tracker|forkserver) import")
 # Modules that ask another program a question: where a library is, what machine this is.
 _ASKING = re.compile(r"/lib/python3[^/]*/(?:ctypes/util|platform|uuid)\.py:")
+
+
+type _Key = tuple[str, str, str, str]
 
 
 class Children(NamedTuple):
@@ -32,34 +36,35 @@ class Children(NamedTuple):
 def children(model: Model) -> tuple[Children, ...]:
     """In order of their first start; children that the trace has as processes are left out,
     and those that modules of the standard library ask something."""
-    events, found = model.trace.events, dict[tuple[str, str, str, str], Children]()
+    trace, take, found = model.trace, model.trace.engine.take, dict[_Key, Children]()
     members = Family.of(model).members.values()
     # By pid it may be a shell that was started, and a child of that which is recorded.
     recorded = {(m.start.parent, m.start.time_ns) for m in members if m.start}
-    for event in model.trace.instants(events.name, s.FORK, s.SPAWN):
-        if model.trace.text(events.category[event]) != s.CAT_THREAD:
-            continue
-        process = model.trace.track_process[events.track[event]]
-        args = model.trace.args(event)
-        pid = args.get(s.ARG_CHILD)
+    noted = trace.instants(trace.events.name, s.FORK, s.SPAWN)
+    noted = trace.engine.pick(noted, trace.events.category, trace.mark(s.CAT_THREAD))
+    starts = zip(
+        trace.engine.gather(noted, trace.events.track, trace.track_process),
+        take(trace.events.time_ns, noted, -1),
+        strict=True,
+    )
+    reasons = Told(trace, noted).texts(s.ARG_REASON)
+    for event, start, reason in zip(noted, starts, reasons, strict=True):
+        if start in recorded and not reason:
+            continue  # else another of the same shell's is not
+        args = trace.args(event)
+        pid, stack = args.get(s.ARG_CHILD), str(args.get(s.ARG_STACK, ""))
         command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
-        stack = str(args.get(s.ARG_STACK, ""))
-        start = (process, events.time_ns[event])
-        reason = str(args.get(s.ARG_REASON, ""))
         is_helper = reason.startswith(_HELPERS) or _PYTHONS_OWN.search(command)
-        is_recorded = (
-            start in recorded and not reason
-        )  # else another of the same shell's is not
-        if is_recorded or is_helper or _ASKING.search(stack):
+        if is_helper or _ASKING.search(stack):
             continue
-        key = (model.trace.text(events.name[event]), command, site, reason)
+        key = (trace.text(trace.events.name[event]), command, site, reason)
         before = found.get(key)
         pids = (before.pids if before else ()) + ((pid,) if isinstance(pid, int) else ())
         found[key] = Children(
             *key[:3],
             before.count + 1 if before else 1,
             pids,
-            before.start_ns if before else events.time_ns[event],
+            before.start_ns if before else start[1],
             reason,
         )
     return tuple(found.values())

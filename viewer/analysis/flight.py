@@ -5,6 +5,7 @@ from typing import NamedTuple
 from tracer import schema as s
 from viewer.trace.model import Model
 from viewer.trace.reader import number_of
+from viewer.trace.told import Told
 
 
 class Flight(NamedTuple):
@@ -31,8 +32,9 @@ class Flight(NamedTuple):
 
 def flight_of(model: Model) -> Flight | None:
     """None: the trace has everything from the beginning of the recording on."""
-    for process in model.trace.processes:
-        began = number_of(process.recording, s.ARG_BEGAN)
+    trace = model.trace
+    begun = Told(trace, trace.begins).numbers(s.ARG_BEGAN, 0)
+    for process, began in zip(trace.processes, begun, strict=True):
         if not began:
             continue
         said = process.snapshot

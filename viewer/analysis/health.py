@@ -7,7 +7,8 @@ from viewer.analysis.children import Children, children
 from viewer.analysis.endings import LOST, End, How, end_of, signal_name
 from viewer.analysis.processes.family import Family, Member
 from viewer.trace.model import Model
-from viewer.trace.reader import Process, number_of
+from viewer.trace.reader import Process
+from viewer.trace.told import Told as Columns
 
 # The signals that a recording can have.
 _SIGNALS = ("tasks", "threads", "gc", "gil", "locks", "io", "sched", "cpu")
@@ -44,15 +45,16 @@ class Health(NamedTuple):
 
 
 def health(model: Model) -> Health:
-    ends = [p.recording_ended for p in model.trace.processes if p.recording_ended is not None]
-    told = model.remarks.dropped_events()
-    summed = sum(number_of(end, s.ARG_DROPPED) for end in ends)
-    recorded = [p for p in model.trace.processes if p.recording]
-    started = children(model)
+    return model.derive(Health, lambda: _health(model))
+
+
+def _health(model: Model) -> Health:
+    trace, family, started = model.trace, Family.of(model), children(model)
+    told, ended = model.remarks.dropped_events(), Columns(trace, trace.ends)
+    summed = sum(ended.numbers(s.ARG_DROPPED, 0))
+    begun = dict.fromkeys(Columns(trace, trace.begins).texts(s.ARG_SIGNALS))
     signals = dict.fromkeys(
-        signal.strip()
-        for process in recorded
-        for signal in str(process.recording.get(s.ARG_SIGNALS, "")).split(",")
+        signal.strip() for signals in begun for signal in signals.split(",")
     )
     return Health(
         # Both count the same drops; a killed program has no summary.
@@ -62,9 +64,11 @@ def health(model: Model) -> Health:
             (str(r.args.get(s.ARG_HOOK, "?")), str(r.args.get(s.ARG_REASON, "")))
             for r in model.remarks.named(s.HOOK_DISABLED)
         ),
-        overhead_ns=sum(number_of(end, s.ARG_OVERHEAD) for end in ends),
-        late=sum(number_of(end, s.ARG_LATE) for end in ends),
-        ends=tuple(_end(model, i) for i, p in enumerate(model.trace.processes) if p.recording),
+        overhead_ns=sum(ended.numbers(s.ARG_OVERHEAD, 0)),
+        late=sum(ended.numbers(s.ARG_LATE, 0)),
+        ends=tuple(
+            _end(family, trace.processes[i], family.members[i]) for i in trace.recorded
+        ),
         sampled=(),
         signals=tuple(signal for signal in signals if signal),
         off=tuple(signal for signal in _SIGNALS if signal not in signals),
@@ -87,13 +91,11 @@ def _is_launch(process: Process, member: Member) -> bool:
     return member.start is not None and is_short and not process.replaced_why
 
 
-def _end(model: Model, process: int) -> End:
+def _end(family: Family, process: Process, member: Member) -> End:
     """How it ended; its parent may know which signal killed it."""
-    found = end_of(model.trace.processes[process], model.trace.processes[process].live)
-    member = Family.of(model).members[process]
+    found = end_of(process, process.live)
     if found.how is How.REPLACED and (
-        Family.of(model).became(process) >= 0
-        or _is_launch(model.trace.processes[process], member)
+        family.became(member.process) >= 0 or _is_launch(process, member)
     ):
         return found._replace(text="")
     if found.how is not How.UNKNOWN or member.told is None or member.told.signal is None:

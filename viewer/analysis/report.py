@@ -24,7 +24,7 @@ from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.loops import Nouns
 from viewer.trace.model import Model
-from viewer.trace.reader import number_of
+from viewer.trace.told import Told as Columns
 
 SECTIONS = (
     "findings",
@@ -188,7 +188,7 @@ def why_not(report: Report, section: str) -> str:
 def heading(model: Model) -> Heading:
     """What was recorded, and when."""
     trace = model.trace
-    recorded = [process for process in trace.processes if process.recording]
+    recorded = [trace.processes[i] for i in trace.recorded]
     first = min(recorded, key=lambda process: process.start_ns)
     family, pid = Family.of(model), first.pid
     track = trace.tracks.get(first.uuid)
@@ -207,7 +207,7 @@ def heading(model: Model) -> Heading:
         len(trace.events.time_ns),
         trace.size_bytes,
         len(recorded),
-        max(number_of(process.recording, s.ARG_THRESHOLD) for process in recorded),
+        max(Columns(trace, trace.begins).numbers(s.ARG_THRESHOLD, 0)),
         {i: family.name(i) for i in family.members} if len(recorded) > 1 else {},
         model.nouns,
         flight_of(model),

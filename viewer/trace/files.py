@@ -8,7 +8,9 @@ the snapshots in it are traces of their own.
 import mmap
 import os
 import zlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from viewer.trace.wire import Data
 type Given = Path | tuple[Path, ...]  # what a user named: a file or folder, or several
 
 HEAD_BYTES = 1 << 16
+_ONE_CLOCK_NS = 60_000_000_000  # how far the clocks of one machine may have been set meanwhile
 # From this size on a file that nobody writes is mapped: no copy of it is made. Only a program
 # that empties the file at this very moment could harm the reader, and a recorder locks it.
 MAPPED_BYTES = 1 << 20
@@ -225,3 +228,22 @@ def _unpack(data: bytes) -> tuple[bytes, int]:
         except zlib.error:
             return b"".join(parts), len(data) - at
     return b"".join(parts), len(data)
+
+
+def check_clocks(
+    snapshots: Iterable[tuple[int, int, int, int]], paths: tuple[Path, ...]
+) -> None:
+    """Times of two machines, or from before and after a reboot, have nothing in common."""
+    boots: dict[int, list[int]] = defaultdict(list)  # by sequence: the clock may have been set
+    for sequence, _, real, boot in snapshots:
+        if real and boot:
+            boots[sequence].append(real - boot)
+    spans = sorted((min(times), max(times)) for times in boots.values())
+    reached = [*accumulate((last for _, last in spans), max)]
+    nexts = zip(reached, spans[1:], strict=False)
+    if any(first - last > _ONE_CLOCK_NS for last, (first, _) in nexts):
+        raise TraceFileError(
+            f"cannot read '{' '.join(map(str, paths))}': these recordings are of different "
+            "machines, or a machine was restarted between them, so their times cannot be "
+            "compared. Read them one at a time."
+        )

@@ -3,27 +3,28 @@
 import math
 import struct
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import accumulate
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.trace import files
-from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
+from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices, Spans, records
 from viewer.trace.engine import BEST, Engine
 from viewer.trace.files import Contents, Given
 from viewer.trace.shown import shown_texts
 from viewer.trace.tracks import Tracks, find_processes, read_tracks
 
-_ONE_CLOCK_NS = 60_000_000_000  # how far the clocks of one machine may have been set meanwhile
 # Instants in which a process says of its recording how it began, and how it ended.
 _OF_RECORDING = (
     *(s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT),
     *(s.EXEC, s.EXEC_FAILED, s.SNAPSHOT),
 )
+
+_NO_EVENTS: Column = memoryview(array("i"))
 
 type Arg = int | float | str
 
@@ -32,6 +33,27 @@ def number_of(args: Mapping[str, Arg], name: str, missing: int = 0) -> int:
     """An integer among an event's arguments; `missing` where it is absent, or no integer."""
     value = args.get(name, missing)
     return value if isinstance(value, int) else missing
+
+
+class Said(Mapping[str, Arg]):
+    """The arguments of an event, read when somebody asks; of -1 there are none."""
+
+    def __init__(self, trace: "Trace", event: int) -> None:
+        self._trace, self._event = trace, event
+
+    @property
+    def _args(self) -> dict[str, Arg]:
+        return self._trace.args(self._event) if self._event >= 0 else {}
+
+    def __getitem__(self, name: str) -> Arg:
+        return self._args[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._args)
+
+    def __len__(self) -> int:
+        starts, event = self._trace.events.arg_start, self._event
+        return starts[event + 1] - starts[event] if event >= 0 else 0
 
 
 class Process(NamedTuple):
@@ -47,8 +69,8 @@ class Process(NamedTuple):
     start_ns: int
     end_ns: int
     start_unix_ns: int
-    recording: dict[str, Arg]
-    recording_ended: dict[str, Arg] | None
+    recording: Mapping[str, Arg]
+    recording_ended: Mapping[str, Arg] | None
     recording_cut: dict[str, Arg] | None = None
     replaced_by: str = ""
     live: bool = False  # it was being recorded when it was read
@@ -73,11 +95,21 @@ class Trace(NamedTuple):
     await_names: tuple[int, ...]  # those that say what a task awaits
     given: tuple[Path, ...] = ()  # what the user named
     unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
+    # By process the event that says how its recording began, and how it ended; -1 unknown.
+    begins: Column = _NO_EVENTS  # i
+    ends: Column = _NO_EVENTS  # i
 
     @property
     def live(self) -> bool:
         """Whether a process of it was being recorded when it was read."""
         return any(process.live for process in self.processes)
+
+    @property
+    def recorded(self) -> list[int]:
+        """The processes whose recording says how it began."""
+        starts = self.events.arg_start
+        told = enumerate(self.begins)
+        return [i for i, event in told if event >= 0 and starts[event + 1] > starts[event]]
 
     def pid(self, process: int) -> int:
         """0: unknown."""
@@ -140,13 +172,20 @@ class Trace(NamedTuple):
 
     def instants(self, column: Column, *texts: str) -> Column:
         """Instants with one of the texts in a column of names, in order of time."""
-        symbols = [symbol for text in texts if (symbol := self.symbol(text)) >= 0]
-        if not symbols:
-            return memoryview(array("i"))
-        wanted = bytearray(len(self.events.strings))
-        for symbol in symbols:
-            wanted[symbol] = 1
-        return self.engine.pick(self.slices.instants, column, memoryview(wanted))
+        wanted = self.mark(*texts)
+        return (
+            self.engine.pick(self.slices.instants, column, wanted)
+            if 1 in wanted
+            else _NO_EVENTS
+        )
+
+    def mark(self, *texts: str) -> Column:
+        """By string 1 if it is one of these texts, else 0."""
+        mark = bytearray(len(self.events.strings))
+        for text in texts:
+            if (symbol := self.symbol(text)) >= 0:
+                mark[symbol] = 1
+        return memoryview(mark)
 
     def symbol(self, text: str) -> int:
         """The string of a name, category or name of an argument; -1 if no text is this."""
@@ -229,7 +268,7 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
     if not events.is_plain:
         shown = shown_texts([*events.strings])
         events = events._replace(strings=engine.strings(shown))
-    _check_clocks(events, paths)
+    files.check_clocks(events.snapshots, paths)
     tracks = read_tracks(data, events, engine)
     track_process, processes = find_processes(tracks, engine)
     slices = engine.pair(
@@ -242,9 +281,7 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
         engine, names, _awaits(events, names, engine), paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
-    return trace._replace(
-        processes=_read_processes(trace, processes, live, contents.has_rings)
-    )
+    return _with_processes(trace, processes, live, contents.has_rings)
 
 
 def _awaits(events: Events, names: Column, engine: Engine) -> tuple[int, ...]:
@@ -276,46 +313,80 @@ def _read_twice(trace: Trace, given: Given, engine: Engine) -> frozenset[Path]:
     return frozenset(twice)
 
 
-def _check_clocks(events: Events, paths: tuple[Path, ...]) -> None:
-    """Times of two machines, or from before and after a reboot, have nothing in common."""
-    boots: dict[int, list[int]] = defaultdict(list)  # by sequence: the clock may have been set
-    for sequence, _, real, boot in events.snapshots:
-        if real and boot:
-            boots[sequence].append(real - boot)
-    spans = sorted((min(times), max(times)) for times in boots.values())
-    reached = [*accumulate((last for _, last in spans), max)]
-    nexts = zip(reached, spans[1:], strict=False)
-    if any(first - last > _ONE_CLOCK_NS for last, (first, _) in nexts):
-        raise TraceFileError(
-            f"cannot read '{' '.join(map(str, paths))}': these recordings are of different "
-            "machines, or a machine was restarted between them, so their times cannot be "
-            "compared. Read them one at a time."
+def _with_processes(
+    trace: Trace, processes: list[tuple[int, int]], live: set[int], has_rings: bool
+) -> Trace:
+    """With what each process says of its recording. Raises TraceFileError when none does."""
+    events, engine, count = trace.events, trace.engine, len(processes)
+    of_tracer = engine.pick(
+        trace.instants(events.name, *_OF_RECORDING), events.category, trace.mark(s.CAT_TRACER)
+    )
+
+    def by_process(named: Column) -> Spans:
+        nothing = memoryview(bytes(8 * len(named))).cast("q")
+        return engine.spans(
+            nothing, engine.gather(named, events.track, trace.track_process), count
         )
 
+    def newest(name: str) -> Column:
+        """By process its last event of that name; -1 none."""
+        named = engine.pick(of_tracer, events.name, trace.mark(name))
+        return engine.take(named, by_process(named).last, -1)
 
-def _read_processes(
-    trace: Trace, processes: list[tuple[int, int]], live: set[int], has_rings: bool
-) -> tuple[Process, ...]:
-    """What each process says about its recording. Raises TraceFileError when none does."""
-    events, slices = trace.events, trace.slices
-    found: dict[int, dict[str, dict[str, Arg]]] = {i: {} for i in range(len(processes))}
-    starts: dict[int, int] = {}
-    taken: dict[int, int] = {}
-    for event in trace.instants(events.category, s.CAT_TRACER):
-        name = trace.text(events.name[event])
-        process = trace.track_process[events.track[event]]
-        if name in _OF_RECORDING and process >= 0:
-            found[process][name] = trace.args(event)
-            starts.setdefault(process, events.time_ns[event])
-            if name == s.SNAPSHOT:
-                taken[process] = events.time_ns[event]
-            if name == s.EXEC_FAILED:
-                found[process].pop(s.EXEC, None)
-    versions = [
-        said[s.RECORDING][s.ARG_SCHEMA]
-        for said in found.values()
-        if s.ARG_SCHEMA in said.get(s.RECORDING, {})
+    begins, ends, cuts, snapshots = map(
+        newest, (s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT, s.SNAPSHOT)
+    )
+    execs = [
+        event if event > failed else -1
+        for event, failed in zip(newest(s.EXEC), newest(s.EXEC_FAILED), strict=True)
     ]
+    _check_version(trace, begins)
+
+    def said(event: int) -> dict[str, Arg] | None:
+        return trace.args(event) if event >= 0 else None
+
+    def ends_there(i: int) -> bool:
+        """In a snapshot its own event is the last one. A trace that snapshots were taken of
+        has such events too."""
+        if has_rings or snapshots[i] < 0:
+            return False
+        if ends[i] >= 0 and s.ARG_BEGAN in Said(trace, begins[i]):
+            return True
+        return events.time_ns[snapshots[i]] >= trace.slices.process_end_ns[i + 1]
+
+    firsts = engine.take(of_tracer, by_process(of_tracer).first, -1)
+    starts = engine.take(events.time_ns, firsts, 0)
+    # The clocks of one machine agree, so one snapshot serves for all processes.
+    offset = next((real - mono for _, mono, real, _ in events.snapshots if real), 0)
+    found = records(
+        Process,
+        [pid for _, pid in processes],
+        starts,
+        trace.slices.process_end_ns[1:],
+        (
+            start + offset if offset and first >= 0 else 0
+            for start, first in zip(starts, firsts, strict=True)
+        ),
+        map(Said, repeat(trace), begins),
+        (Said(trace, event) if event >= 0 else None for event in ends),
+        map(said, cuts),
+        (trace.text_of_event(event, s.ARG_PATH) for event in execs),
+        (uuid in live for uuid, _ in processes),
+        [uuid for uuid, _ in processes],
+        (trace.text_of_event(event, s.ARG_REASON) for event in execs),
+        (said(event) if ends_there(i) else None for i, event in enumerate(snapshots)),
+    )
+    return trace._replace(processes=tuple(found), begins=begins, ends=ends)
+
+
+def _check_version(trace: Trace, begins: Column) -> None:
+    """Raises TraceFileError where no process, or a newer tracer, has recorded."""
+    e, nowhere = trace.events, memoryview(array("i", [-1]) * len(begins))
+    columns = e.arg_start, e.arg_name, e.arg_kind
+    at = trace.engine.find_numbers(begins, nowhere, *columns, trace.symbol(s.ARG_SCHEMA))
+    versions: set[Arg] = {e.arg_value[a] for a in {*at} if a >= 0}
+    others = [event for event, a in zip(begins, at, strict=True) if event >= 0 > a]
+    versions |= {args[s.ARG_SCHEMA] for args in trace.args_of(others) if s.ARG_SCHEMA in args}
     if not versions:
         raise TraceFileError(
             f"cannot read '{trace.path}': a Perfetto trace, but not made by tracer "
@@ -327,30 +398,3 @@ def _read_processes(
                 f"cannot read '{trace.path}': its version is {version}, this tracer reads "
                 f"up to version {s.VERSION}. Update tracer."
             )
-
-    def ends_there(i: int) -> bool:
-        """In a snapshot its own event is the last one. A trace that snapshots were taken of
-        has such events too."""
-        last = slices.process_end_ns[i + 1]
-        ended = s.RECORDING_ENDED in found[i] and s.ARG_BEGAN in found[i].get(s.RECORDING, {})
-        return i in taken and not has_rings and (ended or taken[i] >= last)
-
-    # The clocks of one machine agree, so one snapshot serves for all processes.
-    offset = next((real - mono for _, mono, real, _ in trace.events.snapshots if real), 0)
-    return tuple(
-        Process(
-            pid,
-            starts.get(i, 0),
-            slices.process_end_ns[i + 1],
-            starts[i] + offset if i in starts and offset else 0,
-            found[i].get(s.RECORDING, {}),
-            found[i].get(s.RECORDING_ENDED),
-            found[i].get(s.RECORDING_CUT),
-            str(found[i].get(s.EXEC, {}).get(s.ARG_PATH, "")),
-            uuid in live,
-            uuid,
-            str(found[i].get(s.EXEC, {}).get(s.ARG_REASON, "")),
-            found[i].get(s.SNAPSHOT) if ends_there(i) else None,
-        )
-        for i, (uuid, pid) in enumerate(processes)
-    )

@@ -6,22 +6,29 @@ from collections.abc import Callable, Iterable
 from viewer.trace.columns import Column
 from viewer.trace.reader import Trace
 
+_NONE = -(1 << 63)
+
 
 class Told:
     """The arguments of some events. Where one lacks an argument, its `other` event has it: the
-    other end of a slice; -1 without."""
+    other end of a slice; -1 without. Of the event -1 nothing is told."""
 
-    def __init__(self, trace: Trace, events: Iterable[int], others: Iterable[int]) -> None:
+    def __init__(
+        self, trace: Trace, events: Iterable[int], others: Iterable[int] | None = None
+    ) -> None:
         self._trace = trace
-        self.events, self._others = (
-            column if isinstance(column, memoryview) else memoryview(array("i", column))
-            for column in (events, others)
-        )
+        self.events = _column(events)
+        self._others = _column([-1] * len(self.events) if others is None else others)
 
     def numbers(self, name: str, missing: int) -> Column:
         """Of each the whole number of that name."""
         places = self._where(self._trace.engine.find_numbers, name)
         return self._trace.engine.take(self._trace.events.arg_value, places, missing)
+
+    def whole(self, name: str) -> list[int | None]:
+        """The same, None without."""
+        found = self.numbers(name, _NONE).tolist()
+        return [None if value == _NONE else value for value in found]
 
     def strings(self, name: str) -> Column:
         """Of each the string of that name; -1 without."""
@@ -38,3 +45,7 @@ class Told:
     def _where(self, find: Callable[..., Column], name: str) -> Column:
         e, symbol = self._trace.events, self._trace.symbol(name)
         return find(self.events, self._others, e.arg_start, e.arg_name, e.arg_kind, symbol)
+
+
+def _column(numbers: Iterable[int]) -> Column:
+    return numbers if isinstance(numbers, memoryview) else memoryview(array("i", numbers))

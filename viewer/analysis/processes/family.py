@@ -10,18 +10,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import accumulate, compress
-from operator import eq
+from operator import attrgetter, eq
 from os.path import basename
 from typing import NamedTuple, Self
 
 from tracer import schema as s
+from viewer.analysis.states import numbers
+from viewer.trace.columns import Column, records
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg, Process
+from viewer.trace.told import Told as Columns
 from viewer.words import stem
 
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _OPTIONS_WITH_MODULE = ("-m",)
+_START, _TIME = attrgetter("start_ns"), attrgetter("time_ns")
 # Who is ended by these could give back what it had; a pool ends its workers so.
 ORDERLY = (signal.SIGTERM, signal.SIGINT)
 
@@ -89,36 +92,32 @@ class Family:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        starts = _Starts(model)
         self.members: dict[int, Member] = {}
-        recorded = [i for i, p in enumerate(model.trace.processes) if p.recording]
-        recorded.sort(key=lambda i: model.trace.processes[i].start_ns)
-        names = _names(model, recorded)
-        told = _told(model)
-        main = _main_threads(model)
-        for i in recorded:
-            process = model.trace.processes[i]
-            start = starts.of(i)
+        trace, starts, told = model.trace, _Starts(model), _Ends(model)
+        begun = Columns(trace, trace.begins)
+        programs, origins = begun.texts(s.ARG_ARGV), begun.texts(s.ARG_ORIGIN)
+        names, main = _names(model, programs, origins), _main_threads(model)
+        said = _said(model, main)
+        for i in sorted(trace.recorded, key=lambda i: trace.processes[i].start_ns):
+            process, start = trace.processes[i], starts.of(i)
             parent = self.members.get(start.parent) if start else None
             # What became another program keeps its pid, and the one that waits for it.
             is_exec = parent is not None and parent.pid == process.pid
             reaper = parent.reaper if parent and is_exec else start.parent if start else -1
             pid = start.pid if start and start.pid >= 0 and not is_exec else process.pid
-            ends = told.get((reaper, pid), [])
-            at = bisect_left(ends, process.start_ns, key=lambda one: one.time_ns)
             self.members[i] = Member(
                 i,
                 process.pid,
                 names[i],
-                str(process.recording.get(s.ARG_ARGV, "")),
-                str(process.recording.get(s.ARG_ORIGIN, "")),
+                programs[i],
+                origins[i],
                 main.get(i, -1),
                 process.start_ns,
                 process.end_ns,
                 start,
                 reaper,
-                ends[at] if at < len(ends) and not process.replaced_by else None,
-                _said(process, main.get(i, -1)),
+                None if process.replaced_by else told.of(reaper, pid, process.start_ns),
+                said[i],
             )
 
     @classmethod
@@ -158,7 +157,7 @@ class Family:
     def at(self, pid: int, time_ns: int) -> int:
         """The process that had the pid at that time; -1 none."""
         mine = self._by_pid.get(pid, [])
-        began = bisect_right(mine, time_ns, key=_start)
+        began = bisect_right(mine, time_ns, key=_START)
         return mine[max(began - 1, 0)].process if mine else -1
 
     def at_once(self, processes: Iterable[int]) -> int:
@@ -177,14 +176,10 @@ class Family:
     def child(self, process: int, pid: int, time_ns: int) -> int:
         """The latest process of that pid which began before then, below `process`; -1 none."""
         mine = self._by_pid.get(pid, [])
-        for i in range(bisect_right(mine, time_ns, key=_start) - 1, -1, -1):
+        for i in range(bisect_right(mine, time_ns, key=_START) - 1, -1, -1):
             if mine[i].process != process and mine[i].reaper in (process, -1):
                 return mine[i].process
         return -1
-
-
-def _start(member: Member) -> int:
-    return member.start_ns
 
 
 class _Starts:
@@ -193,35 +188,46 @@ class _Starts:
     def __init__(self, model: Model) -> None:
         self.model = model
         trace, events = model.trace, model.trace.events
-        flows = Flows(events)
+        flows, noted = Flows(events), trace.instants(events.name, *_STARTS)
+        pids, starts = self._read(noted)
+        made = dict(zip(noted, starts, strict=True))
         self.by_arrow: dict[int, Start] = {}
         self.by_pid: dict[int, list[Start]] = defaultdict(list)
         for event in trace.instants(events.name, s.PROCESS_STARTED):
             process = trace.track_process[events.track[event]]
             for cause in flows.causes(event):
-                self.by_arrow.setdefault(process, self._start(cause))
-        for event in trace.instants(events.name, *_STARTS):
-            pid = trace.args(event).get(s.ARG_CHILD)
-            if isinstance(pid, int):
-                self.by_pid[pid].append(self._start(event))
+                start = made[cause] if cause in made else self._read(numbers((cause,)))[1][0]
+                self.by_arrow.setdefault(process, start)
+        for pid, start in zip(pids, starts, strict=True):
+            if pid is not None:
+                self.by_pid[pid].append(start)
 
-    def _start(self, event: int) -> Start:
-        trace, events = self.model.trace, self.model.trace.events
-        track, args = events.track[event], trace.args(event)
-        thread = self.model.threads.of_track[track]
-        site, pid = str(args.get(s.ARG_SITE, "")), args.get(s.ARG_CHILD)
-        is_fork = trace.text(events.name[event]) == s.FORK  # else it may be a shell's
-        child = pid if is_fork and isinstance(pid, int) and pid else -1
-        return Start(trace.track_process[track], thread, events.time_ns[event], site, child)
+    def _read(self, noted: Column) -> tuple[list[int | None], list[Start]]:
+        """The pids that events of parents tell, and what else they do."""
+        trace, take = self.model.trace, self.model.trace.engine.take
+        told, tracks = Columns(trace, noted), take(trace.events.track, noted, -1)
+        pids, names = told.whole(s.ARG_CHILD), take(trace.events.name, noted, -1)
+        fork = trace.symbol(s.FORK)  # else it may be a shell's
+        forked = (
+            pid if pid and name == fork else -1 for pid, name in zip(pids, names, strict=True)
+        )
+        return pids, records(
+            Start,
+            take(trace.track_process, tracks, -1),
+            take(self.model.threads.of_track, tracks, -1),
+            take(trace.events.time_ns, noted, -1),
+            told.texts(s.ARG_SITE),
+            forked,
+        )
 
     def of(self, process: int) -> Start | None:
         one = self.model.trace.processes[process]
         if process in self.by_arrow:
             return self.by_arrow[process]
-        earlier = [start for start in self.by_pid[one.pid] if start.parent != process]
+        earlier = [start for start in self.by_pid.get(one.pid, ()) if start.parent != process]
         before = [start for start in earlier if start.time_ns <= one.start_ns]
         if before or earlier:  # fork's own note may be later than the child's first event
-            return max(before, key=_time) if before else min(earlier, key=_time)
+            return max(before, key=_TIME) if before else min(earlier, key=_TIME)
         parent = self._by_parent_pid(process)
         return Start(parent, -1, one.start_ns, "") if parent >= 0 else None
 
@@ -229,49 +235,56 @@ class _Starts:
         """The process that lived under the parent's pid when this one began."""
         processes = self.model.trace.processes
         one = processes[process]
-        pid = one.recording.get(s.ARG_PARENT_PID)
         alive = [
             i
-            for i, other in enumerate(processes)
-            if other.pid == pid and other.recording and i != process
-            and other.start_ns <= one.start_ns
-        ]  # fmt: skip
+            for i in self._of_pid.get(one.recording.get(s.ARG_PARENT_PID), ())
+            if i != process and processes[i].start_ns <= one.start_ns
+        ]
         return max(alive, key=lambda i: processes[i].start_ns, default=-1)
 
-
-def _time(start: Start) -> int:
-    return start.time_ns
-
-
-def _told(model: Model) -> dict[tuple[int, int], list[Told]]:
-    """By (parent, pid of the child) the ends that the parent was told of, in order of time."""
-    trace, events = model.trace, model.trace.events
-    found: dict[tuple[int, int], list[Told]] = defaultdict(list)
-    for event in trace.instants(events.name, s.CHILD_ENDED):
-        args = trace.args(event)
-        pid, track = args.get(s.ARG_CHILD), events.track[event]
-        if isinstance(pid, int):
-            told = Told(
-                model.threads.of_track[track],
-                events.time_ns[event],
-                _whole(args, s.ARG_STATUS),
-                _whole(args, s.ARG_SIGNAL),
-            )
-            found[trace.track_process[track], pid].append(told)
-    return found
+    @cached_property
+    def _of_pid(self) -> dict[object, list[int]]:
+        """The recorded processes by their pid."""
+        found, trace = defaultdict[object, list[int]](list), self.model.trace
+        for i in trace.recorded:
+            found[trace.processes[i].pid].append(i)
+        return found
 
 
-def _said(process: Process, thread: int) -> Told | None:
-    """What its recording's end says; None: how it ended is unknown."""
-    said = process.recording_ended or {}
-    status, signal = _whole(said, s.ARG_STATUS), _whole(said, s.ARG_SIGNAL)
-    is_known = status is not None or signal is not None
-    return Told(thread, process.end_ns, status, signal) if is_known else None
+class _Ends:
+    """The ends of children that their parents were told of."""
+
+    def __init__(self, model: Model) -> None:
+        trace, take = model.trace, model.trace.engine.take
+        noted = trace.instants(trace.events.name, s.CHILD_ENDED)
+        told, tracks = Columns(trace, noted), take(trace.events.track, noted, -1)
+        ends = records(
+            Told,
+            take(model.threads.of_track, tracks, -1),
+            take(trace.events.time_ns, noted, -1),
+            told.whole(s.ARG_STATUS),
+            told.whole(s.ARG_SIGNAL),
+        )
+        self._of = defaultdict[tuple[int, int | None], list[Told]](list)  # in order of time
+        parents = take(trace.track_process, tracks, -1)
+        for parent, pid, end in zip(parents, told.whole(s.ARG_CHILD), ends, strict=True):
+            self._of[parent, pid].append(end)
+
+    def of(self, parent: int, pid: int, since_ns: int) -> Told | None:
+        """The first of a child of that pid from then on."""
+        ends = self._of.get((parent, pid), ())
+        at = bisect_left(ends, since_ns, key=_TIME)
+        return ends[at] if at < len(ends) else None
 
 
-def _whole(args: dict[str, Arg], name: str) -> int | None:
-    value = args.get(name)
-    return value if isinstance(value, int) else None
+def _said(model: Model, main: dict[int, int]) -> list[Told | None]:
+    """By process what its recording's end says; None: how it ended is unknown."""
+    told = Columns(model.trace, model.trace.ends)
+    hows = zip(told.whole(s.ARG_STATUS), told.whole(s.ARG_SIGNAL), strict=True)
+    return [
+        None if how == (None, None) else Told(main.get(i, -1), process.end_ns, *how)
+        for i, (process, how) in enumerate(zip(model.trace.processes, hows, strict=True))
+    ]
 
 
 def _main_threads(model: Model) -> dict[int, int]:
@@ -284,24 +297,25 @@ def _main_threads(model: Model) -> dict[int, int]:
     return found | {of[i]: i for i in compress(range(len(of)), firsts)}
 
 
-def _names(model: Model, recorded: list[int]) -> dict[int, str]:
+def _names(model: Model, argvs: list[str], origins: list[str]) -> dict[int, str]:
     """By process a name of its own: what the program calls it, else its program or number."""
     given = {
         remark.process: str(remark.args.get(s.ARG_NAME, ""))
         for remark in model.remarks.named(s.PROCESS_NAMED)
     }
-    processes, numbers, names = model.trace.processes, Counter[str](), dict[int, str]()
-    first = program_of(str(processes[recorded[0]].recording.get(s.ARG_ARGV, "")))
+    trace, counts, names = model.trace, Counter[str](), dict[int, str]()
+    processes, programs = trace.processes, {argv: program_of(argv) for argv in {*argvs}}
+    recorded = sorted(trace.recorded, key=lambda i: processes[i].start_ns)
+    parents = Columns(trace, trace.begins).whole(s.ARG_PARENT_PID)
+    first = programs[argvs[recorded[0]]]
     for i in recorded:
-        said = processes[i].recording
-        program = program_of(str(said.get(s.ARG_ARGV, "")))
-        name = given.get(i, "")
+        program, name = programs[argvs[i]], given.get(i, "")
         if not name:
-            became = said.get(s.ARG_ORIGIN) == "exec"
-            is_child = s.ARG_PARENT_PID in said and program == first and not became
+            became = origins[i] == "exec"
+            is_child = parents[i] is not None and program == first and not became
             name = "child" if is_child else program or "process"
-            numbers[name] += 1
-            name = f"{name} {numbers[name]}" if is_child else name
+            counts[name] += 1
+            name = f"{name} {counts[name]}" if is_child else name
         names[i] = name
     times = Counter(names.values())
     named = {

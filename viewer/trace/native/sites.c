@@ -20,13 +20,16 @@ static PyObject *find(PyObject *const *args, Py_ssize_t nargs, unsigned kinds)
         bad_columns();
         goto done;
     }
-    if (check_range(ends[0], n, 0, events) < 0 || check_range(ends[1], n, -1, events) < 0
+    if (check_range(ends[0], n, -1, events) < 0 || check_range(ends[1], n, -1, events) < 0
         || column_fill(&out, n * 4, 0xFF) < 0) {
         goto done;
     }
     int32_t *found = (int32_t *)out.data;
     for (Py_ssize_t i = 0; i < n; i++) {
-        for (int end = 0; end < 2 && found[i] < 0 && ends[end][i] >= 0; end++) {
+        for (int end = 0; end < 2 && found[i] < 0; end++) {
+            if (ends[end][i] < 0) {
+                continue;
+            }
             const int32_t *args_of = arg_start + ends[end][i];
             if (args_of[0] < 0 || args_of[1] > in.length[3]) { /* of these few events alone */
                 bad_columns();
