@@ -1,5 +1,6 @@
 """Everything in `tracer report`, as one value; its text and its JSON are made from it."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.rows import JobRow, ProcessRow, job_rows, process_rows
 from viewer.analysis.profiles.cpu import CpuRow, cpu_rows
 from viewer.analysis.regions import RegionRow, region_rows
-from viewer.analysis.rows import Rows
+from viewer.analysis.rows import Later, Rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.loops import Nouns
@@ -83,7 +84,7 @@ class Report(NamedTuple):
     by: By
     findings: tuple[Finding, ...]
     spent: tuple[Spent, ...]
-    processes: tuple[ProcessRow, ...]
+    processes: Sequence[ProcessRow]
     jobs: tuple[JobRow, ...]
     latency: Latency | None
     tasks: Rows[TaskRow]
@@ -148,15 +149,12 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         *recorded,
         *(["regions"] if regions else []),
     )
-    processes: tuple[ProcessRow, ...] = ()
-    if "processes" in sections:
-        processes = process_rows(model, threads or thread_rows(model))
     return Report(
         of,
         by,
         found,
         spent(model) if "findings" in sections and not found else (),
-        processes,
+        Later(lambda: process_rows(model) if "processes" in sections else ()),
         jobs,
         soon,
         tasks,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from itertools import compress
 from operator import add
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.counters import counted
@@ -151,12 +151,19 @@ class ThreadRow(NamedTuple):
         return self.gil_wait_ns + lock_ns + self.states[s.PREEMPTED]
 
 
-class _Measures(dict[str, Sequence[int]]):
-    """By name a number of each thread; those of states are made when somebody asks."""
+class Measures(dict[str, Sequence[int]]):
+    """By name a number of each thread, or process; those of states are made when somebody
+    asks."""
 
     def __init__(self, spent: Column, more: dict[str, Sequence[int]]) -> None:
         super().__init__(more)
         self.spent = spent
+
+    @classmethod
+    def of_processes(cls, model: Model) -> Self:
+        """What the threads of each process spent together."""
+        of_thread, count = model.thread_process, len(model.trace.processes)
+        return model.derive(cls, lambda: cls(spent_by(model, of_thread, count), {}))
 
     def __missing__(self, name: str) -> Sequence[int]:
         found: list[int] | None = None
@@ -184,7 +191,7 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
     waits = engine.grouped_stats(table.start_ns, table.end_ns, waiting, threads)
     walls = engine.between(table.first_ns, table.last_ns)
     wall = walls.tolist()
-    measures = _Measures(
+    measures = Measures(
         spent,
         {
             "wall_ns": wall,

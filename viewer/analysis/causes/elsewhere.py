@@ -15,6 +15,7 @@ from viewer.analysis.ledger.resource import Windows, parts, windows_of
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Job, Jobs
 from viewer.analysis.processes.messages import Message, Messages
+from viewer.analysis.processes.notes import notes
 from viewer.analysis.processes.told import NEVER
 from viewer.analysis.states import numbers, stack_of
 from viewer.trace.columns import (
@@ -99,37 +100,33 @@ class Elsewhere:
         return {call: tuple(names) for call, names in found.items()}
 
     def _find_children(self) -> None:
-        trace, events = self.model.trace, self.model.trace.events
+        trace, members = self.model.trace, self.family.members
         commands: dict[tuple[int, int], str] = {}  # of children that are not recorded
         begun: dict[tuple[int, int], int] = {}  # nothing before that was for the child's end
-        for event in trace.instants(events.name, s.SPAWN, s.CHILD_ENDED):
-            args, process = trace.args(event), trace.track_process[events.track[event]]
-            pid = args.get(s.ARG_CHILD)
-            if not isinstance(pid, int):
+        noted, said = notes(self.model, s.SPAWN, s.CHILD_ENDED)
+        spawn, messages = trace.symbol(s.SPAWN), self.message_of_row
+        for note, command in zip(noted, said.strings(s.ARG_COMMAND), strict=True):
+            _, process, thread, at_ns, pid = note
+            if trace.events.name[note.event] == spawn:
+                commands[process, pid] = trace.text(command)
+                begun[process, pid] = at_ns
                 continue
-            if trace.text(events.name[event]) == s.SPAWN:
-                commands[process, pid] = str(args.get(s.ARG_COMMAND, ""))
-                begun[process, pid] = events.time_ns[event]
+            if thread < 0:
                 continue
-            thread = self.ledger.thread_of_track[events.track[event]]
-            at_ns = events.time_ns[event]
             number = self.family.child(process, pid, at_ns)
-            name = (
-                self.family.members[number].name
-                if number >= 0
-                else commands.get((process, pid), f"pid {pid}")
-            )
-            ended_ns = self.family.members[number].end_ns if number >= 0 else -1
+            if number >= 0:
+                name, ended_ns = members[number].name, members[number].end_ns
+            else:
+                name, ended_ns = commands.get((process, pid), f"pid {pid}"), -1
             child = Child(number, pid, name)
-            if thread >= 0:
-                told = self._ended.setdefault(thread, [])
-                before = max(told[-1][0] if told else 0, begun.get((process, pid), 0))
-                for row in self._rows_before(thread, at_ns, before, looks=True):
-                    if not may_be_for_child(self.model, row, ended_ns):
-                        break
-                    if row not in self.message_of_row:
-                        self.child_of_row[row] = child
-                told.append((at_ns, child))
+            told = self._ended.setdefault(thread, [])
+            before = max(told[-1][0] if told else 0, begun.get((process, pid), 0))
+            for row in self._rows_before(thread, at_ns, before, looks=True):
+                if not may_be_for_child(self.model, row, ended_ns):
+                    break
+                if row not in messages:
+                    self.child_of_row[row] = child
+            told.append((at_ns, child))
 
     def _rows_before(
         self, thread: int, at_ns: int, since_ns: int, *, looks: bool

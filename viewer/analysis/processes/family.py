@@ -20,7 +20,7 @@ from viewer.trace.columns import Column, records
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
 from viewer.trace.told import Told as Columns
-from viewer.words import stem
+from viewer.words import stems
 
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _OPTIONS_WITH_MODULE = ("-m",)
@@ -130,13 +130,15 @@ class Family:
         member = self.members.get(process)
         return member.name if member is not None and len(self.members) > 1 else ""
 
-    def alike(self) -> Iterable[list[Member]]:
+    @cached_property
+    def alike(self) -> list[list[Member]]:
         """Those of one parent that run the same program, and are called alike."""
         groups = defaultdict[tuple[int, str, str], list[Member]](list)
-        for member in self.members.values():
-            if member.parent >= 0:
-                groups[member.parent, member.program, stem(member.name)].append(member)
-        return groups.values()
+        children = [one for one in self.members.values() if one.parent >= 0]
+        names = stems([one.name for one in children]) if children else []
+        for member, name in zip(children, names, strict=True):
+            groups[member.parent, member.program, name].append(member)
+        return [*groups.values()]
 
     def killed_before(self, time_ns: int) -> Member | None:
         """The last process that had been killed by then."""

@@ -3,17 +3,16 @@
 from array import array
 from collections import Counter
 from itertools import compress
-from operator import not_
+from operator import add, not_
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.endings import How, end_of
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
-from viewer.analysis.rows import Rows
 from viewer.analysis.spread import Spread, spread_at
 from viewer.analysis.states import numbered
-from viewer.analysis.threads import ThreadRow
+from viewer.analysis.threads import Measures
 from viewer.trace.columns import Column, Tally
 from viewer.trace.engine import Engine
 from viewer.trace.model import Model
@@ -72,7 +71,7 @@ class JobRow(NamedTuple):
     result_bytes: int
 
 
-def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ...]:
+def process_rows(model: Model) -> tuple[ProcessRow, ...]:
     """One row for each recorded process, in the order in which they began."""
     family, jobs, engine = Family.of(model), Jobs.of(model).columns, model.trace.engine
     runs, states, ids = model.collections, model.states, model.owners.task_id
@@ -81,17 +80,8 @@ def process_rows(model: Model, threads: Rows[ThreadRow]) -> tuple[ProcessRow, ..
         one = memoryview(bytes(len(process)))
         return engine.tally(start, end, process, one, len(model.trace.processes), 1)
 
-    computed, waited = Counter[int](), Counter[int]()
-    if threads:
-        least, most = engine.bounds(model.thread_process)
-        for sums, names in ((computed, (s.RUNNING, s.NATIVE)), (waited, (s.GIL_WAIT,))):
-            for measure in map(threads.measure, names):
-                if least == most:
-                    sums[model.thread_process[0]] += sum(measure)
-                    continue
-                for process, ns in zip(model.thread_process, measure, strict=True):
-                    if ns:
-                        sums[process] += ns
+    spent = Measures.of_processes(model)
+    computed, waited = [*map(add, spent[s.RUNNING], spent[s.NATIVE])], spent[s.GIL_WAIT]
     lives = by_process(states.first_ns, states.last_ns, model.thread_process)
     tasks = by_process(ids, ids, model.owners.task_process)
     gc = by_process(runs.start_ns, runs.end_ns, runs.process)

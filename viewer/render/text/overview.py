@@ -179,7 +179,7 @@ def _counted(report: Report) -> str:
     kinds = {
         report.heading.nouns.task: len(report.tasks) > 0,
         "thread": len(report.threads) > 1,
-        "process": len(report.processes) > 1,
+        "process": bool(report.heading.names),
     }
     listed = ", ".join(kind for kind, is_there in kinds.items() if is_there)
     others = " or ".join(listed.rsplit(", ", 1))

@@ -40,7 +40,7 @@ def processes(report: Report, top: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _tree(rows: tuple[ProcessRow, ...]) -> Iterator[tuple[int, ProcessRow]]:
+def _tree(rows: Sequence[ProcessRow]) -> Iterator[tuple[int, ProcessRow]]:
     """(depth, row), each below its parent, in order of begin."""
     known = {row.process for row in rows}
     below: dict[int, list[ProcessRow]] = {}

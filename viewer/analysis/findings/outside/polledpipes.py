@@ -28,10 +28,12 @@ _READ = "Read the pipe while the child runs: `communicate(timeout=…)`, or a th
 def polled_pipes(facts: Facts) -> Iterator[Finding]:
     """A function sleeps until a child has ended that stands in a write meanwhile."""
     model, table = facts.model, facts.model.states
-    ends = _ends(facts)
-    reads = [row for row in _calls(facts, (IO,)) if _reads_output(facts, row)] if ends else []
+    if not facts.model.trace.instants(model.trace.events.name, s.CHILD_ENDED):
+        return
+    reads = [row for row in _calls(facts, (IO,)) if _reads_output(facts, row)]
     if not reads:
         return
+    ends = _ends(facts)
     pauses = defaultdict[int, list[int]](list)
     for row in _calls(facts, (SLEEP,)):
         pauses[table.who[row]].append(row)

@@ -5,7 +5,7 @@ import signal
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -18,10 +18,12 @@ from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family, Member, Told
+from viewer.analysis.processes.notes import Note, notes
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library
+from viewer.trace.told import Told as Columns
 from viewer.words import code
 
 _MS = 1_000_000
@@ -47,9 +49,9 @@ def killed_child(facts: Facts) -> Iterator[Finding]:
     model, trace = facts.model, facts.model.trace
     table, told = model.states, LongWaits.of(facts).told
     found: _Found = {}
-    for event in trace.instants(trace.events.name, s.CHILD_ENDED):
-        if number_of(trace.args(event), s.ARG_SIGNAL, 0) != signal.SIGKILL:
-            continue
+    ends = trace.instants(trace.events.name, s.CHILD_ENDED)
+    signals = Columns(trace, ends).numbers(s.ARG_SIGNAL, 0)
+    for event in compress(ends, map(signal.SIGKILL.__eq__, signals)):
         thread = model.threads.of_track[trace.events.track[event]]
         rows = _waits(facts, thread, trace.events.time_ns[event]) if thread >= 0 else []
         ns = facts.total_ns(rows)
@@ -121,27 +123,21 @@ _LEFT = "each runs on, or has ended and stays in the kernel's table of processes
 _KILLED = "all ran on until they were killed together"
 
 
-class _Child(NamedTuple):
-    pid: int
-    start_ns: int
-    track: int
-
-
 class _End(NamedTuple):
     at_ns: int
     is_killed: bool
 
 
-def _are_killed(found: list[_Child], ends: list[_End], end_ns: int) -> bool:
+def _are_killed(found: list[Note], ends: list[_End], end_ns: int) -> bool:
     """Whether all ran on until they were killed, after the last one had been started; and
     some were started nearly all the time."""
-    first, last = found[0].start_ns, found[-1].start_ns
+    first, last = found[0].time_ns, found[-1].time_ns
     part = max(end_ns - first, 1) // _PARTS + 1
-    starts = {(child.start_ns - first) // part for child in found}
+    starts = {(child.time_ns - first) // part for child in found}
     return all(end.is_killed and end.at_ns > last for end in ends) and len(starts) >= _STARTS
 
 
-def _most_at_once(facts: Facts, process: int, found: list[_Child]) -> int:
+def _most_at_once(facts: Facts, process: int, found: list[Note]) -> int:
     """Whose end is not known may live on."""
     family, processes = Family.of(facts.model), facts.model.trace.processes
     end_ns = processes[process].end_ns
@@ -153,29 +149,28 @@ def _most_at_once(facts: Facts, process: int, found: list[_Child]) -> int:
 def children_pile_up(facts: Facts) -> Iterator[Finding]:
     """Children of one line, of which the program never learns that one has ended."""
     model, trace = facts.model, facts.model.trace
-    by_line: dict[tuple[int, str], list[_Child]] = defaultdict(list)
-    ended = dict[tuple[int, int], _End]()
+    by_line: dict[tuple[int, str], list[Note]] = defaultdict(list)
     for name in (s.SPAWN, s.FORK):
-        for event in trace.instants(trace.events.name, name):
-            args, track = trace.args(event), trace.events.track[event]
-            pid, site = args.get(s.ARG_CHILD), str(args.get(s.ARG_SITE, ""))
-            if isinstance(pid, int) and site and not is_library(site):
-                child = _Child(pid, trace.events.time_ns[event], track)
-                by_line[trace.track_process[track], site].append(child)
-    if not any(len(found) >= _MANY for found in by_line.values()):
+        noted, told = notes(model, name)
+        for note, site in zip(noted, told.texts(s.ARG_SITE), strict=True):
+            by_line[note.process, site].append(note)
+    by_line = {
+        (process, site): found
+        for (process, site), found in by_line.items()
+        if len(found) >= _MANY and found[-1].time_ns - found[0].time_ns >= _SPREAD_NS
+        if site and not is_library(site)
+    }
+    if not by_line:
         return
-    for event in trace.instants(trace.events.name, s.CHILD_ENDED):
-        args, track = trace.args(event), trace.events.track[event]
-        pid, is_killed = args.get(s.ARG_CHILD), bool(args.get(s.ARG_SIGNAL))
-        if isinstance(pid, int):
-            end = _End(trace.events.time_ns[event], is_killed)
-            ended[trace.track_process[track], pid] = end
+    noted, told = notes(model, s.CHILD_ENDED)
+    ended = {
+        (note.process, note.pid): _End(note.time_ns, by != 0)
+        for note, by in zip(noted, told.numbers(s.ARG_SIGNAL, 0), strict=True)
+    }
     for (process, site), found in by_line.items():
-        first, last = found[0], found[-1]
+        first = found[0]
         ends = [ended[process, one.pid] for one in found if (process, one.pid) in ended]
         end_ns = trace.processes[process].end_ns
-        if len(found) < _MANY or last.start_ns - first.start_ns < _SPREAD_NS:
-            continue
         if ends:
             is_left = len(ends) == len(found) and _are_killed(found, ends, end_ns)
         else:
@@ -183,20 +178,19 @@ def children_pile_up(facts: Facts) -> Iterator[Finding]:
         if not is_left:
             continue
         end_ns = min((end.at_ns for end in ends), default=end_ns)
-        lost = sum(end_ns - child.start_ns for child in found)
-        thread = model.threads.by_uuid.get(trace.events.uuids[first.track], -1)
+        lost = sum(end_ns - child.time_ns for child in found)
         text = (
             f"Processes pile up: {len(found)} children were started{place_in(site)}, from "
-            f"{at(facts, first.start_ns).removeprefix('at ')} on, and in "
-            f"{duration(end_ns - first.start_ns)} nobody waited for one: "
+            f"{at(facts, first.time_ns).removeprefix('at ')} on, and in "
+            f"{duration(end_ns - first.time_ns)} nobody waited for one: "
             f"{_KILLED if ends else _LEFT}. Wait for each child "
             f"(`subprocess.run`, `wait()`, `poll()` now and then), and start no more than a "
             f"few at a time."
         )
-        who = model.thread_names[thread] if thread >= 0 else ""
-        tid = model.threads[thread].tid if thread >= 0 else -1
+        who = model.thread_names[first.thread] if first.thread >= 0 else ""
+        tid = model.threads[first.thread].tid if first.thread >= 0 else -1
         evidence = Evidence(
-            first.start_ns, end_ns - first.start_ns, who, tid=tid, site=site,
+            first.time_ns, end_ns - first.time_ns, who, tid=tid, site=site,
             pid=model.pid(process),
         )  # fmt: skip
         yield Finding("workers never exit", lost, text, evidence)

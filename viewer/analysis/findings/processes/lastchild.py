@@ -39,7 +39,7 @@ def last_child(facts: Facts) -> Iterator[Finding]:
     family = Family.of(facts.model)
     if len(family.members) < 2:
         return
-    for members in family.alike():
+    for members in family.alike:
         yield from _of_children(facts, members)
     for pool in Jobs.of(facts.model).pools:
         yield from _of_pool(facts, family, pool)

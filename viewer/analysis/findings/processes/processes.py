@@ -3,7 +3,7 @@
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from operator import attrgetter
+from operator import add, attrgetter
 
 from tracer import schema as s
 from tracer.units import duration, plural, share, size
@@ -13,6 +13,7 @@ from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.ledger.rows import joined, longs
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
+from viewer.analysis.threads import Measures
 from viewer.trace.columns import OFF_CPU, PREEMPTED
 from viewer.words import code
 
@@ -64,17 +65,11 @@ def process_findings(facts: Facts) -> Iterator[Finding]:
 
 
 def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
-    work, ran = Counter[int](), Jobs.of(facts.model).workers
-    held_up = Counter[int]()  # by the kernel
-    if len(family.members) > 1:
-        states = (s.RUNNING, s.NATIVE, s.PREEMPTED, s.OFF_CPU)
-        columns = [facts.threads.measure(state) for state in states]
-        for thread in facts.threads.numbers:
-            ran_ns, native, preempted, off_cpu = (column[thread] for column in columns)
-            work[facts.model.thread_process[thread]] += ran_ns + native
-            held_up[facts.model.thread_process[thread]] += preempted + off_cpu
+    spent, ran = Measures.of_processes(facts.model), Jobs.of(facts.model).workers
+    work = [*map(add, spent[s.RUNNING], spent[s.NATIVE])]
+    held_up = [*map(add, spent[s.PREEMPTED], spent[s.OFF_CPU])]  # by the kernel
     waits: dict[int, Counter[_Place]] | None = None
-    for alike in family.alike():
+    for alike in family.alike:
         others_run = [member for member in alike if member.process not in ran]
         longest = max((member.ns for member in others_run), default=0)
         members = [member for member in others_run if member.ns * 2 >= longest]

@@ -34,7 +34,7 @@ def starved_workers(facts: Facts) -> Iterator[Finding]:
     if not elsewhere.messages:
         return
     ran = Jobs.of(facts.model).workers
-    for alike in family.alike():
+    for alike in family.alike:
         members = [member for member in alike if member.main >= 0]
         is_pool = any(member.process in ran for member in members)  # its jobs tell more
         if len(members) > 1 and not is_pool:

@@ -48,13 +48,12 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
             starts[one.parent, one.start.site].append(one.start.time_ns)
     for times in starts.values():
         times.sort()
-    replaced = [one for one in family.members.values() if _has_a_successor(one, starts)]
-    every = [_last_request(facts, member) for member in replaced]
-    if None in every:
-        return  # workers are replaced after so many requests (`max_requests`)
     found: dict[str, list[_End]] = {}
-    for end in every:
-        if end is not None:
+    for member in family.members.values():
+        if _has_a_successor(member, starts):
+            end = _last_request(facts, member)
+            if end is None:
+                return  # workers are replaced after so many requests (`max_requests`)
             found.setdefault(end.did.site, []).append(end)
     for site, ends in found.items():
         worst = max(ends, key=lambda end: end.member.end_ns - end.since_ns)

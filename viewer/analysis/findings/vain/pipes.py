@@ -14,6 +14,7 @@ from viewer.analysis.findings.basis.queries import calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.processes.family import ORDERLY, Family, Member
+from viewer.analysis.processes.notes import notes
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
@@ -177,13 +178,11 @@ def _unreaped(facts: Facts) -> dict[tuple[int, int], list[int]]:
 def _children(facts: Facts) -> dict[int, list[_Event]]:
     """By thread when it started children, and was told of their ends, in order of time."""
     trace, found = facts.model.trace, defaultdict[int, list[_Event]](list)
-    for event in trace.instants(trace.events.name, s.SPAWN, s.CHILD_ENDED):
-        args, name = trace.args(event), trace.text(trace.events.name[event])
-        pid = args.get(s.ARG_CHILD)
-        thread = facts.ledger.thread_of_track[trace.events.track[event]]
-        if isinstance(pid, int) and thread >= 0:
-            said = str(args.get(s.ARG_COMMAND, ""))
-            found[thread].append(_Event(trace.events.time_ns[event], name, pid, said))
+    noted, told = notes(facts.model, s.SPAWN, s.CHILD_ENDED)
+    for note, said in zip(noted, told.texts(s.ARG_COMMAND), strict=True):
+        if note.thread >= 0:
+            name = trace.text(trace.events.name[note.event])
+            found[note.thread].append(_Event(note.time_ns, name, note.pid, said))
     for events in found.values():
         events.sort()
     return found
@@ -245,10 +244,12 @@ def kept_by_a_sibling(facts: Facts) -> Iterator[Finding]:
     if not forked:
         return
     table, children = facts.model.states, Elsewhere.of(facts.model).child_of_row
-    threads, told = _children(facts), LongWaits.of(facts).told
-    for row in facts.rows_of((IO,), LOST_NS):
-        child, thread = children.get(row), table.who[row]
-        if child is None or table.slice[row] in told:
+    told = LongWaits.of(facts).told
+    rows = [row for row in facts.rows_of((IO,), LOST_NS) if row in children]
+    threads = _children(facts) if rows else {}
+    for row in rows:
+        child, thread = children[row], table.who[row]
+        if table.slice[row] in told:
             continue
         start, end = table.start_ns[row], table.end_ns[row]
         begun = [
