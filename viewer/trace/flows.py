@@ -2,7 +2,7 @@
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from viewer.trace.columns import Events
@@ -61,6 +61,17 @@ class Flows:
         row = at // 8 if at >= 0 else len(self._events.flow_id)
         self._left -= row - since
         return row if at >= 0 else otherwise
+
+    def all_causes(self, events: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Each of these events with those that arrows lead from to it."""
+        if len(events) < _TIMES:
+            yield from ((event, cause) for event in events for cause in self.causes(event))
+            return
+        wanted, begins, at = {*events}, self._firsts[0], self._events.flow_event.tolist()
+        columns = at, self._events.flow_id.tolist(), bytes(self._events.flow_end)
+        for event, flow, is_end in zip(*columns, strict=True):
+            if is_end and event in wanted and flow in begins:
+                yield event, at[begins[flow]]
 
     def causes(self, event: int) -> Iterator[int]:
         """The events that arrows lead from to this one."""

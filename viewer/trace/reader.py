@@ -97,19 +97,13 @@ class Trace(NamedTuple):
     unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
     # By process the event that says how its recording began, and how it ended; -1 unknown.
     begins: Column = _NO_EVENTS  # i
+    recorded: tuple[int, ...] = ()  # the processes that say how theirs began
     ends: Column = _NO_EVENTS  # i
 
     @property
     def live(self) -> bool:
         """Whether a process of it was being recorded when it was read."""
         return any(process.live for process in self.processes)
-
-    @property
-    def recorded(self) -> list[int]:
-        """The processes whose recording says how it began."""
-        starts = self.events.arg_start
-        told = enumerate(self.begins)
-        return [i for i, event in told if event >= 0 and starts[event + 1] > starts[event]]
 
     def pid(self, process: int) -> int:
         """0: unknown."""
@@ -376,7 +370,8 @@ def _with_processes(
         (trace.text_of_event(event, s.ARG_REASON) for event in execs),
         (said(event) if ends_there(i) else None for i, event in enumerate(snapshots)),
     )
-    return trace._replace(processes=tuple(found), begins=begins, ends=ends)
+    recorded = tuple(i for i, process in enumerate(found) if process.recording)
+    return trace._replace(processes=tuple(found), recorded=recorded, begins=begins, ends=ends)
 
 
 def _check_version(trace: Trace, begins: Column) -> None:

@@ -282,23 +282,23 @@ def find_processes(tracks: Tracks, engine: Engine) -> tuple[Column, list[tuple[i
     # A process is identified by its track, not by its pid: two containers may share a pid, and
     # one that becomes another program keeps its own. Its other tracks have later numbers.
     by_pid: dict[int, list[int]] = defaultdict(list)
-    for track in map(tracks.at, tracks.of_processes):
-        by_pid[track.pid].append(track.uuid)
-    for uuids in by_pid.values():
-        uuids.sort()
+    uuids, pids, *_ = tracks.columns_of(memoryview(array("i", tracks.of_processes)))
+    for pid, uuid in zip(pids, uuids, strict=True):
+        by_pid[pid].append(uuid)
+    for mine in by_pid.values():
+        mine.sort()
     index: dict[int, int] = {}
     found: list[tuple[int, int]] = []
     tops = tracks.on(tracks.tops)
     process_of = array("i", [-1]) * len(tracks)
-    for number in engine.pairs(tops, tops).head:
-        top = tracks.at(tops[number])
-        if top.pid:
-            process = top.uuid
-            if top.tid:
-                mine = by_pid.get(top.pid, [top.pid])
-                process = mine[max(bisect_right(mine, top.uuid) - 1, 0)]
-            process_of[tops[number]] = index.setdefault(process, len(index))
+    rows = engine.take(tops, engine.pairs(tops, tops).head, -1)
+    for row, process, pid, tid in zip(rows, *tracks.columns_of(rows)[:3], strict=True):
+        if pid:
+            if tid:
+                mine = by_pid.get(pid, [pid])
+                process = mine[max(bisect_right(mine, process) - 1, 0)]
+            process_of[row] = index.setdefault(process, len(index))
             if len(found) < len(index):
-                found.append((process, top.pid))
+                found.append((process, pid))
     every = memoryview(b"\1" * len(tops))
     return engine.group_keys(every, tops, memoryview(process_of), 1), found

@@ -175,7 +175,7 @@ def test_twins(seed):
     starts = column("i", sorted(choose.randrange(60) for _ in range(40)))
     names = column("i", [choose.randrange(3) for _ in range(60)])
     kinds = column("B", [choose.choice((STRING, UINT, DOUBLE, BOOL)) for _ in range(60)])
-    begins = column("i", [choose.randrange(39) for _ in range(99)])
+    begins = column("i", [choose.randrange(-1, 39) for _ in range(99)])
     ends = column("i", [choose.randrange(-1, 39) for _ in range(99)])
     for name in range(4):
         for find in ("find_args", "find_numbers"):

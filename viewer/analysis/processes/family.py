@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import accumulate, compress
+from itertools import accumulate, compress, repeat
 from operator import attrgetter, eq
 from os.path import basename
 from typing import NamedTuple, Self
@@ -92,33 +92,40 @@ class Family:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.members: dict[int, Member] = {}
         trace, starts, told = model.trace, _Starts(model), _Ends(model)
         begun = Columns(trace, trace.begins)
         programs, origins = begun.texts(s.ARG_ARGV), begun.texts(s.ARG_ORIGIN)
         names, main = _names(model, programs, origins), _main_threads(model)
         said = _said(model, main)
-        for i in sorted(trace.recorded, key=lambda i: trace.processes[i].start_ns):
+        order = sorted(trace.recorded, key=lambda i: trace.processes[i].start_ns)
+        began, reapers, ends = list[Start | None](), dict[int, int](), list[Told | None]()
+        for i in order:
             process, start = trace.processes[i], starts.of(i)
-            parent = self.members.get(start.parent) if start else None
+            parent = start.parent if start else -1
             # What became another program keeps its pid, and the one that waits for it.
-            is_exec = parent is not None and parent.pid == process.pid
-            reaper = parent.reaper if parent and is_exec else start.parent if start else -1
+            is_exec = parent in reapers and trace.processes[parent].pid == process.pid
+            reapers[i] = reaper = reapers[parent] if is_exec else parent
             pid = start.pid if start and start.pid >= 0 and not is_exec else process.pid
-            self.members[i] = Member(
-                i,
-                process.pid,
-                names[i],
-                programs[i],
-                origins[i],
-                main.get(i, -1),
-                process.start_ns,
-                process.end_ns,
-                start,
-                reaper,
-                None if process.replaced_by else told.of(reaper, pid, process.start_ns),
-                said[i],
-            )
+            is_told = not process.replaced_by
+            ends.append(told.of(reaper, pid, process.start_ns) if is_told else None)
+            began.append(start)
+        processes = [*map(trace.processes.__getitem__, order)]
+        members = records(
+            Member,
+            order,
+            [process.pid for process in processes],
+            map(names.__getitem__, order),
+            map(programs.__getitem__, order),
+            map(origins.__getitem__, order),
+            map(main.get, order, repeat(-1)),
+            [process.start_ns for process in processes],
+            [process.end_ns for process in processes],
+            began,
+            reapers.values(),
+            ends,
+            map(said.__getitem__, order),
+        )
+        self.members = dict(zip(order, members, strict=True))
 
     @classmethod
     def of(cls, model: Model) -> Self:
@@ -195,11 +202,11 @@ class _Starts:
         made = dict(zip(noted, starts, strict=True))
         self.by_arrow: dict[int, Start] = {}
         self.by_pid: dict[int, list[Start]] = defaultdict(list)
-        for event in trace.instants(events.name, s.PROCESS_STARTED):
+        begun = trace.instants(events.name, s.PROCESS_STARTED)
+        for event, cause in flows.all_causes(begun):
             process = trace.track_process[events.track[event]]
-            for cause in flows.causes(event):
-                start = made[cause] if cause in made else self._read(numbers((cause,)))[1][0]
-                self.by_arrow.setdefault(process, start)
+            start = made[cause] if cause in made else self._read(numbers((cause,)))[1][0]
+            self.by_arrow.setdefault(process, start)
         for pid, start in zip(pids, starts, strict=True):
             if pid is not None:
                 self.by_pid[pid].append(start)
@@ -319,6 +326,8 @@ def _names(model: Model, argvs: list[str], origins: list[str]) -> dict[int, str]
             counts[name] += 1
             name = f"{name} {counts[name]}" if is_child else name
         names[i] = name
+    if len({*names.values()}) == len(names):
+        return names
     times = Counter(names.values())
     named = {
         i: f"{name} ({processes[i].pid})" if times[name] > 1 else name

@@ -1,6 +1,6 @@
 """Processes and the jobs of their pools as text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tracer.units import duration, moment, plural, share, size
 from viewer.analysis.endings import How, signal_name
