@@ -292,7 +292,10 @@ def _read_twice(trace: Trace, given: Given, engine: Engine) -> frozenset[Path]:
     """Files whose processes are read elsewhere too: from FILE, which FILE.d is just joined
     into, or because the user named something twice."""
     events, times = trace.events, Counter[tuple[int, int]]()
-    for event in trace.instants(events.name, s.RECORDING):
+    begun = trace.instants(events.name, s.RECORDING)
+    if len(begun) <= len(trace.recorded):  # each once, as nearly always
+        return frozenset()
+    for event in begun:
         process = trace.track_process[events.track[event]]
         times[trace.processes[process].uuid, events.time_ns[event]] += 1
     left = Counter({uuid: count for (uuid, _), count in times.items() if count > 1})

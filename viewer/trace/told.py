@@ -18,7 +18,8 @@ class Told:
     ) -> None:
         self._trace = trace
         self.events = _column(events)
-        self._others = _column([-1] * len(self.events) if others is None else others)
+        nowhere = memoryview(array("i", [-1]) * len(self.events))
+        self._others = nowhere if others is None else _column(others)
 
     def numbers(self, name: str, missing: int) -> Column:
         """Of each the whole number of that name."""

@@ -77,7 +77,7 @@ class Pool:
     @cached_property
     def ran_ns(self) -> int:
         """How long all jobs ran."""
-        return sum(self.each_ran_ns.tolist())
+        return sum(self._engine.take(self.each_ran_ns, self.begun, 0))
 
     @cached_property
     def each_queued_ns(self) -> Column:
@@ -140,7 +140,10 @@ class Jobs:
     def _pools(self) -> Iterator[Pool]:
         """The jobs of a pool stand together."""
         behind = 0
-        for size in Counter(self.columns.pool).values():
+        pools = self.columns.pool
+        first, last = self._model.trace.engine.bounds(pools)
+        sizes = Counter(pools) if first < last else {first: len(pools)} if pools else {}
+        for size in sizes.values():
             first, behind = behind, behind + size
             columns, jobs = self.columns.part(first, behind), self._rows.part(first, behind)
             yield Pool(self._model.trace.engine, columns, jobs)

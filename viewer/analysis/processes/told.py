@@ -76,6 +76,7 @@ class Found:
         self.model = model
         self._pools, self._numbers = array("q"), array("q")  # by job, and its number there
         self._columns: dict[str, Column] = {}
+        self._blank: dict[tuple[str, int], Column] = {}  # of jobs without that field
 
     def read(self, name: str) -> "Read":
         """The instants of that name; each tells of one job."""
@@ -177,8 +178,12 @@ class Found:
         """A field of all jobs that are known by now."""
         (form, blank), size = _BLANK[name], self.size
         found = self._columns.get(name)
-        if found is None or len(found) < size:
-            filled = array(form, found or ())
+        if found is None:
+            found = self._blank.get((form, blank))
+            if found is None or len(found) < size:
+                found = self._blank[form, blank] = memoryview(array(form, [blank]) * size)
+        elif len(found) < size:
+            filled = array(form, found)
             filled.extend(array(form, [blank]) * (size - len(filled)))
             found = self._columns[name] = memoryview(filled)
         return found
@@ -188,6 +193,7 @@ class Found:
         column, text = self.column("name"), self.model.trace.text
         if all(map(text, {*column})):
             return
+        column = self._columns["name"] = memoryview(array("i", column))
         for job, name in zip(jobs, names, strict=True):
             if not text(column[job]):
                 column[job] = name

@@ -78,11 +78,13 @@ def _jobs(facts: Facts) -> _Alike:
         if job.submitter is not None and job.submitter[0] == "thread":
             key = job.submitter, job.name, job.site
             found[key].append(_One(job.submitted_ns, job.ended_ns))
+    kinds = Jobs.of(facts.model).kinds
     for pool in Jobs.of(facts.model).pools:
-        for one in pool.jobs[:_MOST]:
-            if one.thread >= 0 and one.start_ns >= 0:
-                key = ("thread", one.thread), one.name, one.site
-                found[key].append(_One(one.submit_ns, one.end_ns))
+        of = pool.columns
+        for row in pool.begun:
+            if row < _MOST and of.thread[row] >= 0:
+                key = ("thread", of.thread[row]), *kinds[of.kind[row]]
+                found[key].append(_One(of.submit_ns[row], of.end_ns[row]))
     return found
 
 

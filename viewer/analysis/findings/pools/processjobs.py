@@ -26,7 +26,8 @@ def of_processes(
     family, found = Family.of(facts.model), Jobs.of(facts.model)
     engine = facts.model.trace.engine
     for pool in found.pools:
-        if sum([ns for ns in pool.each_queued_ns.tolist() if ns >= NOTICED_NS]) < LOST_NS:
+        queued = engine.take(pool.each_queued_ns, pool.begun, 0)
+        if sum(ns for ns in queued if ns >= NOTICED_NS) < LOST_NS:
             continue
         members = {worker: family.members.get(worker) for worker in pool.workers}
         main = {worker: one.main for worker, one in members.items() if one is not None}
