@@ -97,8 +97,8 @@ class Trace(NamedTuple):
     unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
     # By process the event that says how its recording began, and how it ended; -1 unknown.
     begins: Column = _NO_EVENTS  # i
-    recorded: tuple[int, ...] = ()  # the processes that say how theirs began
     ends: Column = _NO_EVENTS  # i
+    recorded: tuple[int, ...] = ()  # the processes that say how theirs began
 
     @property
     def live(self) -> bool:
@@ -167,11 +167,8 @@ class Trace(NamedTuple):
     def instants(self, column: Column, *texts: str) -> Column:
         """Instants with one of the texts in a column of names, in order of time."""
         wanted = self.mark(*texts)
-        return (
-            self.engine.pick(self.slices.instants, column, wanted)
-            if 1 in wanted
-            else _NO_EVENTS
-        )
+        none = 1 not in bytes(wanted)
+        return _NO_EVENTS if none else self.engine.pick(self.slices.instants, column, wanted)
 
     def mark(self, *texts: str) -> Column:
         """By string 1 if it is one of these texts, else 0."""
