@@ -16,7 +16,8 @@ _CUT_BY = {
 }
 LOST = "up to the last 250 ms are missing"
 _UNKNOWN = (
-    f"the recording of pid {{}} has no end: the program was killed or crashed ({LOST}), "
+    "the recording of pid {} has no end: a signal (SIGTERM without a handler, SIGKILL) or a "
+    f"crash ended the program ({LOST}), "
     "or the file was cut off: by hand, by a copy made too early, by a "
     "full disk."
 )

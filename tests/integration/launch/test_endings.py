@@ -256,7 +256,7 @@ def test_a_file_that_was_cut_by_hand(tmp_path: Path, record: Recorder) -> None:
     trace.write_bytes(trace.read_bytes()[:-40])
     found = ended(trace)
     assert found.how is How.UNKNOWN
-    assert "killed or crashed" in found.text
+    assert "a crash ended the program" in found.text
     assert "or the file was cut off: by hand, by a copy made too early" in found.text
 
 

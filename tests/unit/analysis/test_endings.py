@@ -38,9 +38,9 @@ REPLACED = (
     "the program (pid 42) became /bin/true (exec): what it did from then on is not recorded."
 )
 UNKNOWN = (
-    "the recording of pid 42 has no end: the program was killed or crashed (up to the last "
-    "250 ms are missing), or the file was cut off: by hand, by a copy made too early, by a "
-    "full disk."
+    "the recording of pid 42 has no end: a signal (SIGTERM without a handler, SIGKILL) or a "
+    "crash ended the program (up to the last 250 ms are missing), or the file was cut off: by "
+    "hand, by a copy made too early, by a full disk."
 )
 
 
