@@ -47,5 +47,28 @@ THREADED: dict[str, Wanted] = {
     "dr05_timer_for_each_change": Wanted(
         "timers pile up", (r"\b(9\d|100) after", "`Watch.changed`", "Timer.cancel")
     ),
+    "dr06_report_delays_all_jobs": Wanted(
+        "pool exhausted",
+        ("`scheduler`", "`Jobs.report`", "asleep in `Jobs.upload`"),
+        ("schedule",),
+    ),
+    "dr07_cache_lock_is_polled": Wanted(
+        "lock convoy",
+        (
+            "4 threads `loader-N`",
+            "diskcache lock",
+            "`Prices.load`",
+            "asleep in `Prices.fetch`",
+        ),
+        ("diskcache",),
+    ),
+    "dr08_handler_uploads_each_file": Wanted(
+        "slow consumer",
+        ("watchdog", "`Sync.on_modified`", "asleep in `Sync.upload`"),
+        ("watchdog",),
+    ),
+    "ok_dr6_jobs_in_threads": Wanted("", (), ("schedule",)),
+    "ok_dr7_cache_filled_first": Wanted("", (), ("diskcache",)),
+    "ok_dr8_handler_hands_over": Wanted("", (), ("watchdog",)),
     "ok_dr3_huey_workers_enough": Wanted("", (), ("huey",)),
 }

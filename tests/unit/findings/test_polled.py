@@ -50,6 +50,7 @@ MORE_OFTEN = "where it is held for less than a pause, ask more often (`poll_inte
     ("path", "name", "less"),
     [
         ("redis/lock.py", "redis lock", "lock less with each key"),
+        ("diskcache/recipes.py", "diskcache lock", "lock less with each key"),
         ("filelock/_api.py", "file lock", MORE_OFTEN),
     ],
 )

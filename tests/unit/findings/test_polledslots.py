@@ -159,3 +159,19 @@ def test_no_slots(tmp_path, story):
 
 def test_threads_at_their_own_pace(tmp_path):
     assert kinds(tmp_path, of_threads(others=False)) == []
+
+
+@pytest.mark.parametrize("gap_ns", [8 * MS, 40 * MS])
+def test_equal_work_of_which_some_rest_in_between(tmp_path, gap_ns):
+    """All sleep at one line as often; those that do not ask at once have nothing meanwhile."""
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    for n in range(6):
+        thread, now = trace.thread(f"job-{n}").native(0), 10 + n
+        for _ in range(3):
+            stack = f"{ASKS}\n/app/pool.py:30 fetch"
+            thread.enter(now, s.SLEEP, s.CAT_SLEEP, {s.ARG_STACK: stack, s.ARG_SITE: ASKS})
+            now += 400 * MS - (gap_ns if n < 3 else 0)
+            thread.native(now)
+            now += gap_ns if n < 3 else 1000
+        thread.end(now)
+    assert kinds(tmp_path, trace.ended(1_400 * MS)) == []

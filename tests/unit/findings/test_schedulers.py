@@ -7,8 +7,9 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
 
 SCHED = "/usr/lib/python3.13/sched.py:148 scheduler.run\n/app/jobs.py:30 run_jobs"
+LIB = "/venv/lib/python3.13/site-packages/schedule/__init__.py"
 SCHEDULE = (
-    "/venv/lib/python3.13/site-packages/schedule/__init__.py:99 Scheduler.run_pending\n"
+    f"{LIB}:691 Job.run\n{LIB}:173 Scheduler._run_job\n{LIB}:99 Scheduler.run_pending\n"
     "/app/jobs.py:30 run_jobs"
 )
 JOB = "/app/jobs.py:9 copy\n/app/jobs.py:14 backup\n"

@@ -50,6 +50,16 @@ def test_a_handler_that_is_slow(tmp_path):
     assert (found.evidence.site, found.evidence.start_ns) == (STORE, 1100 * MS)
 
 
+WATCH = "/venv/lib/python3.13/site-packages/watchdog/observers/api.py"
+OBSERVES = f"{WATCH}:499 BaseObserver.dispatch_events\n{WATCH}:248 EventDispatcher.run"
+
+
+def test_an_observer_whose_handler_is_slow(tmp_path):
+    (found,) = find_in(tmp_path, subscriber(takes=OBSERVES))
+    assert "`feed` handles the events of watchdog's observer one after the" in found.text
+    assert found.text.endswith("so that it takes the next event at once.")
+
+
 def test_a_loop_that_is_slow(tmp_path):
     (found,) = find_in(tmp_path, subscriber(called=False, takes=LISTENS))
     assert "had no time for more for 1.80 s" in found.text

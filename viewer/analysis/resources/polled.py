@@ -27,17 +27,18 @@ def polled(
     waits: Waits, least_ns: int, is_told: Callable[[_Stack], object]
 ) -> Iterator[Resource]:
     """By line, where so much was lost; stacks that `is_told` are told otherwise."""
-    for claims in _claims(waits, is_told).values():
+    for asked in _asked(waits, is_told).values():
+        claims = [claim for claim in asked if claim.looks >= _TIMES]
         lost = sum(claim.ns for claim in claims)
         if lost < least_ns or len({claim.who for claim in claims}) < _WHO:
             continue
-        holds = _holds(waits, claims)
+        holds = _holds(waits, claims, asked)
         if size := size_of(claims, holds):
             had = [hold for hold in holds if hold.start_ns <= claims[-1].end_ns]
             yield Resource(Known.ENDS, claims, had, size)
 
 
-def _claims(waits: Waits, is_told: Callable[[_Stack], object]) -> dict[str, list[Claim]]:
+def _asked(waits: Waits, is_told: Callable[[_Stack], object]) -> dict[str, list[Claim]]:
     """By line, in order of begin: pauses of one, one after the other."""
     pauses: dict[tuple[str, Who], list[tuple[int, int]]] = defaultdict(list)
     for who, stack, start_ns, end_ns in (*_of_tasks(waits), *_of_threads(waits)):
@@ -49,10 +50,8 @@ def _claims(waits: Waits, is_told: Callable[[_Stack], object]) -> dict[str, list
         for n, (last_ns, end_ns) in enumerate(times):
             is_last = n + 1 == len(times) or times[n + 1][0] - end_ns > _NEXT_NS
             if is_last:
-                looks = n + 1 - since
-                if looks >= _TIMES:
-                    start_ns = times[since][0]
-                    found[site].append(Claim(who, start_ns, end_ns, site, last_ns, looks))
+                start_ns, looks = times[since][0], n + 1 - since
+                found[site].append(Claim(who, start_ns, end_ns, site, last_ns, looks))
                 since = n + 1
     for claims in found.values():
         claims.sort(key=lambda claim: claim.start_ns)
@@ -84,14 +83,15 @@ def _helper(stack: str) -> str:
     return own[0]
 
 
-def _holds(waits: Waits, claims: list[Claim]) -> list[Hold]:
-    """The times of all that are like those who ask, in which they do not: from the end of
-    their questions, or their begin, to the next question, or their end."""
+def _holds(waits: Waits, claims: list[Claim], every_claim: list[Claim]) -> list[Hold]:
+    """The times of all that are like those who ask, in which they do not, not even once or
+    twice: from the end of their questions, or their begin, to the next question, or their
+    end."""
     model = waits.model
     groups = {waits.kind(claim.who) for claim in claims}
     process = {waits.process(claim.who) for claim in claims}
     asked: dict[Who, list[Claim]] = defaultdict(list)
-    for claim in claims:
+    for claim in every_claim:
         asked[claim.who].append(claim)
     every: list[Who] = [("task", task) for task in range(len(model.owners.task_id))]
     every += [("thread", thread) for thread in range(len(model.threads))]

@@ -1,4 +1,4 @@
-"""Locks outside of the program that its threads and tasks poll: in redis, or a file."""
+"""Locks outside of the program that its threads and tasks poll: in redis, or in a file."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -26,6 +26,7 @@ _FILE = "file lock"
 _LOCKS = (
     ("/redis/lock.py", "redis lock"),
     ("/redis/asyncio/lock.py", "redis lock"),
+    ("/diskcache/recipes.py", "diskcache lock"),
     ("/filelock/", _FILE),
     ("/portalocker/", _FILE),
     ("/fasteners/", _FILE),

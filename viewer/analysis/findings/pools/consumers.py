@@ -144,6 +144,7 @@ class _Consumer(NamedTuple):
     name: str
     file: str
     takes: frozenset[str]
+    what: str = "message"
 
 
 _CONSUMERS = (
@@ -158,6 +159,8 @@ _CONSUMERS = (
                          "BlockingConnection.process_data_events"))),
     _Consumer("kombu's consumer", "/kombu/mixins.py:",
               frozenset(("ConsumerMixin.run", "ConsumerMixin.consume"))),
+    _Consumer("watchdog's observer", "/watchdog/observers/api.py:",
+              frozenset(("BaseObserver.dispatch_events", "EventDispatcher.run")), "event"),
 )  # fmt: skip
 
 
@@ -236,12 +239,12 @@ def _no_time(
     who: Who = ("thread", thread)
     did = mostly(facts, [(who, start, end)])
     text = (
-        f"Slow consumer: {code(facts.model.thread_names[thread])} handles the messages of "
-        f"{consumer.name} one after the other, and had no time for more for "
-        f"{duration(end - start)} ({at(facts, start)}): it was busy with "
+        f"Slow consumer: {code(facts.model.thread_names[thread])} handles the "
+        f"{consumer.what}s of {consumer.name} one after the other, and had no time for more "
+        f"for {duration(end - start)} ({at(facts, start)}): it was busy with "
         f"{code(place_of(job).function, job)}{f', {did.text}' if did.text else ''}. What came "
         f"meanwhile had to wait. Hand what is slow to other threads, so that it takes the "
-        f"next message at once."
+        f"next {consumer.what} at once."
     )
     evidence = facts.evidence(who, start, end - start, job)
     return Finding("slow consumer", end - start, text, evidence, behind=did.behind)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.inside import called_by
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
@@ -55,7 +56,8 @@ def late_jobs(facts: Facts) -> Iterator[Finding]:
         if runs == 0:
             idle[table.who[row]].append((table.start_ns[row], table.end_ns[row]))
         elif runs > 0:
-            busy[table.who[row]].append((table.start_ns[row], stack[runs - 1]))
+            job = called_by(stack, runs)
+            busy[table.who[row]].append((table.start_ns[row], job or stack[runs - 1]))
         elif table.state[row] & STATE_MASK == SLEEP:
             sleeps[table.who[row], facts.call(table.row[row])[1]].append(row)
     for thread, jobs in busy.items():
