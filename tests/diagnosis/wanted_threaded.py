@@ -67,6 +67,11 @@ THREADED: dict[str, Wanted] = {
         ("watchdog", "`Sync.on_modified`", "asleep in `Sync.upload`"),
         ("watchdog",),
     ),
+    "dr09_client_lost_in_a_time_out": Wanted(
+        "slots never returned",
+        ("6 greenlets `later`", "`Clients.borrow`", "`slow` had one last"),
+        ("gevent",),
+    ),
     "ok_dr6_jobs_in_threads": Wanted("", (), ("schedule",)),
     "ok_dr7_cache_filled_first": Wanted("", (), ("diskcache",)),
     "ok_dr8_handler_hands_over": Wanted("", (), ("watchdog",)),

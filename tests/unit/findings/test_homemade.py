@@ -198,6 +198,7 @@ def lent(lates=3, waits=LEND, used=USE, before=True, more=False, outer=LATE, ns=
     return trace.ended(2 * ns + 210 * MS)
 
 
+HELPED = "/app/lend.py:9 borrow\n/app/lend.py:17 fetch"
 WITH = "/app/lend.py:17 fetch"
 MANAGED = f"{MANAGER}\n{ENTERS}\n{WITH}"
 
@@ -207,6 +208,7 @@ MANAGED = f"{MANAGER}\n{ENTERS}\n{WITH}"
     [
         (LEND, USE, "`lend` (lend.py:4)"),
         (MANAGED, WITH.replace("17", "18"), "`client` (lend.py:9)"),
+        (HELPED, WITH.replace("17", "18"), "`borrow` (lend.py:9)"),
     ],
 )
 def test_what_was_lent_to_others_never_comes_back(tmp_path, waits, used, taken):
@@ -234,3 +236,40 @@ def test_what_was_lent_to_others_never_comes_back(tmp_path, waits, used, taken):
 )
 def test_items_that_need_not_come(tmp_path, story):
     assert kinds(tmp_path, lent(**story)) == []
+
+
+def lent_to_tasks(is_cut=True, outer=LATE):
+    """Three tasks use what they got, and a time-out cuts one short; then two wait in vain."""
+    trace = TraceBuilder(argv="lend.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, stack = trace.loop(thread), f"{SEND}\n{USE}\n{FIRST}"
+    for n in range(3):
+        task = loop.task("order", site=FIRST).ready(n).running(10 + n)
+        task.awaits(20 + n, "future", site=SEND, stack=stack)
+        cut = {
+            "via": "Timeout._on_timeout",
+            "stack": "/asyncio/timeouts.py:9 Timeout._on_timeout",
+        }
+        over = cut if is_cut and not n else {}
+        task.ready(60 * MS + n, waker="timer" if over else "io", **over)
+        task.running(60 * MS + 10 + n).done(60 * MS + 20 + n)
+    queue = trace.lock("Queue.get", LEND)
+    for n in range(2):
+        task = loop.task("late", site=LATE).ready(100 * MS + n).running(100 * MS + 10 + n)
+        task.awaits(100 * MS + 20 + n, "Queue.get", acquired=False, lock=queue.id, site=LEND,
+                    stack=f"{LEND}\n{outer}".strip())  # fmt: skip
+        task.ready(600 * MS + n, waker="timer", via="Timeout._on_timeout")
+        task.running(600 * MS + 10 + n).done(600 * MS + 20 + n)
+    thread.end(610 * MS)
+    return trace.ended(620 * MS)
+
+
+def test_what_tasks_were_lent(tmp_path):
+    (found,) = find_in(tmp_path, lent_to_tasks())
+    assert found.finding == "slots never returned"
+    assert "2 tasks `late` waited for a slot of a pool made of a `Queue`" in found.text
+    assert "; `order` had one last in `lend` (lend.py:4)" in found.text
+
+
+def test_tasks_that_wait_for_jobs(tmp_path):
+    assert kinds(tmp_path, lent_to_tasks(outer="")) == []

@@ -8,7 +8,9 @@ from typing import NamedTuple, Self
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources import takers
+from viewer.analysis.resources.cuts import Cuts
 from viewer.analysis.resources.enders import Enders, How
+from viewer.analysis.resources.lent import users_before
 from viewer.analysis.resources.slots import OWN_SLOT, Group, groups, holds_of
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.analysis.waited import package_of
@@ -77,11 +79,19 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
         had = last if had <= last else had
     taken_at = "" if served else takers.used_at(waits, vain, had)
     if not served and not had and group.pool.slot == OWN_SLOT:
-        had, taken_at = takers.were_further_on(waits, vain[0]), vain[0].site
+        had, taken_at = _users(waits, vain[0]), vain[0].site
     inside = takers.inside(waits, worst, taken_at or worst.site) - own
     if inside and (not had or had <= inside):
         return Kept(Has.STAYS, inside, taken_at)
     return Kept(Has.HAD if had else Has.UNKNOWN, had, taken_at)
+
+
+def _users(waits: Waits, wait: Wait) -> set[Who]:
+    """Those who used what one waits for before, of whom tasks that were cut short in that may
+    not have given it back."""
+    used = users_before(waits, wait)
+    cut: set[Who] = {("task", cut.task) for cut in Cuts.of(waits).all} if used else set()
+    return used & cut or used
 
 
 class InVain(NamedTuple):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
 from viewer.analysis.regions import merged
-from viewer.analysis.resources import takers
 from viewer.analysis.resources.herds import Herds
+from viewer.analysis.resources.lent import was_lent
 from viewer.analysis.resources.resource import Claim, Hold, most_at_once
 from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.analysis.waited import For, waited_for
@@ -93,7 +93,7 @@ def groups(waits: Waits) -> Iterable[Group]:
         if _goes_round(waits, alike):
             if name not in GETS and not _is_pool(waits, alike):
                 continue
-        elif name not in GETS or not _was_lent(waits, alike):
+        elif name not in GETS or not was_lent(waits, alike):
             continue
         pool = Pool(OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
         found[id(alike)] = Group(pool, alike)
@@ -236,17 +236,6 @@ def _goes_round(life: Waits, waits: list[Wait]) -> bool:
     is_round = own * _GOES_ROUND[1] >= len(enders) * _GOES_ROUND[0]
     served = sum(not wait.failed for wait in waits)
     return is_round and len(set(enders)) > 1 and len(enders) * 2 > served
-
-
-def _was_lent(life: Waits, waits: list[Wait]) -> bool:
-    """Whether two or more wait for an item in vain where others got one without having to
-    wait, and then used it in the same function, which none of those who wait ever did: nobody
-    has to wait for such a pool before it runs dry."""
-    asking = {wait.who for wait in waits}
-    if len(asking) < 2 or any(not wait.failed or wait.who[0] == "task" for wait in waits):
-        return False
-    used = takers.were_further_on(life, waits[-1])
-    return bool(used) and not used & asking
 
 
 def _found_it_dry(life: Waits, waits: list[Wait]) -> bool:

@@ -1,7 +1,6 @@
 """Who has the slots for which others wait: as the trace says, or by what they did."""
 
 import re
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from viewer.analysis.resources.reading import awaits_named
 from viewer.analysis.resources.waits import Wait, Waits, longest_slices
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
-from viewer.trace.columns import AWAIT, IO, SLEEP
+from viewer.trace.columns import AWAIT, IO
 from viewer.trace.sites import innermost, own_frames, place_of
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
@@ -24,9 +23,7 @@ _JUST_NS = 50_000_000
 _OF_GREENLETS = "pool slot"  # in gevent's `Pool`, each of which is a greenlet
 _MANY = 8  # more who used a pool than that may all have given back
 _NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
-_MOST_AWAITS = 2_000  # of those that may be further on, the longest or last ones
-_USES_NS = 1_000_000
-_MANAGER = "/contextlib.py:"
+_MOST_AWAITS = 2_000  # of tasks that may be further on, the longest ones
 _IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
 _AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
 _MOST = 8, 10
@@ -113,7 +110,7 @@ def passed(waits: Waits, wait: Wait) -> set[Who]:
         for one in waits.overlapping(wait)
         if one.who != wait.who
         and _is_during(wait, one.start_ns, one.end_ns)
-        and _is_further_on(wait.site, one.stack)
+        and is_further_on(wait.site, one.stack)
     }
 
 
@@ -127,33 +124,8 @@ def inside(waits: Waits, wait: Wait, taken_at: str) -> set[Who]:
         is_other = owner[i] >= 0 and who != wait.who
         if is_other and _is_during(wait, trace.slices.start_ns[i], trace.slices.end_ns[i]):
             stack = tuple(waits.reading.stack(i).split("\n"))
-            if waits.process(who) == process and _is_further_on(taken_at, stack):
+            if waits.process(who) == process and is_further_on(taken_at, stack):
                 found.add(who)
-    return found
-
-
-def were_further_on(waits: Waits, wait: Wait) -> set[Who]:
-    """The threads that, before one begins to wait, were in a call or asleep further on in the
-    function in which it waits, or in which its `with` is: they had got there what it waits
-    for. Not where that function is all that a thread does, as of those who take jobs."""
-    own = own_frames(wait.stack)
-    entered = [n for n, frame in enumerate(wait.stack) if _MANAGER in frame]
-    inside = own_frames(wait.stack[entered[0] :]) if entered else own
-    if len(inside) < 2:
-        return set()
-    model, table, found = waits.model, waits.model.states, set[Who]()
-    rows = waits.reading.rows_of((IO, SLEEP), _USES_NS)
-    for row in rows[
-        max(
-            0, bisect_left(rows, wait.start_ns, key=table.start_ns.__getitem__) - _MOST_AWAITS
-        ) :
-    ]:
-        if table.start_ns[row] >= wait.start_ns:
-            break
-        who: Who = ("thread", table.who[row])
-        stack = tuple(stack_of(model, row).split("\n")) if who not in found else ()
-        if waits.process(who) == waits.process(wait.who) and _is_further_on(inside[0], stack):
-            found.add(who)
     return found
 
 
@@ -162,7 +134,7 @@ def _is_during(wait: Wait, start_ns: int, end_ns: int) -> bool:
     return met * _MOST[1] >= wait.ns * _MOST[0]
 
 
-def _is_further_on(site: str, stack: tuple[str, ...]) -> bool:
+def is_further_on(site: str, stack: tuple[str, ...]) -> bool:
     """Whether a stack has the function of a line, at a later one."""
     here = place_of(site)
     places = map(place_of, own_frames(stack))
