@@ -32,8 +32,9 @@ def polled(
         lost = sum(claim.ns for claim in claims)
         if lost < least_ns or len({claim.who for claim in claims}) < _WHO:
             continue
-        holds = _holds(waits, claims, asked)
-        if size := size_of(claims, holds):
+        holds = _holds(waits, claims, claims)
+        # Whoever sleeps there once or twice may have asked as well: then it had none.
+        if (size := size_of(claims, holds)) and size_of(claims, _holds(waits, claims, asked)):
             had = [hold for hold in holds if hold.start_ns <= claims[-1].end_ns]
             yield Resource(Known.ENDS, claims, had, size)
 
@@ -83,15 +84,14 @@ def _helper(stack: str) -> str:
     return own[0]
 
 
-def _holds(waits: Waits, claims: list[Claim], every_claim: list[Claim]) -> list[Hold]:
-    """The times of all that are like those who ask, in which they do not, not even once or
-    twice: from the end of their questions, or their begin, to the next question, or their
-    end."""
+def _holds(waits: Waits, claims: list[Claim], questions: list[Claim]) -> list[Hold]:
+    """The times of all that are like those who ask, in which they do not: from the end of
+    their questions, or their begin, to the next question, or their end."""
     model = waits.model
     groups = {waits.kind(claim.who) for claim in claims}
     process = {waits.process(claim.who) for claim in claims}
     asked: dict[Who, list[Claim]] = defaultdict(list)
-    for claim in every_claim:
+    for claim in questions:
         asked[claim.who].append(claim)
     every: list[Who] = [("task", task) for task in range(len(model.owners.task_id))]
     every += [("thread", thread) for thread in range(len(model.threads))]
