@@ -32,13 +32,13 @@ def of_tasks(hold_ns=200 * MS, rate_ns=0, tasks=4, stack=f"{ASKS}\n{IN_REPORT}")
     return trace.ended(tasks * turn + hold_ns + MS)
 
 
-def of_threads(others=True):
+def of_threads(others=True, within=""):
     trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
     for n in range(4):
         thread = trace.thread(f"job-{n}").native(0)
         now = 10 + n
         while now < n * 200 * MS:
-            stack = f"{ASKS}\n/app/pool.py:30 {'report' if others else '<module>'}"
+            stack = f"{within}{ASKS}\n/app/pool.py:30 {'report' if others else '<module>'}"
             thread.enter(now, s.SLEEP, s.CAT_SLEEP, {s.ARG_STACK: stack, s.ARG_SITE: ASKS})
             now += 20 * MS
             thread.native(now)
@@ -132,6 +132,11 @@ def test_threads_poll(tmp_path):
     assert found.text.startswith(
         "Pool exhausted: 3 threads `job-N` ask again and again in `Pool.take` (pool.py:19)"
     )
+
+
+def test_a_lock_of_a_library_is_told_as_a_lock(tmp_path):
+    within = "/venv/lib/python3.13/site-packages/diskcache/recipes.py:102 Lock.acquire\n"
+    assert kinds(tmp_path, of_threads(within=within)) == ["lock convoy"]
 
 
 def test_a_lock_of_the_programs_own_is_told_as_a_lock(tmp_path):

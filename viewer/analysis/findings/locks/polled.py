@@ -142,14 +142,14 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
     for row in calls:
         stack = stack_of(model, row)
         is_tasks = facts.on_loop_at(table.who[row], table.start_ns[row]) >= 0
-        if not is_tasks and (of := _lock(stack)) is not None:
+        if not is_tasks and (of := known_lock(stack)) is not None:
             lock, site, gives_back = of
             who: Who = ("thread", table.who[row])
             is_pause = facts.call(table.row[row])[0] == s.SLEEP
             start, end = table.start_ns[row], table.end_ns[row]
             found[who].append(Call(who, start, end, lock, site, is_pause, gives_back))
     for prefix, i in awaits:
-        of = _lock(facts.stack(i))
+        of = known_lock(facts.stack(i))
         if of is not None:
             lock, site, gives_back = of
             who = ("task", model.owners.owner[i])
@@ -160,7 +160,7 @@ def _calls(facts: Facts) -> dict[Who, list[Call]]:
 
 
 @lru_cache(maxsize=4096)
-def _lock(stack: str) -> tuple[str, str, bool] | None:
+def known_lock(stack: str) -> tuple[str, str, bool] | None:
     """Of a stack in the code of such a lock: its name, the user's line, and whether it gives
     the lock back."""
     frames = stack.split("\n")

@@ -9,6 +9,7 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.locks.ownlocks import own_lock_of
+from viewer.analysis.findings.locks.polled import known_lock
 from viewer.analysis.findings.pools.stalled import stalled_questions
 from viewer.analysis.resources.made import made_in_turn
 from viewer.analysis.resources.polled import polled
@@ -45,7 +46,7 @@ def exhausted(facts: Facts, found: Resource, said: Said) -> Finding:
 
 def polled_slots(facts: Facts) -> Iterator[Finding]:
     """A pool, or a flag, of one's own that is polled."""
-    for found in polled(LongWaits.of(facts), LOST_NS, own_lock_of):
+    for found in polled(LongWaits.of(facts), LOST_NS, _is_lock):
         if (stalled := stalled_questions(facts, found)) is not None:
             yield stalled
             continue
@@ -59,6 +60,11 @@ def polled_slots(facts: Facts) -> Iterator[Finding]:
             "the next one at once.",
         )
         yield exhausted(facts, found, said)
+
+
+def _is_lock(stack: tuple[str, ...]) -> bool:
+    """Whether what is asked for is a lock, of the program's own or of a library."""
+    return bool(own_lock_of(stack)) or known_lock("\n".join(stack)) is not None
 
 
 def relayed(facts: Facts) -> Iterator[Finding]:
