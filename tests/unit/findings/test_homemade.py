@@ -246,12 +246,11 @@ def lent_to_tasks(is_cut=True, outer=LATE):
     for n in range(3):
         task = loop.task("order", site=FIRST).ready(n).running(10 + n)
         task.awaits(20 + n, "future", site=SEND, stack=stack)
-        cut = {
-            "via": "Timeout._on_timeout",
-            "stack": "/asyncio/timeouts.py:9 Timeout._on_timeout",
-        }
-        over = cut if is_cut and not n else {}
-        task.ready(60 * MS + n, waker="timer" if over else "io", **over)
+        if is_cut and not n:
+            cut = "/asyncio/timeouts.py:9 Timeout._on_timeout"
+            task.ready(60 * MS, waker="timer", via="Timeout._on_timeout", stack=cut)
+        else:
+            task.ready(60 * MS + n, waker="io")
         task.running(60 * MS + 10 + n).done(60 * MS + 20 + n)
     queue = trace.lock("Queue.get", LEND)
     for n in range(2):
