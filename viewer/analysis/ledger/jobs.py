@@ -261,12 +261,10 @@ class Jobs:
         """Jobs that threads submitted and no worker began."""
         trace, take = self.model.trace, self.model.trace.engine.take
         events, begun = trace.events, {*self._sources.values()}
-        of_processes, categories = trace.symbol(s.CAT_JOB), events.category
-        left = [
-            event
-            for event in trace.instants(events.name, s.SUBMIT)
-            if event not in begun and not 0 <= categories[event] == of_processes
-        ]
+        of_processes, submits = trace.symbol(s.CAT_JOB), trace.instants(events.name, s.SUBMIT)
+        left = [event for event in submits if event not in begun]
+        if of_processes >= 0:
+            left = [event for event in left if events.category[event] != of_processes]
         begins = {*take(events.flow_event, self._arrows[0], -1)} if left else set[int]()
         left = [event for event in left if event in begins]
         times_ns, tracks = (
