@@ -25,6 +25,7 @@
 #include "signals/calls/calls.h"
 #include "signals/calls/learn.h"
 #include "signals/children.h"
+#include "signals/failures.h"
 #include "signals/gc.h"
 #include "signals/gil/gil.h"
 #include "signals/gil/loads.h"
@@ -61,7 +62,7 @@ static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
         asked_methods, async_locks_methods, billiard_methods, calls_methods, children_methods, codes_methods, detached_methods,
-        endings_methods, forking_methods, gc_methods, gil_methods, found_methods,
+        endings_methods, failures_methods, forking_methods, gc_methods, gil_methods, found_methods,
         heap_methods, hub_methods, jobs_methods, kernel_methods,
         launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,
         moments_methods, monitor_methods, processes_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,

@@ -23,6 +23,7 @@
 #include "sampler/sampler.h"
 #include "schema.h"
 #include "signals/children.h"
+#include "signals/failures.h"
 #include "signals/gil/gil.h"
 #include "signals/heap/asked.h"
 #include "signals/heap/heap.h"
@@ -72,6 +73,7 @@ static void after_pass(void)
 {
     stacks_ask();
     gil_after_pass();
+    failures_after_pass();
 }
 
 void (*recording_on_moment)(const moment *);

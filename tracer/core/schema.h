@@ -194,6 +194,7 @@
     X(SPAWN, "spawn")                           \
     X(CHILD_ENDED, "child ended")               \
     X(SIGNAL_SENT, "signal sent")               \
+    X(RAISED, "raised")                         \
     X(CHILD_UNREAPED, "child not waited for")   \
     X(PROCESS_STARTED, "process started")       \
     X(PROCESS_NAMED, "process named")           \

@@ -57,6 +57,7 @@ class Tool:
             events.CALL: core.on_call,
             events.C_RETURN: core.on_c_end,
             events.C_RAISE: core.on_c_end,
+            events.RAISE: core.on_raise,
         }
         for event, callback in self._callbacks.items():
             monitoring.register_callback(self._id, event, callback)
@@ -92,6 +93,12 @@ class Tool:
             monitoring.set_local_events, self._id, monitoring.events.CALL, monitoring.DISABLE
         )
 
+    def watch_failures(self) -> None:
+        """Sends exceptions that are raised, in any code, to failures.c."""
+        monitoring = self._monitoring
+        how = (monitoring.set_events, monitoring.get_tool, self._id, TOOL_NAME)
+        self.core.watch_failures(*how, monitoring.events.RAISE)
+
     def after_import(self, module: str, arm: "Callable[[], None]") -> None:
         """Calls `arm` now if the module is loaded, else as soon as it has been imported."""
         spec = getattr(sys.modules.get(module), "__spec__", None)
@@ -117,6 +124,7 @@ class Tool:
         self.core.unwatch_timers()
         if self._monitoring.get_tool(self._id) == TOOL_NAME:  # else the program took it over
             self.core.stop_learning()
+            self.core.unwatch_failures()
             for code in self._watched:
                 self._monitoring.set_local_events(self._id, code, 0)
             for event in self._callbacks:

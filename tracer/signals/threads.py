@@ -56,4 +56,5 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
         tool.after_import(name, lambda name=name: watch_jobs(name))  # type: ignore[misc]
     tool.after_import("sched", watch_scheduler)
     core.mark_main_thread()
+    tool.watch_failures()
     return lambda: None  # the tool removes its events itself

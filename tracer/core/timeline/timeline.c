@@ -380,6 +380,21 @@ HANDLER(child_ended)
     encoder_event(&t->out, &ev);
 }
 
+HANDLER(raised)
+{
+    UNUSED(text);
+    arg ev_args[EVENT_ARGS];
+    event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
+                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_RAISED};
+    event_interned(&ev, SCHEMA_ARG_EXCEPTION, (uint32_t)r->b);
+    if (r->c)
+        event_uint(&ev, SCHEMA_ARG_OMITTED, r->c);
+    if (r->b >> 32)
+        event_uint(&ev, SCHEMA_ARG_SINCE, ns - (r->b >> 32) * 1000000);
+    add_stack(&ev, r->a);
+    encoder_event(&t->out, &ev);
+}
+
 HANDLER(signal_sent)
 {
     UNUSED(text);
@@ -462,6 +477,7 @@ static const record_handler handlers[REC_KINDS] = {
     [REC_PROCESS_STARTED] = process_started,
     [REC_CHILD_ENDED] = child_ended,
     [REC_SIGNAL_SENT] = signal_sent,
+    [REC_RAISED] = raised,
     [REC_NOTE] = note,
 };
 

@@ -1,0 +1,171 @@
+/* Exceptions as they are raised: sys.monitoring's RAISE, for which code that raises nothing pays nothing.
+ *
+ * It comes for every frame that an exception leaves; only the first one, where it was raised, counts. An exception
+ * costs 20 ns for each frame, so where very many are raised the event is switched off for a while, longer each time.
+ * Of the others so many are written in a pass of the writer, and those that are not are counted. */
+#include "signals/failures.h"
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "python/codes.h"
+#include "python/stacks.h"
+#include "ring/clock.h"
+#include "ring/records.h"
+#include "ring/ring.h"
+
+/* In a pass, of 100 to 185 ms: 2,000 frames are 0.04 % of a processor. New stacks: the table of all has 131,072. */
+enum { FRAMES_MOST = 2000, WRITTEN_MOST = 250, NEW_STACKS_MOST = 4096, DOUBLINGS = 5 };
+#define FIRST_PAUSE_NS 1000000000ull
+#define MS_NS 1000000ull
+
+/* With the GIL. */
+static PyObject *set_events, *get_tool, *tool, *tool_name, *mask, *zero;
+static uint64_t omitted; /* since the last one that was written */
+static uint64_t off_ms;  /* for how long it was switched off since then */
+static uint32_t new_stacks;
+static int pauses;
+/* The writer's, too. */
+static _Atomic uint32_t frames, written;
+static _Atomic uint64_t off_ns, on_ns; /* it is off, from then until then; 0: it is on */
+static _Atomic pid_t asked;                /* in this process it will be switched on soon */
+
+/* Leaves no exception. The program may have taken our tool over. */
+static void want(PyObject *events)
+{
+    PyObject *name = set_events ? PyObject_CallOneArg(get_tool, tool) : NULL;
+    if (name && PyUnicode_Check(name) && PyUnicode_Compare(name, tool_name) == 0)
+        Py_XDECREF(PyObject_CallFunctionObjArgs(set_events, tool, events, NULL));
+    Py_XDECREF(name);
+    PyErr_Clear();
+}
+
+static void pause_for_long(void)
+{
+    uint64_t now = clock_ns_of(CLOCK_MONOTONIC);
+    atomic_store(&on_ns, now + (FIRST_PAUSE_NS << pauses));
+    atomic_store(&off_ns, now);
+    pauses += pauses < DOUBLINGS;
+    want(zero);
+}
+
+static int go_on(void *unused)
+{
+    (void)unused;
+    uint64_t since = atomic_exchange(&off_ns, 0);
+    atomic_store(&asked, 0);
+    if (since) {
+        off_ms += (clock_ns_of(CLOCK_MONOTONIC) - since) / MS_NS;
+        want(mask);
+    }
+    return 0;
+}
+
+void failures_after_pass(void)
+{
+    atomic_store_explicit(&frames, 0, memory_order_relaxed);
+    atomic_store_explicit(&written, 0, memory_order_relaxed);
+    if (!atomic_load(&off_ns) || clock_ns_of(CLOCK_MONOTONIC) < atomic_load(&on_ns) || atomic_load(&asked) == getpid())
+        return;
+    atomic_store(&asked, getpid()); /* a forked child asks for itself */
+    if (compat_call_soon(go_on) < 0)
+        atomic_store(&asked, 0);
+}
+
+static int is_a(PyTypeObject *type, PyObject *class)
+{
+    return PyType_IsSubtype(type, (PyTypeObject *)class);
+}
+
+/* Whether programs do not rather raise such exceptions to say what they found, or to be done. */
+static int is_failure(PyTypeObject *type)
+{
+    PyObject *exact = (PyObject *)type;
+    if (is_a(type, PyExc_OSError))
+        return !is_a(type, PyExc_BlockingIOError) && !is_a(type, PyExc_InterruptedError) &&
+               !is_a(type, PyExc_FileNotFoundError) && !is_a(type, PyExc_TimeoutError);
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE))
+        return exact == PyExc_RuntimeError || exact == PyExc_Exception;
+    return is_a(type, PyExc_Exception) && !is_a(type, PyExc_LookupError) && !is_a(type, PyExc_AttributeError) &&
+           !is_a(type, PyExc_ImportError) && !is_a(type, PyExc_StopIteration) && !is_a(type, PyExc_StopAsyncIteration);
+}
+
+static void write_one(PyObject *error)
+{
+    thread_buffer *b = ring_current();
+    if (!b || new_stacks >= NEW_STACKS_MOST)
+        return;
+    uint64_t tick = clock_tick();
+    uint32_t end = stacks_end(), stack = stacks_named(stacks_capture(PyThreadState_Get()));
+    new_stacks += stacks_end() != end;
+    uint64_t off = off_ms < UINT32_MAX ? off_ms : UINT32_MAX;
+    ring_emit(b, tick, REC_RAISED, 0, stack, off << 32 | codes_type_name(error), omitted);
+    omitted = off_ms = 0;
+}
+
+/* args: code, offset, exception. */
+static PyObject *on_raise(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module, (void)count;
+    PyBaseExceptionObject *error = (PyBaseExceptionObject *)args[2];
+    PyTracebackObject *raised = (PyTracebackObject *)error->traceback;
+    uint32_t so_many = atomic_load_explicit(&frames, memory_order_relaxed) + 1;
+    atomic_store_explicit(&frames, so_many, memory_order_relaxed);
+    if (so_many > FRAMES_MOST) {
+        pause_for_long();
+    } else if (raised && !raised->tb_next && is_failure(Py_TYPE(error))) {
+        uint32_t before = atomic_load_explicit(&written, memory_order_relaxed);
+        atomic_store_explicit(&written, before + 1, memory_order_relaxed);
+        if (before < WRITTEN_MOST)
+            write_one((PyObject *)error);
+        else
+            omitted++;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(watch_doc, "watch_failures(set_events, get_tool, tool, name, mask)\n\n"
+"From now on exceptions are recorded. False: not where threads run without a GIL.");
+
+static PyObject *watch_failures(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *set, *get, *id, *name, *wanted;
+    if (!PyArg_ParseTuple(args, "OOOUO", &set, &get, &id, &name, &wanted) || (!zero && !(zero = PyLong_FromLong(0))))
+        return NULL;
+    if (COMPAT_FREE_THREADED)
+        Py_RETURN_FALSE;
+    Py_XSETREF(set_events, Py_NewRef(set));
+    Py_XSETREF(get_tool, Py_NewRef(get));
+    Py_XSETREF(tool, Py_NewRef(id));
+    Py_XSETREF(tool_name, Py_NewRef(name));
+    Py_XSETREF(mask, Py_NewRef(wanted));
+    omitted = off_ms = 0;
+    new_stacks = 0;
+    pauses = 0;
+    atomic_store(&off_ns, 0);
+    want(mask);
+    Py_RETURN_TRUE;
+}
+
+PyDoc_STRVAR(unwatch_doc, "unwatch_failures()\n\nSwitches the event off.");
+
+static PyObject *unwatch_failures(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    want(zero);
+    atomic_store(&off_ns, 0);
+    Py_CLEAR(set_events);
+    Py_CLEAR(get_tool);
+    Py_CLEAR(tool);
+    Py_CLEAR(tool_name);
+    Py_CLEAR(mask);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef failures_methods[] = {
+    {"on_raise", (PyCFunction)(void (*)(void))on_raise, METH_FASTCALL, NULL},
+    {"watch_failures", watch_failures, METH_VARARGS, watch_doc},
+    {"unwatch_failures", unwatch_failures, METH_NOARGS, unwatch_doc},
+    {NULL, NULL, 0, NULL},
+};
