@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import NamedTuple
 
+from tracer import schema as s
 from viewer.analysis.findings.basis.across import across
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.order import in_order
@@ -67,6 +68,10 @@ def _samples(facts: Facts) -> bool:
 
 def _collections(facts: Facts) -> bool:
     return len(facts.model.collections) > 0
+
+
+def _failures(facts: Facts) -> bool:
+    return facts.model.trace.symbol(s.RAISED) >= 0
 
 
 def _snapshots(facts: Facts) -> bool:
@@ -192,6 +197,7 @@ FINDERS = (
     Finder("outside.stalls", "late_answers", (_waits,)),  # slow answer
     Finder("outside.rounds", "in_rounds"),  # slow answer
     Finder("outside.retries", "long_retries", (_stacks,)),  # retries
+    Finder("outside.failing", "failing_calls", (_failures,)),  # retries, pool exhausted
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop
     Finder("outside.connecting", "slow_connects"),  # wait in vain, slow answer
     Finder("vain.timelimits", "cut_short", (_calls,)),  # wait in vain

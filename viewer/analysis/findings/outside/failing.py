@@ -1,0 +1,166 @@
+"""Calls that fail at once and are made again, and those that a full pool turns away."""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tracer.units import duration, plural, share
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
+from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.failures import Call, Crowd, Failure, Failures, is_within
+from viewer.trace.sites import place_of
+
+# Fewer are no more than bad luck.
+_MANY = 20
+# Such classes say that there is nothing yet, or that a time is over, which others tell of.
+_NO_FAILURE = re.compile(r"Empty|Full|Block|[Tt]ime_?[Oo]ut|Cancel|End|Stop|Closed|NotFound")
+# Three in four of them come while as many as ever have what it gives. One place more, or
+# one less, would be chance.
+_TURNED_AWAY = 3, 4
+# Half of all attempts fail, which take half a second and a third of the time of those who try.
+_HALF, _PART = 2, 3
+
+
+class _Line(NamedTuple):
+    """Where calls fail, and how: by who it was the moments, and what else each did."""
+
+    site: str
+    how: str
+    found: list[Failure]
+    failed: dict[Who, list[int]]
+    calls: dict[Who, list[Call]]
+
+    @property
+    def times(self) -> int:
+        """With those that were not written, which are rather such as well."""
+        return len(self.found) + sum(one.unseen for one in self.found)
+
+    @property
+    def raised(self) -> str:
+        by = self.found[0].raised
+        return f", raised{place_in(by)}" if by != self.site else ""
+
+
+class _Attempts(NamedTuple):
+    """All that ended at a line; of those that failed, how long each took, and how many a pause
+    followed."""
+
+    ended: int
+    failed_ns: list[int]
+    pauses: int
+
+
+def failing_calls(facts: Facts) -> Iterator[Finding]:
+    """A line whose calls fail again and again, with what that costs."""
+    failures = Failures(facts)
+    for (site, how), found in failures.by_line.items():
+        if len(found) < _MANY or _NO_FAILURE.search(how):
+            continue
+        failed = defaultdict[Who, list[int]](list)
+        for one in found:
+            failed[one.who].append(one.at_ns)
+        line = _Line(site, how, found, failed, failures.calls_of(failed))
+        told = _turned_away(facts, line, failures.calls_at(site)) or _tried_again(facts, line)
+        if told is not None:
+            yield told
+
+
+def _turned_away(facts: Facts, line: _Line, there: list[tuple[Who, Call]]) -> Finding | None:
+    """There is a limit: calls fail while so many of the others are in theirs."""
+    crowd, first, last = Crowd(call for _, call in there), line.found[0], line.found[-1]
+    many = crowd.most
+    full = sum(crowd.at(one.at_ns) == many for one in line.found)
+    whos = {*line.failed, *(who for who, _ in there)}
+    if len(whos) <= many or full * _TURNED_AWAY[1] < len(line.found) * _TURNED_AWAY[0]:
+        return None
+    lost = crowd.full_ns(many, first.at_ns, last.at_ns)
+    if not many or lost < LOST_NS:
+        return None
+    instead = sum(_instead_ns(line, who) for who in line.failed)
+    by = place_of(first.raised).function
+    what = "connection" if "onnection" in f"{line.how} {by}" else "slot"
+    text = (
+        f"Pool exhausted: {users(facts.model, line.failed)}{place_in(line.site)} "
+        f"{'were' if len(line.failed) > 1 else 'was'} turned away "
+        f"{plural(line.times, 'time')} with `{line.how}`{line.raised}, while others used "
+        f"{'the only' if many == 1 else 'all'} {plural(many, what)}: none was free for "
+        f"{duration(lost)} ({at(facts, first.at_ns)} and later)"
+    )
+    if instead >= LOST_NS:
+        text += f", and what they did instead took {duration(instead)} in total"
+    step = (
+        f"Let callers wait for a {what} (a pool that blocks, with a time-out), or have as "
+        f"many as there are callers at a time."
+    )
+    return _finding(facts, "pool exhausted", max(lost, instead), f"{text}.", line, step)
+
+
+def _instead_ns(line: _Line, who: Who) -> int:
+    """How long one who failed waits in other calls of the function, until he tries again."""
+    total, failed = 0, line.failed[who]
+    for call in line.calls[who]:
+        n = bisect_right(failed, call.start_ns)
+        if call.site != line.site and n and is_within(call.stack, line.site):
+            total += call.end_ns - call.start_ns
+    return total
+
+
+def _tried_again(facts: Facts, line: _Line) -> Finding | None:
+    """Most attempts fail, and each has cost what came before in the function."""
+    every = [_attempts(line.site, own, line.failed[who]) for who, own in line.calls.items()]
+    failed = [ns for one in every for ns in one.failed_ns]
+    count, lost = sum(one.ended for one in every), sum(failed)
+    waits = LongWaits.of(facts)
+    spent = sum(own[-1] - waits.begins_ns(who) for who, own in line.failed.items())
+    if len(failed) < max(_MANY, 2 * len(every)) or len(failed) * _HALF < count:
+        return None
+    if lost < LOST_NS or lost * _PART < spent:
+        return None
+    pauses = sum(one.pauses for one in every) * _HALF >= len(failed)
+    kind, again = ("retries", "after a pause") if pauses else ("busy loop", "at once")
+    text = (
+        f"{'Retries' if pauses else 'Busy loop'}: {users(facts.model, line.failed)}"
+        f"{place_in(line.site)} failed {plural(line.times, 'time')} with `{line.how}`"
+        f"{line.raised}, and tried again {again}: {share(len(failed), count)} of the attempts "
+        f"there failed, which took {duration(lost)} in total, {share(lost, spent)} of their "
+        f"time until then ({at(facts, line.found[0].at_ns)} and later)."
+    )
+    step = (
+        "Find out why it fails so often: where they are in each other's way, let one at a "
+        "time try (a lock), or pause for a random time; where it is down, give up sooner."
+    )
+    return _finding(facts, kind, lost, text, line, step)
+
+
+def _attempts(site: str, own: list[Call], failed: list[int]) -> _Attempts:
+    """An attempt begins with the first call in the function, and ends with those at the line:
+    with the next call elsewhere, or one like their first. It has failed if a failure is in
+    that time."""
+    ended, pauses, costs, begun = 0, 0, list[int](), -1
+    first: Call | None = None  # at the line
+    for call in (*own, None):
+        is_there = call is not None and call.site == site and not call.is_pause
+        if first is not None and not (is_there and call and call.stack != first.stack):
+            n = bisect_left(failed, first.start_ns)
+            ended += 1
+            if n < len(failed) and (call is None or failed[n] <= call.start_ns):
+                costs.append(failed[n] - begun)
+                pauses += call is not None and call.is_pause
+            first, begun = None, -1
+        if call is None or call.is_pause:
+            continue
+        if begun < 0 and is_within(call.stack, site):
+            begun = call.start_ns
+        if is_there and first is None:
+            first = call
+    return _Attempts(ended, costs, pauses)
+
+
+def _finding(facts: Facts, kind: str, lost: int, text: str, line: _Line, step: str) -> Finding:
+    first, last = line.found[0], line.found[-1]
+    evidence = facts.evidence(first.who, first.at_ns, last.at_ns - first.at_ns, line.site)
+    return Finding(kind, lost, text, evidence, step)

@@ -1,0 +1,165 @@
+"""Exceptions that calls of the program raised, and the calls at the same lines."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from tracer import schema as s
+from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.reading import Reading
+from viewer.analysis.resources.waits import longest_rows, longest_slices
+from viewer.analysis.states import stack_of
+from viewer.trace.columns import AWAIT, IO, LOOP_TASK, SLEEP, STATE_MASK
+from viewer.trace.reader import number_of
+from viewer.trace.sites import innermost, place_of
+
+_SLEEP = "sleep"
+_MOST = 50_000  # calls that are looked at, the longest ones
+
+
+class Failure(NamedTuple):
+    """`raised`: the frame that raised it; `unseen`: how many before it were not written."""
+
+    who: Who
+    at_ns: int
+    raised: str
+    unseen: int
+
+
+class Call(NamedTuple):
+    start_ns: int
+    end_ns: int
+    site: str  # the line of the program
+    stack: str
+    is_pause: bool
+
+
+class Failures:
+    """What a trace tells of exceptions, by line of the program and class."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+
+    @cached_property
+    def by_line(self) -> dict[tuple[str, str], list[Failure]]:
+        """In order of time."""
+        reading, found = self.reading, defaultdict[tuple[str, str], list[Failure]](list)
+        trace = reading.model.trace
+        for event in trace.instants(trace.events.name, s.RAISED):
+            thread = reading.model.threads.of_track[trace.events.track[event]]
+            args, at_ns = trace.args(event), trace.events.time_ns[event]
+            stack = str(args.get(s.ARG_STACK, ""))
+            site = _own_line(stack)
+            if thread < 0 or not site:
+                continue
+            failure = Failure(
+                self._who(thread, at_ns),
+                at_ns,
+                stack.partition("\n")[0],
+                number_of(args, s.ARG_OMITTED),
+            )
+            found[site, str(args.get(s.ARG_EXCEPTION, ""))].append(failure)
+        return found
+
+    def _who(self, thread: int, at_ns: int) -> Who:
+        """The task that runs there, else the thread."""
+        i, owners = self.reading.on_loop_at(thread, at_ns), self.reading.model.owners
+        if i >= 0 and owners.kind[i] == LOOP_TASK:
+            return "task", owners.owner[i]
+        return "thread", thread
+
+    @cached_property
+    def _rows(self) -> memoryview:
+        return longest_rows(self.reading, (IO, SLEEP), 0, _MOST)
+
+    def calls_of(self, whos: Iterable[Who]) -> dict[Who, list[Call]]:
+        """What each of them waited for in calls, asleep or awaited, in order of time."""
+        reading, who_of = self.reading, self.reading.model.states.who
+        found: dict[Who, list[Call]] = {who: [] for who in whos}
+        for row in self._rows:
+            if (own := found.get(("thread", who_of[row]))) is not None:
+                own.append(self._call(row))
+        for who, own in found.items():
+            own += map(
+                self._awaited, reading.awaits_of_task(who[1]) if who[0] == "task" else ()
+            )
+            own.sort()
+        return found
+
+    def calls_at(self, site: str) -> list[tuple[Who, Call]]:
+        """What anybody waited for at a line of the program."""
+        owner, who_of = self.reading.model.owners.owner, self.reading.model.states.who
+        rows, awaits = self._at.get(site, ((), ()))
+        return [
+            *((("thread", who_of[row]), self._call(row)) for row in rows),
+            *((("task", owner[i]), self._awaited(i)) for i in awaits),
+        ]
+
+    @cached_property
+    def _at(self) -> dict[str, tuple[list[int], list[int]]]:
+        """By line the rows of calls, and the slices of awaits."""
+        reading, found = self.reading, dict[str, tuple[list[int], list[int]]]()
+        row_of = reading.model.states.row
+        for row in self._rows:
+            found.setdefault(reading.call(row_of[row])[1], ([], []))[0].append(row)
+        for i in longest_slices(reading, (AWAIT,), 0, _MOST):
+            if reading.model.owners.owner[i] >= 0:
+                found.setdefault(reading.awaited(i)[1], ([], []))[1].append(i)
+        return found
+
+    def _call(self, row: int) -> Call:
+        table = self.reading.model.states
+        site = self.reading.call(table.row[row])[1]
+        stack = stack_of(self.reading.model, row)
+        is_pause = table.state[row] & STATE_MASK == SLEEP
+        return Call(table.start_ns[row], table.end_ns[row], site, stack, is_pause)
+
+    def _awaited(self, i: int) -> Call:
+        slices, stack = self.reading.model.trace.slices, self.reading.stack(i)
+        site = self.reading.awaited(i)[1]
+        is_pause = self.reading.what(i) == _SLEEP
+        return Call(slices.start_ns[i], slices.end_ns[i], site, stack, is_pause)
+
+
+@lru_cache(maxsize=4096)
+def _own_line(stack: str) -> str:
+    return innermost(stack.split("\n"))
+
+
+@lru_cache(maxsize=65536)
+def is_within(stack: str, site: str) -> bool:
+    """Whether the function of a line is one of the callers in a stack."""
+    path, _, function = place_of(site)
+    start, end = f"{path}:", f" {function}"
+    return any(f.startswith(start) and f.endswith(end) for f in stack.split("\n"))
+
+
+class Crowd:
+    """How many are in calls at a line at a time."""
+
+    def __init__(self, calls: Iterable[Call]) -> None:
+        found = list(calls)
+        self._starts = sorted(call.start_ns for call in found)
+        self._ends = sorted(call.end_ns for call in found)
+
+    def at(self, time_ns: int) -> int:
+        return bisect_right(self._starts, time_ns) - bisect_right(self._ends, time_ns)
+
+    @cached_property
+    def most(self) -> int:
+        return max(map(self.at, self._starts), default=0)
+
+    def full_ns(self, many: int, since_ns: int, until_ns: int) -> int:
+        """For how long of that time so many are."""
+        marks = sorted({since_ns, until_ns, *self._within(since_ns, until_ns)})
+        return sum(end - start for start, end in pairwise(marks) if self.at(start) >= many)
+
+    def _within(self, since_ns: int, until_ns: int) -> list[int]:
+        return [
+            at
+            for every in (self._starts, self._ends)
+            for at in every[bisect_left(every, since_ns) : bisect_left(every, until_ns)]
+        ]
