@@ -60,7 +60,6 @@ DRAWN: dict[str, Wanted] = {
         ("4 connections", "cached"),
         ("redis",),
         "REDIS_URL",
-        missed="a call that fails at once is not recorded, and nobody waits",
     ),
     "fb01_whois_never_answers": Wanted(
         "slow answer", ("`whois-[012]` in `query`", "socket.recv", "MainThread")

@@ -1,0 +1,149 @@
+"""Calls that fail and are made again, and those that a full pool turns away."""
+
+import pytest
+
+from tests.support.builder.threads import Thread
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
+
+PACKAGE = "/usr/lib/python3/site-packages/store/client.py"
+EXECUTE, POOL = f"{PACKAGE}:70 Store.execute", f"{PACKAGE}:30 Pool.get_connection"
+READ, WRITE = "/app/app.py:20 reserve", "/app/app.py:25 reserve"
+WORK = "/app/app.py:40 work"
+FETCH, CACHED = "/app/app.py:9 slow_source", "/app/app.py:15 cached"
+
+
+def raises(thread: Thread, at: int, how: str, *stack: str, **more: int) -> None:
+    args = {s.ARG_EXCEPTION: how, s.ARG_SITE: stack[0], s.ARG_STACK: "\n".join(stack)}
+    thread.trace.instant(thread.track, at, s.RAISED, s.CAT_THREAD, **args, **more)
+
+
+def call(thread: Thread, at: int, line: str) -> None:
+    thread.io(at, "socket.recv", site=line, stack=f"{EXECUTE}\n{line}\n{WORK}")
+
+
+def attempts(
+    fails=3,
+    rounds=20,
+    how="ConflictError",
+    pause=0,
+    ns=10 * MS,
+    unseen=0,
+    stack=(EXECUTE, WRITE, WORK),
+):
+    """Two threads read, compute and write: of a round all attempts but the last one fail."""
+    trace = TraceBuilder(argv="app.py", signals=SIGNALS)
+    ends = 0
+    for n in range(2):
+        thread, at = trace.thread(f"worker-{n}").native(0), MS
+        for _ in range(rounds):
+            for attempt in range(fails + 1):
+                call(thread, at, READ)
+                thread.native(at + MS)
+                call(thread, at + ns - MS, WRITE)
+                thread.native(at + ns)
+                at += ns
+                if attempt < fails:
+                    more = {s.ARG_OMITTED: unseen} if unseen else {}
+                    raises(thread, at + 1, how, *stack, **more)
+                    if pause:
+                        thread.sleep(at + 2, site=WRITE).native(at + pause)
+                        at += pause
+                at += MS
+        thread.end(at)
+        ends = max(ends, at)
+    return trace.ended(ends + MS)
+
+
+def test_most_attempts_fail(tmp_path):
+    (found,) = find_in(tmp_path, attempts())
+    assert found.finding == "busy loop"
+    assert found.text.startswith(
+        "Busy loop: 2 threads `worker-N` in `reserve` (app.py:25) failed 120 times with "
+        "`ConflictError`, raised in `Store.execute` (store/client.py:70), and tried again at "
+        "once: 75 % of the attempts there failed, which took 1.20 s in total, "
+    )
+    assert found.severity_ns == 120 * (10 * MS + 1)
+
+
+def test_those_that_were_not_written(tmp_path):
+    (found,) = find_in(tmp_path, attempts(unseen=2))
+    assert "failed 360 times" in found.text
+
+
+def test_with_pauses(tmp_path):
+    (found,) = find_in(tmp_path, attempts(pause=2 * MS))
+    assert found.finding == "retries"
+    assert "tried again after a pause" in found.text
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [
+        {"fails": 0},
+        {"fails": 1, "rounds": 9},  # bad luck
+        {"ns": 3 * MS},  # they cost next to nothing
+        {"how": "Empty"},
+        {"how": "ReadTimeout"},
+    ],
+)
+def test_few_that_cost_little_or_say_something_else(healthy, tmp_path):
+    assert not {"busy loop", "retries"} & {*kinds(tmp_path, attempts(**healthy))}
+
+
+def test_a_parser_of_its_own(tmp_path):
+    """It reads and goes on: what fails is no call at a line that waits."""
+    stack = ("/app/app.py:31 parse", "/app/app.py:26 reserve", WORK)
+    assert not find_in(tmp_path, attempts(how="ParseError", stack=stack))
+
+
+def turned_away(slots=2, callers=5, rounds=25, jitter=0, instead=50 * MS):
+    """The first ones use the slots all the time, and the others get none."""
+    trace = TraceBuilder(argv="app.py", signals=SIGNALS)
+    for n in range(callers):
+        thread = trace.thread(f"http-{n}").native(0)
+        if n < slots:
+            for r in range(rounds):
+                at = MS + r * 50 * MS
+                call(thread, at, CACHED)
+                # Those who leave early leave room.
+                thread.native(at + 49 * MS - (jitter if n == 0 else 0))
+        else:
+            for r in range(rounds):
+                at = (2 + n) * MS + r * 50 * MS + jitter
+                thread.native(at)
+                raises(thread, at, "MaxConnectionsError", POOL, EXECUTE, CACHED, WORK)
+                if instead:
+                    stack = f"{FETCH}\n{CACHED}\n{WORK}"
+                    thread.io(at + 1, "socket.recv", site=FETCH, stack=stack)
+        thread.native(60 * MS * rounds).end(60 * MS * rounds + MS)
+    return trace.ended(60 * MS * rounds + 2 * MS)
+
+
+def test_no_connection_is_free(tmp_path):
+    (found,) = (f for f in find_in(tmp_path, turned_away()) if f.finding == "pool exhausted")
+    assert found.text.startswith(
+        "Pool exhausted: 3 threads `http-N` in `cached` (app.py:15) were turned away 75 times "
+        "with `MaxConnectionsError`, raised in `Pool.get_connection` (store/client.py:30), "
+        "while others used all 2 connections: none was free for 1.1"
+    )
+    assert "what they did instead took" in found.text
+
+
+def test_they_fail_at_once_and_do_nothing_instead(tmp_path):
+    (found,) = (
+        f for f in find_in(tmp_path, turned_away(instead=0)) if f.finding == "pool exhausted"
+    )
+    assert "instead" not in found.text
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [
+        {"rounds": 6},  # bad luck
+        {"jitter": 45 * MS},  # they fail while a slot is free, too
+    ],
+)
+def test_not_for_a_limit(healthy, tmp_path):
+    assert "pool exhausted" not in kinds(tmp_path, turned_away(**healthy))
