@@ -103,7 +103,7 @@ FORK = "fork"  # a copy of the program
 SPAWN = "spawn"  # another program, or another Python
 CHILD_ENDED = "child ended"  # instant on the thread that waited for it
 SIGNAL_SENT = "signal sent"  # instant: to another process, by os.kill or what calls it
-RAISED = "raised"  # instant on the thread: an `exception` that may be a failure, where it was raised
+RAISED = "raised"  # instant: an `exception` that may be a failure reached the program's code
 CHILD_UNREAPED = "child not waited for"  # instant: it has ended, nobody has waited for it yet
 PROCESS_STARTED = "process started"  # instant on a child's first thread, flow from its parent
 # Jobs of a pool of processes, besides `submit` and the slice named by the function:

@@ -20,7 +20,7 @@ from tests.support.validator.strict import read_strict
 from tracer import schema as s
 
 pytestmark = pytest.mark.skipif(
-    hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled(),  # type: ignore[attr-defined]
+    hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled(),
     reason="not where threads run without a GIL",
 )
 
@@ -90,8 +90,8 @@ def quiet(tmp_path: Path) -> None:
     empty: queue.SimpleQueue[int] = queue.SimpleQueue()
     for _ in range(10):
         for attempt in (
-            lambda: {}["key"],
-            lambda: [][1],
+            lambda: os.environ["NO SUCH VARIABLE"],
+            lambda: sys.argv[1_000],
             lambda: object().missing,  # type: ignore[attr-defined]
             lambda: int("x"),
             lambda: 1 / 0,

@@ -12,6 +12,7 @@ EXECUTE, POOL = f"{PACKAGE}:70 Store.execute", f"{PACKAGE}:30 Pool.get_connectio
 READ, WRITE = "/app/app.py:20 reserve", "/app/app.py:25 reserve"
 WORK = "/app/app.py:40 work"
 FETCH, CACHED = "/app/app.py:9 slow_source", "/app/app.py:15 cached"
+BELOW = "/app/app.py:17 cached"
 
 
 def raises(thread: Thread, at: int, how: str, *stack: str, **more: int) -> None:
@@ -115,7 +116,7 @@ def turned_away(slots=2, callers=5, rounds=25, jitter=0, instead=50 * MS):
                 thread.native(at)
                 raises(thread, at, "MaxConnectionsError", POOL, EXECUTE, CACHED, WORK)
                 if instead:
-                    stack = f"{FETCH}\n{CACHED}\n{WORK}"
+                    stack = f"{FETCH}\n{BELOW}\n{WORK}"
                     thread.io(at + 1, "socket.recv", site=FETCH, stack=stack)
         thread.native(60 * MS * rounds).end(60 * MS * rounds + MS)
     return trace.ended(60 * MS * rounds + 2 * MS)

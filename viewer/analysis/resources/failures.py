@@ -130,11 +130,16 @@ def _own_line(stack: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def is_within(stack: str, site: str) -> bool:
-    """Whether the function of a line is one of the callers in a stack."""
-    path, _, function = place_of(site)
+def is_within(stack: str, site: str, *, below: bool = False) -> bool:
+    """Whether the function of a line is one of the callers in a stack; `below`: further down
+    in it, as what handles its exceptions is."""
+    path, line, function = place_of(site)
     start, end = f"{path}:", f" {function}"
-    return any(f.startswith(start) and f.endswith(end) for f in stack.split("\n"))
+    return any(
+        not below or place_of(frame).line > line
+        for frame in stack.split("\n")
+        if frame.startswith(start) and frame.endswith(end)
+    )
 
 
 class Crowd:

@@ -1,7 +1,7 @@
 """Calls that fail at once and are made again, and those that a full pool turns away."""
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -100,13 +100,13 @@ def _turned_away(facts: Facts, line: _Line, there: list[tuple[Who, Call]]) -> Fi
 
 
 def _instead_ns(line: _Line, who: Who) -> int:
-    """How long one who failed waits in other calls of the function, until he tries again."""
-    total, failed = 0, line.failed[who]
-    for call in line.calls[who]:
-        n = bisect_right(failed, call.start_ns)
-        if call.site != line.site and n and is_within(call.stack, line.site):
-            total += call.end_ns - call.start_ns
-    return total
+    """How long one waits further down in the function after having failed."""
+    failed = line.failed[who]
+    return sum(
+        call.end_ns - call.start_ns
+        for call in line.calls[who]
+        if call.start_ns > failed[0] and is_within(call.stack, line.site, below=True)
+    )
 
 
 def _tried_again(facts: Facts, line: _Line) -> Finding | None:
