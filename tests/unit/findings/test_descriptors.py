@@ -9,7 +9,7 @@ from tracer import schema as s
 STEP = 100 * MS
 
 
-def leak(counts, *, opens=75, above=None, rest=0, step=STEP, users=0, leave=True):
+def leak(counts, *, opens=75, above=None, rest=0, step=STEP, users=0, leave=True, stack=""):
     """A counter of descriptors every 100 ms, which then stays for `rest` more times; `check`
     connects meanwhile. `users` come in turn, each in a thread, and `leave` in the end."""
     trace = TraceBuilder(argv="leak.py", signals=SIGNALS)
@@ -20,7 +20,8 @@ def leak(counts, *, opens=75, above=None, rest=0, step=STEP, users=0, leave=True
     end = (len(counts) + rest) * step
     for n in range(opens):
         at = n * end // opens
-        main.io(at, "socket.connect", site="/app/leak.py:9 check").native(at + MS)
+        main.io(at, "socket.connect", site="/app/leak.py:9 check", stack=stack)
+        main.native(at + MS)
     came = [
         trace.thread(f"user-{n}").native((n + 1) * end // (users + 2)) for n in range(users)
     ]
@@ -76,6 +77,14 @@ def test_who_opens_them_may_be_too_quick(tmp_path):
 
 def test_who_opens_them_may_be_unknown(tmp_path):
     (found,) = find_in(tmp_path, leak([10 + 10 * n for n in range(16)], opens=0))
+    assert found.text.partition("all the time.")[2].startswith(" Close what is opened")
+
+
+def test_files_of_modules_are_closed_at_once(tmp_path):
+    stack = (
+        "<frozen importlib._bootstrap_external>:1213 FileLoader.get_data\n/app/leak.py:9 check"
+    )
+    (found,) = find_in(tmp_path, leak([10 + 10 * n for n in range(16)], stack=stack))
     assert found.text.partition("all the time.")[2].startswith(" Close what is opened")
 
 

@@ -90,6 +90,8 @@ def telling(kind, cost, *about, pid=1):
         ("deadlock", "GC in the hot path"),
         ("loop blocked", "lock convoy"),
         ("busy loop", "busy loop"),
+        ("lock convoy", "busy loop"),
+        ("pool exhausted", "slow answer"),
         ("workers never exit", "workers never exit"),
     ],
 )

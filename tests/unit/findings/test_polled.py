@@ -43,7 +43,9 @@ def redis(pauses=8, path="redis/lock.py", answers=True, ends=0, gives_up=False):
     return trace.ended(end + 2 * MS)
 
 
-MORE_OFTEN = "where it is held for less than a pause, ask more often (`poll_interval`)"
+MORE_OFTEN = (
+    "where it is held for less than a pause, ask more often (`poll_interval` of filelock)"
+)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,7 @@ def test_a_polled_lock(tmp_path, path, name, less):
         f"part outside of the lock, or {less}."
     )
     assert found.evidence.site == REBUILD
+    assert found.about == {"worker-0 in rebuild", "worker-1 in rebuild"}
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,16 @@ _TAKE_THEM = ("pool exhausted", "lock convoy")
 _SLOTS = ("pool exhausted",)
 _CLIENT = "slow client"  # keeps the workers of a server from who has connected since
 # Jobs that wait for a worker behind a circle of which these workers are, a loop and finalisers
-# that stand in one; a lock of which only the waiter is known; and what two rules find of the
-# same threads.
+# that stand in one; a lock of which only the waiter is known, or that is polled; clients of a
+# server whose threads are all busy; and what two rules find of the same threads.
 _TOLD_BY = {
     "thread-pool starvation": ("deadlock",),
     "loop blocked": ("deadlock",),
     "GC in the hot path": ("deadlock",),
     "lock convoy": ("loop blocked", "task never yields"),
-    "busy loop": ("busy loop",),
+    "busy loop": ("busy loop", "lock convoy"),
     "new connections": ("busy loop", "wait in vain"),
+    "slow answer": ("pool exhausted",),
     "workers never exit": ("workers never exit",),
 }
 

@@ -54,6 +54,11 @@ def users(model: Model, whos: Iterable[Who]) -> str:
     return " and ".join(found)
 
 
+def inside(name: str, site: str) -> str:
+    """A thread or task in a function, as what a finding and another one tell of."""
+    return f"{name} in {place_of(site).function}"
+
+
 def place_in(site: str) -> str:
     """` in `write_log` (app.py:8)`: a function and its line; "" where there is none."""
     function = place_of(site).function

@@ -8,8 +8,9 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growing, of_process
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, STATE_MASK
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import imports, is_library, place_of
 from viewer.words import code
 
 # Fifty descriptors are more than a start-up opens. A file that is read for a moment does not
@@ -94,6 +95,8 @@ def _opened(facts: Facts, process: int, since: int, until: int) -> Counter[tuple
     for row in facts.calls_named(_OPENS):
         is_meanwhile = since <= table.start_ns[row] <= until
         if is_meanwhile and model.thread_process[table.who[row]] == process:
+            if imports(stack_of(model, row)):
+                continue  # files of modules, which are closed at once
             name, site = facts.call(table.row[row])
             if is_library(site):  # which has a thread for it
                 site = facts.started_at(table.who[row]) or site

@@ -1,4 +1,4 @@
-"""Locks outside of the program that its threads and tasks poll: in redis, or in a file."""
+"""Locks that threads and tasks of the program poll: in redis, in a file, in diskcache."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.databases import evidence
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import Call, calls_of
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, inside, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import Family
@@ -82,12 +82,13 @@ def _finding(
     elif lock == _FILE:
         text += ". Nobody here is seen to have it for long: another program may have it"
     less = (
-        "where it is held for less than a pause, ask more often (`poll_interval`)"
+        "where it is held for less than a pause, ask more often (`poll_interval` of filelock)"
         if lock == _FILE
         else "lock less with each key"
     )
     text += f". Do the slow part outside of the lock, or {less}."
-    return Finding("lock convoy", lost, text, evidence(facts, first))
+    about = {inside(name_of(facts.model, poll.who), poll.site) for poll in polls}
+    return Finding("lock convoy", lost, text, evidence(facts, first), about=frozenset(about))
 
 
 def _left(

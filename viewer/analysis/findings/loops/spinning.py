@@ -7,7 +7,7 @@ from tracer import schema as s
 from tracer.units import duration, share
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.basis.repeated import calls_by_thread
-from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.waits import inside, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
@@ -114,11 +114,10 @@ def polling(
 ) -> Finding:  # fmt: skip
     """A thread polls at a line; `how` says how."""
     model = facts.model
-    name, function = model.thread_names[thread], place_of(site).function
-    inside = f" in {code(function, site)}" if function else ""
+    name = model.thread_names[thread]
     evidence = facts.evidence(("thread", thread), start_ns, end_ns - start_ns, site)
-    about = frozenset((f"{name} in {function}",))
-    text = f"{code(name)} {verb}{inside}: {how}"
+    about = frozenset((inside(name, site),))
+    text = f"{code(name)} {verb}{place_in(site)}: {how}"
     return Finding("busy loop", cost, text, evidence, about=about)
 
 

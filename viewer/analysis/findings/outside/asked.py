@@ -9,11 +9,11 @@ from tracer.units import duration, plural
 from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.repeated import counts_by_thread
-from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.waits import inside, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.trace.columns import IDLE_WAIT, IO, SLEEP, STATE_MASK
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import is_library
 from viewer.words import stem
 
 _MS = 1_000_000
@@ -161,6 +161,6 @@ def _finding(
         "Let it be told (a blocking call such as `BLPOP`, a subscription, a long poll), or "
         "pause between two questions, longer each time (`Retry-After` says how long)."
     )
-    about = frozenset((f"{facts.model.thread_names[thread]} in {place_of(site).function}",))
+    about = frozenset((inside(facts.model.thread_names[thread], site),))
     evidence = facts.evidence(("thread", thread), start, ns, site)
     return Finding("busy loop", lost, f"{text}.", evidence, step, about=about)

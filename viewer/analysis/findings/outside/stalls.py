@@ -137,7 +137,8 @@ def _finding(
     if len(stalls) > 1 and between <= _TOGETHER_NS:
         text += f". All of them ended within {duration(between)}: they waited for one thing"
     step = next((step for of, step in _STEPS.items() if name.startswith(of)), _OF_OTHERS)
-    return Finding("slow answer", lost, f"{text}.", evidence(facts, worst), step)
+    about = frozenset((site,))
+    return Finding("slow answer", lost, f"{text}.", evidence(facts, worst), step, about=about)
 
 
 def responses(facts: Facts) -> dict[Who, list[Call]]:

@@ -7,23 +7,14 @@ from typing import NamedTuple
 
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import mostly
-from viewer.analysis.findings.basis.facts import (
-    BLOCKED,
-    LOST_NS,
-    Evidence,
-    Facts,
-    Finding,
-)
+from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by, known_in
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.processes.family import Family
-from viewer.analysis.resources.processqueues import (
-    waits_for_room,
-    who_goes_on_before,
-)
+from viewer.analysis.resources.processqueues import waits_for_room, who_goes_on_before
 from viewer.analysis.resources.waits import PUTS, Wait
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.sites import place_of

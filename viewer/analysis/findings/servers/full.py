@@ -155,7 +155,8 @@ def _finding(facts: Facts, works: list[_Work], asked: list[Claim]) -> Finding | 
         f"{code(place_of(job).function)} wait for less."
     )
     evidence = facts.evidence(worst.who, worst.start_ns, worst.ns, worst.site)
-    return Finding("pool exhausted", lost, text, evidence, behind=did.behind)
+    about = frozenset(one.site for one in those)
+    return Finding("pool exhausted", lost, text, evidence, behind=did.behind, about=about)
 
 
 def _is_answered(ends: list[int], one: Claim) -> bool:
