@@ -71,10 +71,10 @@ async def waits() -> None:
 
 
 async def bursts() -> None:
-    """Much at a time, but only once."""
+    """Much at a time, but only once: nothing between two of these writes takes long."""
     async with connected() as (writer, reader):
-        for _ in range(30):
-            writer.write(PIECE)
+        for piece in 28 * PIECE, PIECE, PIECE:
+            writer.write(piece)
         await asyncio.sleep(0.11)
         await asyncio.gather(reader.readexactly(30 * len(PIECE)), writer.drain())
 

@@ -197,7 +197,7 @@ FINDERS = (
     Finder("outside.stalls", "late_answers", (_waits,)),  # slow answer
     Finder("outside.rounds", "in_rounds"),  # slow answer
     Finder("outside.retries", "long_retries", (_stacks,)),  # retries
-    Finder("outside.failing", "failing_calls", (_failures,)),  # retries, pool exhausted
+    Finder("outside.failing", "failing_calls", (_failures,)),  # pool exhausted, retries …
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop
     Finder("outside.connecting", "slow_connects"),  # wait in vain, slow answer
     Finder("vain.timelimits", "cut_short", (_calls,)),  # wait in vain
