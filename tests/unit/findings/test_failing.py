@@ -6,6 +6,7 @@ from tests.support.builder.threads import Thread
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 from tracer import schema as s
+from viewer.analysis.resources.failures import pauses
 
 PACKAGE = "/usr/lib/python3/site-packages/store/client.py"
 EXECUTE, POOL = f"{PACKAGE}:70 Store.execute", f"{PACKAGE}:30 Pool.get_connection"
@@ -148,3 +149,9 @@ def test_they_fail_at_once_and_do_nothing_instead(tmp_path):
 )
 def test_not_for_a_limit(healthy, tmp_path):
     assert "pool exhausted" not in kinds(tmp_path, turned_away(**healthy))
+
+
+def test_an_await_that_is_a_pause():
+    """A library's may be named after what it was called for."""
+    assert pauses(f"/usr/lib/python3/asyncio/tasks.py:700 sleep\n{EXECUTE}\n{WRITE}")
+    assert not pauses(f"{EXECUTE}\n{WRITE}")

@@ -16,7 +16,7 @@ from viewer.trace.columns import AWAIT, IO, LOOP_TASK, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.trace.sites import innermost, place_of
 
-_SLEEP = "sleep"
+_SLEEP, _PAUSES = "sleep", (" sleep", ".sleep")
 _MOST = 50_000  # calls that are looked at, the longest ones
 
 
@@ -120,8 +120,14 @@ class Failures:
     def _awaited(self, i: int) -> Call:
         slices, stack = self.reading.model.trace.slices, self.reading.stack(i)
         site = self.reading.awaited(i)[1]
-        is_pause = self.reading.what(i) == _SLEEP
+        is_pause = self.reading.what(i) == _SLEEP or pauses(stack)
         return Call(slices.start_ns[i], slices.end_ns[i], site, stack, is_pause)
+
+
+@lru_cache(maxsize=4096)
+def pauses(stack: str) -> bool:
+    """Whether an await, however its library calls it, is a pause."""
+    return stack.partition("\n")[0].endswith(_PAUSES)
 
 
 @lru_cache(maxsize=4096)

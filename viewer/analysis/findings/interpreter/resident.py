@@ -41,7 +41,7 @@ def memory_grows(facts: Facts) -> Iterator[Finding]:
 def _makes_what_it_needs(facts: Facts, process: int, since: int, until: int) -> bool:
     """Whether a thread computes or loads all the time, for nobody who asks now and then."""
     stacks = _stacks(facts, process, since, until)
-    if sum(map(facts.importing.__getitem__, stacks)) * _HALF > len(stacks) > _FEWEST:
+    if sum(map(facts.importing.__getitem__, stacks)) * _HALF > len(stacks) >= _FEWEST:
         return True
     for thread, of in enumerate(facts.model.thread_process):
         if of != process or thread in facts.ledger.thread_of_loop:

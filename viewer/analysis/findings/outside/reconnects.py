@@ -13,8 +13,8 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.queries import calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
-from viewer.analysis.findings.outside.retries import pauses
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.failures import pauses
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.slots import Group
 from viewer.analysis.resources.takers import askers

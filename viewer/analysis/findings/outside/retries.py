@@ -13,6 +13,7 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.resources.failures import pauses
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
@@ -29,7 +30,6 @@ _SOME, _EACH = 3, 2
 _PART = 3
 _LEAST_NS = 5 * _MS
 _MOST = 10_000
-_PAUSES = (" sleep", ".sleep")
 # The word stands in the name of the function, or in that of a library's file.
 _TRIES = re.compile(
     r"-packages/(?:tenacity|backoff|stamina)/"
@@ -81,12 +81,6 @@ def _of_tasks(facts: Facts) -> Iterator[tuple[str, str, _Pause]]:
         if pauses(stack) and (frame := _trying(stack)):
             who: Who = ("task", facts.model.owners.owner[i])
             yield frame, facts.awaited(i)[1], _Pause(who, start, end - start)
-
-
-@lru_cache(maxsize=4096)
-def pauses(stack: str) -> bool:
-    """Whether an await, however its library calls it, is a pause."""
-    return stack.partition("\n")[0].endswith(_PAUSES)
 
 
 @lru_cache(maxsize=4096)
