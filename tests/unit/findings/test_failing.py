@@ -133,6 +133,11 @@ def test_no_connection_is_free(tmp_path):
     assert "what they did instead took" in found.text
 
 
+def test_there_is_only_one(tmp_path):
+    found = find_in(tmp_path, turned_away(slots=1))
+    assert any("while others used the only connection: none" in one.text for one in found)
+
+
 def test_they_fail_at_once_and_do_nothing_instead(tmp_path):
     (found,) = (
         f for f in find_in(tmp_path, turned_away(instead=0)) if f.finding == "pool exhausted"

@@ -87,7 +87,7 @@ def _turned_away(facts: Facts, line: _Line, there: list[tuple[Who, Call]]) -> Fi
         f"Pool exhausted: {users(facts.model, line.failed)}{place_in(line.site)} "
         f"{'were' if len(line.failed) > 1 else 'was'} turned away "
         f"{plural(line.times, 'time')} with `{line.how}`{line.raised}, while others used "
-        f"{'the only' if many == 1 else 'all'} {plural(many, what)}: none was free for "
+        f"{f'all {many} {what}s' if many > 1 else f'the only {what}'}: none was free for "
         f"{duration(lost)} ({at(facts, first.at_ns)} and later)"
     )
     if instead >= LOST_NS:
