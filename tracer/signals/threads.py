@@ -49,7 +49,11 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
                 tool.watch(function, role, "PY_START")
 
     def watch_scheduler() -> None:
-        tool.watch(sys.modules["sched"].scheduler.enterabs, "job entered", "PY_RETURN")
+        # The program may have a module of its own by that name.
+        scheduler = vars(sys.modules["sched"]).get("scheduler")
+        entered = vars(scheduler).get("enterabs") if type(scheduler) is type else None
+        if type(entered) is type(arm):
+            tool.watch(entered, "job entered", "PY_RETURN")
 
     tool.after_import("threading", watch)
     for name in _POOLS:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import queue
 import shelve
@@ -15,6 +16,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests.support.compiled import compiled
 from tests.support.recordings import record_here
 from tests.support.validator.strict import read_strict
 from tracer import schema as s
@@ -180,3 +182,46 @@ def test_very_many(tmp_path: Path) -> None:
     found = told(raise_many, tmp_path)
     assert count == 300_000
     assert 0 < len(found) < 100_000
+
+
+# What PyMonitoring_FireRaiseEvent() of CPython's headers does.
+TELLS = """
+typedef struct _object PyObject;
+typedef struct { unsigned char active, opaque; } state;
+extern int PyMonitoring_EnterScope(state *, unsigned long *, const unsigned char *, long);
+extern int PyMonitoring_ExitScope(void);
+extern int _PyMonitoring_FireRaiseEvent(state *, PyObject *, int);
+extern void Py_IncRef(PyObject *), PyErr_SetRaisedException(PyObject *), PyErr_Clear(void);
+
+int tell(PyObject *code, PyObject *error, int event)
+{
+    unsigned char events[1] = {(unsigned char)event};
+    state states[1] = {{0, 0}};
+    unsigned long version = 0;
+    PyMonitoring_EnterScope(states, &version, events, 1);
+    Py_IncRef(error);
+    PyErr_SetRaisedException(error);
+    int failed = states[0].active ? _PyMonitoring_FireRaiseEvent(states, code, 0) : -2;
+    PyErr_Clear();
+    PyMonitoring_ExitScope();
+    return failed;
+}
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="no such function")
+def test_code_that_is_none(tmp_path: Path) -> None:
+    """Extension modules tell of exceptions, too, with whatever stands for their code."""
+    tell = ctypes.PyDLL(compiled(TELLS, tmp_path)).tell
+    tell.argtypes = [ctypes.py_object, ctypes.py_object, ctypes.c_int]
+    number = sys.monitoring.events.RAISE.bit_length() - 1
+    results: list[int] = []
+
+    def run() -> None:
+        try:
+            refuse()
+        except Refused as error:
+            results.extend(tell(code, error, number) for code in ("a text", object(), None))
+
+    assert len(told(run, tmp_path)) == 1
+    assert results == [0, 0, 0]

@@ -244,3 +244,16 @@ def test_waits_for_descriptors_whose_time_is_over(tmp_path: Path) -> None:
     fds = [each.args.get(s.ARG_FD) for each in slices]
     assert fds[0] == fds[-1] == r
     assert isinstance(fds[1], int)
+
+
+def test_files_are_synced(tmp_path: Path) -> None:
+    """In an executable at a fixed address, as Debian's Python is, these functions have the
+    address of a stub."""
+
+    def main() -> None:
+        with open(tmp_path / "file", "wb") as file:
+            os.fsync(file.fileno())
+            os.fdatasync(file.fileno())
+
+    record_here(main, tmp_path / "t.pftrace")
+    main()  # nor is anything left of the hooks

@@ -1,7 +1,9 @@
 """Jobs that are entered into a scheduler before all that it has."""
 
 import sched
+import sys
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +72,16 @@ def test_by_a_delay(tmp_path: Path) -> None:
 @pytest.mark.parametrize("main", [later, odd])
 def test_what_is_not_told(main: Callable[[], None], tmp_path: Path) -> None:
     assert not entered(main, tmp_path / "t.pftrace")
+
+
+@pytest.mark.parametrize("scheduler", [None, object(), types.SimpleNamespace(enterabs=print)])
+def test_a_module_of_the_same_name(
+    scheduler: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = types.ModuleType("sched")
+    vars(own)["scheduler"] = scheduler
+    monkeypatch.setitem(sys.modules, "sched", own)
+    path = tmp_path / "t.pftrace"
+    record_here(lambda: None, path)
+    names = {event.name for event in read_strict(path.read_bytes()).events}
+    assert s.HOOK_DISABLED not in names

@@ -119,7 +119,7 @@ static int comes_first(const PyTracebackObject *head)
  * those in the middle are left out, so that there is room for the program's. */
 static uint32_t stack_of(const PyTracebackObject *head)
 {
-    stack_frame frames[STACK_DEPTH_MOST];
+    stack_frame frames[STACK_DEPTH_MOST + 1]; /* one more than fits: that says that there are more */
     int passed = 0, n = 0;
     for (const PyTracebackObject *at = head->tb_next; at; at = at->tb_next)
         passed++;
@@ -130,7 +130,7 @@ static uint32_t stack_of(const PyTracebackObject *head)
             frames[is_last ? 0 : depth - 1 - n] = (stack_frame){code_of(at), at->tb_lasti};
     }
     const compat_frame *at = *compat_frame_slot(PyThreadState_Get());
-    for (; at && depth < STACK_DEPTH_MOST; at = compat_frame_caller(at))
+    for (; at && depth <= STACK_DEPTH_MOST; at = compat_frame_caller(at))
         if (compat_frame_code(at))
             frames[depth++] = (stack_frame){compat_frame_code(at), compat_frame_offset(at)};
     return stacks_named(stacks_put(frames, depth));
@@ -155,7 +155,7 @@ static void write_one(PyObject *error, const PyTracebackObject *head)
     omitted = off_ms = 0;
 }
 
-/* args: code, offset, exception. */
+/* args: code, or what an extension module in C gives for it, offset, exception. */
 static PyObject *on_raise(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module, (void)count;
@@ -165,7 +165,8 @@ static PyObject *on_raise(PyObject *module, PyObject *const *args, Py_ssize_t co
     atomic_store_explicit(&frames, so_many, memory_order_relaxed);
     if (so_many > FRAMES_MOST)
         pause_for_long();
-    else if (head && is_failure(Py_TYPE(error)) && is_programs((PyCodeObject *)args[0]) && comes_first(head))
+    else if (head && PyCode_Check(args[0]) && is_failure(Py_TYPE(error)) && is_programs((PyCodeObject *)args[0]) &&
+             comes_first(head))
         write_one((PyObject *)error, head);
     Py_RETURN_NONE;
 }

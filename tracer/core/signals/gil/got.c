@@ -111,6 +111,13 @@ static work work_with(const got_hook *hooks, int count)
     return w;
 }
 
+/* In an executable at a fixed address, as Debian's Python is, a function whose address it takes has the address of a stub
+ * there, for all objects: the stub jumps by this slot, and our own calls come through it, too. */
+static int is_everybodys(const ElfW(Sym) *symbol)
+{
+    return symbol->st_shndx == SHN_UNDEF && symbol->st_value;
+}
+
 static void search(const object *o, work *w)
 {
     for (int t = 0; t < 2; t++)
@@ -118,7 +125,10 @@ static void search(const object *o, work *w)
             const ElfW(Rela) *r = &o->tables[t][i];
             if (!IS_POINTER_RELOCATION(ELF64_R_TYPE(r->r_info), r->r_addend))
                 continue;
-            const char *name = o->names + o->symbols[ELF64_R_SYM(r->r_info)].st_name;
+            const ElfW(Sym) *symbol = &o->symbols[ELF64_R_SYM(r->r_info)];
+            const char *name = o->names + symbol->st_name;
+            if (is_everybodys(symbol))
+                continue;
             if (!w->begins[(unsigned char)name[0]])
                 continue; /* most of the names, and there are thousands */
             for (int k = 0; k < w->count; k++) {
