@@ -103,7 +103,10 @@ FORK = "fork"  # a copy of the program
 SPAWN = "spawn"  # another program, or another Python
 CHILD_ENDED = "child ended"  # instant on the thread that waited for it
 SIGNAL_SENT = "signal sent"  # instant: to another process, by os.kill or what calls it
-RAISED = "raised"  # instant: an `exception` that may be a failure reached the program's code
+# Instants on the thread: an `exception` that may be a failure reached the program's code; an
+# answer to a request of the program had an HTTP `status` that is an error.
+RAISED = "raised"
+ERROR_RESPONSE = "error response"
 CHILD_UNREAPED = "child not waited for"  # instant: it has ended, nobody has waited for it yet
 PROCESS_STARTED = "process started"  # instant on a child's first thread, flow from its parent
 # Jobs of a pool of processes, besides `submit` and the slice named by the function:
@@ -231,8 +234,10 @@ ARG_CALL = "call"  # uint on `alloc`: number of the call whose line made it; abs
 ARG_RETURNED = "returned"  # bool on `free`: that call had returned; absent: unknown
 ARG_RESIZED = "resized"  # bool on `free`: a larger or smaller block took its place
 ARG_FREED_BYTES = "freed_bytes"  # uint on the end of a collection: an estimate
-ARG_STATUS = "status"  # uint on `child ended` and, if known, `recording ended`: exit code …
-ARG_SIGNAL = "signal"  # … or uint: the signal that ended it
+# uint on `error response`: of HTTP; on `child ended` and, if known, `recording ended`: the
+# exit code, or the signal that ended it
+ARG_STATUS = "status"
+ARG_SIGNAL = "signal"
 ARG_POOL = "pool"  # uint: the inode of the pipe of a pool; of billiard: 1<<40, and a pid
 ARG_JOB = "job"  # uint: number of a job, unique in its pool
 ARG_PICKLING = "pickling_ns"  # uint: how long pickling a job or result took, or unpickling it

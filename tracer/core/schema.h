@@ -195,6 +195,7 @@
     X(CHILD_ENDED, "child ended")               \
     X(SIGNAL_SENT, "signal sent")               \
     X(RAISED, "raised")                         \
+    X(ERROR_RESPONSE, "error response")         \
     X(CHILD_UNREAPED, "child not waited for")   \
     X(PROCESS_STARTED, "process started")       \
     X(PROCESS_NAMED, "process named")           \

@@ -25,6 +25,14 @@ _POOLS: "dict[str, tuple[tuple[str, str], ...]]" = {
     "waitress.channel": (("HTTPChannel.service", "job run"),),
 }
 
+# Module -> the function that reads the head of an answer of HTTP; urllib3 and requests use the
+# last one.
+_ANSWERS = {
+    "aiohttp.client_reqrep": "ClientResponse.start",
+    "httpx._models": "Response.__init__",
+    "http.client": "HTTPResponse.begin",
+}
+
 
 def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Watches threads that start from now on, and names those that exist already."""
@@ -48,6 +56,10 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
             if (function := find(sys.modules[module], path)) is not None:
                 tool.watch(function, role, "PY_START")
 
+    def watch_answers(module: str) -> None:
+        if (function := find(sys.modules[module], _ANSWERS[module])) is not None:
+            tool.watch(function, "answer read", "PY_RETURN")
+
     def watch_scheduler() -> None:
         # The program may have a module of its own by that name.
         scheduler = vars(sys.modules["sched"]).get("scheduler")
@@ -59,6 +71,8 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     for name in _POOLS:
         tool.after_import(name, lambda name=name: watch_jobs(name))  # type: ignore[misc]
     tool.after_import("sched", watch_scheduler)
+    for name in _ANSWERS:
+        tool.after_import(name, lambda name=name: watch_answers(name))  # type: ignore[misc]
     core.mark_main_thread()
     tool.watch_failures()
     return lambda: None  # the tool removes its events itself

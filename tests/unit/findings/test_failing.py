@@ -16,9 +16,17 @@ FETCH, CACHED = "/app/app.py:9 slow_source", "/app/app.py:15 cached"
 BELOW = "/app/app.py:17 cached"
 
 
-def raises(thread: Thread, at: int, how: str, *stack: str, **more: int) -> None:
-    args = {s.ARG_EXCEPTION: how, s.ARG_SITE: stack[0], s.ARG_STACK: "\n".join(stack)}
-    thread.trace.instant(thread.track, at, s.RAISED, s.CAT_THREAD, **args, **more)
+def raises(thread: Thread, at: int, how: str | int, *stack: str, **more: int) -> None:
+    """An exception, or a status of HTTP."""
+    is_class = isinstance(how, str)
+    name = s.RAISED if is_class else s.ERROR_RESPONSE
+    key = s.ARG_EXCEPTION if is_class else s.ARG_STATUS
+    args: dict[str, str | int] = {
+        key: how,
+        s.ARG_SITE: stack[0],
+        s.ARG_STACK: "\n".join(stack),
+    }
+    thread.trace.instant(thread.track, at, name, s.CAT_THREAD, **args, **more)
 
 
 def call(thread: Thread, at: int, line: str) -> None:
@@ -78,6 +86,47 @@ def test_with_pauses(tmp_path):
     (found,) = find_in(tmp_path, attempts(pause=2 * MS))
     assert found.finding == "retries"
     assert "tried again after a pause" in found.text
+
+
+def test_answers_that_are_errors(tmp_path):
+    """It is the answer that says so, at the line that asked."""
+    (found,) = find_in(tmp_path, attempts(how=503, unseen=1))
+    assert found.finding == "busy loop"
+    assert found.text.startswith(
+        "Busy loop: 2 threads `worker-N` in `reserve` (app.py:25) got `HTTP 503` 240 times, "
+        "and tried again at once: 100 % of the attempts there failed, which took more than "
+        "1.20 s in total, "
+    )
+    assert "Retry-After" in found.next_step
+
+
+def test_answers_that_stay_as_they_are(tmp_path):
+    (found,) = find_in(tmp_path, attempts(how=403, pause=2 * MS))
+    assert found.finding == "retries"
+    assert "asking again" in found.next_step
+
+
+def test_what_is_not_there(tmp_path):
+    """Look-ups that end with 404 cost little, or are few."""
+    for healthy in ({"ns": 3 * MS}, {"fails": 1, "rounds": 9}):
+        assert not find_in(tmp_path, attempts(how=404, **healthy))
+
+
+def test_pieces_of_one_answer(tmp_path):
+    """A connection, a request and an answer at one line are one attempt, and so is an answer
+    alone after it."""
+    trace = TraceBuilder(argv="app.py", signals=SIGNALS)
+    thread, at = trace.thread("worker").native(0), MS
+    for n in range(30):
+        for piece in ("connect", "read") if n % 3 == 0 else ("read",):
+            stack = f"{PACKAGE}:9 {piece}\n{WRITE}\n{WORK}"
+            thread.io(at, "socket.recv", site=WRITE, stack=stack).native(at + 20 * MS)
+            at += 20 * MS
+        raises(thread, at + 1, 429, WRITE, WORK)
+        at += MS
+    thread.end(at)
+    (found,) = find_in(tmp_path, trace.ended(at + MS))
+    assert "got `HTTP 429` 30 times, and tried again at once: 100 % of the" in found.text
 
 
 @pytest.mark.parametrize(

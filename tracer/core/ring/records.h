@@ -105,7 +105,8 @@ enum record_kind {
     REC_HEAP_RUNNING,   /* a = a call that made sampled blocks, and has not returned; 0: there are no others */
     REC_SIGNAL_SENT,    /* to another process: a = stack, b = pid; flag = the signal */
     REC_RAISED,         /* an exception: a = stack, b = for how many ms none was looked at before << 32 | class string,
-                           c = how many were not written before */
+                           c = how many were not written before; flag: no exception, but an answer,
+                           and for the class its status */
     REC_CHILD_ENDED,    /* a = exit code, or with `flag` the signal that ended it, b = pid */
     REC_PROCESS_NAMED,  /* b = text length; payload: what the program calls this process */
     REC_PROCESS_STARTED, /* the first thread of a followed child: b = flow from its parent */

@@ -1,14 +1,16 @@
-/* Exceptions that reach the program's code: sys.monitoring's RAISE, for which code that raises nothing pays nothing.
+/* Failures: answers of HTTP that are errors, and exceptions that reach the program's code.
  *
- * It comes for every frame that an exception passes; the first one of the program counts: what a library raises and
- * handles is no failure of a call. An exception costs 20 ns for each frame, so where very many are raised the event is switched off for a while, longer each time.
- * Of the others so many are written in a pass of the writer, and those that are not are counted. */
+ * For these there is sys.monitoring's RAISE: code that raises nothing pays nothing. It comes for every frame that an
+ * exception passes; the first one of the program counts: what a library raises and handles is no failure of a call. An
+ * exception costs 20 ns for each frame, so where very many are raised the event is switched off for a while, longer each
+ * time. Of all that is left so many are written in a pass of the writer, and those that are not are counted. */
 #include "signals/failures.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "python/codes.h"
+#include "python/plain.h"
 #include "python/stacks.h"
 #include "ring/clock.h"
 #include "ring/records.h"
@@ -17,6 +19,7 @@
 /* In a pass, of 100 to 185 ms: 10,000 frames are 0.2 % of a processor, 0.65 % if all may be told of.
  * New stacks: the table of all has 131,072. */
 enum { FRAMES_MOST = 10000, WRITTEN_MOST = 250, NEW_STACKS_MOST = 4096, PASSED_MOST = 16, DOUBLINGS = 5 };
+enum { LEAST_STATUS = 400, MOST_STATUS = 599 }; /* of HTTP: the client's or the server's error */
 #define FIRST_PAUSE_NS 1000000000ull
 #define CALM_NS (30 * FIRST_PAUSE_NS) /* after that the next pause is a first one again */
 #define MS_NS 1000000ull
@@ -137,23 +140,37 @@ static uint32_t stack_of(const PyTracebackObject *head)
     return stacks_named(stacks_put(frames, depth));
 }
 
-static void write_one(PyObject *error, const PyTracebackObject *head)
+/* Whether there is room for one more in this pass. */
+static int may_write(void)
 {
-    thread_buffer *b = ring_current();
     uint32_t before = atomic_load_explicit(&written, memory_order_relaxed);
-    if (!b || new_stacks >= NEW_STACKS_MOST)
-        return;
+    if (new_stacks >= NEW_STACKS_MOST)
+        return 0;
     if (before >= WRITTEN_MOST) {
         omitted++;
-        return;
+        return 0;
     }
     atomic_store_explicit(&written, before + 1, memory_order_relaxed);
-    uint64_t tick = clock_tick();
-    uint32_t end = stacks_end(), stack = stack_of(head);
+    return 1;
+}
+
+/* `end`: of the stacks before this one was named. */
+static void write_one(thread_buffer *b, uint64_t tick, uint8_t is_answer, uint32_t what, uint32_t stack, uint32_t end)
+{
     new_stacks += stacks_end() != end;
     uint64_t off = off_ms < UINT32_MAX ? off_ms : UINT32_MAX;
-    ring_emit(b, tick, REC_RAISED, 0, stack, off << 32 | codes_type_name(error), omitted);
+    ring_emit(b, tick, REC_RAISED, is_answer, stack, off << 32 | what, omitted);
     omitted = off_ms = 0;
+}
+
+static void raised(PyObject *error, const PyTracebackObject *head)
+{
+    thread_buffer *b = ring_current();
+    if (!b || !may_write())
+        return;
+    uint64_t tick = clock_tick();
+    uint32_t end = stacks_end(), stack = stack_of(head);
+    write_one(b, tick, 0, codes_type_name(error), stack, end);
 }
 
 /* args: code, or what an extension module in C gives for it, offset, exception. */
@@ -168,8 +185,31 @@ static PyObject *on_raise(PyObject *module, PyObject *const *args, Py_ssize_t co
         pause_for_long();
     else if (head && PyCode_Check(args[0]) && is_failure(Py_TYPE(error)) && is_programs((PyCodeObject *)args[0]) &&
              comes_first(head))
-        write_one((PyObject *)error, head);
+        raised((PyObject *)error, head);
     Py_RETURN_NONE;
+}
+
+/* A library's function that has read the head of an answer returns: its first variable is that. */
+void failures_on_answer(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)value;
+    static PyObject *names[2];
+    if (COMPAT_FREE_THREADED || (!names[0] && !(names[0] = PyUnicode_InternFromString("status"))) ||
+        (!names[1] && !(names[1] = PyUnicode_InternFromString("status_code")))) {
+        PyErr_Clear();
+        return;
+    }
+    PyObject *answer = compat_local(PyThreadState_Get(), 0);
+    PyObject *status = plain_attribute(answer, names[0]);
+    if (!status)
+        status = plain_attribute(answer, names[1]);
+    long number = status && PyLong_Check(status) ? PyLong_AsLong(status) : 0;
+    PyErr_Clear();
+    Py_XDECREF(status);
+    if (number < LEAST_STATUS || number > MOST_STATUS || !may_write())
+        return;
+    uint32_t end = stacks_end(), stack = stacks_named(stacks_capture(PyThreadState_Get()));
+    write_one(b, tick, 1, (uint32_t)number, stack, end);
 }
 
 PyDoc_STRVAR(watch_doc, "watch_failures(set_events, get_tool, tool, name, mask)\n\n"

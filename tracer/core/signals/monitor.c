@@ -25,6 +25,7 @@
 #include "signals/asyncio/uvloop.h"
 #include "signals/billiard.h"
 #include "signals/calls/learn.h"
+#include "signals/failures.h"
 #include "signals/greenlet/greenlets.h"
 #include "signals/greenlet/hub.h"
 #include "signals/children.h"
@@ -99,6 +100,7 @@ static watched_role roles[] = {
     {"job run", job_run, NULL, LOOP_NO_PART},
     {"job called", job_called, NULL, LOOP_NO_PART},
     {"job entered", NULL, job_entered, LOOP_NO_PART},
+    {"answer read", NULL, failures_on_answer, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
     {"process named", process_named, NULL, LOOP_NO_PART},
     {"pool work item", jobs_on_work_item, NULL, LOOP_NO_PART},

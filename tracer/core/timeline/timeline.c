@@ -385,8 +385,11 @@ HANDLER(raised)
     UNUSED(text);
     arg ev_args[EVENT_ARGS];
     event ev = {.args = ev_args, .ns = ns, .on = &thread->on, .type = SCHEMA_TYPE_INSTANT,
-                .category = SCHEMA_CAT_THREAD, .name = SCHEMA_RAISED};
-    event_interned(&ev, SCHEMA_ARG_EXCEPTION, (uint32_t)r->b);
+                .category = SCHEMA_CAT_THREAD, .name = r->flag ? SCHEMA_ERROR_RESPONSE : SCHEMA_RAISED};
+    if (r->flag)
+        event_uint(&ev, SCHEMA_ARG_STATUS, (uint32_t)r->b);
+    else
+        event_interned(&ev, SCHEMA_ARG_EXCEPTION, (uint32_t)r->b);
     if (r->c)
         event_uint(&ev, SCHEMA_ARG_OMITTED, r->c);
     if (r->b >> 32)

@@ -71,7 +71,8 @@ def _collections(facts: Facts) -> bool:
 
 
 def _failures(facts: Facts) -> bool:
-    return facts.model.trace.symbol(s.RAISED) >= 0
+    symbol = facts.model.trace.symbol
+    return symbol(s.RAISED) >= 0 or symbol(s.ERROR_RESPONSE) >= 0
 
 
 def _snapshots(facts: Facts) -> bool:

@@ -1,4 +1,4 @@
-"""Exceptions that calls of the program raised, and the calls at the same lines."""
+"""Exceptions that the program's calls raised, answers that are errors, and what ran there."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -21,7 +21,8 @@ _MOST = 50_000  # calls that are looked at, the longest ones
 
 
 class Failure(NamedTuple):
-    """`raised`: the frame that raised it; `unseen`: how many before it were not written."""
+    """`raised`: the frame that raised it, "" of an answer; `unseen`: how many before it were
+    not written."""
 
     who: Who
     at_ns: int
@@ -38,7 +39,7 @@ class Call(NamedTuple):
 
 
 class Failures:
-    """What a trace tells of exceptions, by line of the program and class."""
+    """What a trace tells of failures, by line of the program and class or status."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
@@ -48,20 +49,18 @@ class Failures:
         """In order of time."""
         reading, found = self.reading, defaultdict[tuple[str, str], list[Failure]](list)
         trace = reading.model.trace
-        for event in trace.instants(trace.events.name, s.RAISED):
+        for event in trace.instants(trace.events.name, s.RAISED, s.ERROR_RESPONSE):
             thread = reading.model.threads.of_track[trace.events.track[event]]
             args, at_ns = trace.args(event), trace.events.time_ns[event]
             stack = str(args.get(s.ARG_STACK, ""))
             site = _own_line(stack)
             if thread < 0 or not site:
                 continue
-            failure = Failure(
-                self._who(thread, at_ns),
-                at_ns,
-                stack.partition("\n")[0],
-                number_of(args, s.ARG_OMITTED),
-            )
-            found[site, str(args.get(s.ARG_EXCEPTION, ""))].append(failure)
+            status = number_of(args, s.ARG_STATUS)
+            how = f"HTTP {status}" if status else str(args.get(s.ARG_EXCEPTION, ""))
+            raised = "" if status else stack.partition("\n")[0]
+            unseen = number_of(args, s.ARG_OMITTED)
+            found[site, how].append(Failure(self._who(thread, at_ns), at_ns, raised, unseen))
         return found
 
     def _who(self, thread: int, at_ns: int) -> Who:

@@ -28,3 +28,11 @@ def test_it_names_its_class(off_ms: int, omitted: int, more: dict[str, int]) -> 
     assert found.time_ns == 300 * MS
     assert found.args == {s.ARG_EXCEPTION: "OSError", **more}
     assert trace.tracks[found.track].tid == MAIN
+
+
+def test_an_answer_has_a_status() -> None:
+    script = Script([])
+    script.add(300 * MS, "RAISED", 0, 429, 3, flag=1)
+    trace = read_strict(script.data())
+    (found,) = (event for event in trace.events if event.name == s.ERROR_RESPONSE)
+    assert found.args == {s.ARG_STATUS: 429, s.ARG_OMITTED: 3}

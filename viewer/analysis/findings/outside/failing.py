@@ -18,6 +18,8 @@ from viewer.trace.sites import place_of
 _MANY = 20
 # Such classes say that there is nothing yet, or that a time is over, which others tell of.
 _NO_FAILURE = re.compile(r"Empty|Full|Block|[Tt]ime_?[Oo]ut|Cancel|End|Stop|Closed|NotFound")
+# What servers answer that have too much to do.
+_TOO_MANY = ("HTTP 429", "HTTP 503")
 # Three in four of them come while as many as ever have what it gives. One place more, or
 # one less, would be chance.
 _TURNED_AWAY = 3, 4
@@ -42,7 +44,17 @@ class _Line(NamedTuple):
     @property
     def raised(self) -> str:
         by = self.found[0].raised
-        return f", raised{place_in(by)}" if by != self.site else ""
+        return f", raised{place_in(by)}" if by not in ("", self.site) else ""
+
+    @property
+    def failing(self) -> str:
+        if self.is_answer:
+            return f"got `{self.how}` {plural(self.times, 'time')}"
+        return f"failed {plural(self.times, 'time')} with `{self.how}`"
+
+    @property
+    def is_answer(self) -> bool:
+        return not self.found[0].raised
 
 
 class _Attempts(NamedTuple):
@@ -71,6 +83,8 @@ def failing_calls(facts: Facts) -> Iterator[Finding]:
 
 def _turned_away(facts: Facts, line: _Line, there: list[tuple[Who, Call]]) -> Finding | None:
     """There is a limit: calls fail while so many of the others are in theirs."""
+    if line.is_answer:  # the limit is somebody else's
+        return None
     crowd, first, last = Crowd(call for _, call in there), line.found[0], line.found[-1]
     many = crowd.most
     full = sum(crowd.at(one.at_ns) == many for one in line.found)
@@ -116,47 +130,60 @@ def _tried_again(facts: Facts, line: _Line) -> Finding | None:
     count, lost = sum(one.ended for one in every), sum(failed)
     waits = LongWaits.of(facts)
     spent = sum(own[-1] - waits.begins_ns(who) for who, own in line.failed.items())
-    if len(failed) < max(_MANY, 2 * len(every)) or len(failed) * _HALF < count:
+    unseen = line.times - len(line.found)  # each was the end of an attempt, too
+    all_failed = min(len(failed) + unseen, count)
+    if len(failed) < max(_MANY, 2 * len(every)) or all_failed * _HALF < count:
         return None
     if lost < LOST_NS or lost * _PART < spent:
         return None
     pauses = sum(one.pauses for one in every) * _HALF >= len(failed)
     kind, again = ("retries", "after a pause") if pauses else ("busy loop", "at once")
     text = (
-        f"{'Retries' if pauses else 'Busy loop'}: {users(facts.model, line.failed)}"
-        f"{place_in(line.site)} failed {plural(line.times, 'time')} with `{line.how}`"
-        f"{line.raised}, and tried again {again}: {share(len(failed), count)} of the attempts "
-        f"there failed, which took {duration(lost)} in total, {share(lost, spent)} of their "
-        f"time until then ({at(facts, line.found[0].at_ns)} and later)."
+        f"{kind.capitalize()}: {users(facts.model, line.failed)}{place_in(line.site)} "
+        f"{line.failing}{line.raised}, and tried again {again}: "
+        f"{share(all_failed, count)} of the attempts there failed, which took "
+        f"{'more than ' if unseen else ''}{duration(lost)} in total, {share(lost, spent)} of "
+        f"their time until then ({at(facts, line.found[0].at_ns)} and later)."
     )
-    step = (
-        "Find out why it fails so often: where they are in each other's way, let one at a "
-        "time try (a lock), or pause for a random time; where it is down, give up sooner."
-    )
-    return _finding(facts, kind, lost, text, line, step)
+    return _finding(facts, kind, lost, text, line, _next_step(line))
+
+
+def _next_step(line: _Line) -> str:
+    if not line.is_answer:
+        return (
+            "Find out why it fails so often: where they are in each other's way, let one at a "
+            "time try (a lock), or pause for a random time; where it is down, give up sooner."
+        )
+    if line.how in _TOO_MANY:
+        return (
+            "Ask as few at a time as the server takes (a semaphore), and before asking again "
+            "wait as long as it says (`Retry-After`), or longer each time."
+        )
+    return "Look at what the answer says: asking again at once does not change it."
 
 
 def _attempts(site: str, own: list[Call], failed: list[int]) -> _Attempts:
     """An attempt begins with the first call in the function, and ends with those at the line:
-    with the next call elsewhere, or one like their first. It has failed if a failure is in
+    with the next call elsewhere, or one like one of them. It has failed if a failure is in
     that time."""
     ended, pauses, costs, begun = 0, 0, list[int](), -1
-    first: Call | None = None  # at the line
+    first_ns, there = 0, set[str]()  # the calls at the line: when, and their stacks
     for call in (*own, None):
         is_there = call is not None and call.site == site and not call.is_pause
-        if first is not None and not (is_there and call and call.stack != first.stack):
-            n = bisect_left(failed, first.start_ns)
+        if there and not (is_there and call and call.stack not in there):
+            n = bisect_left(failed, first_ns)
             ended += 1
             if n < len(failed) and (call is None or failed[n] <= call.start_ns):
                 costs.append(failed[n] - begun)
                 pauses += call is not None and call.is_pause
-            first, begun = None, -1
+            there, begun = set(), -1
         if call is None or call.is_pause:
             continue
         if begun < 0 and is_within(call.stack, site):
             begun = call.start_ns
-        if is_there and first is None:
-            first = call
+        if is_there:
+            first_ns = first_ns if there else call.start_ns
+            there.add(call.stack)
     return _Attempts(ended, costs, pauses)
 
 
