@@ -12,9 +12,9 @@ static int present_of(const tick_line *ticks, thread_buffer *b, lane_present *no
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_acquire);
     uint64_t held_call = atomic_load_explicit(&b->held_call_tick, memory_order_acquire);
     uint64_t asked = b->asked_tick, out = b->out_tick ? b->out_tick : released;
-    now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks};
+    now->call = (lane_call){b->call, 0, b->call_serial, b->call_blocks, 0};
     if (!now->call.what && b->libc)
-        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1) & CALL_FD, 0, b->libc_class};
+        now->call = (lane_call){b->libc, (uint32_t)(b->libc_fd + 1) & CALL_FD, 0, b->libc_class, 0};
     if (!now->call.what && (b->forced || (asked && asked - out < gil_threshold_ticks)))
         asked = released;
     now->released_ns = released > ticks->to.tick ? 0 : ticks_convert_past(ticks, released);
@@ -35,7 +35,7 @@ static void present_from(const tick_line *ticks, const record *ahead, const reco
     now->asked_ns = ahead->c > ticks->to.tick ? 0 : ticks_convert_past(ticks, ahead->c);
     now->stack = ahead->a;
     if (call)
-        now->call = (lane_call){call->a, (uint32_t)call->b & CALL_FD, (uint32_t)call->c, call->flag};
+        now->call = (lane_call){call->a, (uint32_t)call->b & CALL_FD, (uint32_t)call->c, call->flag, 0};
 }
 
 void present_tell(timeline *line, const tick_line *ticks, uint32_t generation, int last)
