@@ -481,7 +481,7 @@ HANDLER(held_call)
     if (lane->base != LANE_HAS_GIL)
         return;
     put_computing(t, thread, 1, lane->upto_ns, r->b);
-    lane_call call = {r->a, (uint32_t)r->c, 0, r->flag};
+    lane_call call = {r->a, (uint32_t)r->c, 0, r->flag, 0};
     call_begins(lane, &call, (uint32_t)(r->c >> 32));
     lane->holding_gil = 1;
     put_state(t, thread, LANE_CALL, r->b);
