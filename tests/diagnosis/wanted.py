@@ -181,7 +181,9 @@ WANTED: dict[str, Wanted] = {
     "g03_timer_thread_per_request": Wanted(
         "workers never exit", ("60", r"Timer|Diagnostics|__init__")
     ),
-    "g04_httpx_client_per_request": Wanted("loop blocked", ("fetch_price",), ("httpx",)),
+    "g04_httpx_client_per_request": Wanted(
+        "loop blocked|blocking call on the loop thread", ("fetch_price",), ("httpx",)
+    ),
     "g05_fastapi_encodes_large_answer": Wanted(
         "loop blocked|GC in the hot path",
         (r"jsonable_encoder|serialize|export",),

@@ -66,7 +66,7 @@ FRESH: dict[str, Wanted] = {
     ),
     "fg03_killed_workers_are_not_replaced": Wanted(
         "wait in vain|killed by signal",
-        ("`ForkProcess-1` and `ForkProcess-2`", "SIGKILL", "4 tasks `ask`"),
+        ("`ForkProcess-1`", "`ForkProcess-2`", "SIGKILL", "4 tasks `ask`"),
     ),
     "fg04_gather_in_a_loop": Wanted(
         "awaits in turn",

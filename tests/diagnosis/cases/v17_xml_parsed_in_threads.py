@@ -14,7 +14,7 @@ def parse_upload(text):
 
 
 async def upload(n):
-    for _ in range(6):
+    for _ in range(12):
         await asyncio.to_thread(parse_upload, DOC)
 
 

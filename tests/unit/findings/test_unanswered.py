@@ -10,7 +10,10 @@ ASK, TAKES = "/app/rates.py:27 ask", "/app/rates.py:21 worker"
 LOOKUP = "/app/rates.py:13 lookup"
 
 
-def asks(*, on=1_000 * MS, late=0, fails=True, before=1 * MS, site=ASK, after=0, what="poll"):
+def asks(
+    *, on=1_000 * MS, late=0, fails=True, before=1 * MS, site=ASK, after=0, what="poll",
+    over=False,
+):  # fmt: skip
     """`main` asks twice: the first answer takes `before`, and the second never comes."""
     trace = TraceBuilder(argv="rates.py", signals=SIGNALS)
     main = trace.thread("MainThread").native(0)
@@ -21,7 +24,7 @@ def asks(*, on=1_000 * MS, late=0, fails=True, before=1 * MS, site=ASK, after=0,
     main.native(10 * MS + before)
     start = 20 * MS + before
     worker.native(start)
-    main.io(start + late, what, site=site)
+    main.io(start + late, what, site=site, fd=9, timed_out=over)
     if fails:
         trace.instant(
             worker.track, start + after + 1, f"{s.FAILED_PREFIX}KeyError", s.CAT_THREAD,
@@ -43,6 +46,16 @@ def test_the_one_who_was_asked_failed(tmp_path):
         "failed at once (KeyError) in `lookup` (rates.py:13). Answer also where a request "
         "fails."
     ]
+
+
+def test_the_first_answer_was_there_at_once(tmp_path):
+    """Or as slow as any: the time-out says that none came."""
+    (text,) = (
+        one.text
+        for one in find_in(tmp_path, asks(before=200 * MS, over=True))
+        if "`worker`, which went on" in one.text
+    )
+    assert "in `poll` (at 220 ms), until its time was over: `worker`, which went on" in text
 
 
 @pytest.mark.parametrize(

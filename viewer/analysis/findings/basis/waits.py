@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from tracer import schema as s
 from tracer.units import plural
 from viewer.analysis.findings.basis.facts import Evidence, Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.resource import Claim
 from viewer.analysis.resources.waits import Wait, Waits
+from viewer.trace.columns import IO, STATE_MASK
 from viewer.trace.model import Model
 from viewer.trace.sites import own_frames, place_of
 from viewer.words import code, shorten, stem
@@ -52,6 +54,17 @@ def users(model: Model, whos: Iterable[Who]) -> str:
             more = " and others" if len(stems) > 2 else ""
             found.append(f"{plural(len(which), noun)} {said}{more}")
     return " and ".join(found)
+
+
+def gave_up(facts: Facts, row: int) -> bool:
+    """Whether a wait for a descriptor ended by its time-out. One for none is a sleep."""
+    table, trace = facts.model.states, facts.model.trace
+    if table.state[row] & STATE_MASK != IO:
+        return False
+    begin = trace.slices.event[table.slice[row]]
+    end = trace.slices.end_event[table.slice[row]]
+    is_over = end >= 0 and bool(trace.args(end).get(s.ARG_TIMED_OUT))
+    return is_over and s.ARG_FD in trace.args(begin)
 
 
 def inside(name: str, site: str) -> str:

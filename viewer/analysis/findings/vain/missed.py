@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
+from viewer.analysis.findings.basis.waits import (
+    LongWaits,
+    gave_up,
+    name_of,
+    place_in,
+    users,
+)
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
@@ -17,7 +23,7 @@ from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.enders import Enders, How
 from viewer.analysis.resources.waits import GETS, LOCKS, Wait
 from viewer.analysis.waited import FOR_TASKS
-from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
+from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code
 
@@ -115,7 +121,7 @@ def _polled(facts: Facts, waits: LongWaits) -> Iterator[tuple[Wait, Wait]]:
         own = [
             row
             for row in rows.row[max(low - 1, rows.offset[thread]) : high]
-            if table.end_ns[row] <= wait.end_ns and _gave_up(facts, row)
+            if table.end_ns[row] <= wait.end_ns and gave_up(facts, row)
         ]
         met = within(
             ((table.start_ns[row], table.end_ns[row]) for row in own),
@@ -132,17 +138,6 @@ def _polled(facts: Facts, waits: LongWaits) -> Iterator[tuple[Wait, Wait]]:
                     slice=table.slice[own[-1]], row=own[-1],
                 ),
             )  # fmt: skip
-
-
-def _gave_up(facts: Facts, row: int) -> bool:
-    """Whether a wait for a descriptor ended by its time-out. One for none is a sleep."""
-    table, trace = facts.model.states, facts.model.trace
-    if table.state[row] & STATE_MASK != IO:
-        return False
-    begin = trace.slices.event[table.slice[row]]
-    end = trace.slices.end_event[table.slice[row]]
-    is_over = end >= 0 and bool(trace.args(end).get(s.ARG_TIMED_OUT))
-    return is_over and s.ARG_FD in trace.args(begin)
 
 
 def _was_woken(facts: Facts, sleep: Wait) -> bool:

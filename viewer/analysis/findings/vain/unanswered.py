@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tracer.units import duration
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
-from viewer.analysis.findings.basis.waits import place_in
+from viewer.analysis.findings.basis.waits import gave_up, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
@@ -13,8 +13,8 @@ from viewer.words import code
 
 _MS = 1_000_000
 # Half a second was lost. The trace does not say who is at the other end, so the times must:
-# the thread that failed got on as the other began to wait, and failed at once; and where that
-# one waits, it had waited before, never for a tenth of this.
+# the thread that failed got on as the other began to wait, and failed at once; the other had
+# waited there before, never for a tenth of this, or now waits until its time is over.
 _AT_ONCE_NS = 5 * _MS
 _TIMES = 10
 _MOST = 20  # failures that are looked at
@@ -42,7 +42,7 @@ def unanswered_call(facts: Facts) -> Iterator[Finding]:
         for one in failed:
             process = facts.model.thread_process
             is_near = abs(start - one.since_ns) <= _AT_ONCE_NS
-            if is_near and process[who] == process[one.thread] and _answered(facts, row):
+            if is_near and process[who] == process[one.thread] and _is_odd(facts, row):
                 told.add(who)
                 yield _finding(facts, row, one.thread)
                 break
@@ -71,6 +71,10 @@ def _calls(facts: Facts, *threads: int) -> memoryview:
     return facts.model.trace.engine.pick(facts.rows_of((IO,), 0), facts.model.states.who, of)
 
 
+def _is_odd(facts: Facts, row: int) -> bool:
+    return gave_up(facts, row) or _answered(facts, row)
+
+
 def _answered(facts: Facts, row: int) -> bool:
     """Whether the thread had waited there before, and soon got on each time."""
     table = facts.model.states
@@ -88,9 +92,14 @@ def _finding(facts: Facts, row: int, failed: int) -> Finding:
     name, site = facts.call(table.row[row])
     who, start = table.who[row], table.start_ns[row]
     ns = table.end_ns[row] - start
+    how = (
+        "where it had always got on soon"
+        if _answered(facts, row)
+        else "until its time was over"
+    )
     text = (
         f"Waited in vain: {code(model.thread_names[who])}{place_in(site)} waited "
-        f"{duration(ns)} in `{name}` ({at(facts, start)}), where it had always got on soon: "
+        f"{duration(ns)} in `{name}` ({at(facts, start)}), {how}: "
         f"{code(model.thread_names[failed])}, which went on as that wait began, failed at "
         f"once ({failure.exception}){place_in(failure.site)}. "
         f"Answer also where a request fails."
