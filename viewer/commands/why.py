@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import NamedTuple, TextIO
 
 from viewer.analysis.ended import raised, text_of
+from viewer.analysis.findings import find
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.findings.basis.moment import slow_moment
 from viewer.analysis.flight import Flight, flight_of
 from viewer.analysis.why.asked import Asked
+from viewer.analysis.why.told import finding_of_each
 from viewer.analysis.why.worst import Answer, worst_waits
 from viewer.commands.garbage import keep, uncollected
 from viewer.commands.moment import moment_in, parse_time
@@ -62,8 +64,10 @@ def why(
     if not answer.problems:
         answer = worst_waits(model, most, asked)
         lead = "Nobody waited then. The worst waits besides:" if said else ""
+    waits = [problem.worst for problem in answer.problems]
+    told = finding_of_each(model, waits, find(Facts(model)) if waits else ())
     if as_json:
-        out.write(render_json(str(model.trace.path), answer))
+        out.write(render_json(str(model.trace.path), answer, told))
         return
     out.write(said)
     if not answer.problems:
@@ -74,7 +78,7 @@ def why(
             else "The program lost less than 1 ms to waits.\n"
         )
         return
-    out.write((lead and f"{lead}\n\n") + render_text(answer, Style.of(out)))
+    out.write((lead and f"{lead}\n\n") + render_text(answer, told, Style.of(out)))
 
 
 class _Moment(NamedTuple):

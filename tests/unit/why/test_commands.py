@@ -27,6 +27,7 @@ def test_text(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "  1. Thread `MainThread` waited 200 ms for the GIL, starting at 10.0 ms."
     )
     assert "     140.000 ms   70 %      computing (2×)\n" in out
+    assert "\n\n    Finding of `tracer report`: `compress` hogs the GIL: `MainThread`" in out
     assert "\n   What had to happen first, the latest at the top:\n" in out
     assert "  2. " not in out
 
@@ -37,6 +38,7 @@ def test_json(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (wait,) = answer.pop("waits")
     assert answer == {"schema": 1, "trace": {"file": str(trace)}, "at_least_ns": 0}
     causes, path = wait.pop("causes"), wait.pop("path")
+    assert wait.pop("finding")["finding"] == "GIL hog"
     assert wait == {
         "what": "gil",
         "start_ns": 10_000_000,

@@ -291,9 +291,9 @@ def test_either_engine_says_the_same(tmp_path: Path, engine: Engine) -> None:
     for seed in range(10):
         file.write_bytes(random_program(seed).trace().data())
         mine = worst_waits(build_model(read_trace(file, engine)), 20, Asked())
-        assert render_json("", mine) == render_json(
-            "", worst_waits(build_model(read_trace(file)), 20, Asked())
-        )
+        other = worst_waits(build_model(read_trace(file)), 20, Asked())
+        none = [None] * len(mine.problems)
+        assert render_json("", mine, none) == render_json("", other, none)
 
 
 @pytest.mark.invalid_traces

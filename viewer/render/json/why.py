@@ -1,9 +1,11 @@
 """Explanations as JSON, in the shape that viewer/NOTES.md promises under "Why"."""
 
 import json
+from collections.abc import Sequence
 
 from viewer.analysis.causes.part import Cause
 from viewer.analysis.causes.samples import Hot
+from viewer.analysis.findings.basis.facts import Finding
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.step import Step
 from viewer.analysis.why.worst import Answer
@@ -13,7 +15,7 @@ from viewer.trace.sites import via
 
 SCHEMA = 1
 
-type Json = dict[str, "Json | str | int | bool | list[Json]"]
+type Json = dict[str, "Json | str | int | bool | list[Json] | None"]
 
 
 def to_json(explanation: Explanation) -> Json:
@@ -46,15 +48,17 @@ def to_json(explanation: Explanation) -> Json:
     }
 
 
-def render_json(file: str, answer: Answer) -> str:
-    """The whole answer; `alike` counts the waits that each one stands for."""
+def render_json(file: str, answer: Answer, told: Sequence[Finding | None]) -> str:
+    """The whole answer; `alike` counts the waits that each one stands for, `finding` is the
+    one of the report that tells of it."""
     waits = [
         to_json(problem.worst)
         | {
             "alike": {"count": problem.count, "total_ns": problem.total_ns},
             "text": paragraph(problem),
+            "finding": _finding(finding),
         }
-        for problem in answer.problems
+        for problem, finding in zip(answer.problems, told, strict=True)
     ]
     found = {
         "schema": SCHEMA,
@@ -63,6 +67,12 @@ def render_json(file: str, answer: Answer) -> str:
         "waits": waits,
     }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def _finding(finding: Finding | None) -> Json | None:
+    if finding is None:
+        return None
+    return {"finding": finding.finding, "text": finding.text, "next_step": finding.next_step}
 
 
 def cause_json(cause: Cause) -> Json:

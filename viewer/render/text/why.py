@@ -8,6 +8,7 @@ from tracer import schema as s
 from tracer.units import addends, duration, moment, plural, share
 from viewer.analysis.causes.part import Cause, Kind, merged
 from viewer.analysis.causes.samples import Hot
+from viewer.analysis.findings.basis.facts import Finding
 from viewer.analysis.why.explain import Explanation
 from viewer.analysis.why.waits import What
 from viewer.analysis.why.worst import Answer, Problem
@@ -31,11 +32,13 @@ _IN_TURN = ", one after the other"
 _BLAMED = (Kind.OWNER, Kind.VAIN, Kind.HOLDER)  # who did not end a wait
 
 
-def render_text(answer: Answer, style: Style) -> str:
-    """Every problem: paragraph, tree, path."""
+def render_text(answer: Answer, told: Sequence[Finding | None], style: Style) -> str:
+    """Every problem: paragraph, the finding that tells of it, tree, path."""
     parts = []
-    for number, problem in enumerate(answer.problems, 1):
+    for number, (problem, finding) in enumerate(zip(answer.problems, told, strict=True), 1):
         lines = wrap(f"{number}. {paragraph(problem)}", style.width)
+        if finding is not None:
+            lines += ["", *_finding(finding, style)]
         lines += ["", *tree(problem.worst, style.width), "", *path(problem.worst, style.width)]
         parts.append("\n".join(line.rstrip() for line in lines))
     if answer.at_least_ns >= _UNSEEN_NS and any(
@@ -44,6 +47,13 @@ def render_text(answer: Answer, style: Style) -> str:
         text = f"Similar waits shorter than {duration(answer.at_least_ns)} are not counted."
         parts.append("\n".join(wrap(text, style.width)))
     return "\n\n".join(parts) + "\n"
+
+
+def _finding(finding: Finding, style: Style) -> list[str]:
+    """As the report has it."""
+    text = f"{finding.text} {finding.next_step}".rstrip()
+    lines = wrap(f"Finding of `tracer report`: {text}", style.width - 2)
+    return [f"  {lines[0]}", *lines[1:]]
 
 
 # The paragraph ----------------------------------------------------------------------------
