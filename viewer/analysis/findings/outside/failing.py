@@ -2,8 +2,9 @@
 
 import re
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from tracer.units import duration, plural, share
@@ -25,6 +26,7 @@ _TOO_MANY = ("HTTP 429", "HTTP 503")
 _TURNED_AWAY = 3, 4
 # Half of all attempts fail, which take half a second and a third of the time of those who try.
 _HALF, _PART = 2, 3
+_RARE = 10  # another call before a failure is one that was lost in between
 
 
 class _Line(NamedTuple):
@@ -125,7 +127,8 @@ def _instead_ns(line: _Line, who: Who) -> int:
 
 def _tried_again(facts: Facts, line: _Line) -> Finding | None:
     """Most attempts fail, and each has cost what came before in the function."""
-    every = [_attempts(line.site, own, line.failed[who]) for who, own in line.calls.items()]
+    last = _last_calls(line)
+    every = [_attempts(line, who, last) for who in line.calls]
     failed = [ns for one in every for ns in one.failed_ns]
     count, lost = sum(one.ended for one in every), sum(failed)
     waits = LongWaits.of(facts)
@@ -162,28 +165,38 @@ def _next_step(line: _Line) -> str:
     return "Look at what the answer says: asking again at once does not change it."
 
 
-def _attempts(site: str, own: list[Call], failed: list[int]) -> _Attempts:
-    """An attempt begins with the first call in the function, and ends with those at the line:
-    with the next call elsewhere, or one like one of them. It has failed if a failure is in
-    that time."""
-    ended, pauses, costs, begun = 0, 0, list[int](), -1
-    first_ns, there = 0, set[str]()  # the calls at the line: when, and their stacks
-    for call in (*own, None):
-        is_there = call is not None and call.site == site and not call.is_pause
-        if there and not (is_there and call and call.stack not in there):
-            n = bisect_left(failed, first_ns)
-            ended += 1
-            if n < len(failed) and (call is None or failed[n] <= call.start_ns):
-                costs.append(failed[n] - begun)
-                pauses += call is not None and call.is_pause
-            there, begun = set(), -1
+def _last_calls(line: _Line) -> set[str]:
+    """The stacks of the calls at the line after which it mostly fails: each is the end of an
+    attempt, whether that fails or not."""
+    found, count = Counter[str](), 0
+    for who, failed in line.failed.items():
+        there = [
+            call for call in line.calls[who] if call.site == line.site and not call.is_pause
+        ]
+        starts = [call.start_ns for call in there]
+        before = (bisect_left(starts, at_ns) for at_ns in failed)
+        found.update(there[n - 1].stack for n in before if n)
+        count += len(failed)
+    return {stack for stack, times in found.items() if times * _RARE >= count}
+
+
+def _attempts(line: _Line, who: Who, last: set[str]) -> _Attempts:
+    """An attempt begins with the first call in the function. It has failed if a failure comes
+    after its last call and before the next one."""
+    failed, ended, pauses, costs, begun = line.failed[who], 0, 0, list[int](), -1
+    for call, after in pairwise((*line.calls[who], None)):
         if call is None or call.is_pause:
             continue
-        if begun < 0 and is_within(call.stack, site):
+        if begun < 0 and is_within(call.stack, line.site):
             begun = call.start_ns
-        if is_there:
-            first_ns = first_ns if there else call.start_ns
-            there.add(call.stack)
+        if call.site != line.site or call.stack not in last:
+            continue
+        ended += 1
+        n = bisect_left(failed, call.start_ns)
+        if n < len(failed) and (after is None or failed[n] <= after.start_ns):
+            costs.append(failed[n] - begun)
+            pauses += after is not None and after.is_pause
+        begun = -1
     return _Attempts(ended, costs, pauses)
 
 
