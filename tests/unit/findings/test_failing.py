@@ -41,6 +41,7 @@ def attempts(
     ns=10 * MS,
     unseen=0,
     stack=(EXECUTE, WRITE, WORK),
+    pieces=1,
 ):
     """Two threads read, compute and write: of a round all attempts but the last one fail."""
     trace = TraceBuilder(argv="app.py", signals=SIGNALS)
@@ -51,8 +52,9 @@ def attempts(
             for attempt in range(fails + 1):
                 call(thread, at, READ)
                 thread.native(at + MS)
-                call(thread, at + ns - MS, WRITE)
-                thread.native(at + ns)
+                for piece in range(pieces):
+                    call(thread, at + ns - MS + piece * MS // pieces, WRITE)
+                    thread.native(at + ns - MS + (piece + 1) * MS // pieces)
                 at += ns
                 if attempt < fails:
                     more = {s.ARG_OMITTED: unseen} if unseen else {}
@@ -75,6 +77,13 @@ def test_most_attempts_fail(tmp_path):
         "once: 75 % of the attempts there failed, which took 1.20 s in total, "
     )
     assert found.severity_ns == 120 * (10 * MS + 1)
+
+
+def test_a_call_in_pieces(tmp_path):
+    """What follows elsewhere is the next attempt."""
+    (found,) = find_in(tmp_path, attempts(pieces=2))
+    assert "failed 120 times" in found.text
+    assert "75 % of the attempts there failed" in found.text
 
 
 def test_those_that_were_not_written(tmp_path):

@@ -38,6 +38,9 @@ class _Line(NamedTuple):
     failed: dict[Who, list[int]]
     calls: dict[Who, list[Call]]
 
+    def has(self, call: Call) -> bool:
+        return call.site == self.site and not call.is_pause
+
     @property
     def times(self) -> int:
         """With those that were not written, which are rather such as well."""
@@ -167,36 +170,40 @@ def _next_step(line: _Line) -> str:
 
 def _last_calls(line: _Line) -> set[str]:
     """The stacks of the calls at the line after which it mostly fails: each is the end of an
-    attempt, whether that fails or not."""
-    found, count = Counter[str](), 0
+    attempt, whether that fails or not. None, where most failures are followed by a pause, or a
+    call elsewhere, which is the end of any attempt."""
+    found, apart, count = Counter[str](), 0, 0
     for who, failed in line.failed.items():
-        there = [
-            call for call in line.calls[who] if call.site == line.site and not call.is_pause
-        ]
-        starts = [call.start_ns for call in there]
-        before = (bisect_left(starts, at_ns) for at_ns in failed)
-        found.update(there[n - 1].stack for n in before if n)
+        calls = line.calls[who]
+        starts = [call.start_ns for call in calls]
+        for n in (bisect_left(starts, at_ns) for at_ns in failed):
+            found.update(call.stack for call in calls[max(n - 1, 0) : n] if line.has(call))
+            apart += n == len(calls) or not line.has(calls[n])
         count += len(failed)
-    return {stack for stack, times in found.items() if times * _RARE >= count}
+    is_apart = apart * _HALF >= count
+    return set() if is_apart else {one for one in found if found[one] * _RARE >= count}
 
 
 def _attempts(line: _Line, who: Who, last: set[str]) -> _Attempts:
     """An attempt begins with the first call in the function. It has failed if a failure comes
-    after its last call and before the next one."""
-    failed, ended, pauses, costs, begun = line.failed[who], 0, 0, list[int](), -1
+    after its first call at the line and before the next attempt."""
+    failed, ended, pauses, costs, begun, there = line.failed[who], 0, 0, list[int](), -1, -1
     for call, after in pairwise((*line.calls[who], None)):
         if call is None or call.is_pause:
             continue
         if begun < 0 and is_within(call.stack, line.site):
             begun = call.start_ns
-        if call.site != line.site or call.stack not in last:
+        if not line.has(call):
+            continue
+        there = call.start_ns if there < 0 else there
+        if call.stack not in last if last else after is not None and line.has(after):
             continue
         ended += 1
-        n = bisect_left(failed, call.start_ns)
+        n = bisect_left(failed, there)
         if n < len(failed) and (after is None or failed[n] <= after.start_ns):
             costs.append(failed[n] - begun)
             pauses += after is not None and after.is_pause
-        begun = -1
+        begun = there = -1
     return _Attempts(ended, costs, pauses)
 
 
