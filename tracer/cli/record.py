@@ -24,7 +24,7 @@ LARGEST_BUFFER = 1 << 40
 # Signal -> what is missing when `--no-<signal>` turns it off.
 SIGNALS = {
     "tasks": "asyncio tasks and callbacks",
-    "threads": "thread starts and ends",
+    "threads": "thread starts and ends, and failures",
     "gc": "garbage collections",
     "gil": "thread states: who holds the GIL, who waits for it",
     "locks": "lock waits and lock holders",
