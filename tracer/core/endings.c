@@ -248,7 +248,7 @@ static PyObject *kill_hook(PyObject *module, PyObject *const *args, Py_ssize_t c
     thread_buffer *b = pid > 0 && pid != getpid() && number > 0 && number < NSIG ? ring_current() : NULL;
     if (b) {
         uint64_t tick = clock_tick();
-        uint32_t stack = stacks_named(stacks_capture(PyThreadState_Get()));
+        uint32_t stack = stacks_here();
         ring_emit(b, tick, REC_SIGNAL_SENT, (uint8_t)number, stack, (uint64_t)pid, 0);
     }
     return result;

@@ -54,6 +54,12 @@ static inline uint32_t stacks_named(uint32_t stack)
     return stack;
 }
 
+/* The stack of the calling thread, for such hooks. */
+static inline uint32_t stacks_here(void)
+{
+    return stacks_named(stacks_capture(PyThreadState_Get()));
+}
+
 /* Called by the code watcher when a code object of the program is about to die. */
 void stacks_code_dies(PyCodeObject *code);
 

@@ -9,6 +9,7 @@
 
 #include "python/codes.h"
 #include "python/looking.h"
+#include "python/stacks.h"
 #include "ring/intern.h"
 #include "ring/map.h"
 #include "ring/memory.h"
@@ -159,7 +160,7 @@ static void keep(map *kept, uint64_t key, pending made)
 void billiard_on_request(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    pending made = {.since_ns = jobs_now_ns(), .generation = b->generation, .stack = jobs_own_stack()};
+    pending made = {.since_ns = jobs_now_ns(), .generation = b->generation, .stack = stacks_here()};
     keep(&requests, (uint64_t)(uintptr_t)local(current(), 1), made);
 }
 
@@ -186,7 +187,7 @@ void billiard_on_submitted(thread_buffer *b, uint64_t tick, PyObject *value)
     if (job.number != UINT64_MAX)
         jobs_emit(b, POOL_SUBMITTED, function_of(local(by, 1), local(by, 2)), job,
                   (pool_job_details){.since_ns = since_ns ? since_ns : jobs_now_ns(),
-                                     .stack = since_ns ? j->request.stack : jobs_own_stack()});
+                                     .stack = since_ns ? j->request.stack : stacks_here()});
 }
 
 /* --- pickled and sent by Celery, whose loop writes when a worker's pipe has room --- */
@@ -300,7 +301,7 @@ static void begin(thread_buffer *b, thread_jobs *j)
     j->own.begins = 0;
     j->own.runs = 1;
     jobs_emit(b, POOL_BEGUN, j->own.func, j->own.job,
-              (pool_job_details){.bytes = j->own.bytes, .pickling_ns = j->own.pickling_ns, .stack = jobs_own_stack()});
+              (pool_job_details){.bytes = j->own.bytes, .pickling_ns = j->own.pickling_ns, .stack = stacks_here()});
 }
 
 void billiard_on_got(thread_buffer *b, uint64_t tick, PyObject *value)

@@ -212,7 +212,7 @@ static void tell(PyObject *pid, enum child_kind kind, const command_name *name, 
         family_count_child();
     }
     uint8_t flag = (uint8_t)(kind | (unsigned)inner.depth << CHILD_DEPTH_SHIFT);
-    ring_emit_text(b, REC_CHILD, flag, stacks_named(stacks_capture(PyThreadState_Get())), name->text,
+    ring_emit_text(b, REC_CHILD, flag, stacks_here(), name->text,
                    name->length, (uint64_t)child);
 }
 

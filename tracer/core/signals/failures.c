@@ -1,9 +1,9 @@
 /* Failures: answers of HTTP that are errors, and exceptions that reach the program's code.
  *
  * For these there is sys.monitoring's RAISE: code that raises nothing pays nothing. It comes for every frame that an
- * exception passes; the first one of the program counts: what a library raises and handles is no failure of a call. An
- * exception costs 20 ns for each frame, so where very many are raised the event is switched off for a while, longer each
- * time. Of all that is left so many are written in a pass of the writer, and those that are not are counted. */
+ * exception passes; the first one of the program counts: what a library raises and handles is no failure of a call. Where
+ * very many are raised the event is switched off for a while, longer each time. Of all that is left so many are written in
+ * a pass of the writer, and those that are not are counted. */
 #include "signals/failures.h"
 
 #include <stdatomic.h>
@@ -208,12 +208,12 @@ void failures_on_answer(thread_buffer *b, uint64_t tick, PyObject *value)
     Py_XDECREF(status);
     if (number < LEAST_STATUS || number > MOST_STATUS || !may_write())
         return;
-    uint32_t end = stacks_end(), stack = stacks_named(stacks_capture(PyThreadState_Get()));
+    uint32_t end = stacks_end(), stack = stacks_here();
     write_one(b, tick, 1, (uint32_t)number, stack, end);
 }
 
 PyDoc_STRVAR(watch_doc, "watch_failures(set_events, get_tool, tool, name, mask)\n\n"
-"From now on exceptions are recorded. False: not where threads run without a GIL.");
+"From now on exceptions are recorded, but not where threads run without a GIL.");
 
 static PyObject *watch_failures(PyObject *module, PyObject *args)
 {
@@ -222,7 +222,7 @@ static PyObject *watch_failures(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOOUO", &set, &get, &id, &name, &wanted) || (!zero && !(zero = PyLong_FromLong(0))))
         return NULL;
     if (COMPAT_FREE_THREADED)
-        Py_RETURN_FALSE;
+        Py_RETURN_NONE;
     Py_XSETREF(set_events, Py_NewRef(set));
     Py_XSETREF(get_tool, Py_NewRef(get));
     Py_XSETREF(tool, Py_NewRef(id));
@@ -233,7 +233,7 @@ static PyObject *watch_failures(PyObject *module, PyObject *args)
     pauses = 0;
     atomic_store(&off_ns, 0);
     want(mask);
-    Py_RETURN_TRUE;
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(unwatch_doc, "unwatch_failures()\n\nSwitches the event off.");

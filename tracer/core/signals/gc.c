@@ -36,7 +36,7 @@ static PyObject *collect_hook(PyObject *module, PyObject *const *args, Py_ssize_
     collect_call outer = called;
     called = (collect_call){0};
     if (ring_current())
-        called = (collect_call){1, stacks_named(stacks_capture(PyThreadState_Get()))};
+        called = (collect_call){1, stacks_here()};
     PyObject *result = ((fast_keywords)(void (*)(void))collect_original)(module, args, count, names);
     called = outer;
     return result;

@@ -88,11 +88,6 @@ void jobs_emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, po
     ring_commit(b, 2);
 }
 
-uint32_t jobs_own_stack(void)
-{
-    return stacks_named(stacks_capture(PyThreadState_Get()));
-}
-
 /* The inode of the pipe that a connection is an end of; 0: none. */
 static uint64_t pipe_of(PyObject *connection)
 {
@@ -175,7 +170,7 @@ void jobs_on_work_item(thread_buffer *b, uint64_t tick, PyObject *value)
                   number_of(attribute(executor, names._queue_count))};
     if (job.number != UINT64_MAX)
         jobs_emit(b, POOL_SUBMITTED, function_of(local(frame, 2), NULL), job,
-             (pool_job_details){.since_ns = jobs_now_ns(), .stack = jobs_own_stack()});
+             (pool_job_details){.since_ns = jobs_now_ns(), .stack = stacks_here()});
 }
 
 /* A call of map() or imap(), whose chunks are told when they are drawn: there may be any number. */
@@ -225,12 +220,12 @@ void jobs_on_pool_result(thread_buffer *b, uint64_t tick, PyObject *value)
     uint32_t func = is_map || is_lazy || runs(by, known.apply_async) ? function_of(local(by, 1), NULL) : 0;
     if (is_map || is_lazy) {
         uint64_t chunks = is_map ? number_of(attribute(result, names._number_left)) : 0;
-        batch made = {is_map ? jobs_now_ns() : 0, chunks - 1, b->generation, func, jobs_own_stack(), (uint32_t)b->tid};
+        batch made = {is_map ? jobs_now_ns() : 0, chunks - 1, b->generation, func, stacks_here(), (uint32_t)b->tid};
         if (!is_map || (chunks && chunks != UINT64_MAX))
             put_batch(job, made);
     } else if (func) {
         job_id id = {jobs_pool_of_queue(attribute(local(frame, 1), names._inqueue)), jobs_chunk_number(job, 0)};
-        jobs_emit(b, POOL_SUBMITTED, func, id, (pool_job_details){.since_ns = jobs_now_ns(), .stack = jobs_own_stack()});
+        jobs_emit(b, POOL_SUBMITTED, func, id, (pool_job_details){.since_ns = jobs_now_ns(), .stack = stacks_here()});
     }
 }
 
@@ -388,7 +383,7 @@ void jobs_on_got(thread_buffer *b, uint64_t tick, PyObject *value)
         return;
     uint32_t func = is_call ? function_of(attribute(value, names.fn), NULL) : function_of(item(value, 2), item(value, 3));
     jobs_emit(b, POOL_BEGUN, func, j->own.job,
-         (pool_job_details){.bytes = j->in.bytes, .pickling_ns = jobs_now_ns() - j->in.at_ns, .stack = jobs_own_stack()});
+         (pool_job_details){.bytes = j->in.bytes, .pickling_ns = jobs_now_ns() - j->in.at_ns, .stack = stacks_here()});
 }
 
 void jobs_on_end(thread_buffer *b, uint64_t tick, PyObject *value)

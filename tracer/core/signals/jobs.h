@@ -35,7 +35,6 @@ void jobs_emit(thread_buffer *b, enum pool_step step, uint32_t a, job_id job, po
 uint64_t jobs_pool_of_queue(PyObject *queue);                 /* its pipe; 0: it has none */
 uint64_t jobs_chunk_number(uint64_t job, uint64_t chunk);     /* UINT64_MAX: one of them is unknown */
 uint64_t jobs_now_ns(void);
-uint32_t jobs_own_stack(void); /* of this thread, with its names */
 
 /* What is found for a name, and kept for good: an object, or the code of a function. */
 typedef struct {

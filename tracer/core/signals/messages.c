@@ -207,7 +207,7 @@ void messages_on_send(thread_buffer *b, uint64_t tick, PyObject *value)
                                   jobs_is_sending(b) ? UINT64_MAX : least_ns());
     uint32_t put = queued_stack(b);
     if (out->message.is_awaited)
-        out->stack = put ? put : stacks_named(stacks_capture(PyThreadState_Get()));
+        out->stack = put ? put : stacks_here();
 }
 
 void messages_on_sent(thread_buffer *b, uint64_t tick, PyObject *value)

@@ -48,7 +48,7 @@ void queued_on_put(thread_buffer *b, uint64_t tick, PyObject *value)
     PyObject *object = local(frame, 1);
     if (!family_is_ready() || !object || is_of_executor(local(frame, 0)))
         return;
-    uint32_t stack = stacks_named(stacks_capture(PyThreadState_Get()));
+    uint32_t stack = stacks_here();
     compat_lock(&guard);
     begin_anew(b);
     uint64_t *entry = objects.used < MOST_OBJECTS ? map_put(&objects, (uint64_t)(uintptr_t)object) : NULL;

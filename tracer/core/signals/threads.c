@@ -21,7 +21,7 @@ static void emit_thread_name(thread_buffer *b, uint32_t tid, PyObject *name)
 
 void threads_on_start(thread_buffer *b, PyObject *thread)
 {
-    uint32_t stack = stacks_named(stacks_capture(PyThreadState_Get()));
+    uint32_t stack = stacks_here();
     ring_emit(b, clock_tick(), REC_THREAD_SPAWN, 0, stack, (uint64_t)(uintptr_t)thread, 0);
 }
 
@@ -144,7 +144,7 @@ void threads_on_entered(thread_buffer *b, uint64_t tick, PyObject *scheduler, Py
         before = before < 0 || next < before ? next : before;
     }
     if (own >= 0 && before - own > LEAST_S && before - own < MOST_S)
-        ring_emit(b, tick, REC_ENTERED_FIRST, 0, stacks_named(stacks_capture(PyThreadState_Get())),
+        ring_emit(b, tick, REC_ENTERED_FIRST, 0, stacks_here(),
                   (uint64_t)((before - own) * 1e9), 0);
     Py_XDECREF(queue);
     PyErr_Clear();

@@ -124,7 +124,7 @@ static COLD void printed(const call_frame *f, PyObject *file)
         return;
     awaits_text = 0;
     uint64_t tick = clock_tick();
-    ring_emit(f->buffer, tick, REC_PRINTED, 0, stacks_named(stacks_capture(PyThreadState_Get())), 0, 0);
+    ring_emit(f->buffer, tick, REC_PRINTED, 0, stacks_here(), 0, 0);
 }
 
 static COLD void tell_traffic(const call_frame *f)

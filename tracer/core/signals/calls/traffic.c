@@ -166,7 +166,7 @@ static void tell(thread_buffer *b, uint32_t stack)
 
 void traffic_tell(thread_buffer *b)
 {
-    tell(b, stacks_named(stacks_capture(PyThreadState_Get())));
+    tell(b, stacks_here());
 }
 
 void traffic_tell_unnamed(thread_buffer *b)

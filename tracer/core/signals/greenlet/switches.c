@@ -174,7 +174,7 @@ static void move(thread_buffer *b, known_greenlet *from, PyObject *to, int is_th
     if (from_hub) {
         callbacks_resume(b, tick, known, is_thrown);
     } else {
-        uint32_t stack = stacks_named(stacks_capture(PyThreadState_Get()));
+        uint32_t stack = stacks_here();
         uint32_t what = known->id && known->has_begun ? waits_plain(b, stack) : 0;
         if (what) { /* most switches: one record says it all */
             b->greenlets.is_yielding = known->is_killed = 0;

@@ -341,7 +341,7 @@ static inline void given(const giving *g, PyObject *self, enum kind kind)
     }
     let_go(h);
     if (g->tick && g->gives != GIVES_ONE)
-        ring_emit(ring_mine, g->tick, REC_LOCK_RELEASED, 0, stacks_named(stacks_capture(PyThreadState_Get())),
+        ring_emit(ring_mine, g->tick, REC_LOCK_RELEASED, 0, stacks_here(),
                   g->id, token_of(self));
 }
 
