@@ -17,7 +17,7 @@ from viewer.render.json.why import render_json
 from viewer.render.text.tables import Style, wrap
 from viewer.render.text.why import render_text
 from viewer.trace.files import Given
-from viewer.trace.model import Model, build_model
+from viewer.trace.model import build_model
 from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
@@ -49,7 +49,8 @@ def why(
     is_open = not (task or thread or at or region or process)
     taken = flight_of(model) if is_open else None
     answer, said, lead = Answer((), 0), "", ""
-    moment = _moment(model, taken, Style.of(out)) if taken is not None else None
+    facts = Facts(model)
+    moment = _moment(facts, taken, Style.of(out)) if taken is not None else None
     if taken is not None and moment is not None:
         at_ns = min(moment.until_ns, model.end_ns) - 1
         answer = worst_waits(
@@ -65,7 +66,7 @@ def why(
         answer = worst_waits(model, most, asked)
         lead = "Nobody waited then. The worst waits besides:" if said else ""
     waits = [problem.worst for problem in answer.problems]
-    told = finding_of_each(model, waits, find(Facts(model)) if waits else ())
+    told = finding_of_each(model, waits, find(facts) if waits else ())
     if as_json:
         out.write(render_json(str(model.trace.path), answer, told))
         return
@@ -90,9 +91,8 @@ class _Moment(NamedTuple):
     said: str
 
 
-def _moment(model: Model, taken: Flight, style: Style) -> _Moment | None:
+def _moment(facts: Facts, taken: Flight, style: Style) -> _Moment | None:
     """None: the snapshot was taken for none."""
-    facts = Facts(model)
     exception = raised(facts, taken)
     if exception is not None:
         said = _wrapped(text_of(facts, exception), style)

@@ -42,9 +42,11 @@ def unanswered_call(facts: Facts) -> Iterator[Finding]:
         for one in failed:
             process = facts.model.thread_process
             is_near = abs(start - one.since_ns) <= _AT_ONCE_NS
-            if is_near and process[who] == process[one.thread] and _is_odd(facts, row):
+            if not is_near or process[who] != process[one.thread]:
+                continue
+            if oddity := _oddity(facts, row):
                 told.add(who)
-                yield _finding(facts, row, one.thread)
+                yield _finding(facts, row, one.thread, oddity)
                 break
 
 
@@ -71,8 +73,11 @@ def _calls(facts: Facts, *threads: int) -> memoryview:
     return facts.model.trace.engine.pick(facts.rows_of((IO,), 0), facts.model.states.who, of)
 
 
-def _is_odd(facts: Facts, row: int) -> bool:
-    return gave_up(facts, row) or _answered(facts, row)
+def _oddity(facts: Facts, row: int) -> str:
+    """What shows that an answer should have come; "" nothing does."""
+    if _answered(facts, row):
+        return "where it had always got on soon"
+    return "until its time was over" if gave_up(facts, row) else ""
 
 
 def _answered(facts: Facts, row: int) -> bool:
@@ -87,19 +92,14 @@ def _answered(facts: Facts, row: int) -> bool:
     return bool(before) and max(before) * _TIMES < whole
 
 
-def _finding(facts: Facts, row: int, failed: int) -> Finding:
+def _finding(facts: Facts, row: int, failed: int, oddity: str) -> Finding:
     model, table, failure = facts.model, facts.model.states, facts.ledger.failures[failed]
     name, site = facts.call(table.row[row])
     who, start = table.who[row], table.start_ns[row]
     ns = table.end_ns[row] - start
-    how = (
-        "where it had always got on soon"
-        if _answered(facts, row)
-        else "until its time was over"
-    )
     text = (
         f"Waited in vain: {code(model.thread_names[who])}{place_in(site)} waited "
-        f"{duration(ns)} in `{name}` ({at(facts, start)}), {how}: "
+        f"{duration(ns)} in `{name}` ({at(facts, start)}), {oddity}: "
         f"{code(model.thread_names[failed])}, which went on as that wait began, failed at "
         f"once ({failure.exception}){place_in(failure.site)}. "
         f"Answer also where a request fails."
