@@ -157,7 +157,7 @@ def listen(address: str | None = None, *, token: str | None = None) -> str:
     where nothing is, requests have this one record for their seconds. It ends with this one.
 
     Raises ValueError for an address or token that is refused; TracerError when nobody can
-    listen there, or this process listens already.
+    listen there, or this process already listens.
     """
     try:
         from tracer import _core

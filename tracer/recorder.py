@@ -73,7 +73,7 @@ class Recording:
             asked_for.stop()
         if _core.kept.get("recording") or _core.is_recording():
             raise TracerError(
-                "cannot start a recording: one is running already. Stop it first."
+                "cannot start a recording: one is already running. Stop it first."
             )
         _core.kept["recording"] = self  # from here on nobody else can start one
         options = self.options

@@ -95,8 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        return refuse(str(error), 1)
+        return refuse(_text(error), 1)
     return code if isinstance(code, int) else 0
+
+
+def _text(error: OSError) -> str:
+    """Most name a file; what does not is about our own output."""
+    return str(error) if error.filename else f"cannot write the output: {error.strerror}."
 
 
 def usage_text(error: click.UsageError) -> str:

@@ -36,7 +36,7 @@ def ask(
 ) -> dict[str, Any]:
     """What the program answers. Raises TracerError when that is not who keeps the objects."""
     if not site.strip() or "\n" in site:
-        raise TracerError(f"{site!r} is no place: give a function, or file.py:12.")
+        raise TracerError(f"{site!r} is not a place: give a function, or file.py:12.")
     limits = f"{patience_s * 1000:.0f} {search_s * 1000:.0f}"
     answer = client.ask(address, f"retained {limits} {site}", timeout_s=_TIMEOUT_S)
     if "ways" not in answer:

@@ -6,8 +6,8 @@ import time
 
 import click
 
-from tracer.errors import TraceFileError, TracerError
-from tracer.output import is_trace
+from tracer.errors import BusyTraceError, TraceFileError, TracerError
+from tracer.output import is_being_recorded, is_trace
 from tracer.units import duration, size
 
 JSON_HELP = "Write JSON."
@@ -36,7 +36,9 @@ def ps(*, as_json: bool) -> None:
         click.echo(json.dumps({"schema": 1, "recordings": rows}, indent=2))
         return
     if not rows:
-        click.echo("tracer: nothing is being recorded.", err=True)
+        click.echo(
+            "tracer: nothing is being recorded. Start with: tracer run PROGRAM", err=True
+        )
         return
     click.echo(f"{'PID':>8}  {'SINCE':<19}  {'FOR':>8}  {'MODE':<6}  PROGRAM")
     for row in rows:
@@ -77,10 +79,17 @@ def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bo
     """
     from tracer.live import client
 
-    if output is not None and not force:
-        refuse_other_files(output)
+    if output is not None:
+        refuse_recordings(output)
+        if not force:
+            refuse_other_files(output)
     address = client.only_address() if target is None else client.address_of(target)
     written = client.ask(address, "snapshot", timeout_s=SNAPSHOT_TIMEOUT_S)
+    if not written["bytes"]:
+        os.unlink(written["file"])
+        raise TraceFileError(
+            "there is nothing to copy: somebody deleted or replaced the file of the recording."
+        )
     if output is not None:
         move(written["file"], output)
         written["file"] = os.path.abspath(output)
@@ -91,11 +100,21 @@ def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bo
     click.echo(f"tracer: {size(written['bytes'])} -> {shown}. Next: tracer report {shown}")
 
 
+def refuse_recordings(path: str) -> None:
+    """A recording whose file is replaced loses all that it writes from then on."""
+    from tracer._core import lock_file  # other commands do without the core
+
+    if os.path.isfile(path) and is_being_recorded(path, lock_file):
+        raise BusyTraceError(
+            f"cannot write {path!r}: a program is being recorded into it. Choose another -o."
+        )
+
+
 def refuse_other_files(path: str) -> None:
     """As `tracer run -o` does."""
     if os.path.exists(path) and not (os.path.isfile(path) and is_trace(path)):
         raise TraceFileError(
-            f"{path!r} exists and is not a trace. Choose another, or --force."
+            f"{path!r} exists and is not a trace. Choose another -o, or replace it: --force."
         )
 
 

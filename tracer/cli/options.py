@@ -11,12 +11,14 @@ class Choice(click.Choice[str]):
     """One of some words; a wrong word gets a suggestion."""
 
     def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
-        words = ", ".join(self.choices)
         import difflib  # only a mistake needs it
 
         near = difflib.get_close_matches(str(value), self.choices, 1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Choose one of: {words}."
+        hint = f"Did you mean '{near[0]}'?" if near else self.get_missing_message()
         return f"'{value}' is not known. {hint}"
+
+    def get_missing_message(self, *_: object) -> str:
+        return f"Choose one of: {', '.join(self.choices)}."
 
 
 def given(ctx: click.Context) -> set[str]:
@@ -34,7 +36,7 @@ def exclude(ctx: click.Context, *groups: Sequence[str]) -> None:
     present = [[name for name in group if name in typed] for group in groups]
     used = [names[0] for names in present if names]
     if len(used) > 1:
-        _refuse(ctx, used[0], used[1], "{} and {} exclude each other.")
+        _refuse(ctx, used[0], used[1], "{} and {} cannot be used together.")
 
 
 def need(ctx: click.Context, option: str, *others: str) -> None:

@@ -312,7 +312,7 @@ def run(
     python -X dev -m tracer run script.py
     """
     if listen not in (None, ANYWHERE) and not ADDRESS.fullmatch(listen):
-        raise click.BadParameter(f"{listen!r} is no address such as 127.0.0.1:6060", ctx)
+        raise click.BadParameter(f"{listen!r} is not an address such as 127.0.0.1:6060", ctx)
     target = program.resolve(ctx.meta["program"])
     if flight_seconds:
         trace = _flight_folder(target, output, snapshots)

@@ -221,7 +221,7 @@ def summary(totals: "Totals") -> str:
     line = f"flight recording ended after {duration(totals.duration_ns)}"
     if totals.suppressed:
         moments = plural(totals.suppressed, "more moment")
-        line += f", {moments} met a condition too soon after a snapshot"
+        line += f", {moments} met a condition during the cooldown"
     if not totals.snapshots:
         return f"{line}, without a snapshot"
     count, last = plural(totals.snapshots, "snapshot"), totals.snapshot

@@ -52,11 +52,11 @@ def _parse(text: str) -> "Condition":
     left, above, limit = text.rpartition(">")
     word, _, name = left.strip().partition(" ")
     if not above or word not in KINDS or word == SIGNAL or bool(name) != (word == "region"):
-        raise ValueError(f"{text!r} is no condition. Use {EXAMPLES}")
+        raise ValueError(f"{text!r} is not a condition. Use {EXAMPLES}")
     number = time_ns(limit) if word in TIMES else _number(limit, word)
     if not number:
         example = "100ms or 5s" if word in TIMES else "2G" if word == "rss" else "200"
-        raise ValueError(f"{text!r}: {limit.strip()!r} is no limit such as {example}")
+        raise ValueError(f"{text!r}: {limit.strip()!r} is not a limit such as {example}")
     return KINDS.index(word), number, name.strip(), text
 
 
@@ -90,5 +90,5 @@ def _signal_number(text: str, name: str) -> int:
     full = name if name.startswith("SIG") else f"SIG{name}"
     number = getattr(_signal, full, 0) if full.isalnum() else 0
     if not number or full in _REFUSED:
-        raise ValueError(f"{text!r}: {name!r} is no signal to wait for. Use signal:USR2")
+        raise ValueError(f"{text!r}: {name!r} is not a signal to wait for. Use signal:USR2")
     return int(number)

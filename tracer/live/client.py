@@ -186,7 +186,7 @@ def _receive(patience: _Patience, who: str) -> bytes:
             if word == b"refused":
                 raise TracerError(f"{who} refused: {rest.decode(errors='replace')}.")
             if word != b"ok" or not rest.isdigit() or int(rest) > MOST_BYTES:
-                raise TracerError(f"{who} is not tracer's.")
+                raise TracerError(f"{who} is not a tracer recording.")
             wanted = len(head) + 1 + int(rest)
     if not head or len(data) < wanted:
         raise NotLiveError(f"{who} ended before it had answered.")

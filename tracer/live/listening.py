@@ -87,11 +87,11 @@ def parsed(address: str | None) -> tuple[str, list[int]]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError(f"{address!r} is no address: write [{host}]:{port or PORT}")
+        raise ValueError(f"{address!r} is not an address: write [{host}]:{port or PORT}")
     if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise ValueError(f"{address!r} is no address such as 127.0.0.1:6060")
+        raise ValueError(f"{address!r} is not an address such as 127.0.0.1:6060")
     if any(not (letter.isalnum() or letter in ".:-_") for letter in host):
-        raise ValueError(f"{address!r} is no address such as 127.0.0.1:6060")
+        raise ValueError(f"{address!r} is not an address such as 127.0.0.1:6060")
     return host or (_ANY[0] if colon else HOST), [int(port)]
 
 
@@ -112,14 +112,14 @@ def start(core: "ModuleType", address: str | None, token: str | None) -> str:
     cannot listen there.
     """
     if "listening" in core.kept:
-        raise TracerError(f"this process listens already: {core.kept['listening'].address}")
+        raise TracerError(f"this process already listens: {core.kept['listening'].address}")
     host, ports = parsed(address)
     if token is not None and (len(token) < _TOKEN_LEAST or not token.isprintable()):
         raise ValueError(f"a token must have at least {_TOKEN_LEAST} printable characters")
     if token is None and not is_local(host):
         raise ValueError(
-            f"{host} can be reached from other machines: a token is needed, "
-            "such as secrets.token_urlsafe()"
+            f"{host} can be reached from other machines, so it needs a token of at least "
+            f"{_TOKEN_LEAST} characters. Set TRACER_TOKEN, or pass token=…"
         )
     started = _start_process(core)
     try:

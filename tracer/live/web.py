@@ -54,7 +54,7 @@ def site_of(target: str) -> Site | None:
         prefix = prefix.partition(ours)[0]
     host = url.netloc.rpartition("@")[2]
     if not host or not _VISIBLE.fullmatch(host + prefix):
-        raise NotLiveError(f"{scheme}://{host}{prefix} is no address that can be asked.")
+        raise NotLiveError(f"{scheme}://{host}{prefix} is not an address that tracer can ask.")
     return Site(scheme.lower(), host, prefix, unquote(url.password or "") or token)
 
 
@@ -89,7 +89,7 @@ def counters(site: Site) -> Any:
             told = None
         if isinstance(told, dict) and "now_ns" in told:
             return told
-        raise TracerError(f"{site.address} is not tracer's.")
+        raise TracerError(f"{site.address} is not a tracer recording.")
     raise TracerError(_refusal(site, status, body))
 
 
@@ -99,5 +99,5 @@ def _refusal(site: Site, status: int, body: bytes) -> str:
         return f"{site.address} needs its token: set {TOKEN}."
     sentence = body[:_SENTENCE_BYTES].decode(errors="replace").strip()
     if status == 404 or not sentence or not sentence.isprintable():
-        return f"{site.address} is not tracer's, or an older one (HTTP {status})."
+        return f"{site.address} is not a tracer recording, or an older one (HTTP {status})."
     return f"{site.address} refused: {sentence.removesuffix('.')}."

@@ -23,6 +23,10 @@ from viewer.trace.reader import read_trace
 from viewer.trace.sites import Names
 
 _SHORTLY_NS = 1_000_000_000
+_NO_STACKS = (
+    "the threads' stacks of this moment are missing: "
+    "a thread kept the GIL, or the machine is overloaded"
+)
 _PATIENCE_S = (0.2, 1, 4)  # until stacks that were asked for are in the trace
 
 
@@ -105,7 +109,7 @@ def dump_live(
     model, at_ns = read_marked(trace, pid, after_ns, names, sleep)
     found = dump(model, at_ns or model.end_ns)
     entries = tuple(entry for entry in found.entries if model.pid(entry.process) == pid)
-    late = () if at_ns else ("the stacks of threads are missing: the GIL was not free",)
+    late = () if at_ns else (_NO_STACKS,)
     remarks = (*found.remarks, *late)
     # The others keep their place, since entries refer to each other by it.
     shown = found._replace(remarks=remarks)

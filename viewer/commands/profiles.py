@@ -109,8 +109,17 @@ def write_profile(
     part = "".join("." + re.sub(r"[^\w-]+", "_", word) for word in words)
     target = output or beside(trace, f".{type_}{part}.pprof")
     profile = profile_of(trace, type_, region, names, at)
+    _tell_if_empty(profile, type_)
     _write(target, render_pprof(profile), force=force)
     return target
+
+
+def _tell_if_empty(profile: Profile, type_: str) -> None:
+    if profile.samples:
+        return
+    reasons = [comment for comment in profile.comments if "not recorded" in comment]
+    why = reasons[0] if reasons else "`tracer report --section health` says what was recorded"
+    print(f"tracer: the {type_} profile is empty; {why}.", file=sys.stderr, flush=True)
 
 
 def derive_quietly(trace: str, *words: str) -> None:
@@ -246,7 +255,7 @@ def _write(target: str, data: bytes, *, force: bool) -> None:
                 head = stream.read(2)
             if head and head != data[:2]:
                 raise TraceFileError(
-                    f"{target!r} exists and is of another kind. Choose another -o, "
+                    f"{target!r} exists and is a file of another kind. Choose another -o, "
                     "or replace it: --force."
                 )
         if path.exists() and not path.is_file():
@@ -261,4 +270,8 @@ def _write(target: str, data: bytes, *, force: bool) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise TraceFileError(f"cannot write {target!r}: {error.strerror}.") from None
+        parent = path.parent
+        reason = error.strerror if parent.is_dir() else f"no directory '{parent}'"
+        raise TraceFileError(
+            f"cannot write {target!r}: {reason}. Choose another -o."
+        ) from None

@@ -64,7 +64,7 @@ def why(
         )
     if not answer.problems:
         answer = worst_waits(model, most, asked)
-        lead = "Nobody waited then. The worst waits besides:" if said else ""
+        lead = "Nobody waited at that moment. The worst waits at other times:" if said else ""
     waits = [problem.worst for problem in answer.problems]
     told = finding_of_each(model, waits, find(facts) if waits else ())
     if as_json:

@@ -210,7 +210,7 @@ class Endpoints:
         if seconds <= 0:
             raise _bad("seconds must be a whole number above 0.")
         if debug:
-            raise _bad("seconds and debug exclude each other.")
+            raise _bad("seconds and debug cannot be used together.")
         _check_length(seconds)
         with self._alone(name):
             return _file(f"{name}-delta", self._during(request, seconds, "profile", name))

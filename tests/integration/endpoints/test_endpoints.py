@@ -245,10 +245,10 @@ def test_refusals(folder: Path) -> None:
         "TracerError cannot listen on 127.0.0.1",
         "ValueError 0.0.0.0 can be reached from other machines",
         "ValueError example.com can be reached from other machines",
-        "ValueError 'x' is no address such as 127.0.0.1",
+        "ValueError 'x' is not an address such as 127.0.0.1",
         "ValueError a token must have at least 16 printable characters",
         "ValueError '",
-        "TracerError this process listens already",
+        "TracerError this process already listens",
     ]
     assert done.stderr == ""
 

@@ -48,7 +48,7 @@ def test_armed_by_the_environment(tmp_path: Path) -> None:
         ("flight=soon", "flight=soon: not a time such as 30s or 5m"),
         ("on=loop>1s", "on is for a flight recording: add flight=30s"),
         ("fright=30s", "'fright' is not one of flight, dir, size, on, cooldown, listen"),
-        ("flight=5s,on=loop>abc", "'abc' is no limit such as 100ms or 5s"),
+        ("flight=5s,on=loop>abc", "'abc' is not a limit such as 100ms or 5s"),
         ("flight=5s,dir=/proc/x", "cannot write into '/proc/x'"),
     ],
 )

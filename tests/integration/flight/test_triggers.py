@@ -135,7 +135,7 @@ for _ in range(4):
     )
     options = ["--flight", "5s", "--on", "region slow>50ms", "--on", "exit"]
     done = record.tracer("run", *options, "--cooldown", "1h", "app.py")
-    moments = ", 3 more moments met a condition too soon after a snapshot, 2 snapshots, "
+    moments = ", 3 more moments met a condition during the cooldown, 2 snapshots, "
     assert moments in done.stderr
     newest = done.stderr.rpartition(" ")[2].strip()
     said = " ".join(record.tracer("report", newest).stdout.split())
@@ -213,7 +213,7 @@ def test_a_condition_that_makes_no_sense(record: Recorder) -> None:
     (record.directory / "app.py").write_text("")
     done = record.tracer("run", "--flight", "9s", "--on", "loop>abc", "app.py")
     assert done.returncode == 2
-    assert "'loop>abc': 'abc' is no limit such as 100ms or 5s" in done.stderr
+    assert "'loop>abc': 'abc' is not a limit such as 100ms or 5s" in done.stderr
     assert done.stderr.count("\n") == 1
     done = record.tracer("run", "--on", "loop>1s", "app.py")
     assert "--on is for a flight recording: add --flight 30s" in done.stderr

@@ -153,7 +153,10 @@ def test_what_is_refused(tmp_path: Path, request_: str, reply: str) -> None:
     ("words", "problem"),
     [
         (["t.pftrace", "--retained", "main"], "--retained is for a program that runs"),
-        (["1", "--retained", "main", "--full"], "--retained and --full exclude each other"),
+        (
+            ["1", "--retained", "main", "--full"],
+            "--retained and --full cannot be used together",
+        ),
         (["1", "--retained", "main"], "is not being recorded"),
         ([str(os.getpid()), "--retained", ""], "is not being recorded"),
     ],

@@ -62,6 +62,31 @@ def test_output(program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.endswith(f"Next: tracer report {other}\n")
 
 
+def test_output_is_no_recording(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a recording is being written to stays its file, even with --force."""
+    if not program.trace.exists():
+        pytest.skip("a flight recording has no such file")
+    inode = program.trace.stat().st_ino
+    for words in ((), ("--force",)):
+        assert cli.main(["snapshot", str(program.pid), "-o", str(program.trace), *words]) == 1
+        assert "a program is being recorded into it" in capsys.readouterr().err
+    assert program.trace.stat().st_ino == inode
+
+
+def test_file_of_the_recording_is_gone(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not program.trace.exists():
+        pytest.skip("a flight recording has no such file")
+    program.trace.unlink()
+    before = set(tmp_path.iterdir())
+    assert cli.main(["snapshot", str(program.pid)]) == 1
+    assert "somebody deleted or replaced the file" in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_one_that_hangs_up_does_not_stop_the_next(
     program: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -234,7 +234,7 @@ os.wait()
 print(tracer.stop().forks)
 """
     assert run(source, tmp_path) == [
-        "cannot start a recording: one is running already. Stop it first.",
+        "cannot start a recording: one is already running. Stop it first.",
         "1 None",
         "1",
     ]

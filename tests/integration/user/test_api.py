@@ -281,7 +281,7 @@ def test_under_tracer_run(record: Recorder) -> None:
         """.replace("\n        ", "\n")
     )
     assert record.stdout.splitlines() == [
-        "cannot start a recording: one is running already. Stop it first.",
+        "cannot start a recording: one is already running. Stop it first.",
         "None",
     ]
     assert summary(trace).names["mine"] == 1

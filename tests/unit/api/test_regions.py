@@ -172,7 +172,7 @@ def test_unknown_region(tmp_path: Path) -> None:
     with pytest.raises(NotInTraceError, match=r"no region 'order'.*It has: 'load', 'pack'"):
         derive(model, "cpu", "order")
     empty = model_of(tmp_path, TraceBuilder().ended(10))
-    with pytest.raises(NotInTraceError, match="It has none"):
+    with pytest.raises(NotInTraceError, match="this trace has no regions"):
         derive(empty, "cpu", "x")
 
 

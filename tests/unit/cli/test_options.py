@@ -1,4 +1,4 @@
-"""Options that exclude each other, do nothing, or are misspelt: one line and exit code 2."""
+"""Options that do not go together, do nothing, or are misspelt: one line and exit code 2."""
 
 import pytest
 
@@ -9,17 +9,23 @@ from tracer.cli import every_command
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("report", "t", "--json", "--top", "3"), "--json and --top exclude each other."),
+        (("report", "t", "--json", "--top", "3"), "--json and --top cannot be used together."),
         (("report", "t", "--top", "3"), "--top does nothing without --section."),
         (("report", "t", "--by", "task"), "--by does nothing without --section."),
-        (("diff", "a", "b", "--json", "--top", "3"), "--json and --top exclude each other."),
-        (("pprof", "t", "--top", "--peek", "f"), "--top and --peek exclude each other."),
+        (
+            ("diff", "a", "b", "--json", "--top", "3"),
+            "--json and --top cannot be used together.",
+        ),
+        (("pprof", "t", "--top", "--peek", "f"), "--top and --peek cannot be used together."),
         (
             ("pprof", "t", "--peek", "f", "--source", "f"),
-            "--peek and --source exclude each other.",
+            "--peek and --source cannot be used together.",
         ),
-        (("pprof", "t", "--top", "-o", "x"), "--top and --output exclude each other."),
-        (("pprof", "t", "--diff", "b", "--force"), "--diff and --force exclude each other."),
+        (("pprof", "t", "--top", "-o", "x"), "--top and --output cannot be used together."),
+        (
+            ("pprof", "t", "--diff", "b", "--force"),
+            "--diff and --force cannot be used together.",
+        ),
         (("pprof", "t", "--rows", "3"), "--rows does nothing without --top."),
         (
             ("export", "t", "--format", "csv", "--type", "io"),

@@ -83,8 +83,12 @@ def test_the_last_moment(capsys: pytest.CaptureFixture[str], trace: str) -> None
     [
         (("--at", "3s"), 1, "tracer: --at 3s: the trace is 200 ms long"),
         (("--at", "soon"), 2, "tracer: --at 'soon' is not a time such as"),
-        (("--full", "--json"), 2, "tracer: --full and --json exclude each other."),
-        (("--tasks", "--threads"), 2, "tracer: --tasks and --threads exclude each other."),
+        (("--full", "--json"), 2, "tracer: --full and --json cannot be used together."),
+        (
+            ("--tasks", "--threads"),
+            2,
+            "tracer: --tasks and --threads cannot be used together.",
+        ),
     ],
 )
 def test_refusals(

@@ -82,11 +82,11 @@ def test_counters(port: int) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
-        (200, b"<html>", "is not tracer's."),
-        (200, b"[1]", "is not tracer's."),
-        (404, b"no such page", "is not tracer's, or an older one (HTTP 404)."),
-        (302, b"", "is not tracer's, or an older one (HTTP 302)."),
-        (500, b"\x1b[2J", "is not tracer's, or an older one (HTTP 500)."),
+        (200, b"<html>", "is not a tracer recording."),
+        (200, b"[1]", "is not a tracer recording."),
+        (404, b"no such page", "is not a tracer recording, or an older one (HTTP 404)."),
+        (302, b"", "is not a tracer recording, or an older one (HTTP 302)."),
+        (500, b"\x1b[2J", "is not a tracer recording, or an older one (HTTP 500)."),
         (401, b"A token is needed", "needs its token: set TRACER_TOKEN."),
         (503, b"Nothing is recorded.\n", "refused: Nothing is recorded."),
     ],

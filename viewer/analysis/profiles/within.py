@@ -119,8 +119,10 @@ def within(model: Model, region: str, at_ns: int | None = None) -> Within:
     names = sorted({each.name for each in regions(model) if each.kind == REGION})
     if region in names:
         return Within(model, region, at_ns)
-    there = f"It has: {', '.join(map(repr, names))}" if names else "It has none"
-    raise NotInTraceError(f"this trace has no region {region!r}. {there}.")
+    if not names:
+        raise NotInTraceError("this trace has no regions.")
+    there = ", ".join(map(repr, names))
+    raise NotInTraceError(f"this trace has no region {region!r}. It has: {there}.")
 
 
 def _steps_within(

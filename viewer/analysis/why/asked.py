@@ -45,7 +45,8 @@ def tasks_asked(tree: Tree, wanted: str) -> list[int]:
             if wanted in (coroutines[task], coroutines[task].split(".")[-1])
         ]
     if not found:
-        known = {*(name for both in names.values() for name in both), *coroutines.values()}
+        of_tasks = {name for both in names.values() for name in both}
+        known = (*sorted(set(coroutines.values())), *sorted(of_tasks))
         raise NotInTraceError(f"no task is called '{wanted}'.{_instead(wanted, known)}")
     return found
 
@@ -67,7 +68,7 @@ def threads_asked(tree: Tree, wanted: str) -> list[int]:
     if not found and wanted.isdigit():
         found = [i for i in threads if model.threads[i].tid == int(wanted)]
     if not found:
-        instead = _instead(wanted, map(tree.lanes.name_of_thread, threads))
+        instead = _instead(wanted, sorted(map(tree.lanes.name_of_thread, threads)))
         raise NotInTraceError(f"no thread is called '{wanted}'.{instead}")
     return found
 
@@ -79,7 +80,7 @@ def processes_asked(tree: Tree, wanted: str) -> set[int]:
     if not found and wanted.isdigit():
         found = {member.process for member in members if member.pid == int(wanted)}
     if not found:
-        instead = _instead(wanted, (member.name for member in members))
+        instead = _instead(wanted, sorted(member.name for member in members))
         raise NotInTraceError(f"no process is called '{wanted}'.{instead}")
     return found
 
@@ -88,7 +89,7 @@ def _instead(wanted: str, known: Iterable[str]) -> str:
     """A sentence about the existing names; "" where there are none."""
     from difflib import get_close_matches  # only a mistake needs it
 
-    names = sorted(set(known))
+    names = list(dict.fromkeys(known))
     close = get_close_matches(wanted, names, _LIKE)
     if close:
         return f" Did you mean {' or '.join(map(repr, close))}?"
