@@ -8,8 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SECOND = 1_000_000_000
-_UNITS = {_SECOND: "s", 1_000_000: "ms", 1_000: "µs", 1: "ns"}
+MS = 1_000_000  # in ns
+_SECOND = 1_000 * MS
+_UNITS = {_SECOND: "s", MS: "ms", 1_000: "µs", 1: "ns"}
 _MOST_STEPS = 1_000  # three decimals
 _MOST_IN_COLUMN = 100
 _DIGITS = 3  # significant ones of a duration

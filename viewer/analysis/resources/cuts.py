@@ -5,15 +5,15 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 from tracer import schema as s
+from tracer.units import MS
 from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.resources.waits import Waits, longest_awaits
 from viewer.analysis.states import mentioned
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.sites import is_library
 
-_MS = 1_000_000
 # Of awaits that last so long; of too many, the longest ones.
-_LONG_NS = 20 * _MS
+_LONG_NS = 20 * MS
 _MOST = 1_000
 # What wakes a task whose await is cut short, of asyncio, anyio and trio.
 _CUTS = (

@@ -4,16 +4,16 @@ tells a wait for others from a pause."""
 from collections.abc import Iterator
 
 from tracer import schema as s
+from tracer.units import MS
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, own_frames, place_of
 
-_MS = 1_000_000
 EVENTS = ("Event.wait",)
 _STARTS = "Thread.start"  # a new thread ends it as soon as it runs: nothing was given
-_JUST_NS = 50 * _MS  # from what it gave to the wait for it
+_JUST_NS = 50 * MS  # from what it gave to the wait for it
 _BACK = 20  # states of a thread in which a wake-up is looked for
 _MODULE = "<module>"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple, Self
 
+from tracer.units import MS
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.states import at_least, every, having, keys
 from viewer.trace.columns import (
@@ -18,11 +19,10 @@ from viewer.trace.columns import (
     THREAD_RUNNING,
 )
 
-_MS = 1_000_000
 # While they are on their way hardly anybody else computes: half a second of that, and a tenth
 # of the time from the first to the last, is lost for whoever has something to do. A fifth of
 # half a second is enough to know that what they ran for was no work.
-_LOST_NS, _KNOWN_NS = 500 * _MS, 100 * _MS
+_LOST_NS, _KNOWN_NS = 500 * MS, 100 * MS
 _PART = 10
 # Of four threads woken at a time three do nothing. To look at what is there takes some
 # microseconds; what takes longer is work.
@@ -31,7 +31,7 @@ _IN_VAIN = 3, 4
 _LOOK_NS = 50_000
 # On its way each waits for the others, up to 100 us for each of them; behind a thread that
 # computes it would wait for a whole switch interval (5 ms).
-_TURN_NS, _INTERVAL_NS = 100_000, 4 * _MS
+_TURN_NS, _INTERVAL_NS = 100_000, 4 * MS
 _LEAST = 1_000  # wake-ups; fewer cannot cost so much
 WAIT = "Condition.wait"
 _ON_THE_WAY = (THREAD_RUNNING, NATIVE, GIL_WAIT, PREEMPTED, OFF_CPU)

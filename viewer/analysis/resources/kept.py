@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple, Self
 
+from tracer.units import MS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources import takers
@@ -15,11 +16,10 @@ from viewer.analysis.resources.slots import OWN_SLOT, Group, groups, holds_of
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.analysis.waited import package_of
 
-_MS = 1_000_000
-_AT_ONCE_NS = 50 * _MS
+_AT_ONCE_NS = 50 * MS
 # Who waits for one who waits for a slot does so for nearly all of that time. A short time-out
 # is how some ask whether there is a slot.
-_GAVE_UP_NS = 200 * _MS
+_GAVE_UP_NS = 200 * MS
 _TOKEN = "token"
 _IDLE = "executor idle"  # a worker without a job
 _OWED = ("Future.result", "Thread.join", "as_completed", "wait", "executor")

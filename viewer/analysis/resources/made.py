@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tracer.units import MS
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource, size_of
 from viewer.analysis.resources.waits import Wait, Waits
 
-_MS = 1_000_000
 # Four or more were made late, as another one ended; and of two kinds of waits, or of those
 # that came over time: one batch may take its time.
 _RELAYS = 4
-_JUST_NS = 5 * _MS
+_JUST_NS = 5 * MS
 _FUTURE = "future"
 _MOST = 2_000  # waits for tasks of one function
 

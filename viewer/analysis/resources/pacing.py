@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from itertools import pairwise, repeat, takewhile
 
+from tracer.units import MS
 from viewer.analysis.resources.resource import Hold
 from viewer.analysis.resources.slots import HOME_MADE, Group
 from viewer.analysis.resources.waits import Wait, Waits
@@ -10,11 +11,10 @@ from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library
 
-_MS = 1_000_000
 # Short jobs behind long ones: ten times as long, and nobody got a slot for most of the wait.
 _LONGER = 10
 _STILL = 8, 10
-_APART_NS = 5 * _MS
+_APART_NS = 5 * MS
 _ONE_BY_ONE = 8
 _SOME = 40  # holds that are looked at
 _LOOKED = 200  # waits that are

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from tracer import schema as s
+from tracer.units import MS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.resource import Claim, Hold, Known, Resource, size_of
@@ -12,11 +13,10 @@ from viewer.analysis.states import stack_of
 from viewer.trace.columns import SLEEP
 from viewer.trace.sites import own_frames, place_of
 
-_MS = 1_000_000
 # Three or more sleep three times or more in one helper, at a line at which nobody does
 # anything else: they ask for something.
 _WHO, _TIMES = 3, 3
-_NEXT_NS = 5 * _MS  # from one pause to the next: a question is quick
+_NEXT_NS = 5 * MS  # from one pause to the next: a question is quick
 _MOST = 20_000
 _SLEEP = f"{s.AWAIT_PREFIX}{s.SLEEP}"
 
@@ -104,4 +104,4 @@ def _holds(waits: Waits, claims: list[Claim], questions: list[Claim]) -> list[Ho
             found.append(Hold(who, since, claim.start_ns))
             since = claim.end_ns
         found.append(Hold(who, since, waits.ends_ns(who)))
-    return [hold for hold in found if hold.ns > _MS]
+    return [hold for hold in found if hold.ns > MS]

@@ -5,19 +5,19 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from tracer.units import MS
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP
 
-_MS = 1_000_000
-_LONG_NS = 10 * _MS
+_LONG_NS = 10 * MS
 # Who takes from such a queue is recorded only where he waits for it. A slow one never does,
 # but goes on a moment before room comes, as the last one: four fifths of the times, five at
 # least, of one who does not go on so often that half of that would be chance.
-_JUST_NS = 5 * _MS
-_AT_ONCE_NS = _MS  # within a process
+_JUST_NS = 5 * MS
+_AT_ONCE_NS = MS  # within a process
 _TIMES = 5
 _PART = 2
 _ANY = 1 << 32  # more than the number of any thread
@@ -47,7 +47,7 @@ def who_empties(reading: Reading, call: int, writers: set[int]) -> int:
         return -1
     rows = [
         row
-        for row in reading.rows_of((IO,), _MS)
+        for row in reading.rows_of((IO,), MS)
         if table.row[row] == call and table.who[row] in writers
     ]
     return who_goes_on_before(reading, rows, writers.__contains__, _AT_ONCE_NS) if rows else -1

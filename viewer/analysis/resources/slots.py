@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from tracer.units import MS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import SEMAPHORES, Pool, pool_of
 from viewer.analysis.regions import merged
@@ -16,9 +17,8 @@ from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.sites import is_library
 
-_MS = 1_000_000
 # Some pools wake all who wait: whoever waits again that soon had got nothing.
-_AGAIN_NS = 5 * _MS
+_AGAIN_NS = 5 * MS
 # What a home-made pool waits in: whoever gets something from it puts it back later, or the
 # other way round, where it is full of those who run. Conditions and full queues also make two
 # sides wait for each other, or threads take turns: one function waits in a pool.
@@ -26,7 +26,7 @@ _HOME_MADE = (*GETS, "Queue.put", "Condition.wait", "Condition")
 # So does each who waits for an object of its own at the same line, six waits of three or more.
 _ONE_EACH = ("future", "Event", "Event.wait")
 _FEWEST, _WAITERS = 6, 3
-_HANDED_ON_NS = _MS  # whoever got a slot just now hands on what was there already
+_HANDED_ON_NS = MS  # whoever got a slot just now hands on what was there already
 _GIVES = 2
 _TAKES = 3  # permits one after the other, without giving one back
 OWN_SLOT = "slot"  # of a home-made pool

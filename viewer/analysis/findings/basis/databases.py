@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import (
     LOST_NS,
@@ -30,17 +30,16 @@ from viewer.trace.columns import CONTINUES, IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # SQLite's busy handler sleeps up to 100 ms at a time; disks and most queries are quicker. It
 # must have cost half a second.
-LOCKED_NS = 100 * _MS
+LOCKED_NS = 100 * MS
 _SQLITE = "sqlite3."
 _ADVICE = "Do slow work before `begin` or after `commit`"
 _MOMENT = 2  # CPU samples: who waits for a lock has hardly any
 _CONNECT, _CLOSE = "sqlite3.connect", "sqlite3.Connection.close"
 _MOST = 200  # waits that are examined, the longest ones
-_KEPT_NS = 5 * _MS  # between two calls: a transaction may be open
-_SOON_NS = 50 * _MS
+_KEPT_NS = 5 * MS  # between two calls: a transaction may be open
+_SOON_NS = 50 * MS
 _LATE_PART = 10  # a time-out ends waits at most a tenth of it later
 _BY_THREAD = f"{s.AWAIT_PREFIX}executor (aiosqlite)"
 

@@ -7,18 +7,18 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tracer import schema as s
+from tracer.units import MS
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, Column
 
-_MS = 1_000_000
 # psycopg waits in pieces of 100 ms, between which it looks for signals.
-_PIECE_NS = 50 * _MS
-_BETWEEN_NS = 5 * _MS
+_PIECE_NS = 50 * MS
+_BETWEEN_NS = 5 * MS
 _PIECES = "(psycopg"
-_SLOW_NS = 100 * _MS  # what a task waited for may be kept by a thread with short calls alone
+_SLOW_NS = 100 * MS  # what a task waited for may be kept by a thread with short calls alone
 # The lock of a row is given to the next one at once. A call in one of these functions ends the
 # transaction; who never calls one makes each statement a transaction of its own.
 _ENDS = re.compile(r" \S*\.?_*(commit|rollback|close|exit|aexit)_*$", re.MULTILINE)

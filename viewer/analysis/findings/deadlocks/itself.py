@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
@@ -14,9 +14,8 @@ from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK
 from viewer.trace.sites import is_library, own_frames, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Only a time-out or the end of the program ends such a wait. It must have lost half a second.
-_LONG_NS = 500 * _MS
+_LONG_NS = 500 * MS
 # By function that waits: the one that must return first, and what that means.
 _LOOPS = {"BaseServer.shutdown": "BaseServer.serve_forever"}
 _JOIN = "Queue.join"
@@ -128,7 +127,7 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
 
 
 # Half a second; both began at the same time, and the client's wait ended with the server's.
-_TOGETHER_NS = 50 * _MS
+_TOGETHER_NS = 50 * MS
 _CALLS = 1_000  # that are looked at
 # Whoever reads a response has sent its request; whoever serves it should not read then.
 _READS = " HTTPResponse."

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
@@ -16,10 +16,9 @@ from viewer.trace.columns import CONTINUES, IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second, of which all others stood still for four fifths.
-_LONG_NS = 500 * _MS
-_ENDED_NS = 50 * _MS  # from a child's end to the end of the wait for it
+_LONG_NS = 500 * MS
+_ENDED_NS = 50 * MS  # from a child's end to the end of the wait for it
 _MOST = 1_000  # calls that are looked at, the longest ones
 _MESSAGE = "/multiprocessing/connection.py:"
 _READS = ("os.read", "poll", "select", "recv")
@@ -199,7 +198,7 @@ def _told(facts: Facts, kind: str, call: _Call, text: str) -> Finding:
 # The lock is free, or the message there, as soon as the wait for the child is given up: that
 # tells who had it. Both must last for half a second, and the child must wait for most of that.
 # Whoever joins again and again at one line looks after its children meanwhile.
-_THEN_NS = 100 * _MS
+_THEN_NS = 100 * MS
 _FAMILY = 2  # processes
 _AGAIN = 3
 _LOCKS = ("fcntl.flock", "fcntl.lockf", "os.lockf", "SemLock.__enter__", "SemLock.acquire")

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -15,9 +15,8 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # A consumer may be slow; that all tasks stand still for half a second is no slowness.
-_LONG_NS = 500 * _MS
+_LONG_NS = 500 * MS
 _QUEUES = 2  # of one, the consumers may not have begun
 _MOST = 64  # tasks that live at the same time: more are not searched
 

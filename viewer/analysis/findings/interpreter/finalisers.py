@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import BLOCKED, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.words import at, did
 from viewer.analysis.ledger.resource import windows_of
@@ -13,10 +13,9 @@ from viewer.trace.garbage import Collection
 from viewer.trace.sites import place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # A collection computes. Where its finalisers wait, a fifth of a second in all is worth a word.
-_LONG_NS = 10 * _MS
-_LOST_NS = 200 * _MS
+_LONG_NS = 10 * MS
+_LOST_NS = 200 * MS
 _LOOKED_AT = 100  # states
 _MOST = 200  # collections of a thread that are looked at, the longest ones
 

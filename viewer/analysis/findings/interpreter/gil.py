@@ -6,7 +6,7 @@ from heapq import nlargest
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.facts import (
     LOST_NS,
     NOT_ITS_FAULT,
@@ -22,23 +22,22 @@ from viewer.analysis.threads import Holder, ThreadRow
 from viewer.trace.columns import GIL_WAIT, THREAD_RUNNING
 from viewer.words import code, stem
 
-_MS = 1_000_000
 _MOST = 500  # threads that are looked at one by one
 # Half a second of waiting in all; less is the price of threads that now and then compute. As
 # much less is enough as the kernel gave them less of a processor, down to a tenth of a second,
 # where they ran for longer than they waited.
-_LEAST_NS = 100 * _MS
+_LEAST_NS = 100 * MS
 # What many threads compute beside their waits for answers is less in all: they only meet.
-_WORK_NS = 300 * _MS
+_WORK_NS = 300 * MS
 # A thread computes when it ran for a tenth of a second, and it shares the GIL with its equals
 # when it waited for a tenth of the time it wanted to run, and one of them for a quarter. A hog
 # waits less.
-_RAN_NS = 100 * _MS
+_RAN_NS = 100 * MS
 _SHARED = 10
 _MUCH = 4
 _EQUAL = 5  # who makes others wait for less than a fifth of another's time is its victim
 _HURT = 4  # a thread that computes little is named when it waited for such a part of its time
-_HURT_NS = 50 * _MS
+_HURT_NS = 50 * MS
 
 
 class _Saturated:
@@ -108,7 +107,7 @@ def _contended_since(facts: Facts, process: int) -> int:
     """A moment before a thread of a process first waited for the GIL. What ran before, at a
     start most often, made nobody wait."""
     model, table = facts.model, facts.model.states
-    waits = facts.rows_of((GIL_WAIT,), _MS)
+    waits = facts.rows_of((GIL_WAIT,), MS)
     of = (row for row in waits if model.thread_process[table.who[row]] == process)
     first = next(of, -1)
     return table.start_ns[first] - _RAN_NS if first >= 0 else 0

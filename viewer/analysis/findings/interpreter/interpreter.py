@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
@@ -25,14 +25,13 @@ from viewer.trace.garbage import Collection, Collections
 from viewer.trace.sites import place_of
 from viewer.words import code, stem
 
-_MS = 1_000_000
 # A hog keeps the GIL for whole switch intervals (5 ms); threads that take turns wait less. The
 # hog itself hardly waits: at most a third of what it makes others wait.
-_TURN_NS = _MS
+_TURN_NS = MS
 _SELF = 3
-_HOG_NS = 40 * _MS  # eight intervals
+_HOG_NS = 40 * MS  # eight intervals
 _TURNS = 5  # fewer waits occur when a program starts; a long one counts as several
-_LONG_TURN_NS = 10 * _MS
+_LONG_TURN_NS = 10 * MS
 _PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
 _LIFE = 10  # … without what the kernel took: a few milliseconds now and then hurt nobody
 _NOTED = 10  # preemption is mentioned when it is a tenth of the rest
@@ -43,11 +42,11 @@ _NOTED = 10  # preemption is mentioned when it is a tenth of the rest
 # thread itself, is the price of its garbage. One or two calls of `gc.collect()` at a
 # line are those of a start or an end (before a fork, for one), and no hot path.
 _GC_PART = 20
-_GC_NS = 100 * _MS
-_PAUSE_NS = 50 * _MS
-_OTHERS_NS = 500 * _MS
+_GC_NS = 100 * MS
+_PAUSE_NS = 50 * MS
+_OTHERS_NS = 500 * MS
 _OTHERS_PART = 5
-_ENDS_NS = 500 * _MS
+_ENDS_NS = 500 * MS
 _ENDS_PART = 4
 _CALLED = 3
 _MOST_PAUSES = 5_000  # only the longest are examined

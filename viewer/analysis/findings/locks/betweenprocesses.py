@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -20,12 +20,11 @@ from viewer.trace.columns import IO, LOCK_WAIT, SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Taking a lock that is free takes microseconds. Half a second in all must have been lost.
-_LONG_NS = 10 * _MS
+_LONG_NS = 10 * MS
 # Who had a lock between processes is not recorded. Whoever was blocked for four fifths of the
 # wait for it, and went on a moment before the lock came free, may have had it.
-_JUST_NS = 5 * _MS
+_JUST_NS = 5 * MS
 _CHILDREN = ("os.waitpid", "os.wait")
 _NAMES = ("fcntl.flock", "fcntl.lockf", "os.lockf")
 # `with lock`; who acquires without it may wait for a signal.

@@ -8,7 +8,7 @@ from heapq import nlargest
 from operator import sub
 
 from tracer import schema as s
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.findings.basis.doing import slow_reader_of
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
@@ -33,7 +33,6 @@ from viewer.analysis.states import at_least, numbers
 from viewer.trace.columns import FAILED, IO, PREEMPTED, READY, SLEEP, STATE_MASK, TASK_WAIT
 from viewer.words import code, place
 
-_MS = 1_000_000
 _OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock",
              "gevent.RLock")  # fmt: skip
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
@@ -41,7 +40,7 @@ _OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "
 # half a second, half of its working time, three times, to holders that wait for others.
 _WAITS = 10
 _AGAIN = 3
-_WAITED_NS = 100 * _MS
+_WAITED_NS = 100 * MS
 _PART = 10
 # … and one in three acquisitions has to wait, and it is held for a tenth of the time between
 # the first wait and the last. A lock that is held for moments makes others wait only when its
@@ -50,21 +49,21 @@ _PART = 10
 # at once, many times over, before the waiters have woken up. So is one that is kept for long
 # now and then, 10 ms or more: what its holders did themselves in that time is counted.
 _WAITING = 3
-_MOMENT_NS = _MS // 10
-_LONG_NS = 10 * _MS
+_MOMENT_NS = MS // 10
+_LONG_NS = 10 * MS
 _BUSY = 10  # percent
 _MOST_HOLDS = 500  # only the longest are examined
 # Holding a lock across an await is a fault when others wait for it this long in total, this
 # often, and for a tenth of their lives.
-_AWAITED_NS = 50 * _MS
+_AWAITED_NS = 50 * MS
 _AWAITED = 5
 # Those who wait together for what is done once, as a first connection, lose its length once;
 # on a busy machine that takes a third of a second.
-_ONCE_NS = 400 * _MS
+_ONCE_NS = 400 * MS
 _OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see filelocks
 _LESS = "Do the slow part outside of the lock."
 _DRAIN = "Let the reader do less for each, or drop what has no room."
-_READY_NS = _MS  # turns for which a holder waits a millisecond or more
+_READY_NS = MS  # turns for which a holder waits a millisecond or more
 _MOST_READY = 20_000
 _LESS_OFTEN = "Do not yield while it is held, or start fewer of the others at a time."
 _NOT_READ = ", until the other side has read"

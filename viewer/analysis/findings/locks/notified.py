@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -12,11 +12,10 @@ from viewer.analysis.resources.herds import WAIT, Herds
 from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second was lost after the notification by those who slept on until their time-out.
 # Idle workers wait again and again, or end: whoever waits once, and then goes on with
 # something else, waited for what the one that was woken waited for, too.
-_GOES_ON_NS = 50 * _MS
+_GOES_ON_NS = 50 * MS
 _MOST = 200
 _STEP = (
     "Wake the one that it is for (a condition or a queue for each), or `notify()` where any "

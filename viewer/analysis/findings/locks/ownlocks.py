@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
@@ -25,12 +25,11 @@ from viewer.trace.columns import SLEEP
 from viewer.trace.sites import IMPORT, is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # As with other locks, a few waits are enough when they lost half a second.
 # Who looks for a lock five times or more polls it; below 2 ms it is a busy loop.
 _LOOKS = 5
-_TINY_NS = 2 * _MS
-_AGAIN_NS = 50 * _MS  # from a pause to the next look
+_TINY_NS = 2 * MS
+_AGAIN_NS = 50 * MS  # from a pause to the next look
 _MOST = 20_000  # pauses that are looked at
 _SIGNALS = ("Condition.wait", "Event.wait", "Condition", "Event")
 # What a lock of one's own is called: a class with Lock or Mutex in its name and a method that

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
@@ -13,12 +13,11 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second was lost in three rounds or more, half of the time of those who waited, and one
 # party ended four fifths of that: with equal parts of the work, each would be last in turn.
 _ROUNDS = 3
 _MOST = 8, 10
-_TOGETHER_NS = 5 * _MS
+_TOGETHER_NS = 5 * MS
 _BARRIER = "Barrier.wait"
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
@@ -13,10 +13,9 @@ from viewer.trace.columns import READY, SELECT
 from viewer.trace.sites import innermost
 from viewer.words import code, stem
 
-_MS = 1_000_000
 # A loop is in select until it is told; a fifth of a second in it while a task is ready, for
 # nine tenths of that time, half a second in all.
-_LATE_NS = 200 * _MS
+_LATE_NS = 200 * MS
 _MOSTLY = 9, 10
 
 

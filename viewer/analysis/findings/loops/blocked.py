@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import (
     COMPUTING,
@@ -24,10 +24,9 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # As for steps: 20 ms three times, or 100 ms once, while tasks that slept were due for 20 ms.
-_LONG_NS, _OFTEN, _ONCE_NS = 20 * _MS, 3, 100 * _MS
-_LATE_NS = 20 * _MS
+_LONG_NS, _OFTEN, _ONCE_NS = 20 * MS, 3, 100 * MS
+_LATE_NS = 20 * MS
 
 
 def interrupted_loop(facts: Facts) -> Iterator[Finding]:
@@ -68,7 +67,7 @@ _TWISTED = "/twisted/internet/"
 _POLLS = ("epoll.poll", "poll.poll", "select.select")
 # A tenth of a second is noticed; in all it is half a second. The reactor does not say who was
 # ready meanwhile. Short looks for events are not in the trace: then it was busy all the same.
-_NOTICED_NS = 100 * _MS
+_NOTICED_NS = 100 * MS
 _LEAST = 5  # looks for events
 _NEXT = "Run it in a thread (`deferToThread`), or do a part of it at a time."
 

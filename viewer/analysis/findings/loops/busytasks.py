@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, sampled
@@ -16,16 +16,15 @@ from viewer.trace.columns import LOOP_CALLBACK, RUNNING
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # A second of short steps, which is three fifths of the loop's time from the first to the last.
 # Others wait for it half a second in all, 2 ms on average, and mostly for it.
-_BUSY_NS = 1_000 * _MS
+_BUSY_NS = 1_000 * MS
 _PART = 6, 10
 _STEPS = 100
-_SHORT_NS = 20 * _MS  # longer steps are reported for their length
-_LATE_NS = 500 * _MS
-_EACH_NS = 2 * _MS
-_CROWD_NS = 100 * _MS  # of a wait behind a crowd of the program's own callbacks: see crowds
+_SHORT_NS = 20 * MS  # longer steps are reported for their length
+_LATE_NS = 500 * MS
+_EACH_NS = 2 * MS
+_CROWD_NS = 100 * MS  # of a wait behind a crowd of the program's own callbacks: see crowds
 _TENTH = 10  # nine in ten are shorter
 # Calls that take three times as long in the last quarter as in the first, and longer from
 # quarter to quarter, do something with all that came before.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from tracer import schema as s
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.findings.basis.facts import (
     LOST_NS,
     NOT_ITS_FAULT,
@@ -26,19 +26,18 @@ from viewer.trace.columns import LOOP_CALLBACK
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # A crowd is at least ten task-seconds of waiting to run. One that only delays itself is a
 # batch, unless one wait in ten takes half a second: whoever sent such a task notices.
-_CROWD_NS = 10_000 * _MS
-_NOTICED_NS = 500 * _MS
+_CROWD_NS = 10_000 * MS
+_NOTICED_NS = 500 * MS
 # Others are delayed by it when that cost them half a second in all, 100 ms at a time, or 50 ms
 # in one wait of ten. What the kernel took from the loop's thread meanwhile does not count.
-_OTHERS_NS = 500 * _MS
-_LATE_NS = 100 * _MS
-_OFTEN_NS = 50 * _MS
+_OTHERS_NS = 500 * MS
+_LATE_NS = 100 * MS
+_OFTEN_NS = 50 * MS
 _NAMED = 2
 _MANY = 100  # calls of one callback
-_SHORT_STEP_NS = 20 * _MS  # longer steps are reported for their length, if they are most of it
+_SHORT_STEP_NS = 20 * MS  # longer steps are reported for their length, if they are most of it
 
 
 def loop_overloaded(facts: Facts) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
@@ -17,7 +17,6 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # Whether a round needs the one before, no trace can tell. So this is advice, as for awaits of
 # one task alone: ten rounds, which are most of the life of a task that ends by itself, and
 # would have saved a second. Rounds of equal tasks keep the load small, and a service gathers
@@ -25,10 +24,10 @@ _MS = 1_000_000
 # nearly all rounds are alike. Steps of one computation ask two things of a kind at once, and
 # both take about as long; the rounds themselves cost something only where the quickest of each
 # waits for the slowest, for half of the round on average.
-_ROUNDS, _SAVED_NS = 10, 1_000 * _MS
+_ROUNDS, _SAVED_NS = 10, 1_000 * MS
 _ALIKE = 8, 10
 _IN_VAIN = 2
-_LONG_NS = _MS
+_LONG_NS = MS
 _MOST = 2_000
 _SEVERAL = tuple(f"{s.AWAIT_PREFIX}{what}" for what in ("gather", "TaskGroup"))
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.calls import (
     is_of_import,
     is_quick,
@@ -54,32 +54,31 @@ from viewer.trace.columns import (
 )
 from viewer.words import code
 
-_MS = 1_000_000
 # Four of the interpreter's switch intervals: switching does not explain such a pause, and who
 # needs fifty answers a second misses one. Once may be chance: it takes three …
-_LONG_STEP_NS = 20 * _MS
+_LONG_STEP_NS = 20 * MS
 _OFTEN = 3
 # … or one as long as asyncio's own debug mode complains of (loop.slow_callback_duration).
-_SLOW_STEP_NS = 100 * _MS
+_SLOW_STEP_NS = 100 * MS
 # … or one that cost those who waited half a second in all. Tasks that it made itself do not
 # count: a task that makes many does not hold them up.
-_CROWD_NS = 500 * _MS
+_CROWD_NS = 500 * MS
 # A step this long meets no await that waits: no reader of the code expects that.
-_ENDLESS_STEP_NS = 1_000 * _MS
+_ENDLESS_STEP_NS = 1_000 * MS
 # A blocked loop that nobody waits for is no fault: less waiting than one long step is ignored.
 # Where no step is that long, a single call must have cost a fifth of a second: one waiter
 # behind it, as when a program begins, is not worth it.
-_WAITED_NS = 20 * _MS
-_ONCE_NS = 200 * _MS
+_WAITED_NS = 20 * MS
+_ONCE_NS = 200 * MS
 # Where nobody was ready: tasks slept on for a fifth of a second in all, though they were due.
-_OVERDUE_NS = 200 * _MS
+_OVERDUE_NS = 200 * MS
 # Or sockets had data and timers were due, two or more each time, as soon as it was over.
-_BLOCKS_NS = 50 * _MS
+_BLOCKS_NS = 50 * MS
 _ARRIVED = 2
 _MOST_OVERDUE = 100  # steps of an occupant that are examined for it, the longest ones
 # A blocking call of 5 ms is longer than any hand-over of the GIL; a few may be the disk's.
-_LONG_CALL_NS = 5 * _MS
-_CALLS_NS = 50 * _MS  # the least that a call's site must cost in total
+_LONG_CALL_NS = 5 * MS
+_CALLS_NS = 50 * MS  # the least that a call's site must cost in total
 _TYPICAL = 4  # fewer than one long call in four: the call itself is quick
 
 

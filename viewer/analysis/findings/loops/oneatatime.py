@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
@@ -18,14 +18,13 @@ from viewer.trace.columns import CONTINUES, IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library, own_frames
 from viewer.words import code, stem
 
-_MS = 1_000_000
 # Whether one needs the result of the one before, no trace can tell. So this is advice: eight
 # or more from one line, which fill the time from the first to the last, and their caller waits
 # for most of that; together they would have saved half a second.
 _TIMES = 8
-_SAVED_NS = 500 * _MS
+_SAVED_NS = 500 * MS
 _MOSTLY = 8, 10
-_LEAST_NS = 10 * _MS  # on average
+_LEAST_NS = 10 * MS  # on average
 _MOST = 10_000  # that are looked at
 _SUBPROCESS = "/subprocess.py:"
 _CHILD = (" Popen.wait", " Popen.communicate")

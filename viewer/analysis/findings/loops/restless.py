@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.waits import place_in
@@ -17,19 +17,18 @@ from viewer.trace.columns import AWAIT, LOOP_CALLBACK, PREEMPTED
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Yielding while working through a list is fine; ten thousand times without a rest is polling.
 _YIELDS = 10_000
 _TINY_STEP_NS = 20_000
 # Asking every 2 ms means asking five hundred times a second.
 _POLLS = 500
-_POLL_NS = 2 * _MS
+_POLL_NS = 2 * MS
 _SMALL_STEP_NS = 100_000
 # Of a crowd, whose loop gets round less often, fewer are enough for each of them.
 _CROWD_POLLS = 2_500
 _POLLS_EACH = 100
 # Several that wait in a helper make each other late: what it asks for is not its own pace.
-_CROWD_POLL_NS = 5 * _MS
+_CROWD_POLL_NS = 5 * MS
 _MOSTLY = 9, 10
 _SAMPLES = 20
 _SLEEP = f"{s.AWAIT_PREFIX}sleep"

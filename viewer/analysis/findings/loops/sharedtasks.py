@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
@@ -14,9 +14,8 @@ from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import FOR_TASKS
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second of waiting was thrown away. Who awaited the task goes on, or ends, at once.
-_THEN_NS = 5 * _MS
+_THEN_NS = 5 * MS
 _FOR_ONE = FOR_TASKS[0]
 
 

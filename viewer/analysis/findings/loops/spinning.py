@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 
 from tracer import schema as s
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.basis.repeated import calls_by_thread
 from viewer.analysis.findings.basis.waits import inside, place_in, users
@@ -29,11 +29,10 @@ from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
-_MS = 1_000_000
 # Asking every 2 ms means asking five hundred times a second, as with tasks. The pauses must be
 # most of the time from the first to the last.
 _POLLS = 500
-_POLL_NS = 2 * _MS
+_POLL_NS = 2 * MS
 # Looking takes next to nothing; who does something each time paces its work.
 _LOOK_NS = 200_000
 # Connections that are made and never used: a hundred of those that took 20 us or more.
@@ -41,11 +40,11 @@ _CONNECTS = 100
 _CONNECTING = " BaseSelectorEventLoop.sock_connect"
 _MOST_AWAITS = 20_000  # or waits that timed out
 _UNUSED = 10
-_EACH_NS = 40 * _MS
+_EACH_NS = 40 * MS
 _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
 # A thread that computes for half a second, and mostly in questions; few samples must be
 # clearer. Reads that get nothing count as questions, where a quarter of the samples are.
-_SPINS_NS = 500 * _MS
+_SPINS_NS = 500 * MS
 _SAMPLES = 20
 _FEW, _ASKS_PART = 10, 4
 # Or three quarters of its samples are in reads that get nothing, or a few bytes. Fifty took

@@ -8,7 +8,7 @@ from itertools import accumulate, compress, pairwise
 from operator import eq, sub
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -33,13 +33,12 @@ from viewer.trace.told import Told
 from viewer.trace.users import name_args
 from viewer.words import code, place
 
-_MS = 1_000_000
 # A leak grows in six eighths of its time: a busy program may make no tasks in the others.
 # Fewer than 50 may be a pool that fills, and within 100 ms a burst (a fan-out) looks the same.
 _WINDOWS, _GROWING = 8, 6
 _LEAKED = 50
 _SEVERAL = min(_LEAKED, HEARTBEATS)  # tasks of a coroutine
-_GROWS_NS = 100 * _MS
+_GROWS_NS = 100 * MS
 # A task that returns in the end was woken after all, if only by a shutdown.
 # In a leak the old ones are still there: three in ten have not moved for half of that time.
 # A backlog that is served in order, or load that rises, has young ones only.
@@ -47,12 +46,12 @@ _STUCK = 3, 10
 # A timer wakes them, or whoever is at the other end: they are not left alone.
 _NOT_ALONE = (For.CLOCK, For.CHILD, For.OUTSIDE, For.CALLERS)
 # Nobody was going to wake a task that had waited a whole second for a bare future.
-_ABANDONED_NS = 1_000 * _MS
+_ABANDONED_NS = 1_000 * MS
 _LEFT_OVER, _AT_THE_END = "", "end"
 # But they are a leak where `asyncio.wait` was for each, which then nobody awaits any more, and
 # all are woken within a tenth of a second.
 _WAITS_FOR_ANY = f"{s.AWAIT_PREFIX}wait"
-_TOGETHER_NS = 100 * _MS
+_TOGETHER_NS = 100 * MS
 _MOSTLY = 8  # of ten
 _TIME_OUT = "Give what they await a time-out, or cancel them when nobody needs them any more."
 _ONE_FOR_ALL = "Make one task for all rounds, or cancel the ones that were not the first."
@@ -232,7 +231,7 @@ def _are_left(facts: Facts, woken: list[tuple[int, int]]) -> bool:
     for task, i in woken:
         parent = facts.ledger.parent_of(task)
         awaits = facts.awaits_of_task(parent) if parent >= 0 else []
-        at = bisect_left(awaits, begins[i] - _MS, key=begins.__getitem__)
+        at = bisect_left(awaits, begins[i] - MS, key=begins.__getitem__)
         first = awaits[at] if at < len(awaits) else -1
         is_for_it = first >= 0 and facts.awaited(first)[0] == _WAITS_FOR_ANY
         left += is_for_it and ends[first] < ends[i] - _TOGETHER_NS

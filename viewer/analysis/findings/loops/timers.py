@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -15,7 +15,6 @@ from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import mentioned
 from viewer.words import code
 
-_MS = 1_000_000
 # Five hundred timers more, and ten times as many as there are tasks and connections: one for
 # each of these is as it must be.
 _MANY = 500
@@ -27,7 +26,7 @@ _TIMES = 10
 _AS_LONG = 3
 _CANCELLED = 5
 _SEVERAL = 3
-_TOGETHER_NS = 5 * _MS
+_TOGETHER_NS = 5 * MS
 _TIMER = " Timer.run"
 
 
@@ -219,7 +218,7 @@ def _finding(
 # A timer that is put off is meant to be, as after each key that is pressed. This waits half a
 # second and three times as long as one timer takes, and five were cancelled meanwhile.
 _PUT_TIMES = 3
-_NEXT_NS = 100 * _MS  # from the end of one to the start of the next
+_NEXT_NS = 100 * MS  # from the end of one to the start of the next
 
 
 def put_off(facts: Facts) -> Iterator[Finding]:

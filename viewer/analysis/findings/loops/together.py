@@ -3,18 +3,17 @@
 from collections import defaultdict
 from collections.abc import Container, Iterator
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.loops.steps import Step, evidence_of, next_step, what_they_do
 from viewer.analysis.tasks import TaskRow
 from viewer.trace.columns import LOOP_TASK
 from viewer.words import code
 
-_MS = 1_000_000
 # Five steps of 10 ms or more, each of its own time. Tasks of other coroutines ran 50 ms late
 # because of them, and lost half a second in all.
 _STEPS = 5
-_LATE_NS = 50 * _MS
+_LATE_NS = 50 * MS
 
 type Occupant = tuple[int, str, str]  # process, name, site
 

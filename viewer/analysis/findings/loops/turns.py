@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.connections import pools_of_connections
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
@@ -22,7 +22,6 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Whether one await needs the result of the one before, no trace can tell. So this is advice:
 # only where a function below the task's own calls the same helper from one line at least five
 # times, which is most of the life of two tasks or more that end by themselves, and where
@@ -31,7 +30,7 @@ _MS = 1_000_000
 _TIMES = 5
 _OWN_TASK, _HANDLER = 3, 2
 _WRAPS = "/anyio/"
-_SAVED_NS = 500 * _MS
+_SAVED_NS = 500 * MS
 _TOGETHER = {
     "task": "`await asyncio.gather(...)`",
     "trio task": "a nursery with a task for each",
@@ -41,14 +40,14 @@ _MOSTLY = 8, 10
 # Of one task alone, ten calls one after the other, a second in all; and each call must await
 # twice, or hand its work to a thread or a process: whoever awaits once and again at one line
 # may listen.
-_ALONE, _ALONE_NS = 10, 1_000 * _MS
+_ALONE, _ALONE_NS = 10, 1_000 * MS
 _ASKS = ("executor", "subprocess")
-_LONG_NS = _MS
+_LONG_NS = MS
 _MOST = 2_000
 # A query for each row of another one needs no such caution: twenty from one line, of 2 ms or
 # more on average, and next to no other awaits in between. They cost half a second, and half of
 # the time from the first to the last: an ORM has its own to do with each.
-_QUERIES, _QUERY_NS = 20, 2 * _MS
+_QUERIES, _QUERY_NS = 20, 2 * MS
 _BY_THREAD = "executor ("  # aiosqlite has a thread for its queries
 _QUERY = ("query (", _BY_THREAD)
 # psycopg looks every 100 ms whether the server has told something: nothing is asked.
@@ -267,10 +266,10 @@ def _finding(
 # While the other one is busy, who sends waits for room for four fifths of the time from the
 # first of these waits to the last, half a second at least; and three quarters of them, three
 # at least, end within 5 ms after what that one does for a message.
-_JUST_NS = 5 * _MS
+_JUST_NS = 5 * MS
 _JUST = 3, 4
 _SERVED_TIMES = 3
-_SERVED_LONG_NS = 10 * _MS
+_SERVED_LONG_NS = 10 * MS
 _STEP = (
     "If their order does not matter, handle each in a task of its own, and only as many at a "
     "time as what they ask for can serve."

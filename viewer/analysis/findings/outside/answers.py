@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -13,19 +13,18 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
 from viewer.trace.sites import is_library, place_of
 
-_MS = 1_000_000
 # A second in all was lost in waits for an answer, at least half a second each, and none came
 # there in that time. Who waits for the next request, or for a message, waits for no answer.
-_LONG_NS = 500 * _MS
-_LOST_NS = 1_000 * _MS
+_LONG_NS = 500 * MS
+_LOST_NS = 1_000 * MS
 # A command of redis may be one that waits for a job (BLPOP): then only a time-out tells.
 _MAY_WAIT = "command"
 # Half a second of waits for a request's body, a fifth of a second each, that all ended as the
 # client left. A framework's function for bodies waits there: others wait to hear that the
 # client leaves, as each answer in parts does.
 _BODY = f"{s.AWAIT_PREFIX}body (uvicorn)"
-_PART_NS = 200 * _MS
-_LEFT_NS = 500 * _MS
+_PART_NS = 200 * MS
+_LEFT_NS = 500 * MS
 _LEAVES = (".connection_lost", ".eof_received")
 _READ_BODIES = (".stream", ".body", ".read_body")  # of Starlette, of Django
 _ANSWERS = ("response", "query", "command", "connect", "DNS")

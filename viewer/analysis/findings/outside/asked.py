@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.repeated import counts_by_thread
@@ -16,13 +16,12 @@ from viewer.trace.columns import IDLE_WAIT, IO, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import stem
 
-_MS = 1_000_000
 _READS = ("socket.recv", "socket.recv_into", "ssl.SSLSocket.read")
 _SENDS = ("socket.send", "socket.sendall", "ssl.SSLSocket.write")
 # A hundred answers, one in 20 ms: a peer that lets the asker wait for longer paces it.
 _LEAST = 100
-_EACH_NS = 20 * _MS
-_LOST_NS = 1_000 * _MS
+_EACH_NS = 20 * MS
+_LOST_NS = 1_000 * MS
 # Twenty answers of the sizes of the first few, three times, or a hundred once, and then one
 # of another size, after which the thread does something else. Numbers that count up grow, too,
 # but not where the first ones are as long as the last. A full page before the last is larger,

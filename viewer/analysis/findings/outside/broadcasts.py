@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural, size
+from tracer.units import MS, duration, plural, size
 from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
@@ -19,14 +19,13 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # At one line a task waits for room in several connections, half a second for one of them, and
 # three times as long as for each other one: at once for half of that, or between waits for
 # others. Whoever writes to one connection alone has nothing else to do, several that are
 # equally slow are a slow network, and who sends a long file to one and then to the next one
 # waits for each as long as that takes.
 _TIMES = 3
-_LEAST_NS = _MS
+_LEAST_NS = MS
 # Or the others always have room. Then it waits half a second at once: a slow network makes
 # room sooner. Three connections or more are there meanwhile, each with a task of its own,
 # which waits for what its client says; who sends is none of these, and no other task of its
@@ -133,7 +132,7 @@ def _called(facts: Facts, i: int) -> str:
 # on for half of that: a burst that the network takes a while for is written at once. Where
 # others wait for room meanwhile, for half of the time in all, each of many may write once.
 _MANY = 1_000_000
-_AFTER_NS = 100 * _MS  # the recorder tells of it only when it has lasted so long
+_AFTER_NS = 100 * MS  # the recorder tells of it only when it has lasted so long
 _WAIT_TOO = (
     "Await `drain()` (or what the library has for it) after each write, give that a time-out, "
     "and drop a client that does not read, or leave out what is out of date."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import in_total
@@ -16,10 +16,9 @@ from viewer.analysis.states import begins_call, having, keys, mentioned, numbers
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import is_library
 
-_MS = 1_000_000
 # Three connects, three quarters of a second in all.
-_FEWEST, _LOST_NS = 3, 750 * _MS
-_LONG_NS = 50 * _MS
+_FEWEST, _LOST_NS = 3, 750 * MS
+_LONG_NS = 50 * MS
 _MOST = 500  # connects that are looked at, the first ones
 # A socket through which something is sent or read next was connected; who looks up a name,
 # connects or sleeps next has given up.
@@ -29,10 +28,10 @@ _CONNECT = ("socket.connect", "socket.connect_ex")
 _GAVE_UP = (*_CONNECT, "socket.getaddrinfo", s.SLEEP)
 _USES = ("send", "recv", "read", "write", "poll", "select", "handshake")
 # On a busy machine most are late.
-_ROUND_NS, _SLACK_NS, _HARDLY_NS, _SOME = 50 * _MS, _MS // 10, 3 * _MS, 3
+_ROUND_NS, _SLACK_NS, _HARDLY_NS, _SOME = 50 * MS, MS // 10, 3 * MS, 3
 # Linux asks again after one second, two more, four more. A busy machine is late.
-_AGAIN_NS = (1_000 * _MS, 3_000 * _MS, 7_000 * _MS)
-_EARLY_NS, _LATE_NS = 10 * _MS, 150 * _MS
+_AGAIN_NS = (1_000 * MS, 3_000 * MS, 7_000 * MS)
+_EARLY_NS, _LATE_NS = 10 * MS, 150 * MS
 _DOWN = (
     "Remember who did not answer, and ask him last for a while; or give the connect a shorter "
     "time-out."
@@ -151,7 +150,7 @@ def _in_queue(facts: Facts, site: str, found: list[_Connect]) -> Finding:
 
 def _times(found: list[_Connect]) -> list[str]:
     after = sorted({one.again_ns for one in found})
-    return [f"after {again // (1_000 * _MS)} s" for again in after]
+    return [f"after {again // (1_000 * MS)} s" for again in after]
 
 
 def _who(facts: Facts, found: list[_Connect]) -> str:

@@ -6,22 +6,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import permutations
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.trace.columns import IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 
-_MS = 1_000_000
 # Linux delays an acknowledgement for 40 ms, a busy machine for longer. Ten such waits, 0.4 s
 # in all, four fifths of all that are longer than half of it; each of them is one of a
 # thread at another line, too, and both end within 2 ms. Whoever sends to one of them so often
 # looks the same: so all other threads must stand in one wait for the last 10 ms before that.
-_LEAST_NS, _MOST_NS, _HALF_NS = 39 * _MS, 75 * _MS, 20 * _MS
-_USUAL_NS = 48 * _MS  # a quarter of them take no longer: 50 ms is a pace
+_LEAST_NS, _MOST_NS, _HALF_NS = 39 * MS, 75 * MS, 20 * MS
+_USUAL_NS = 48 * MS  # a quarter of them take no longer: 50 ms is a pace
 _TIMES, _MOSTLY = 10, (8, 10)
-_TOGETHER_NS = 2 * _MS
-_STILL_NS = 10 * _MS
+_TOGETHER_NS = 2 * MS
+_STILL_NS = 10 * MS
 _MOST_PLACES, _LOOKS = 16, 200  # threads at a line that are compared, and waits of each
 _MOST_OTHERS = 100  # threads
 _RECEIVES = ("socket.recv", "socket.recv_into")

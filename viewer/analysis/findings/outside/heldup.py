@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.databases import evidence
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import Call
@@ -16,13 +16,12 @@ from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 
-_MS = 1_000_000
 # A command that took a tenth of a second, as it mostly does at that line, and answers of
 # others that came only when it was over, though they mostly take a fifth of that at most: half
 # a second in all. Those that wait for something to come (BLPOP) hold up nobody.
-_LONG_NS = 100 * _MS
+_LONG_NS = 100 * MS
 _TIMES = 5
-_SOON_NS = 20 * _MS
+_SOON_NS = 20 * MS
 _OTHERS = 2
 _FILES = "-packages/redis/"
 _READS = "socket.recv"

@@ -8,7 +8,7 @@ from itertools import chain, compress, islice
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.calls import size_read
 from viewer.analysis.findings.basis.databases import is_locked
@@ -22,12 +22,11 @@ from viewer.analysis.states import at_least, begins_call, having, keys, stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK, Column, Lanes
 from viewer.trace.sites import innermost, is_library, place_of
 
-_MS = 1_000_000
 # As advice: twenty calls, half a second in all, and half of what the end of the program waited
 # for from the first to the last, so that it would have come that much sooner. What the kernel
 # took does not count. Ten are enough for a second.
 _TIMES = 20
-_FEW, _MUCH_NS = 10, 1_000 * _MS
+_FEW, _MUCH_NS = 10, 1_000 * MS
 _HALF = 1, 2
 # Of what a worker does between two waits for work, a third is enough: whoever asks less often
 # has less to do with the answers as well. Half a second is lost in all, in two such times.

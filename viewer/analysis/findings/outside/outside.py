@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from tracer.units import size as size_of
 from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
@@ -20,24 +20,23 @@ from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.words import code
 
-_MS = 1_000_000
 # A client that says nothing for half a second keeps everybody from connecting. So do those
 # that send in pieces, if that takes a quarter of the time from the first one to the last.
-_LONG_NS = 100 * _MS
-_PIECE_NS = 20 * _MS
+_LONG_NS = 100 * MS
+_PIECE_NS = 20 * MS
 _PART = 4
 _SERVES = (" BaseServer.serve_forever", " SyncWorker.run")
 _READS_REQUEST = (" BaseHTTPRequestHandler.handle_one_request", " SocketUnreader.chunk")
 _SOCKETS = ("/socket.py", "/ssl.py")
 # A pipe holds 64 KiB: a child whose output was read only after the wait stood in `write`.
-_CHILD_NS = 500 * _MS
+_CHILD_NS = 500 * MS
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
 _MULTIPROCESSING = "/multiprocessing/"
 _READ = "Call `communicate` instead of `wait`, or read the pipe in a thread."
 _READ_FIRST = "Take all that it puts into a queue or pipe out first, then join it."
 _PIPE_BYTES = 1 << 16
 _CHILD, _READING = f"{s.AWAIT_PREFIX}subprocess", f"{s.AWAIT_PREFIX}socket"
-_THEN_NS = 50 * _MS
+_THEN_NS = 50 * MS
 
 
 class _Accept(NamedTuple):
@@ -180,7 +179,7 @@ def _full_pipes(facts: Facts) -> Iterator[Finding]:
         return
     waits: dict[tuple[int, int], list[int]] = defaultdict(list)
     is_chosen = memoryview(bytes(call in chosen for call in range(len(table.call_name))))
-    long = facts.rows_of((SLEEP, IO), _MS)
+    long = facts.rows_of((SLEEP, IO), MS)
     for row in facts.model.trace.engine.pick(long, table.row, is_chosen):
         waits[table.who[row], table.row[row]].append(row)
     reads = defaultdict[int, list[int]](list)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
@@ -15,11 +15,10 @@ from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # Five pauses one after the other, half a second in all, in which no child ended; it ended by
 # itself as soon as its output was read.
 _PAUSES = 5
-_SOON_NS = 50 * _MS
+_SOON_NS = 50 * MS
 _OUTPUT = " Popen._communicate"
 _MOST = 10_000  # pauses and reads that are looked at
 _READ = "Read the pipe while the child runs: `communicate(timeout=…)`, or a thread that reads."

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.queries import calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
@@ -25,17 +25,16 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import innermost, is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # Twenty connections that cost three tenths of a second, a fifth of what was waited for at that
 # line (healthy programs of tests/diagnosis that connect as often lose a tenth of that); and
 # it goes on: in half of the eighths of a quarter of a second, and for longer than a quarter
 # of what remains of the recording.
 _MANY = 20
-_CHEAP_NS = 300 * _MS
+_CHEAP_NS = 300 * MS
 _PART = 5
 # Or eight that cost a second, half of what was waited for there.
-_DEAR, _DEAR_NS, _DEAR_PART = 8, 1_000 * _MS, 2
-_SPREAD_NS = 250 * _MS
+_DEAR, _DEAR_NS, _DEAR_PART = 8, 1_000 * MS, 2
+_SPREAD_NS = 250 * MS
 _PARTS_OF_TIME, _OF_THEM, _LATE = 8, 4, 4
 _LEAST_NS = 20_000
 _MOST = 50_000  # calls that are looked at, the longest ones
@@ -230,8 +229,8 @@ def _finding(facts: Facts, site: str, line: _Line, lost: int, late: int) -> Find
 # A hundred connections, one in 10 ms, for half a second: nobody pauses, and none of them
 # lasts. Whoever asks for something pays for new connections instead.
 _AGAIN_TIMES = 100
-_EACH_NS = 10 * _MS
-_AGAIN_LEAST_NS = 500 * _MS
+_EACH_NS = 10 * MS
+_AGAIN_LEAST_NS = 500 * MS
 _AGAIN_ASKED = tuple(
     f"{s.AWAIT_PREFIX}{what} (" for what in ("response", "query", "command", "send")
 )
@@ -280,7 +279,7 @@ def _at_once(facts: Facts, task: int, site: str, times: int, start: int, end: in
 
 
 # It may have begun before anybody waited; between attempts it pauses for a second and more.
-_BEFORE_NS = 1_000 * _MS
+_BEFORE_NS = 1_000 * MS
 _BY_POOL = re.compile(r"-packages/psycopg_pool/\S+ \S*Pool\._connect$", re.MULTILINE)
 _POOL_PART = "Pool._connect"
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.databases import (
     LOCKED_NS,
     computes,
@@ -24,10 +24,9 @@ from viewer.trace.columns import SLEEP
 from viewer.trace.sites import place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Four pauses or more of one thread, half a second in all, for most of the time from the first
 # one on; and none any more when the transaction had gone on.
-_PAUSE_NS = 2 * _MS
+_PAUSE_NS = 2 * MS
 _PAUSES = 4
 _COVERED = 7, 10
 _AFTER = 5  # times as many pauses in a transaction's time as after it
@@ -129,8 +128,8 @@ def _finding(
 # Three calls or more of one length, which is a round one: that of a busy time-out, in which
 # no CPU is used. SQLite asks again after 103 ms at the eighth time: a call of that length may
 # have got the lock.
-_REGULAR_NS = 10 * _MS
-_ROUND_NS = 100 * _MS
+_REGULAR_NS = 10 * MS
+_ROUND_NS = 100 * MS
 _LEAST_NS = 2 * _ROUND_NS
 _SOME = 3
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural, share
+from tracer.units import MS, duration, plural, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -21,14 +21,13 @@ from viewer.trace.columns import SLEEP
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # One client that tries again until it gets through is right to do so, if that takes less than
 # five seconds. Of several, pauses that are a third of what they did for a second are a fault.
-_LOST_NS = 1_000 * _MS
-_ALONE_NS = 5_000 * _MS
+_LOST_NS = 1_000 * MS
+_ALONE_NS = 5_000 * MS
 _SOME, _EACH = 3, 2
 _PART = 3
-_LEAST_NS = 5 * _MS
+_LEAST_NS = 5 * MS
 _MOST = 10_000
 # The word stands in the name of the function, or in that of a library's file.
 _TRIES = re.compile(

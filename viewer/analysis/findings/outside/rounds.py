@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.databases import is_locked
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import server_calls
@@ -16,12 +16,11 @@ from viewer.analysis.findings.outside.stalls import responses
 from viewer.analysis.ledger.circles import Who
 from viewer.trace.sites import is_library
 
-_MS = 1_000_000
 # Six or more that asked within half a round, three rounds or more of equal size, all about as
 # long: that is no chance. The first one may take longer, while a connection is made.
 _MANY = 6
 _ROUNDS = 3
-_LEAST_NS = 20 * _MS
+_LEAST_NS = 20 * MS
 _EVEN = 3, 10  # of a round, by which others may differ
 _MOST = 5_000
 _OF_DATABASES = "query ("

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.databases import LOCKED_NS, evidence, is_locked
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
@@ -21,15 +21,14 @@ from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO
 
-_MS = 1_000_000
 # Three waits that end as one and the same thread goes on are no chance where they are nearly
 # all of the long ones at their line.
 _SOME = 3
 _NEARLY = 4, 5
 # They get it one after the other, and a busy machine is late: an eighth of the wait.
-_SOON_NS, _PART = 50 * _MS, 8
+_SOON_NS, _PART = 50 * MS, 8
 # A server looks for deadlocks once a wait has lasted for a while: a second in PostgreSQL.
-_BOTH_NS = 200 * _MS
+_BOTH_NS = 200 * MS
 _MOST = 200
 _ROLLBACK = re.compile(r"-packages/\S+ \S*rollback$", re.MULTILINE)
 

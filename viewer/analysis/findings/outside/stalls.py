@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.databases import evidence, is_locked, sqlite_calls
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.queries import Call, server_calls
@@ -25,16 +25,15 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second, twenty times the usual, a second in all, at one time or one of them alone: no
 # load explains that, when ten answers or more came in the usual time at the same line.
-_LONG_NS = 500 * _MS
-_LOST_NS = 1_000 * _MS
+_LONG_NS = 500 * MS
+_LOST_NS = 1_000 * MS
 _TIMES = 20
 _USUAL = 10
-_ASLEEP_NS = 100 * _MS  # SQLite asks for its lock that often
+_ASLEEP_NS = 100 * MS  # SQLite asks for its lock that often
 # What one event on the other side sets free comes within a moment.
-_TOGETHER_NS = 50 * _MS
+_TOGETHER_NS = 50 * MS
 _RESPONSE = " HTTPResponse.begin"
 _RESPONSES = f"{s.AWAIT_PREFIX}response ("
 _QUERY, _SQLITE = "query (", "sqlite3."

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
+from tracer.units import MS
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts
 from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.ledger.circles import Who
@@ -12,8 +13,7 @@ from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.waits import longest_rows
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT
 
-_MS = 1_000_000
-_NOTICED_NS = 5 * _MS
+_NOTICED_NS = 5 * MS
 # What a caller's jobs wait for each other is its own batch, when it waits for their results.
 # Who never does hands on what others ask for: a server's accept loop, a scheduler. Then only
 # equal jobs are a batch that it submitted at once, without waiting for something in between.
@@ -21,11 +21,11 @@ _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", "as_complet
             "executor shutdown", "Thread.join", "AsyncResult.get",
             "IMapIterator.next")  # fmt: skip
 # Who submits a job and waits for its result at once, and for no other, makes a call.
-_AT_ONCE_NS = 5 * _MS
-_SOON_NS = 20 * _MS
+_AT_ONCE_NS = 5 * MS
+_SOON_NS = 20 * MS
 # The results of many quick jobs come at short intervals: none of the waits need be long.
-_SHORT_NS = _MS
-_WAITED_NS = 10 * _MS
+_SHORT_NS = MS
+_WAITED_NS = 10 * MS
 _MOST = 10_000
 
 type _Kind = tuple[str, str]  # name and site of a job's function

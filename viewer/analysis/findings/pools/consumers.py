@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by, known_in
@@ -20,7 +20,6 @@ from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.sites import place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # A bounded queue is there to slow its producers down. So this is advice, and only where at
 # least four wait for each one that makes room, half a second in all: requests, not a pipeline.
 # Of processes, three or more must wait for half of the time.
@@ -121,12 +120,12 @@ def _finding(facts: Facts, full: _Full, lost: int, evidence: Evidence) -> Findin
 
 # For a second it never waited for a message, and was blocked for four fifths of that by what
 # it did for those it had: several of them, since none of these waits is longer than a third.
-_FULL_NS = 1_000 * _MS
+_FULL_NS = 1_000 * MS
 _LONGEST_PART = 3
 _WAITS = 4
 # Where the program's own loop handles them, one message may be what several waits are for.
 _OWN_WAITS = 8
-_TELLING_NS = _MS
+_TELLING_NS = MS
 
 
 class _Consumer(NamedTuple):

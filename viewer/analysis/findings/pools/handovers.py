@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.facts import LOST_NS, NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
@@ -18,13 +18,12 @@ from viewer.analysis.resources.reading import awaits_of
 from viewer.trace.sites import own_frames
 from viewer.words import code
 
-_MS = 1_000_000
 # A thousand jobs from one line of a task took half a second in all and less than a millisecond
 # each, and half of that or more is not their own work, but the way to the thread and back.
 # Of jobs that the trace does not know (anyio's), none takes as long as that way.
 _TIMES = 1_000
-_TINY_NS = _MS
-_WAY_NS = _MS // 2
+_TINY_NS = MS
+_WAY_NS = MS // 2
 _WORK = 5, 10
 _MOST = 50_000
 _EXECUTOR = f"{s.AWAIT_PREFIX}executor"
@@ -32,11 +31,11 @@ _EXECUTOR = f"{s.AWAIT_PREFIX}executor"
 # below the task's own function, which a client may be; and the task awaits little else, as
 # whoever takes messages does.
 _ASKS = (f"{s.AWAIT_PREFIX}command (", f"{s.AWAIT_PREFIX}query (")
-_QUESTION_NS = 2 * _MS
+_QUESTION_NS = 2 * MS
 _ELSE = 2, 10
 # Ten answers that the main task awaits in turn are most of its life, and a second in all:
 # whoever asks in turn in a main task of a client does nothing else.
-_ANSWERS, _ANSWERS_TIMES, _ANSWERS_NS = (f"{s.AWAIT_PREFIX}response (",), 10, 1_000 * _MS
+_ANSWERS, _ANSWERS_TIMES, _ANSWERS_NS = (f"{s.AWAIT_PREFIX}response (",), 10, 1_000 * MS
 _LIFE = 2
 
 

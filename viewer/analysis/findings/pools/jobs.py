@@ -7,7 +7,7 @@ from functools import cache
 from itertools import takewhile
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.connections import pools_of_connections
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Facts, Finding, Split
@@ -36,7 +36,6 @@ from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Behind jobs of the same kind only more workers help, and only where the present ones are
 # blocked for most of the time.
 _BLOCKED = 8, 10
@@ -131,7 +130,7 @@ def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
     """The user's frames, the outermost first, of the job's longest blocked time: from the one
     that a library called down to where it blocked."""
     ledger, table = facts.ledger, facts.model.states
-    rows, best, at, most = ledger.rows_of_threads, -1, "", _MS
+    rows, best, at, most = ledger.rows_of_threads, -1, "", MS
     low, high = rows.offset[job.thread], rows.offset[job.thread + 1]
     for place in range(
         bisect_left(rows.start_ns, job.began_ns, low, high),

@@ -1,6 +1,6 @@
 """Slots and locks that never come back: who waits in vain, and who had them last."""
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import (
@@ -27,9 +27,8 @@ from viewer.analysis.resources.slots import OWN_SLOT, Group
 from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
-_MS = 1_000_000
 # A slot that does not come back: half a second was lost in waits that all ended in vain.
-VAIN_NS = 500 * _MS
+VAIN_NS = 500 * MS
 _CLEAR = 80  # per cent: what those who may have a slot did is told when it is one thing
 _STEPS = {
     Has.WAITS: "Whoever has a {slot} must not wait for another one of the same pool: give it "

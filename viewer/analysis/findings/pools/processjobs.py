@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator
 
+from tracer.units import MS
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, ThreadPool
@@ -12,10 +13,9 @@ from viewer.trace.columns import LOOP_TASK, Column, records
 from viewer.trace.sites import is_library
 from viewer.words import stem
 
-_MS = 1_000_000
 # A queue in front of a pool is what a pool is for. It costs when calls of several callers lost
 # half a second in it, and waited longer than they then took.
-NOTICED_NS = 5 * _MS
+NOTICED_NS = 5 * MS
 
 
 def of_processes(

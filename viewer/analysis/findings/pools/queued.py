@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, users
@@ -21,16 +21,15 @@ from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import own_frames, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # For a second none looked for work, and each was blocked for four fifths of that time.
-_FULL_NS = 1_000 * _MS
-_TELLING_NS = _MS
+_FULL_NS = 1_000 * MS
+_TELLING_NS = MS
 _PARTS = 5_000  # of a time: shorter waits are not looked at
-_MOMENT_NS = _MS // 5
+_MOMENT_NS = MS // 5
 # Jobs came meanwhile: whoever put some before went on with something else, again and again,
 # for half a second. Whoever waits for the workers has given them a batch.
 _GOES_ON = 4
-_GOES_ON_NS = 500 * _MS
+_GOES_ON_NS = 500 * MS
 _WAITS_FOR_THEM = ("Queue.join", "Thread.join", "Future.result", *PUTS)
 # One producer and equal jobs are a pipeline. Jobs that take a tenth of what others take should
 # not wait behind these.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by, known_in
@@ -18,17 +18,16 @@ from viewer.trace.columns import LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import innermost, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # All workers waited for the results of other jobs for half a second: only workers bring them.
-_ASKED_NS = 500 * _MS
-_PAUSE_NS = 20 * _MS  # between two questions, on a busy machine
+_ASKED_NS = 500 * MS
+_PAUSE_NS = 20 * MS  # between two questions, on a busy machine
 # For a second none was free, and each was blocked for four fifths of it, mostly for a fifth of
 # a second at a time: long jobs, not a burst of short ones. And for four fifths of it the
 # library took no more jobs, since it had as many as it may; or those who waited for results
 # were more than the workers, and these lost half a second.
-_FULL_NS = 1_000 * _MS
-_LONG_NS = 200 * _MS
-_TELLING_NS = _MS
+_FULL_NS = 1_000 * MS
+_LONG_NS = 200 * MS
+_TELLING_NS = MS
 
 
 class _Runner(NamedTuple):

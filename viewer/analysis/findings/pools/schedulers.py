@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by
@@ -16,12 +16,11 @@ from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # The scheduler looked for its next job ten times or more, and mostly had one soon. A job took
 # a tenth of a second, four times as long, half a second in all: so others were due meanwhile.
 _LOOKS = 10
-_PAUSE_NS = _MS  # after each job it sleeps for no time at all
-_LONG_NS = 100 * _MS
+_PAUSE_NS = MS  # after each job it sleeps for no time at all
+_LONG_NS = 100 * MS
 _TIMES = 4
 # What runs the jobs, and what it sleeps in until the next one is due.
 _RUNS = (

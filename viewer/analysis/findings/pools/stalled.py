@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, users
 from viewer.analysis.findings.basis.words import at
@@ -16,12 +16,11 @@ from viewer.analysis.resources.slots import Group
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.words import code
 
-_MS = 1_000_000
 # All workers waited for half a second at the same time, until the first one gave up, and a job
 # that was queued for that long meanwhile began within 50 ms. It runs another function than
 # theirs, which would only wait as they do, unless they wait for each other.
-_STILL_NS = 500 * _MS
-_AT_ONCE_NS = 50 * _MS
+_STILL_NS = 500 * MS
+_AT_ONCE_NS = 50 * MS
 _ANSWERS = ("Event.wait", "Condition.wait")
 _BARRIER = "Barrier.wait"
 _FOR_OTHERS = ("Event.wait", "Condition.wait", "Event", "Condition", "future", *GETS, _BARRIER)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.uneven import uneven
@@ -19,7 +19,6 @@ from viewer.analysis.resources.waits import Wait
 from viewer.analysis.waited import FOR_TASKS
 from viewer.words import code, stem
 
-_MS = 1_000_000
 # Three equal ones or more had ended in a tenth of the time, and for half a second somebody
 # waited for this one alone. It waited itself for most of that: else it just had more to do.
 _OTHERS = 3
@@ -27,7 +26,7 @@ _AT_WORK = 4  # … of those that compute: the one of few may well have most of 
 _TIMES = 10
 # Or three times at one line, a tenth of a second each and a second in all: batches that each
 # wait for their slowest.
-_BATCHES, _EACH_NS, _IN_ALL_NS = 3, 100 * _MS, 1_000 * _MS
+_BATCHES, _EACH_NS, _IN_ALL_NS = 3, 100 * MS, 1_000 * MS
 _MOSTLY = 80  # per cent
 _MOST = 200  # slow ones that are looked at, the longest ones
 _SEARCHED = 10_000  # more tasks or jobs are not searched

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, sites, users
 from viewer.analysis.findings.pools.exhausted import Said, exhausted
@@ -15,13 +15,12 @@ from viewer.analysis.resources.resource import Claim, Hold, Known, Resource
 from viewer.analysis.resources.servers import Serving, Turn, serving_tasks
 from viewer.analysis.resources.waits import GETS, Wait
 
-_MS = 1_000_000
 # A tenth of the lives of those who ask was lost: one slow request now and then is no small
 # pool. They must wait one and a half times as long for their turn as their requests then take,
 # as behind two others; and the task that serves must itself wait for most of that time, or it
 # is the loop that has too much to do.
 _PART = 10
-_NOTICED_NS = 5 * _MS
+_NOTICED_NS = 5 * MS
 _AWAITS = 8, 10
 _MORE = (
     "Let several such tasks take from the queue, or do less for each request before its "

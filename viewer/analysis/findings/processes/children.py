@@ -9,7 +9,7 @@ from itertools import compress, pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.doing import mostly
@@ -26,10 +26,9 @@ from viewer.trace.sites import is_library
 from viewer.trace.told import Told as Columns
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second in waits for the child, or for what it writes, one after the other up to its
 # end. SIGTERM is how a service is ended that was to run so long.
-_GAP_NS = 50 * _MS  # between two looks, and from the last one until the child has ended
+_GAP_NS = 50 * MS  # between two looks, and from the last one until the child has ended
 _WAITS = (" Popen.wait", " Popen._wait", " Popen.communicate", " Popen._communicate")
 _OUTPUT = " Popen._communicate"
 _READ = "read"
@@ -113,7 +112,7 @@ def _killed(
 # A program that starts its workers does so at once, and a few helpers may be left to
 # themselves: these are sixteen, started over half a second, of which it saw none end.
 _MANY = 16
-_SPREAD_NS = 500 * _MS
+_SPREAD_NS = 500 * MS
 # Sixteen of them lived at once, as far as the trace knows: of those that soon end the kernel
 # takes care itself where SIGCHLD is ignored, which the trace does not say.
 # Or it killed all of them in the end, after it had started some in six eighths of the time:
@@ -260,8 +259,8 @@ def _went_on(
 # the end of the one before: what fails again does so after a pause as well. Whom somebody
 # ends by a signal, as a runner of tests does with its services, has not failed; and a child
 # that works for more than a tenth of a second may be meant to fail, as a mutated program is.
-_FAILURES, _LOOP_NS, _AGAIN_NS, _OF = 10, 1_000 * _MS, 50 * _MS, (8, 10)
-_EARLY_NS = 100 * _MS
+_FAILURES, _LOOP_NS, _AGAIN_NS, _OF = 10, 1_000 * MS, 50 * MS, (8, 10)
+_EARLY_NS = 100 * MS
 _ENDED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP)
 
 

@@ -3,7 +3,7 @@ it, or that should have come, has ended."""
 
 from collections.abc import Iterator
 
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
@@ -15,7 +15,6 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import place_of
 from viewer.words import code
 
-_MS = 1_000_000
 _SEMAPHORE = "SemLock."
 _BARRIER = "Barrier.wait"
 _LOCK = "lock or semaphore"
@@ -23,7 +22,7 @@ _LIBRARY = ("/multiprocessing/", "/threading.py")
 # Half a second in all was lost; and somebody was killed before, or meanwhile everybody else
 # stood still for four fifths of the time, in waits for children or for such locks: nobody was
 # there who had it.
-_LONG_NS = 100 * _MS
+_LONG_NS = 100 * MS
 _STANDS = (
     "os.waitpid",
     "select.poll.poll",

@@ -4,7 +4,7 @@ waits for it alone; and the last job of a pool of processes whose others have no
 from collections.abc import Iterator
 from itertools import compress
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.uneven import targets, uneven
@@ -17,7 +17,6 @@ from viewer.analysis.resources.waits import longest_rows
 from viewer.trace.columns import IO
 from viewer.words import code
 
-_MS = 1_000_000
 # Three others had ended in a tenth of the time, and the parent waited for this one alone for
 # half a second. It waited itself for most of that: else it just had more to do.
 _OTHERS = 3
@@ -104,7 +103,7 @@ def _uneven(
 def _waits_for(facts: Facts, parent: int, since: int, until: int) -> int:
     """The row of a call in which the parent waits for a child for most of a time; -1 none."""
     table, met_ns, found = facts.model.states, 0, -1
-    for row in longest_rows(facts, (IO,), _MS, _MOST):
+    for row in longest_rows(facts, (IO,), MS, _MOST):
         if facts.model.thread_process[table.who[row]] != parent:
             continue
         met = min(table.end_ns[row], until) - max(table.start_ns[row], since)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from operator import add, attrgetter
 
 from tracer import schema as s
-from tracer.units import duration, plural, share, size
+from tracer.units import MS, duration, plural, share, size
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.io import io_rows
 from viewer.analysis.ledger.resource import Windows
@@ -17,29 +17,28 @@ from viewer.analysis.threads import Measures
 from viewer.trace.columns import OFF_CPU, PREEMPTED
 from viewer.words import code
 
-_MS = 1_000_000
 # Workers of one kind: one does most of the work, four times as much as the others on average,
 # is busy for a third of its life, and it matters: half a second of work. Workers have one
 # parent, one program and one name, live at the same time, and wait for work at one line.
-_WORK_NS = 500 * _MS
+_WORK_NS = 500 * MS
 _MOST = 60
 _TIMES = 4
 _BUSY = 30
 # Sending and reading is worth a word from a megabyte a job on, where it takes a third of the
 # time of the jobs, and a fifth of a second in all.
 _LARGE_BYTES = 1_000_000
-_CARRIED_NS = 200 * _MS
+_CARRIED_NS = 200 * MS
 _CARRIED = 30
 # Workers stand idle while jobs wait: 0.3 s in all, a quarter of the time that the jobs run.
-_IDLE_NS = 300 * _MS
+_IDLE_NS = 300 * MS
 _IDLE = 25
-_TINY_NS = 1 * _MS
+_TINY_NS = 1 * MS
 # A process for each job: eight, of which half ended before the last job began, and which spent
 # half a second of their lives, two thirds of these at least, on something else than the jobs.
-_PROCESSES, _STARTS_NS = 8, 500 * _MS
+_PROCESSES, _STARTS_NS = 8, 500 * MS
 # A pool is too large with four workers or more, three times as many as it has work for over a
 # second, and so many jobs that it is not the last batch that leaves them idle.
-_FEWEST, _SPARE, _SPAN_NS, _BATCH = 4, 3, 1_000 * _MS, 4
+_FEWEST, _SPARE, _SPAN_NS, _BATCH = 4, 3, 1_000 * MS, 4
 
 type _Place = tuple[str, str]  # what a process waits in, and where
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
@@ -11,11 +11,10 @@ from viewer.analysis.findings.locks.betweenprocesses import waiting_for
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.sites import innermost
 
-_MS = 1_000_000
 # As advice: half a second must be lost at one line, in short calls which are at least half of
 # the time from the first to the last. Longer calls wait for something that the object keeps.
 _TIMES = 200
-_EACH_NS = 5 * _MS
+_EACH_NS = 5 * MS
 _PART = 2
 _READ = "os.read"
 _CALLS = " BaseProxy._callmethod"

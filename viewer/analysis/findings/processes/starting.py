@@ -7,7 +7,7 @@ from itertools import compress, pairwise
 from operator import eq
 
 from tracer import schema as s
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -19,12 +19,11 @@ from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.sites import imports, is_library, place_of
 from viewer.words import code, place
 
-_MS = 1_000_000
 # The code of most modules takes a few milliseconds; half a second is a model that is loaded, a
 # server that is asked. Below a quarter of the recording, a program has lived with it.
-_LONG_NS = 500 * _MS
+_LONG_NS = 500 * MS
 _PART = 1, 4
-_WAIT_NS = _MS
+_WAIT_NS = MS
 _MOST_WAITS = 20_000
 _IMPORTING = "<frozen importlib"
 _BODY = "<module>"

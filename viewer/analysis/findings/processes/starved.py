@@ -4,7 +4,7 @@ work and computes meanwhile."""
 from collections import Counter
 from collections.abc import Iterator
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import COMPUTING, NOT_ITS_FAULT, Facts, Finding
@@ -15,11 +15,10 @@ from viewer.analysis.states import having
 from viewer.trace.columns import IO, STATE_MASK
 from viewer.words import code
 
-_MS = 1_000_000
 # None of two workers or more had anything to do for half a second in all, and for three tenths
 # of the time; and the process that makes all their work computed for three fifths of that.
 # What the kernel took from it does not count.
-_IDLE_NS, _IDLE, _COMPUTED = 500 * _MS, 30, 60
+_IDLE_NS, _IDLE, _COMPUTED = 500 * MS, 30, 60
 # What they get is their main work: it takes a fifth of the time that making it takes. Less is
 # what somebody logs or counts aside. And it comes in pieces.
 _WORKED, _PIECES = 20, 4

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.calls import asks_for_clients
 from viewer.analysis.findings.basis.databases import database_locked
 from viewer.analysis.findings.basis.doing import mostly
@@ -22,13 +22,12 @@ from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
-_MS = 1_000_000
 # As with other pools, half a second must be lost; connections must have stood in the queue for
 # that long, too: those that come all at once wait for each other, and are soon served. A tenth
 # of a second is worth asking why.
-_LONG_NS = 100 * _MS
-_FEWEST, _MUCH_NS = 3, 1_000 * _MS  # connections; of fewer, a second
-_IDLE_NS = _MS
+_LONG_NS = 100 * MS
+_FEWEST, _MUCH_NS = 3, 1_000 * MS  # connections; of fewer, a second
+_IDLE_NS = MS
 _ACCEPT, _SENDS, _SOCKET = ".accept", (".send", ".sendall"), "/socket.py"
 _STARTS = "Thread.start"  # ends once the new thread had a processor
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.inside import known_in
@@ -20,11 +20,10 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.sites import innermost, is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Who stops a service notices half a second; a request that was there for four fifths of it,
 # and was the last one to end, is what it waited for. uvicorn looks ten times a second.
-_LONG_NS = 500 * _MS
-_LAST_NS = 250 * _MS
+_LONG_NS = 500 * MS
+_LAST_NS = 250 * MS
 _MOST = 1_000  # tasks that are looked at, the last ones
 
 
@@ -57,7 +56,7 @@ def slow_stop(facts: Facts) -> Iterator[Finding]:
         return
     trace, slices, owned = facts.model.trace, facts.model.trace.slices, facts.model.owners
     found = defaultdict[tuple[int, _Server], list[int]](list)
-    for i in trace.engine.longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), _MS):
+    for i in trace.engine.longer(slices.start_ns, slices.end_ns, facts.kinds((AWAIT,)), MS):
         server = _of(facts.stack(i))
         if server is not None and owned.owner[i] >= 0:
             found[owned.owner[i], server].append(i)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by
@@ -25,13 +25,12 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 
-_MS = 1_000_000
 # As with other pools, half a second must be lost, and clients must wait for their turn for
 # half as long as for what is done for them.
 _PART = 2
-_TELLING_NS = 5 * _MS
+_TELLING_NS = 5 * MS
 _MOST = 10_000  # waits that are looked at, the longest ones
-_SOON_NS = 20 * _MS  # from the end of the work for a request until its client has the answer
+_SOON_NS = 20 * MS  # from the end of the work for a request until its client has the answer
 # The function that a thread which serves stays in.
 _SERVES = {
     "BaseServer.serve_forever": "/socketserver.py:",
@@ -162,7 +161,7 @@ def _finding(facts: Facts, works: list[_Work], asked: list[Claim]) -> Finding | 
 def _is_answered(ends: list[int], one: Claim) -> bool:
     """Whether its answer came when the server's threads had done some work, not from another
     server of the process."""
-    last = bisect_left(ends, one.end_ns + _MS) - 1
+    last = bisect_left(ends, one.end_ns + MS) - 1
     return last >= 0 and ends[last] >= max(one.end_ns - _SOON_NS, one.start_ns)
 
 
@@ -179,7 +178,7 @@ def _queued(works: list[_Work], asked: list[Claim], threads: int) -> tuple[int, 
 
 # As with other pools, half a second must be lost: what clients waited beside the one that was
 # served meanwhile. Shorter waits are no queue, and lose little beside the others.
-_LONG_NS = 20 * _MS
+_LONG_NS = 20 * MS
 _FEWEST = 2  # clients, or slots
 _CALLS = 2_000  # that are looked at, the longest ones
 
@@ -251,8 +250,8 @@ def _idle_ns(facts: Facts, thread: int, times: _Times) -> int:
 
 # As with other pools, half a second must be lost, in waits after which the server takes the
 # next connection at once: so somebody waited for that.
-_CHILD_NS = 10 * _MS
-_NEXT_NS = 100 * _MS
+_CHILD_NS = 10 * MS
+_NEXT_NS = 100 * MS
 _LOOKS = 100  # waits of one server that are compared with children and clients
 _COLLECTS, _CLOSES = " ForkingMixIn.collect_children", " ForkingMixIn.server_close"
 _WAITPID = "os.waitpid"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.doing import Doing, mostly
 from viewer.analysis.findings.basis.facts import NOT_ITS_FAULT, Facts, Finding
 from viewer.analysis.findings.basis.inside import known_in
@@ -15,9 +15,8 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # As with modules that are imported: half a second, and a quarter of the recording.
-_LONG_NS = 500 * _MS
+_LONG_NS = 500 * MS
 _PART = 1, 4
 # The part of a path, the function that waits for the application's start, and the server.
 _SERVERS = (
@@ -67,7 +66,7 @@ def _step(facts: Facts, start_ns: int, end_ns: int) -> Doing:
     within = (
         i
         for i in facts.long_loop_slices
-        if start_ns <= slices.start_ns[i] and slices.end_ns[i] <= end_ns + _MS
+        if start_ns <= slices.start_ns[i] and slices.end_ns[i] <= end_ns + MS
     )
     one = max(within, key=facts.slice_ns, default=-1)
     ns = facts.slice_ns(one) if one >= 0 else 0

@@ -5,29 +5,29 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from tracer import schema as s
+from tracer.units import MS
 from viewer.analysis.findings.basis.facts import Behind, Facts
 from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.findings.servers.accepted import LateConnections
 from viewer.trace.columns import AWAIT, LOOP_CALLBACK, READY, SELECT
 
-_MS = 1_000_000
 # The loop looks at its timers as soon as the step is over, and wakes whoever is due. When that
 # was, the trace does not say: what counts is how much longer a task slept than it mostly does
 # at that line, or those with it where it slept there for the first time.
-_THEN_NS = 5 * _MS
-_LATE_NS = 10 * _MS
-_SOON_NS = 1_000 * _MS  # a connection that is accepted later waited for other steps, too
+_THEN_NS = 5 * MS
+_LATE_NS = 10 * MS
+_SOON_NS = 1_000 * MS  # a connection that is accepted later waited for other steps, too
 _KNOWN = 2  # other sleeps that tell how long it mostly sleeps, …
 _KNOWN_OF_ALL = 3
 _NEAR = 60  # … among so many of its states before and after
 _CROWD = 2_000  # slices looked at after one step
-_STEP_NS = 20 * _MS  # of steps that block a loop
+_STEP_NS = 20 * MS  # of steps that block a loop
 CONNECTED = "new connection"  # how those waited that were not accepted yet
 ASKED = "asked"  # how threads waited for results of coroutines that they gave to the loop
 ARRIVED = "arrived"  # how callbacks waited that nobody had scheduled
 _SLEEP = s.AWAIT_PREFIX + s.SLEEP
 _RESULT = "Future.result"
-_GIVEN_NS = 20 * _MS
+_GIVEN_NS = 20 * MS
 
 
 def overdue(facts: Facts, lane: int, start_ns: int, end_ns: int) -> Behind:

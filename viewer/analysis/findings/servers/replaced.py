@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.calls import asks_for_clients
 from viewer.analysis.findings.basis.doing import Doing, mostly
@@ -18,13 +18,12 @@ from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # No time-out of a master is shorter than a second; it looks once a second.
-_BUSY_NS = 800 * _MS
-_IDLE_NS = _MS
-_SOON_NS = 1_500 * _MS  # until another worker has its place
+_BUSY_NS = 800 * MS
+_IDLE_NS = MS
+_SOON_NS = 1_500 * MS  # until another worker has its place
 _MOST = 10_000  # states of a thread that are looked at, the last ones
-_JUST_NS = 100 * _MS
+_JUST_NS = 100 * MS
 _ANSWERS = "/gunicorn/http/wsgi.py:"
 _SERVERS = ("/gunicorn/workers/", "/uvicorn/")
 

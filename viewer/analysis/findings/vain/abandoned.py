@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
@@ -98,14 +98,13 @@ def _runs(facts: Facts, thread: int) -> str:
     return ""
 
 
-_MS = 1_000_000
 # Half a second was lost after all who ever made room had ended.
-_IDLE_NS = 1_000 * _MS  # consumers may be idle for a while
+_IDLE_NS = 1_000 * MS  # consumers may be idle for a while
 # A task that cleans up after its cancellation ends; one that waits again, at the line at which
 # it was cancelled, for half a second in all has swallowed it.
 _AGAIN = 2
-_JUST_NS = 5 * _MS
-_TOGETHER_NS = 50 * _MS
+_JUST_NS = 5 * MS
+_TOGETHER_NS = 50 * MS
 _MOST = 200  # awaits of other tasks that are looked at, the longest ones
 _HOW = {s.CANCELLED: "cancelled", s.DONE: "done"}
 _LAST = (

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -24,18 +24,17 @@ from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 LONG_WAITS = "long waits"
-_MS = 1_000_000
 # A second in all, a quarter of a second at once: of 177 healthy programs none comes near that
 # but those that start all their work at the same moment, and wait for a slot by design.
-_LOST_NS = 1_000 * _MS
-_WORST_NS = 250 * _MS
-_WAIT_NS = 50 * _MS
+_LOST_NS = 1_000 * MS
+_WORST_NS = 250 * MS
+_WAIT_NS = 50 * MS
 _PART = 3, 10  # of a wait
 _OF_LIVES = 10  # a tenth of the lives of those who wait: else it is one bad moment
 _AT_ONCE = 2, 10  # of the time from the first wait's begin to the last one's end
 # What ends together was ended by one event: nobody came first.
-_TOGETHER_NS = 10 * _MS
-_BEFORE_NS = 1 * _MS
+_TOGETHER_NS = 10 * MS
+_BEFORE_NS = 1 * MS
 # Whoever is idle for a fifth of the time waits for something itself, such as an answer that it
 # hands on.
 _IDLE = 5

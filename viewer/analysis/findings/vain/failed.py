@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
@@ -140,13 +140,12 @@ def server_that_failed(facts: Facts, every: list[Wait]) -> _Failed | None:
     return _Failed(frozenset(ended), tuple(sorted(classes)), last_ns, vain, lost)
 
 
-_MS = 1_000_000
 # Half a second was lost in waits that were given up, or are not over, after a thread had
 # failed that had ended such waits, or had fed those who had, who all wait for most of it, too.
 _STEPS = 4  # from who waits to whom that one waits for, and so on
 # Nobody ever ended such a wait: then it may be for a thread that failed shortly before it, or
 # meanwhile. Whoever waits again and again looks after something else meanwhile.
-_BEFORE_NS = 1_000 * _MS
+_BEFORE_NS = 1_000 * MS
 _FOR_ONE = (
     "Event", "Event.wait", "future", "Condition", "Condition.wait", "Barrier.wait",
     "AsyncResult.get", "Future.result", *GETS,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
@@ -15,12 +15,11 @@ from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library
 
-_MS = 1_000_000
 # A fifth of a second each, a second in all. Of 177 healthy programs none waits so long in vain
 # for a lock, a slot, room or a result; for an event, a condition or an item many do, by which
 # they pause or look again.
-_WAIT_NS = 200 * _MS
-_LOST_NS = 1_000 * _MS
+_WAIT_NS = 200 * MS
+_LOST_NS = 1_000 * MS
 _AT_ONCE = 4  # within a quarter of the wait
 _ENDED = (
     "Mend what it failed with, catch it in the coroutine, and have whoever waits look whether "

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -14,10 +14,9 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 
-_MS = 1_000_000
 # Two waited for a second or more to the end, or until they were cancelled; three others, and
 # as many as these, had their answer in a tenth of that.
-_LONG_NS = 1_000 * _MS
+_LONG_NS = 1_000 * MS
 _LOST, _ANSWERED = 2, 3
 _TIMES = 10
 _MOST = 500  # awaits that are looked at, the longest ones

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
@@ -13,12 +13,11 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.words import code
 
-_MS = 1_000_000
 # Three were lost. Who had made them awaited something that ended without them, made another
 # one, and did nothing when they got what they waited for.
 _LOST = 3
-_NOTICED_NS = 5 * _MS
-_THEN_NS = 50 * _MS
+_NOTICED_NS = 5 * MS
+_THEN_NS = 50 * MS
 _TAKES = (*GETS, "Lock", "Semaphore", "BoundedSemaphore")
 _ONCE = ("wait", "future", "task ")  # with a time-out, or for the first of several
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import (
     LongWaits,
@@ -27,12 +27,11 @@ from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # Somebody waited a fifth of a second for one who slept on until a time-out, for four fifths of
 # that; in all, half a second was lost. Shorter time-outs are how batches are collected.
-_OWED_NS = 200 * _MS
-_MISSED_NS = 500 * _MS
-_AT_ONCE_NS = 50 * _MS  # from the time-out to what ended the other's wait
+_OWED_NS = 200 * MS
+_MISSED_NS = 500 * MS
+_AT_ONCE_NS = 50 * MS  # from the time-out to what ended the other's wait
 _BACK = 1_000  # states of a thread in which it was woken before
 _LOOKS = 3  # times that somebody gives up and looks again
 _SET = ("Event.wait", "Event", "future", "AsyncResult")

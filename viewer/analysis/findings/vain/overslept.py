@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in, users
@@ -17,16 +17,15 @@ from viewer.trace.columns import SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.trace.sites import own_frames, place_of
 
-_MS = 1_000_000
 # A second in all is lost by two threads or more, and half of what they sleep there.
-_LOST_NS = 1_000 * _MS
-_LEAST_NS, _SLEEP_NS = _MS, 50 * _MS
+_LOST_NS = 1_000 * MS
+_LEAST_NS, _SLEEP_NS = MS, 50 * MS
 _WHO = 2
 # One at a time does what they wait for, nine tenths of the time; and of ten sleepers seven do
 # not do it themselves when they wake, as those do that try again.
 _ALONE = 9, 10
 _LEAVE = 7, 10
-_AGAIN_NS = 20 * _MS
+_AGAIN_NS = 20 * MS
 _MOST = 20_000
 _STEP = "Let whoever does it set an event, or notify a condition, and wait for that instead."
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
@@ -22,7 +22,6 @@ from viewer.trace.columns import AWAIT
 from viewer.trace.sites import Place, innermost, own_frames, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Whoever gave a time notices half a second more. The end of a block is waited for by all.
 _EXECUTOR = "executor"
 
@@ -96,7 +95,7 @@ def _refused(facts: Facts, awaited: str, site: str, every: list[_Late]) -> str:
 
 
 # Half a second in all, in awaits of a tenth of a second: clean-ups take a moment, as a rule.
-_LONG_NS = 100 * _MS
+_LONG_NS = 100 * MS
 _MOST = 2_000
 _NEAR = 4  # slices from one await to the next
 _WAIT_FOR, _ASYNCIO = " wait_for", "/asyncio/tasks.py:"
@@ -182,7 +181,7 @@ def _cleaning(facts: Facts, caller: str, where: str, every: list[_Late]) -> str:
 _MOST_OF = 2
 _MOST_ENDS = 200
 _TASK = s.AWAIT_TASK_PREFIX.removeprefix(s.AWAIT_PREFIX)
-_LAST_NS = 50 * _MS  # from the end of the task to that of the wait
+_LAST_NS = 50 * MS  # from the end of the task to that of the wait
 
 
 def slow_clean_up(facts: Facts) -> Iterator[Finding]:
@@ -243,10 +242,10 @@ def _cleans_up(facts: Facts, waits: LongWaits, task: int, cancelled: int) -> int
 
 
 # A second in all, a quarter of a second each, and twice the time that there was.
-_IN_ALL_NS = 1_000 * _MS
-_EACH_NS = 250 * _MS
+_IN_ALL_NS = 1_000 * MS
+_EACH_NS = 250 * MS
 _SEVERAL = 2  # tasks; of one, another phase of its work may begin
-_JUST_NS = 5 * _MS
+_JUST_NS = 5 * MS
 _NEAR_BY = 8  # slices from one await to the next
 _DEEP = 2  # frames: the function that awaits, and its caller
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.endings import signal_name
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
@@ -20,9 +20,8 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # Waits for an item that begin, or go on for half a second, after the child's end.
-_LONG_NS = 100 * _MS
+_LONG_NS = 100 * MS
 _MOST = 20_000  # calls that are looked at, the last ones
 _QUEUE, _PIPE = "/multiprocessing/queues.py", "/multiprocessing/connection.py"
 _WAITS = ("poll", "read", "recv", "select")
@@ -234,7 +233,7 @@ def _left_open(facts: Facts, site: str, every: list[_Left]) -> Finding:
 
 # A process that was forked after another program was started has a copy of the parent's end of
 # that one's pipe. The end of the last copy ends the input, and the child at once.
-_AT_ONCE_NS = 50 * _MS
+_AT_ONCE_NS = 50 * MS
 
 
 def kept_by_a_sibling(facts: Facts) -> Iterator[Finding]:

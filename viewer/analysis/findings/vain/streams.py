@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -20,14 +20,13 @@ from viewer.analysis.states import mentioned
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
 
-_MS = 1_000_000
 # Half a second in all. Whoever gave up has opened the connection: a server that gives up only
 # ends an idle one. The other one began as that was opened, waits for four fifths of that time,
 # and ends as it is closed. Which socket is whose is not recorded: it is known by these times.
-_LONG_NS = 100 * _MS
+_LONG_NS = 100 * MS
 _COVERED = 8, 10
-_CLOSED_NS = 50 * _MS
-_OPENED_NS = 100 * _MS
+_CLOSED_NS = 50 * MS
+_OPENED_NS = 100 * MS
 _LISTENS = 3  # who got something so often at that line waits for what comes when it likes
 _MOST = 2_000
 _SOCKET = f"{s.AWAIT_PREFIX}socket"
@@ -161,7 +160,7 @@ def _how(facts: Facts, read: _Read) -> str:
 
 # Half a second was lost at one line, where each wait of a tenth of that ended so: a reader
 # that is only slow would have made room.
-_DRAIN_LONG_NS = 50 * _MS
+_DRAIN_LONG_NS = 50 * MS
 
 
 class _Kind(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -19,17 +19,16 @@ from viewer.analysis.states import mentioned
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # A second was lost. The tasks wait for one thing at one line, where nobody was ever woken;
 # one that waits alone may be there for that: to be told when to stop.
-_LOST_NS = 1_000 * _MS
+_LOST_NS = 1_000 * MS
 _NAMED = 2  # who was cancelled is told if they are no more
 _SEVERAL = 2
 _WOKEN = ("Event", "Condition", "future")
 _STARTS = (" Nursery.start", " TaskGroup.start")
-_THEN_NS = 50 * _MS
+_THEN_NS = 50 * MS
 # Half a second for a start, whatever the task does instead of saying that it has begun.
-_START_NS = 500 * _MS
+_START_NS = 500 * MS
 
 
 def stuck_children(facts: Facts) -> Iterator[Finding]:
@@ -133,7 +132,7 @@ def _started(facts: Facts, wait: Wait) -> int:
 
 
 # All others of the group have ended a second ago, and the last one is cancelled as it waits.
-_ALONE_NS = 1_000 * _MS
+_ALONE_NS = 1_000 * MS
 
 
 def forgotten_task(facts: Facts) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import plural
+from tracer.units import MS, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
@@ -18,10 +18,9 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second was lost, a tenth at a time at least: shorter ones only look whether there is
 # something.
-_LONG_NS = 100 * _MS
+_LONG_NS = 100 * MS
 # Who makes the same call again, without a new connection, only looks whether something has
 # come. Who is asked waits for clients, who need not say anything.
 _CONNECTS = ("connect", "connect_ex", "getaddrinfo", "handshake")

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
@@ -16,18 +16,17 @@ from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import own_frames, place_of
 
-_MS = 1_000_000
 # Three times, at three different moments, and three quarters of a second in all: who asks two
 # and takes the first answer cuts one short each time, but has the other; who ends his helpers
 # cuts them short once.
 _TIMES = 3
-_MOMENT_NS = 20 * _MS
-_LOST_NS = 750 * _MS
+_MOMENT_NS = 20 * MS
+_LOST_NS = 750 * MS
 # It was a time limit: half were cut short within a seventh of the time that a quarter did not
 # reach, and a fifth at most sooner.
 _QUARTER, _SOONER = 4, 5
 _ABOUT = 7
-_LAST_NS = 5 * _MS  # from its end to that of the task
+_LAST_NS = 5 * MS  # from its end to that of the task
 # Tasks that await much more often at one line go round, until they are told to end.
 _ROUNDS = 10
 _MOST = 2_000  # tasks
@@ -36,7 +35,7 @@ _NEAR = 12  # states before the end of a task
 _ANSWERS = tuple(
     f"{s.AWAIT_PREFIX}{what} (" for what in ("response", "query", "command", "connect", "DNS")
 )
-_ANSWER_NS = 500 * _MS
+_ANSWER_NS = 500 * MS
 # Of redis a command may be one that waits for a job (BLPOP); psycopg waits in pieces.
 _IDLE = ("socket", "command (", "query (psycopg", "signal", "sleep_forever")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer.units import duration
+from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import gave_up, place_in
 from viewer.analysis.findings.basis.words import at
@@ -11,11 +11,10 @@ from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
 from viewer.words import code
 
-_MS = 1_000_000
 # Half a second was lost. The trace does not say who is at the other end, so the times must:
 # the thread that failed got on as the other began to wait, and failed at once; the other had
 # waited there before, never for a tenth of this, or now waits until its time is over.
-_AT_ONCE_NS = 5 * _MS
+_AT_ONCE_NS = 5 * MS
 _TIMES = 10
 _MOST = 20  # failures that are looked at
 _WAITS = ("poll", "select", "recv", "read")

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
@@ -15,15 +15,14 @@ from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
-_MS = 1_000_000
 # Whoever closes in order is through in a moment; a second that ended in vain is a time-out.
-_LONG_NS = 1_000 * _MS
+_LONG_NS = 1_000 * MS
 # So are three of a quarter of a second at one line, which take a second.
-_EACH_NS, _TIMES = 250 * _MS, 3
+_EACH_NS, _TIMES = 250 * MS, 3
 _CLOSES = re.compile(
     r"-packages/(?P<package>\w+)/\S+ \S*\b(?:close|aclose|wait_closed|disconnect)$"
 )
-_AT_ONCE_NS = 20 * _MS
+_AT_ONCE_NS = 20 * MS
 _SAID = 3
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
-from tracer.units import duration, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -32,24 +32,23 @@ from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code, stem
 
-_MS = 1_000_000
 _BARRIER = "Barrier.wait"
 # Such waits are for what must come; in vain they lost half a second, whatever they are for. A
 # lock that is tried for less than a fifth of a second may be skipped on purpose.
-_TRIED_NS = 200 * _MS
+_TRIED_NS = 200 * MS
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
               "Queue.join", _BARRIER, "Thread.join", *LOCKS)  # fmt: skip
-_VAIN_NS = 500 * _MS
+_VAIN_NS = 500 * MS
 # Others may only pace a loop: they count for tasks, for the main thread, and for one for which
 # the end of the program waits meanwhile, from a second on, where nothing ever came; three or
 # more of them are somebody who looks again and again, unless each looked once and ended when
 # it gave up: at the same thing, or, where a task failed meanwhile, each at a thing of its own.
 _LOOKS = 3
-_THEN_NS = 50 * _MS
+_THEN_NS = 50 * MS
 # A thread that was answered five times at a line knows what it may wait for.
 _ANSWERS = 5
 _PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
-_PACE_NS = 1_000 * _MS
+_PACE_NS = 1_000 * MS
 _BACK = 100  # states of a thread in which its last line is looked for
 _MAIN = "MainThread"
 _FOR_MORE = (*GETS, "Condition.wait", "Condition")
