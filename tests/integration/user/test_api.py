@@ -80,7 +80,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "a.pftrace"
     with tracer.recording(path, signals=LIGHT):
         for other in (path, tmp_path / "b.pftrace"):
-            with pytest.raises(tracer.TracerError, match="one is running already"):
+            with pytest.raises(tracer.TracerError, match="one is already running"):
                 tracer.start(other, signals=LIGHT)
     assert has_ended(summary(path))
     assert not (tmp_path / "b.pftrace").exists()
