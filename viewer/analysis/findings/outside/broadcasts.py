@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -11,6 +12,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, u
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.room import DRAIN, SEND, Sending, is_for_room, sending
 from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.states import mentioned
@@ -28,9 +30,10 @@ _TIMES = 3
 _LEAST_NS = MS
 # Or the others always have room. Then it waits half a second at once: a slow network makes
 # room sooner. Three connections or more are there meanwhile, each with a task of its own,
-# which waits for what its client says; who sends is none of these, and no other task of its
-# function sends there.
+# which waits for what its client says, or for its end; who sends is none of these, and no
+# other task of its function sends there.
 _CLIENTS = 3
+_CLOSED = ".wait_closed"  # of a library
 _MOST = 2_000
 _STEP = (
     "Whoever comes after it gets nothing meanwhile. Write to each in a task of its own (with "
@@ -88,8 +91,7 @@ def _of_the_only_sender(facts: Facts, one: Sending) -> Finding | None:
         and owned.task_parent[task] < 0
         and owned.task_group[task] != group
         and owned.task_process[task] == waits.process(("task", one.task))
-        and slices.start_ns[i] <= start
-        and slices.end_ns[i] >= end
+        and covers(min(slices.end_ns[i], end) - max(slices.start_ns[i], start), end - start)
         and _is_for_client(facts, i)
     }
     if len(serving) < _CLIENTS or len({owned.task_group[task] for _, task in serving}) > 1:
@@ -102,8 +104,11 @@ def _of_the_only_sender(facts: Facts, one: Sending) -> Finding | None:
 
 
 def _is_for_client(facts: Facts, i: int) -> bool:
-    what = facts.what(i)
-    return waited_for(what) in (For.CALLERS, For.OUTSIDE) and not is_for_room(facts, i)
+    if is_for_room(facts, i):
+        return False
+    frames = takewhile(is_library, facts.stack(i).split("\n"))
+    is_for_end = any(frame.endswith(_CLOSED) for frame in frames)
+    return is_for_end or waited_for(facts.what(i)) in (For.CALLERS, For.OUTSIDE)
 
 
 def _finding(facts: Facts, one: Sending, awaits: list[int], whose: str) -> Finding:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from tracer import schema as s
 from tracer.units import MS, duration
 from viewer.analysis.findings.basis.doing import doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -24,6 +25,8 @@ from viewer.words import code
 # and was the last one to end, is what it waited for. uvicorn looks ten times a second.
 _LONG_NS = 500 * MS
 _LAST_NS = 250 * MS
+# Where the limit was over before, the server has cancelled them.
+_CUT_NS = 50 * MS
 _MOST = 1_000  # tasks that are looked at, the last ones
 
 
@@ -78,9 +81,11 @@ def _finding(facts: Facts, task: int, server: _Server, waits: list[int]) -> Iter
         (which, max(since, start), until)
         for which, since, until in _lives(facts, facts.model.owners.task_process[task])
         if which != task
-        and end - _LAST_NS <= until <= end
+        and end - _LAST_NS <= until <= end + _CUT_NS
         and covers(until - max(since, start), end - start)
     ]
+    in_time = [one for one in open_ones if one[2] <= end]
+    open_ones = in_time or [one for one in open_ones if _is_cut(facts, one[0], task)]
     by_site = defaultdict[str, list[tuple[Who, int, int]]](list)
     for which, since, until in open_ones[-_MOST:]:
         who: Who = ("task", which)
@@ -106,6 +111,20 @@ def _finding(facts: Facts, task: int, server: _Server, waits: list[int]) -> Iter
     )
     evidence = facts.evidence(who, since, until - since, site)
     yield Finding("slow end", end - start, text, evidence, step, behind=site)
+
+
+def _is_cut(facts: Facts, which: int, server: int) -> bool:
+    """Whether a task was cancelled, and is for a client: a connection began what it is a part
+    of, and not, as for what runs beside the server, whoever began that one."""
+    begun_by = {_first(facts, one) for one in (which, server)}
+    return len(begun_by) > 1 and facts.ledger.how_it_ended(which) == s.CANCELLED
+
+
+def _first(facts: Facts, task: int) -> int:
+    """The first of those who made one another."""
+    while (parent := facts.ledger.parent_of(task)) >= 0:
+        task = parent
+    return task
 
 
 def _lives(facts: Facts, process: int) -> Iterator[tuple[int, int, int]]:
