@@ -105,3 +105,49 @@ def test_who_may_still_receive(tmp_path, story):
     assert "which had got" not in " ".join(
         one.text for one in find_in(tmp_path, sends(**story))
     )
+
+
+def joins(ends=100, how=s.CANCELLED, another=False):
+    """`run_tool` puts an item into a queue, for which somebody waits for a moment, and waits
+    until all are done, to its time-out; whoever took it had ended. `another`: as does one more
+    consumer, who lives."""
+    trace = TraceBuilder(argv="tools.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop = trace.loop(thread)
+    run = loop.task("run_tool", site="/app/tools.py:9 run_tool").ready(0).running(0)
+    run.awaits(1, "sleep", site="/app/tools.py:10 run_tool")
+    takers = [
+        loop.task("consume", site="/app/tools.py:20 consume") for _ in range(1 + another)
+    ]
+    for n, taker in enumerate(takers):
+        taker.ready(2 + n).running(2 + n)
+        taker.awaits(MS + n, "Queue.get", site="/app/tools.py:21 consume", lock=5)
+    run.ready(2 * MS, waker="timer").running(2 * MS)
+    for n, taker in enumerate(takers):
+        taker.ready(2 * MS + n, by=run)
+    run.awaits(50 * MS, "Queue.join", site="/app/tools.py:12 run_tool", lock=6, acquired=False)
+    for n, taker in enumerate(takers):
+        taker.running(51 * MS + n).awaits(
+            52 * MS + n, "sleep", site="/app/tools.py:22 consume"
+        )
+        end = (ends if not n else 900) * MS
+        taker.ready(end, waker="timer").running(end).done(end, how)
+    run.ready(1_100 * MS, waker="timer", via="Timeout._on_timeout").running(1_100 * MS)
+    run.done(1_101 * MS)
+    thread.end(1_102 * MS)
+    return trace.ended(1_103 * MS)
+
+
+def test_who_took_what_is_never_done(tmp_path):
+    (found,) = find_in(tmp_path, joins())
+    assert "; `consume`, which had got what it sent, was cancelled (at 100 ms). " in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [pytest.param({"ends": 300}, id="it went on"), pytest.param({"another": True}, id="two")],
+)
+def test_who_may_still_mark_it_as_done(tmp_path, story):
+    assert "which had got" not in " ".join(
+        one.text for one in find_in(tmp_path, joins(**story))
+    )

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 PACKAGES = "/venv/lib/python3.13/site-packages"
 UVICORN = f"{PACKAGES}/uvicorn/server.py:319 Server._wait_tasks_to_complete"
@@ -11,21 +12,24 @@ AIOHTTP = f"{PACKAGES}/aiohttp/web_server.py:71 Server.shutdown"
 EVENTS = "/app/feed.py:10 events"
 
 
-def service(waits=UVICORN, stops_ns=1_200 * MS, since_ns=0, until_ns=-50 * MS, site=EVENTS):
+def service(waits=UVICORN, stops_ns=1_200 * MS, since_ns=0, until_ns=-50 * MS, site=EVENTS,
+            how=s.DONE, by=False):  # fmt: skip
     """`events` sleeps again and again; the server is told to stop at 500 ms, and looks every
-    100 ms whether it is still there. `until_ns`: its end, from that of the stop on."""
+    100 ms whether it is still there. `until_ns`: its end, from that of the stop on. `by`: the
+    server's task made it."""
     trace = TraceBuilder(argv="feed.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop, stop = trace.loop(thread), 500 * MS
     end = stop + stops_ns
-    request = loop.task("events", site=site).ready(since_ns).running(since_ns)
+    server = loop.task("Server.serve", site=f"{PACKAGES}/uvicorn/server.py:88 Server.serve")
+    made_by = {"parent": server.id} if by else {}
+    request = loop.task("events", site=site, **made_by).ready(since_ns).running(since_ns)
     at = since_ns
     while at < end + until_ns:
         request.awaits(at, "sleep", site=site, stack=site)
         at = min(at + 150 * MS, end + until_ns)
         request.ready(at).running(at)
-    request.done(at + 1)
-    server = loop.task("Server.serve", site=f"{PACKAGES}/uvicorn/server.py:88 Server.serve")
+    request.done(at + 1, how)
     server.ready(5).running(5)
     for at in range(stop, end, 100 * MS):
         server.awaits(at + 7, "sleep", site=waits, stack=waits)
@@ -54,9 +58,20 @@ def test_a_stream_that_does_not_end(tmp_path, waits, name, limit):
     assert found.evidence.site == found.behind == EVENTS
 
 
+CUT = {"until_ns": 5 * MS, "how": s.CANCELLED}
+
+
+def test_a_stream_that_the_server_cancels_in_the_end(tmp_path):
+    (found,) = find_in(tmp_path, service(**CUT))
+    assert "open requests, 99 % of that time asleep in `events` (feed.py:10)." in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [
+        pytest.param({**CUT, "how": s.DONE}, id="it ends afterwards"),
+        pytest.param({**CUT, "by": True}, id="it runs beside the server"),
+        pytest.param({**CUT, "until_ns": 100 * MS}, id="it is cancelled later"),
         pytest.param({"stops_ns": 400 * MS}, id="it ends soon"),
         pytest.param({"until_ns": 300 * MS}, id="it lives on: nobody waits for it"),
         pytest.param({"until_ns": -400 * MS}, id="it ended before"),

@@ -300,6 +300,15 @@ def test_nobody_is_known_to_have_one(tmp_path, story):
     assert kinds(tmp_path, albums(**story)) == ["slots never returned"]
 
 
+def test_whoever_is_further_in_had_one_last(tmp_path):
+    found, *_ = find_in(tmp_path, albums(other="sleep"))
+    assert found.text.endswith(
+        "Nobody gave one back in that time; 2 trio tasks `fetch_album` had one last in "
+        "`fetch_album` (album.py:11, via `Semaphore.acquire`). Whoever has a permit must not "
+        "wait for another one of the same pool: give it back before, or use a second pool."
+    )
+
+
 def tunnels(ns=700 * MS, line=26, awaits="socket", short=False):
     """Two tasks have passed the line at which a third one waits for a permit in vain, and
     await something in the same function. `short`: they go on after a third of that."""

@@ -14,10 +14,11 @@ from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.given import Births, OwnLoop
+from viewer.analysis.resources.queues import ended
 from viewer.analysis.resources.takers import have, passed
 from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait, Waits
 from viewer.analysis.waited import FOR_TASKS
-from viewer.trace.columns import LOOP_TASK, STATE_MASK, TASK_WAIT
+from viewer.trace.columns import LOOP_TASK
 from viewer.trace.sites import IMPORT
 
 
@@ -44,7 +45,6 @@ _IN_THREAD = "executor"
 _RESULTS = ("Future.result", "futures.wait", "futures.as_completed", _IN_THREAD, "future")
 _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
-_MANY = 500  # waits for one queue: it is not searched who ends them
 _CHILDREN = 50  # tasks that somebody waits for at once: more are not searched
 _TASKS = 50_000  # more are not searched for those that somebody awaits
 _PARTIES = 200  # that run the same: more meet nowhere
@@ -232,16 +232,7 @@ class Enders:
 
     def of_queue(self, lock: int) -> frozenset[Who]:
         """All who ever ended a wait for a queue."""
-        table, waits, tree = self.model.states, self.ledger.waits_of_locks, self.waits.tree
-        rows, found = waits.of(lock), set[Who]()
-        for row in rows if len(rows) <= _MANY else ():
-            if table.state[row] & STATE_MASK == TASK_WAIT:
-                on = tree.ended_by(table.who[row], table.slice[row]).on
-                if on is not None and on[0] in ("task", "thread"):
-                    found.add(on)
-            elif table.waker[row] >= 0:
-                found.add(("thread", table.waker[row]))
-        return frozenset(found)
+        return frozenset(ender for _, ender in ended(self.waits, lock))
 
     @cached_property
     def _own_loop(self) -> OwnLoop:

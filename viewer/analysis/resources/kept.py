@@ -31,6 +31,7 @@ class Has(Enum):
 
     WAITS = "they wait for another one, or for those who do"
     CALLS = "their threads wait for what the loop of the waiters would do"
+    LOOP = "they are tasks of the loop that the waiter blocks"
     AWAITS = "they wait for the end of one who waits for a slot"
     USES = "they use it all the while"
     STAYS = "they are further on in the function in which they took it"
@@ -55,15 +56,18 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     stuck = _for_coroutines(waits, worst) if have else ()
     if stuck and len({wait.who for wait in stuck}) >= len(have):
         return Kept(Has.CALLS, have, stuck=stuck)
+    if blocked := takers.on_its_loop(waits, worst):
+        return Kept(Has.LOOP, blocked)
     circle = told | takers.parents(waits, vain) or takers.nobody_else(waits, vain)
     if circle and circle <= _all_wait(waits, vain, circle):
         return Kept(Has.WAITS, circle)
     if not served and (around := takers.nested(waits, vain)):
         return Kept(Has.WAITS, {*around}, min(around.values()))
-    deeper, taken_at = takers.further_in(waits, vain)
-    if deeper:
-        return Kept(Has.WAITS, deeper, taken_at)
-    size, own = takers.size(waits, worst), {wait.who for wait in vain}
+    own = {wait.who for wait in vain}
+    deeper, passed_at = takers.further_in(waits, vain)
+    if deeper and not waits.free_meanwhile(worst, own):  # so nobody else has one
+        return Kept(Has.WAITS, deeper, passed_at)
+    size = takers.size(waits, worst)
     users = takers.in_use(waits, worst) - own
     if users and len(users) >= size:
         return Kept(Has.USES, users)
@@ -83,6 +87,8 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     inside = takers.inside(waits, worst, taken_at or worst.site) - own
     if inside and (not had or had <= inside):
         return Kept(Has.STAYS, inside, taken_at)
+    if deeper and not had:
+        return Kept(Has.HAD, deeper, passed_at)
     return Kept(Has.HAD if had else Has.UNKNOWN, had, taken_at)
 
 

@@ -1,6 +1,7 @@
 """Who has the slots for which others wait: as the trace says, or by what they did."""
 
 import re
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -86,8 +87,7 @@ def nobody_else(waits: Waits, vain: list[Wait]) -> set[Who]:
 
 def further_in(waits: Waits, vain: list[Wait]) -> tuple[set[Who], str]:
     """The tasks that wait in vain in what a function called behind the line at which others
-    wait for the same: they have got there what these wait for. And that line. All other tasks
-    only wait for the end of some, so nobody else has one."""
+    wait for the same: they have got there what these wait for. And that line."""
     lines = {place_of(wait.site)._replace(line=0): wait.site for wait in vain}
     found, taken_at = set[Who](), ""
     for wait in vain:
@@ -96,9 +96,6 @@ def further_in(waits: Waits, vain: list[Wait]) -> tuple[set[Who], str]:
             if wait.who[0] == "task" and site and place_of(frame).line > place_of(site).line:
                 found.add(wait.who)
                 taken_at = site
-    worst = max(vain, key=lambda wait: wait.ns)
-    if not found or waits.free_meanwhile(worst, {wait.who for wait in vain}):
-        return set(), ""
     return found, taken_at
 
 
@@ -127,6 +124,28 @@ def inside(waits: Waits, wait: Wait, taken_at: str) -> set[Who]:
             if waits.process(who) == process and is_further_on(taken_at, stack):
                 found.add(who)
     return found
+
+
+def on_its_loop(waits: Waits, wait: Wait) -> set[Who]:
+    """The tasks of the loop that a thread blocks as it waits in a step, which await something
+    further on in a function in which it waits: they have got past that line."""
+    (kind, thread), reading = wait.who, waits.reading
+    if kind != "thread" or reading.on_loop_at(thread, wait.start_ns) < 0:
+        return set()
+    stacks = dict[Who, tuple[str, ...]]()
+    rows = reading.ledger.rows_of_tasks
+    for who in waits.living(wait):
+        low, high = rows.offset[who[1]], rows.offset[who[1] + 1]
+        last = bisect_right(rows.start_ns, wait.start_ns, low, high) - 1
+        i = rows.row[last] if last >= low else -1
+        is_its = reading.ledger.thread_of_task(who[1]) == thread
+        if i >= 0 and is_its and waits.model.owners.kind[i] == AWAIT:
+            stacks[who] = tuple(reading.stack(i).split("\n"))
+    by_frame = (
+        {who for who, stack in stacks.items() if is_further_on(frame, stack)}
+        for frame in own_frames(wait.stack)
+    )
+    return next(filter(None, by_frame), set())
 
 
 def _is_during(wait: Wait, start_ns: int, end_ns: int) -> bool:

@@ -33,11 +33,16 @@ _CLEAR = 80  # per cent: what those who may have a slot did is told when it is o
 _STEPS = {
     Has.WAITS: "Whoever has a {slot} must not wait for another one of the same pool: give it "
     "back before, or use a second pool.",
+    Has.LOOP: "What blocks a loop must not wait for its tasks: use asyncio's own `Semaphore` "
+    "or pool, or wait in a thread (`await asyncio.to_thread(...)`).",
     Has.AWAITS: "Give the {slot} back before waiting for somebody who needs one.",
     Has.CALLS: "What a thread calls on the loop (`from_thread.run`) must not need another "
     "thread of that limiter: give it one of its own, or call the function itself in the "
     "thread.",
 }
+_GIVE_BACK = (
+    "Whoever takes a {slot} must give it back however it ends: with `with`, or in a `finally`."
+)
 _USED = (Has.USES, Has.STAYS)
 
 
@@ -79,10 +84,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     if (other := owed(waits, worst)) is not None:
         who = f"{code(name_of(facts.model, other.who))}{place_in(other.site)}"
         text += f"; {who} waited for that to end: if it has one, it never gives it back"
-    text += (
-        f". Whoever takes a {slot} must give it back however it ends: with `with`, or in a "
-        f"`finally`."
-    )
+    step = _STEPS[Has.WAITS] if found.by and found.by <= {w.who for w in vain} else _GIVE_BACK
+    text += f". {step.format(slot=slot)}"
     return Finding("slots never returned", lost, text, waits.evidence(worst))
 
 
@@ -161,6 +164,9 @@ def _deadlock(
         verb = "waits" if len(circle) == 1 and not whose else "wait"
         have = f"{users(facts.model, circle)} {have} them all and {whose}{verb}"
         have += f"{place_in(stuck[0].site)} {what}"
+    elif found.has is Has.LOOP:
+        have = f"{users(facts.model, circle)}, which {have} got one, cannot go on, since that "
+        have += "blocks their loop"
     elif not circle <= waiting:
         have = f"{users(facts.model, circle)} have them all and wait for those"
     elif found.taken_at and circle < waiting:

@@ -12,6 +12,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, u
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.enders import Enders
+from viewer.analysis.resources.queues import fed_by
 from viewer.analysis.resources.waits import CHANNELS, GETS, PUTS, Wait
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import FOR_TASKS, For, waited_for
@@ -24,6 +25,7 @@ _SOON = 10  # a tenth of a wait
 _LOOKED = 100  # states of a thread in which its function is looked for
 _MOST_ENDED = 1_000  # threads
 _PLAIN = "<locals>"
+_DONE = "Queue.join"
 
 
 def ended_before(facts: Facts, wait: Wait) -> str:
@@ -34,7 +36,7 @@ def ended_before(facts: Facts, wait: Wait) -> str:
 def _getters(facts: Facts, wait: Wait) -> str:
     """`; `worker`, which it created, ended before`: whose work Queue.join waits for."""
     waits, (kind, task) = LongWaits.of(facts), wait.who
-    if wait.name != "Queue.join" or kind != "task":
+    if wait.name != _DONE or kind != "task":
         return ""
     children: list[Who] = [("task", child) for child in facts.ledger.children_of(task)]
     found = {child for child in children if waits.ends_ns(child) < wait.end_ns - _LONG_NS}
@@ -45,11 +47,12 @@ def _getters(facts: Facts, wait: Wait) -> str:
 
 def _receivers(facts: Facts, wait: Wait) -> str:
     """`; `pump`, which had got what it sent, was cancelled (at 1.20 s)`: all who waited for
-    items of whoever waits for room now, if they had ended as its wait began."""
-    if wait.name not in PUTS:
+    items of whoever waits for room now, or until all are done, if they had ended as its wait
+    began."""
+    if wait.name not in (*PUTS, _DONE):
         return ""
     waits = LongWaits.of(facts)
-    found = {one.who for one in waits.all if one.name in GETS and one.ender == wait.who}
+    found = fed_by(waits, wait.who)
     ends_ns = [waits.ends_ns(who) for who in found]
     if not ends_ns or max(ends_ns) > wait.start_ns + wait.ns // _SOON:
         return ""
