@@ -22,9 +22,8 @@ def limited(ns=900 * MS, line=20, gets=False, another=False):
         loop.step(task, 3 * n + 1, 3 * n + 2)
     waiter = trace.thread("worker").native(0) if another else main
     call = loop.task("call", site="/app/limits.py:30 call").ready(MS).running(MS + 1)
-    waiter.lock_wait(
-        10 * MS, "Semaphore", lock=lock, site=ACQUIRE, stack=WAITS, acquired=gets
-    ).running(end)
+    waiter.lock_wait(10 * MS, "Semaphore", lock=lock, site=ACQUIRE, stack=WAITS, acquired=gets)
+    waiter.native(end)
     call.done(end + MS)
     loop.step(call, MS + 1, end + MS)
     if another:

@@ -12,7 +12,7 @@ from viewer.analysis.resources.reading import awaits_named
 from viewer.analysis.resources.waits import Wait, Waits, longest_slices
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
-from viewer.trace.columns import AWAIT, IO
+from viewer.trace.columns import AWAIT, IO, READY
 from viewer.trace.sites import innermost, own_frames, place_of
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
@@ -128,18 +128,21 @@ def inside(waits: Waits, wait: Wait, taken_at: str) -> set[Who]:
 
 def on_its_loop(waits: Waits, wait: Wait) -> set[Who]:
     """The tasks of the loop that a thread blocks as it waits in a step, which await something
-    further on in a function in which it waits: they have got past that line."""
+    further on in a function in which it waits, or are ready there: they have got past that
+    line."""
     (kind, thread), reading = wait.who, waits.reading
     if kind != "thread" or reading.on_loop_at(thread, wait.start_ns) < 0:
         return set()
-    stacks = dict[Who, tuple[str, ...]]()
+    stacks, kinds = dict[Who, tuple[str, ...]](), waits.model.owners.kind
     rows = reading.ledger.rows_of_tasks
     for who in waits.living(wait):
         low, high = rows.offset[who[1]], rows.offset[who[1] + 1]
         last = bisect_right(rows.start_ns, wait.start_ns, low, high) - 1
+        if last > low and kinds[rows.row[last]] == READY:
+            last -= 1
         i = rows.row[last] if last >= low else -1
         is_its = reading.ledger.thread_of_task(who[1]) == thread
-        if i >= 0 and is_its and waits.model.owners.kind[i] == AWAIT:
+        if i >= 0 and is_its and kinds[i] == AWAIT:
             stacks[who] = tuple(reading.stack(i).split("\n"))
     by_frame = (
         {who for who, stack in stacks.items() if is_further_on(frame, stack)}

@@ -84,7 +84,8 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     if (other := owed(waits, worst)) is not None:
         who = f"{code(name_of(facts.model, other.who))}{place_in(other.site)}"
         text += f"; {who} waited for that to end: if it has one, it never gives it back"
-    step = _STEPS[Has.WAITS] if found.by and found.by <= {w.who for w in vain} else _GIVE_BACK
+    asks_again = found.taken_at and found.by <= {wait.who for wait in vain}
+    step = _STEPS[Has.WAITS] if asks_again else _GIVE_BACK
     text += f". {step.format(slot=slot)}"
     return Finding("slots never returned", lost, text, waits.evidence(worst))
 
