@@ -332,7 +332,7 @@ ASYNC: dict[str, Wanted] = {
         "deadlock", ("fetch_track", "fetch_album", "permit"), ("trio",)
     ),
     "m25_sync_pool_on_the_loop": Wanted(
-        "loop blocked|deadlock", ("handle", "connection pool"), ("sqlalchemy",)
+        "deadlock", ("handle", "SQLAlchemy's pool", "2 tasks"), ("sqlalchemy",)
     ),
     "m26_pool_under_gevent": Wanted(
         "pool exhausted", ("2 connections", "report"), ("sqlalchemy", "gevent")

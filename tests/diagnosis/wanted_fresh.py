@@ -100,6 +100,27 @@ FRESH: dict[str, Wanted] = {
         ("Store.update", "AnyIO worker thread", "Store.save", "Store.merge"),
         ("anyio",),
     ),
+    "fm01_semaphore_on_the_loop": Wanted(
+        "deadlock", ("`_acquire`", "4 tasks `call-N`", "their loop"), ("uvloop",)
+    ),
+    "fm03_handler_cancels_its_consumer": Wanted(
+        "wait in vain", ("`run-tool`", "Queue.join", "`event-consumer`.* was cancelled")
+    ),
+    "fm04_tab_that_does_not_read": Wanted(
+        "slow client",
+        (r"`broadcast` \(fm04\w+.py:\d", "9 tasks `handler`"),
+        ("uvloop", "websockets"),
+    ),
+    "fm05_limit_ends_the_stream": Wanted(
+        "slow end", ("uvicorn", "`subscribe`"), ("starlette", "uvicorn", "httpx")
+    ),
+    "fm06_permit_within_a_permit": Wanted(
+        "deadlock|slots never returned",
+        ("4 tasks `page-N`", "`call`", "3 tasks `page-N` had one last in `multicall`"),
+        ("uvloop",),
+    ),
+    "ok_fm1_stream_ends_with_the_server": Wanted("", (), ("starlette", "uvicorn", "httpx")),
+    "ok_fm2_permits_one_after_the_other": Wanted(""),
     "ok_fl2_anyio_job_saves": Wanted("", (), ("anyio",)),
     "ok_fb1_tunnels_that_close": Wanted("", (), ("uvloop",)),
     "ok_fb2_body_handed_on": Wanted("", (), ("starlette", "uvicorn", "httpx")),

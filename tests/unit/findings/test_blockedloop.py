@@ -6,7 +6,8 @@ from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
 
 ACQUIRE = "/app/limits.py:11 acquire"
-WAITS = f"/usr/lib/python3.13/threading.py:511 Semaphore.acquire\n{ACQUIRE}\n/app/limits.py:18 intercept"
+THREADING = "/usr/lib/python3.13/threading.py"
+WAITS = f"{THREADING}:511 Semaphore.acquire\n{ACQUIRE}\n/app/limits.py:18 intercept"
 
 
 def limited(ns=900 * MS, line=20, gets=False, another=False):
