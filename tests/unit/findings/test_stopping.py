@@ -22,8 +22,8 @@ def service(waits=UVICORN, stops_ns=1_200 * MS, since_ns=0, until_ns=-50 * MS, s
     loop, stop = trace.loop(thread), 500 * MS
     end = stop + stops_ns
     server = loop.task("Server.serve", site=f"{PACKAGES}/uvicorn/server.py:88 Server.serve")
-    made_by = {"parent": server.id} if by else {}
-    request = loop.task("events", site=site, **made_by).ready(since_ns).running(since_ns)
+    request = loop.task("events", site=site, parent=server.id if by else 0)
+    request.ready(since_ns).running(since_ns)
     at = since_ns
     while at < end + until_ns:
         request.awaits(at, "sleep", site=site, stack=site)
