@@ -251,16 +251,20 @@ def _suspects(
     waits: Waits, vain: list[Wait], asked: dict[Who, int], made: set[Who]
 ) -> set[Who]:
     """Of those who asked the server, who need a connection for it, the ones that still lived
-    when the waits were over, as many as there are connections, the last ones to ask; else
-    those that failed or were cancelled; else all, with those who made the pool. None, if they
-    are many: they may all have given back."""
+    when the waits were over, as many as there are connections, the last ones to ask. The very
+    last one has got the last connection: where it has ended, so may others have that kept
+    one. Else those that failed or were cancelled; else all, with those who made the pool.
+    None, if they are many: they may all have given back."""
     last, how_it_ended = max(w.end_ns for w in vain), waits.reading.ledger.how_it_ended
-    alive = [who for who in asked if waits.ends_ns(who) >= last - _JUST_NS]
-    alive.sort(key=lambda who: (-asked[who], who))
+    recent = sorted(asked, key=lambda who: (-asked[who], who))
+    alive = [who for who in recent if waits.ends_ns(who) >= last - _JUST_NS]
+    slots = size(waits, vain[0])
+    if 0 < slots <= _MANY and alive[:1] != recent[:1]:
+        alive = recent
     failed = {
         who for who in asked if who[0] == "task" and how_it_ended(who[1]).startswith(_IN_VAIN)
     }
-    found = {*alive[: size(waits, vain[0]) or None]} or failed or asked.keys() | made
+    found = {*alive[: slots or None]} or failed or asked.keys() | made
     return found if len(found) <= _MANY else set()
 
 
