@@ -158,3 +158,33 @@ def test_whoever_took_them_has_failed(tmp_path, at, is_told):
     gone = "Whoever took them, `dispatch` in `dispatch` (bus.py:12), had ended (failed: "
     assert (gone in found.text) == is_told
     assert ("Look at why it ended" in found.text) == is_told
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        pytest.param(TAKES, "2 queues grow: 20 items waited in one of them", id="one line"),
+        pytest.param("/app/bus.py:30 other", "A queue grows: 20 items waited in it", id="two"),
+    ],
+)
+def test_queues_whose_readers_have_gone(tmp_path, second, told):
+    trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    task = trace.loop(thread).task("dispatch", site="/app/bus.py:9 dispatch").ready(0)
+    task.running(1).awaits(2, "sleep", site="/app/bus.py:20 store")
+    task.ready(3 * STEP, waker="timer").running(3 * STEP).done(3 * STEP + 1)
+    below = trace.track(s.TRACK_QUEUES)
+    tracks = [
+        trace.track(f"queue {7 + n} {site}", b"", parent=below)
+        for n, site in enumerate((TAKES, second))
+    ]
+    for n in range(16):
+        for track in tracks:
+            trace.counter(track, n * STEP, 20 + 10 * n)
+    thread.end(16 * STEP)
+    found = [f for f in find_in(tmp_path, trace.ended(16 * STEP + MS)) if "grow" in f.finding]
+    assert len(found) == 2 - (second == TAKES)
+    assert all(one.text.startswith(told) for one in found)
+    assert ("Take a queue out of those that are put into" in found[0].text) == (
+        second == TAKES
+    )

@@ -15,18 +15,28 @@ def followers(
     how="failed: RuntimeError",
     what="Event",
     via="Timeout._on_timeout",
+    line=0,
+    stays=False,
+    wait_ns=500 * MS,
 ):
     """Tasks wait for one event, which nobody sets, and give up. `fails`: when a task ends,
-    and `how`."""
+    and `how`; it slept at a line of the function in which they wait. `stays`: and goes on."""
     trace = TraceBuilder(argv="cache.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop = trace.loop(thread)
     loading, last = trace.lock(what, "/app/cache.py:15 get"), 0
     if fails:
         worker = loop.task("worker", site="/app/cache.py:40 worker").ready(0).running(0)
-        worker.done(fails, how)
+        if line:
+            stack = f"/app/cache.py:8 load\n/app/cache.py:{line} get"
+            worker.awaits(1, "sleep", site="/app/cache.py:8 load", stack=stack)
+            worker.ready(fails - 2, waker="timer", via="Timeout._on_timeout")
+            worker.running(fails - 1)
+        if stays:
+            worker.awaits(fails, "sleep").ready(400 * MS, waker="timer").running(400 * MS)
+        worker.done(400 * MS if stays else fails, how)
     for n in range(count):
-        task, end = loop.task("request", site="/app/cache.py:30 request"), (500 + n) * MS
+        task, end = loop.task("request", site="/app/cache.py:30 request"), wait_ns + n * MS
         own = loading if shared else trace.lock(what, "/app/cache.py:15 get")
         task.ready(n).running(n)
         gives_up = via.startswith("Timeout")
@@ -61,9 +71,23 @@ def test_a_worker_failed_before_it_answered(tmp_path, what):
     )
 
 
+OWNER = {"shared": False, "fails": 50 * MS, "how": s.CANCELLED, "line": 19}
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_who_was_further_on_is_cancelled(tmp_path, count):
+    (found,) = find_in(tmp_path, followers(**OWNER, count=count, wait_ns=1_100 * MS))
+    assert (
+        "; nobody ended one; `worker`, further on there in `load` (cache.py:8), was cut short."
+    ) in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [
+        pytest.param({**OWNER, "line": 12}, id="it was before that line"),
+        pytest.param({**OWNER, "stays": True}, id="it went on"),
+        pytest.param({**OWNER, "fails": 499 * MS}, id="as they gave up"),
         pytest.param({"ends": False}, id="a time-out paces them"),
         pytest.param({"via": "Event.set"}, id="a timer sets the event"),
         pytest.param({"via": "Service.stop"}, id="what a timer calls sets the event"),

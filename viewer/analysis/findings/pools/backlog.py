@@ -1,7 +1,7 @@
 """Queues that grow: items come faster than they are taken, and nobody waits."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import accumulate
 from operator import gt
 
@@ -33,14 +33,22 @@ _AGAIN = (
     "Look at why it ended; keep those who put and those who take in one group (`TaskGroup`), "
     "so that all end, and give the queue a `maxsize`."
 )
+_REMOVED = (
+    "Take a queue out of those that are put into when whoever reads it ends (in a `finally`), "
+    "and give each a `maxsize`."
+)
 _FEW = 8  # tasks that may be told as those who take them
 
 
 def queue_grows(facts: Facts) -> Iterator[Finding]:
-    """The length of a queue grows to the end of the recording."""
+    """The length of a queue grows to the end of the recording; of those at one line, told
+    together."""
+    by_line = defaultdict[tuple[int, str, int], dict[int, Counts]](dict)
     for (process, lock, site), every in counts_of(facts, queues(facts)).items():
         if counts := growing(every, _ITEMS):
-            yield _finding(facts, process, lock, site, counts)
+            by_line[process, site, 0 if site else lock][lock] = counts
+    for (process, site, _), of_queues in by_line.items():
+        yield _finding(facts, process, of_queues, site)
 
 
 def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
@@ -103,9 +111,10 @@ def queues(facts: Facts) -> dict[int, tuple[int, int, str]]:
     return found
 
 
-def _finding(facts: Facts, process: int, lock: int, site: str, counts: Counts) -> Finding:
-    model, (since, first), (until, last) = facts.model, counts[0], counts[-1]
-    takers, putters = _users(facts, process, lock)
+def _finding(facts: Facts, process: int, of_queues: dict[int, Counts], site: str) -> Finding:
+    model, lock = facts.model, max(of_queues, key=lambda lock: of_queues[lock][-1][1])
+    (since, first), (until, last) = of_queues[lock][0], of_queues[lock][-1]
+    takers, putters = _users(facts, process, of_queues)
     takers = takers or _of_function(facts, process, site)
     did = doing(facts, [(who, since, until) for who in takers])
     takes = ""
@@ -115,10 +124,14 @@ def _finding(facts: Facts, process: int, lock: int, site: str, counts: Counts) -
     if gone := _gone(facts, takers, since, until):
         takes = f" Whoever took them, {users(model, takers)}{place_in(site)}, {gone}."
     puts = f" {users(model, putters)} put some of them in." if putters else ""
+    grow, which, step = "A queue grows", "it", _AGAIN if gone else _FASTER
+    if len(of_queues) > 1:
+        grow, which = f"{len(of_queues)} queues grow", "one of them"
+        step = _REMOVED if gone else _FASTER
     text = (
-        f"A queue grows: {first:,} items waited in it {at(facts, since)}, {last:,} after "
+        f"{grow}: {first:,} items waited in {which} {at(facts, since)}, {last:,} after "
         f"{duration(until - since)}, and the number rose all the time.{takes}{puts} "
-        f"{_AGAIN if gone else _FASTER}"
+        f"{step}"
     )
     evidence = Evidence(since, until - since, "", site=site, lock=lock, pid=model.pid(process))
     return Finding("queue grows", until - since, text, evidence)
@@ -149,14 +162,16 @@ def _of_function(facts: Facts, process: int, site: str) -> set[Who]:
     return found if len(found) <= _FEW else set()
 
 
-def _users(facts: Facts, process: int, lock: int) -> tuple[set[Who], frozenset[Who]]:
-    """Who waited for items of the queue, and who ended these waits."""
+def _users(
+    facts: Facts, process: int, locks: Container[int]
+) -> tuple[set[Who], frozenset[Who]]:
+    """Who waited for items of the queues, and who ended these waits."""
     table = facts.model.states
     waits, takers = facts.ledger.waits_of_locks, set[Who]()
     known = Enders.of(LongWaits.of(facts))
     putters = frozenset[Who]()
     for row_of_lock, id_ in enumerate(table.lock_id):
-        if id_ != lock or table.lock_process[row_of_lock] != process:
+        if id_ not in locks or table.lock_process[row_of_lock] != process:
             continue
         for row in waits.of(row_of_lock):
             is_task = table.state[row] & STATE_MASK == TASK_WAIT

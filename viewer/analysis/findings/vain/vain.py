@@ -24,9 +24,11 @@ from viewer.analysis.findings.vain.missed import CONDITIONS, WAKEABLE, missed, w
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.cuts import Cuts
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.handed import EVENTS, ended_one, is_pause, taker
 from viewer.analysis.resources.slots import looks
+from viewer.analysis.resources.takers import is_further_on
 from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library
@@ -209,7 +211,11 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
     if found[0].name in GETS or any(wait.is_open for wait in found):
         return False
     is_one = len(found) == 1 and found[0].who[0] == "task"
-    if is_one and not (_failed(facts, found) or ended_one(LongWaits.of(facts), found[0])):
+    if is_one and not (
+        _failed(facts, found)
+        or _cut_short(facts, found)
+        or ended_one(LongWaits.of(facts), found[0])
+    ):
         return False  # until a time is over, as a program runs, or for what comes seldom
     if len(found) >= _LOOKS and not _gave_up_together(facts, found):
         return False
@@ -263,8 +269,14 @@ def _gave_up_together(facts: Facts, found: list[Wait]) -> bool:
 
 
 def _failures(facts: Facts, found: list[Wait]) -> str:
-    """`; `worker` failed meanwhile (KeyError)`: tasks that ended so while all waited."""
-    if len(found) < _LOOKS or any(wait.who[0] != "task" for wait in found):
+    """`; `worker` failed meanwhile (KeyError)`: tasks that ended so while all waited; or those
+    whose await further on in the same function was cut short."""
+    if any(wait.who[0] != "task" for wait in found):
+        return ""
+    if cut := _cut_short(facts, found):
+        where, were = place_in(min(cut.values())), "was" if len(cut) == 1 else "were"
+        return f"; {users(facts.model, cut)}, further on there{where}, {were} cut short"
+    if len(found) < _LOOKS:
         return ""
     failed = _failed(facts, found)
     if not failed:
@@ -287,6 +299,24 @@ def _failed(facts: Facts, found: list[Wait]) -> set[Who]:
         and facts.ledger.how_it_ended(task).startswith(s.FAILED_PREFIX)
     }
     return failed - waiting
+
+
+def _cut_short(facts: Facts, found: list[Wait]) -> dict[Who, str]:
+    """The tasks that got past the line at which all of these wait, and that a cut of an await
+    behind it ended meanwhile: what they were to do is never done. And the lines of these."""
+    waits, cut_at = LongWaits.of(facts), dict[Who, str]()
+    since = max(wait.start_ns for wait in found)
+    until = min(wait.end_ns for wait in found) - _THEN_NS
+    for cut in Cuts.of(waits).all if found[0].who[0] == "task" else ():
+        who: Who = ("task", cut.task)
+        is_then = since <= cut.end_ns <= until
+        if (
+            is_then
+            and waits.ends_ns(who) - cut.end_ns <= _THEN_NS
+            and is_further_on(found[0].site, tuple(facts.stack(cut.i).split("\n")))
+        ):
+            cut_at[who] = facts.awaited(cut.i)[1]
+    return cut_at
 
 
 def _idle_again(facts: Facts, wait: Wait) -> str:
