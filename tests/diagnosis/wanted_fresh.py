@@ -119,6 +119,22 @@ FRESH: dict[str, Wanted] = {
         ("4 tasks `page-N`", "`call`", "3 tasks `page-N` had one last in `multicall`"),
         ("uvloop",),
     ),
+    "fm07_loader_is_cancelled": Wanted(
+        "wait in vain", ("5 tasks `request-N` in `get`", "`request-0`", "`load`.* cut short")
+    ),
+    "fm08_generator_keeps_its_connection": Wanted(
+        "slots never returned",
+        ("5 tasks `lookup-N`", "3 tasks `page-N` had one last in `rows`"),
+        ("asyncpg",),
+        "PG_URL",
+    ),
+    "fm09_subscribers_that_have_gone": Wanted(
+        "queue grows", ("18 queues grow", "18 tasks `viewer-N` in `subscribe`", "publisher")
+    ),
+    "fm10_both_ends_drain": Wanted(
+        "wait in vain", ("`sync-client` in `push`", "`drain`", "write"), ("uvloop",)
+    ),
+    "ok_fm3_load_is_shielded": Wanted(""),
     "ok_fm1_stream_ends_with_the_server": Wanted("", (), ("starlette", "uvicorn", "httpx")),
     "ok_fm2_permits_one_after_the_other": Wanted(""),
     "ok_fl2_anyio_job_saves": Wanted("", (), ("anyio",)),

@@ -42,12 +42,17 @@ def test_nobody_reads(tmp_path):
     assert found.severity_ns == 1_200 * MS
 
 
+def test_there_was_room_at_first(tmp_path):
+    (found,) = find_in(tmp_path, peers(quick_ns=60 * MS))
+    assert "gave up 2 waits in `drain`" in found.text
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"ns": 240 * MS}, id="little is lost"),
         pytest.param({"via": ""}, id="there was room in the end"),
-        pytest.param({"quick_ns": 60 * MS}, id="somebody reads slowly"),
+        pytest.param({"quick_ns": 130 * MS}, id="somebody reads slowly"),
         pytest.param({"stack": SENDS}, id="they read"),
     ],
 )

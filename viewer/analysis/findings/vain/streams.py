@@ -158,9 +158,10 @@ def _how(facts: Facts, read: _Read) -> str:
     return f"`{called}`"
 
 
-# Half a second was lost at one line, where each wait of a tenth of that ended so: a reader
-# that is only slow would have made room.
+# Half a second was lost at one line, where each wait of a tenth of that ended so, or was far
+# shorter: a reader that is only slow would have made room.
 _DRAIN_LONG_NS = 50 * MS
+_SHORTER = 5
 
 
 class _Kind(NamedTuple):
@@ -204,9 +205,13 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
     for i in longest_slices(facts, (AWAIT,), _DRAIN_LONG_NS, _MOST):
         if owner[i] >= 0 and _is_of(kind, facts.stack(i)):
             by_line[facts.awaited(i)[1]].append(i)
-    for site, found in by_line.items():
+    for site, every in by_line.items():
+        found = [i for i in every if _is_given_up(waits, kind, owner[i], i)]
         lost = facts.slices_ns(found)
-        if lost < LOST_NS or not all(_is_given_up(waits, kind, owner[i], i) for i in found):
+        well_ns = max(map(facts.slice_ns, {*every}.difference(found)), default=0)
+        if lost < LOST_NS or (kind.reads and well_ns):
+            continue
+        if min(map(facts.slice_ns, found)) < _SHORTER * well_ns:
             continue
         # A child that stands in a write to its other output is a finding of its own.
         if kind.reads and any(site == one.evidence.site for one in other_stream(facts)):
