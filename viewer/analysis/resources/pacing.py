@@ -1,6 +1,9 @@
-"""Whether a semaphore only paces those who wait for it, or is kept for longer than needed."""
+"""Whether a semaphore only paces those who wait for it, or is kept for longer than needed; and
+whether a lock is a duty of one, for whom others stand by."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise, repeat, takewhile
 
 from tracer.units import MS
@@ -18,6 +21,12 @@ _APART_NS = 5 * MS
 _ONE_BY_ONE = 8
 _SOME = 40  # holds that are looked at
 _LOOKED = 200  # waits that are
+# Who leads beats ten times or more, and ends when it gives the lock back. Those who stand by
+# from its first tenth on then have it for a twentieth of that time at most.
+_BEATS = 10
+_LEADS = 19, 20
+_FROM_THE_FIRST = 10
+_THEN_NS = 50 * MS
 _RETRIES = ("-packages/tenacity/", "-packages/backoff/", "-packages/stamina/")
 
 
@@ -45,6 +54,28 @@ def come_over_time(waits: Waits, those: list[Wait]) -> bool:
     first_ns = min(wait.end_ns for wait in those)
     late = len(births) - bisect_right(births, first_ns)
     return apart >= _ONE_BY_ONE and late * 2 >= len(births)
+
+
+def is_duty(waits: Waits, holds: list[tuple[int, int, int]], waited: Iterable[int]) -> bool:
+    """Whether one task has a lock (holds of tasks, from and until when) for as long as it is
+    there, and does the same again and again, while others have waited since it began, and do
+    nothing with the lock once it is theirs."""
+    if not holds:
+        return False
+    task, since, until = max(holds, key=lambda hold: hold[2] - hold[1])
+    ns, held = until - since, sum(end - begin for _, begin, end in holds)
+    is_last = 0 <= waits.ends_ns(("task", task)) - until <= _THEN_NS
+    if not is_last or ns * _LEADS[1] < held * _LEADS[0]:
+        return False
+    if any((begin - since) * _FROM_THE_FIRST > ns for begin in waited):
+        return False
+    kind, starts = waits.model.owners.kind, waits.model.trace.slices.start_ns
+    beats = Counter(
+        waits.reading.awaited(i)
+        for i in waits.reading.ledger.rows_of_tasks.of(task)
+        if kind[i] == AWAIT and since <= starts[i] < until
+    )
+    return max(beats.values(), default=0) >= _BEATS
 
 
 def is_held_up(waits: Waits, group: Group) -> bool:

@@ -20,12 +20,14 @@ from viewer.analysis.findings.basis.facts import (
     Split,
 )
 from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.findings.basis.words import did, names, sampled
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow
+from viewer.analysis.resources.pacing import is_duty
 from viewer.analysis.resources.room import is_for_room
 from viewer.analysis.resources.waits import LOCKS, longest_slices
 from viewer.analysis.rows import Rows
@@ -291,6 +293,8 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
         if not holds or mostly_blocked(facts, _kept(facts, holds)):
             continue
         if row.holds.max_ns * 2 > held and row.waits.max_ns < _ONCE_NS:
+            continue
+        if is_duty(LongWaits.of(facts), _kept(facts, holds), facts.waits_of(row)[1]):
             continue
         if awaited * 2 < held:
             if total >= LOST_NS:

@@ -1,0 +1,68 @@
+"""A lock that one task has for as long as it leads, while others stand by."""
+
+import pytest
+
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS, kinds
+
+SITE, BEATS = "/app/node.py:9 node", "/app/node.py:11 node"
+
+
+def leads(beats=12, works_ns=MS, late_ns=0, goes_on=False):
+    """One sleeps again and again with the lock, for a second; two others wait for it, and
+    then have it for `works_ns`. The last of them comes `late_ns` later."""
+    trace = TraceBuilder(argv="node.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").running(0)
+    loop, lock = trace.loop(thread), trace.lock("asyncio.Lock", SITE)
+    leader, *others = (loop.task("node", site="/app/node.py:7 node") for _ in range(3))
+    now, each = MS, 1_000 * MS // beats
+    leader.ready(0).running(now)
+    begun = now
+    loop.step(leader, now, now + MS // 10)
+    for n, other in enumerate(others):
+        at = now + MS + n * (MS + late_ns)
+        other.ready(MS // 2).running(at).awaits(
+            at + MS // 10, "Lock", lock=lock.id, site=SITE,
+            owner_task=leader.id, owner_name=leader.name, owner_site=SITE,
+        )  # fmt: skip
+        loop.step(other, at, at + MS // 10)
+    now += MS // 10
+    for _ in range(beats):
+        leader.awaits(now, "sleep", site=BEATS)
+        leader.ready(now + each - MS // 10, waker="timer").running(now + each - MS // 10)
+        loop.step(leader, now + each - MS // 10, now + each)
+        now += each
+    lock.hold(begun, now, leader, SITE)
+    before = leader
+    for other in others:
+        other.ready(now, by=before)
+        if before is leader and goes_on:
+            leader.awaits(now, "sleep", site="/app/node.py:20 node")
+        else:
+            before.done(now)
+        other.running(now)
+        begun, now = now, now + works_ns
+        loop.step(other, begun, now)
+        lock.hold(begun, now, other, SITE)
+        before = other
+    before.done(now)
+    now += 200 * MS
+    thread.end(now)
+    return trace.ended(now + MS)
+
+
+def test_others_stand_by(tmp_path):
+    assert kinds(tmp_path, leads()) == []
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"beats": 5}, id="it waits a few times"),
+        pytest.param({"works_ns": 60 * MS}, id="the others work, too"),
+        pytest.param({"late_ns": 300 * MS}, id="one comes later"),
+        pytest.param({"goes_on": True}, id="it goes on without the lock"),
+    ],
+)
+def test_others_are_held_up(tmp_path, story):
+    assert "lock held across await" in kinds(tmp_path, leads(**story))
