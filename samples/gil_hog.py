@@ -20,7 +20,7 @@ answered_s: list[float] = []
 
 
 def compress() -> None:
-    """Never waits for anything: 256 rounds of run-length counting between two looks."""
+    """Never waits for anything: 256 rounds of run-length counting between checks."""
     text = b"aaaabbbcca" * 50
     while not done.is_set():
         for _ in range(256):

@@ -14,7 +14,7 @@ DATABASES: dict[str, Wanted] = {
         "slots never returned", ("fetch_price", "`suggest`", "cancelled before"), ("httpx",)
     ),
     "db10_global_lock_on_the_loop": Wanted(
-        "loop blocked", (r"db10\w+.py:41", "`index_updater`", "has that lock")
+        "loop blocked", (r"db10\w+.py:41", "`index_updater`", "holds that lock")
     ),
     "db11_thread_connections_pile_up": Wanted(
         "workers never exit", ("60 executors", "`upload`"), ("django", "psycopg"), "PG_URL"

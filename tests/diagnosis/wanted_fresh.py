@@ -116,7 +116,7 @@ FRESH: dict[str, Wanted] = {
     ),
     "fm06_permit_within_a_permit": Wanted(
         "deadlock|slots never returned",
-        ("4 tasks `page-N`", "`call`", "3 tasks `page-N` had one last in `multicall`"),
+        ("4 tasks `page-N`", "`call`", "3 tasks `page-N` held one last in `multicall`"),
         ("uvloop",),
     ),
     "fm07_loader_is_cancelled": Wanted(

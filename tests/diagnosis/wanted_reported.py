@@ -31,7 +31,7 @@ REPORTED: dict[str, Wanted] = {
     ),
     "fi05_commit_for_each_row": Wanted(
         "awaits in turn",
-        ("`import_rows`", "jobs of a thread pool", "the way"),
+        ("`import_rows`", "jobs of a thread pool", "the round trip"),
         ("sqlalchemy", "aiosqlite"),
     ),
     "fi10_seen_is_a_list": Wanted(
@@ -53,7 +53,7 @@ REPORTED: dict[str, Wanted] = {
     "fj09_cache_without_bound": Wanted("growing global", ("Memory grows all the time",)),
     "fj10_signal_handler_sleeps": Wanted("loop blocked", ("`on_hup`", "sleep")),
     "fk05_thread_for_each_line": Wanted(
-        "awaits in turn", ("`index`", "12,000 jobs", "way there|way to the"), ("anyio",)
+        "awaits in turn", ("`index`", "12,000 jobs", "round trip"), ("anyio",)
     ),
     "fk06_insert_for_each_row": Wanted(
         "awaits in turn",

@@ -123,7 +123,7 @@ STDLIB: dict[str, Wanted] = {
         "lock convoy", ("tile-", "fetch_tile", "asleep in `download`")
     ),
     "y12_ledger_locked_by_a_sibling": Wanted(
-        "lock convoy", ("in `record`", "`reaper` had it", "asleep in `ask_service`")
+        "lock convoy", ("in `record`", "`reaper` held it", "asleep in `ask_service`")
     ),
     "y13_each_pixel_asks_the_manager": Wanted(
         "awaits in turn", ("count-", "`tally`", "[Mm]anager", r"\d,\d{3} times")

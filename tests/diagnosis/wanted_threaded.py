@@ -34,7 +34,7 @@ THREADED: dict[str, Wanted] = {
     ),
     "dr02_client_lost_in_an_error": Wanted(
         "slots never returned",
-        ("4 threads `late-N`", "inner` \\(dr02", "`orders` had one last"),
+        ("4 threads `late-N`", "inner` \\(dr02", "`orders` held one last"),
     ),
     "dr03_views_wait_for_huey": Wanted(
         "thread-pool starvation",
@@ -69,7 +69,7 @@ THREADED: dict[str, Wanted] = {
     ),
     "dr09_client_lost_in_a_time_out": Wanted(
         "slots never returned",
-        ("6 greenlets `later`", "`Clients.borrow`", "`slow` had one last"),
+        ("6 greenlets `later`", "`Clients.borrow`", "`slow` held one last"),
         ("gevent",),
     ),
     "ok_dr6_jobs_in_threads": Wanted("", (), ("schedule",)),

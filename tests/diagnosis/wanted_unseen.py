@@ -65,7 +65,7 @@ UNSEEN: dict[str, Wanted] = {
     "ok_fr7_gather_within_the_limit": Wanted("", (), ("aiohttp",)),
     "ok_fr4_anyio_pipeline": Wanted("", (), ("anyio",)),
     "xa01_both_layers_take_the_permit": Wanted(
-        "deadlock", ("Semaphore", r"xa01\w+.py:\d+", "3 tasks `portfolio-N` have them all")
+        "deadlock", ("Semaphore", r"xa01\w+.py:\d+", "3 tasks `portfolio-N` hold them all")
     ),
     "xa02_view_asks_for_each_row": Wanted(
         "awaits in turn",
@@ -80,7 +80,7 @@ UNSEEN: dict[str, Wanted] = {
     ),
     "xa04_pubsub_of_each_visitor": Wanted(
         "slots never returned",
-        ("`Profiles.load`", "4 tasks `visit-N` had one last in `Rooms.join`"),
+        ("`Profiles.load`", "4 tasks `visit-N` held one last in `Rooms.join`"),
         ("redis",),
         "REDIS_URL",
     ),

@@ -21,7 +21,7 @@ from tests.random_programs import facts
 from tests.random_programs.facts import Facts, Wait
 
 PATIENCE_S = 60  # then a handshake has failed, and the program says so
-LOOKS_APART_S = 0.0003  # between two looks at a sleeping thread; a wait is shown from 20 µs on
+LOOKS_APART_S = 0.0003  # between checks at a sleeping thread; a wait is shown from 20 µs on
 BROKEN = 70  # exit status
 
 now = time.monotonic_ns

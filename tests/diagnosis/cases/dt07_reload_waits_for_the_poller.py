@@ -1,4 +1,4 @@
-"""Each reload stops a poller that sleeps between two looks, and waits until it wakes
+"""Each reload stops a poller that sleeps between checks, and waits until it wakes
 (https://github.com/closeio/redis-hashring/pull/22 stops a thread that polls).
 truth: `MainThread` waits 5 times in `Poller.stop`, 0.2 s each, for a thread asleep in `Poller.poll`.
 """

@@ -37,8 +37,8 @@ def test_items_come_faster_than_they_are_taken(tmp_path):
         "A queue grows: 20 items waited in it at 0, 170 after 1.50 s, and the number rose all "
         "the time. They are taken by `writer` in `dispatch` (bus.py:12), 99 % of that time "
         "asleep in `store` (bus.py:20). `MainThread` put some of them in. Give the queue a "
-        "`maxsize`, so that who puts into it waits, or drop what has no room; or take items "
-        "faster: several at once, or with more consumers."
+        "`maxsize`, so that producers wait, or drop what does not fit; or take items faster: "
+        "several at once, or with more consumers."
     )
     assert found.evidence.site == TAKES
     assert found.evidence.lock == 7

@@ -39,7 +39,7 @@ def test_its_tasks_have_them(tmp_path):
     assert found.text == (
         "Deadlock at 10.0 ms, for 900 ms: `MainThread` waits for a permit of a `Semaphore` in "
         "`acquire` (limits.py:11), called in `intercept` (limits.py:18), and 2 tasks `call`, "
-        "which have got one, cannot go on, since that blocks their loop. What blocks a loop "
+        "which hold one, cannot go on, since that blocks their loop. What blocks a loop "
         "must not wait for its tasks: use asyncio's own `Semaphore` or pool, or wait in a "
         "thread (`await asyncio.to_thread(...)`)."
     )

@@ -39,8 +39,8 @@ def test_permits_of_jobs_that_do_not_give_them_back(tmp_path):
     assert found.text == (
         "Slots never returned: `MainThread` waited for a permit of a `Semaphore` in `submit` "
         "(bound.py:15) and gave up: 1 wait, 1.50 s (at 350 ms). Nobody gave one back in that "
-        "time; `MainThread` had one last. Whoever takes a permit must give it back however it "
-        "ends: with `with`, or in a `finally`."
+        "time; `MainThread` held one last. A permit must be given back whatever happens: with "
+        "`with`, or in a `finally`."
     )
 
 

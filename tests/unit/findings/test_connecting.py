@@ -45,7 +45,7 @@ def test_a_server_that_does_not_answer_is_asked_first(tmp_path):
 def test_a_server_that_is_down(tmp_path):
     found = find_in(tmp_path, given_up(then=s.SLEEP, uses=False))[0]
     assert "gave up, and tried again: 4 times" in found.text
-    assert found.text.endswith("Look whether the server is up and at that address; pause "
+    assert found.text.endswith("Check whether the server is up and at that address; pause "
                                "longer before each try.")  # fmt: skip
 
 

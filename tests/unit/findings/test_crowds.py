@@ -194,8 +194,8 @@ def test_calls_that_a_thread_hands_over(tmp_path):
     assert found.text == (
         "Event loop overloaded: 300 calls of `on_tick` (feed.py:7), which `feed` gives to it, "
         "take 1.20 s of the 1.20 s in which `health` (feed.py:18) waits to run (at 1.00 ms), "
-        "though each takes 4.00 ms. Hand over many at a time, or have whoever makes them wait "
-        "until the loop has run them."
+        "though each takes 4.00 ms. Hand over many at a time, or let the caller wait until "
+        "the loop has run them."
     )
 
 

@@ -36,8 +36,8 @@ def test_nobody_reads(tmp_path):
     assert found.text == (
         "Waited in vain: 2 tasks `peer` in `peer` (peer.py:10) gave up 2 waits in `drain`, "
         "1.20 s in total, the longest 600 ms (at 10 ns): nobody read at the other end "
-        "meanwhile. Whoever is there may stand in a write, too: read while you write (of a "
-        "child with `communicate`)."
+        "meanwhile. The other end may hang in a write, too: read while you write (for a "
+        "child, `communicate` does both)."
     )
     assert found.severity_ns == 1_200 * MS
 
@@ -155,7 +155,7 @@ def test_whoever_served_was_killed(tmp_path):
         "In `peer.py`: Waited in vain: `main` in `ask` (peer.py:20) gave up 1 wait in "
         "`StreamReader.read`, 838 ms (at 62.0 ms): `worker-0` and `worker-1`, which accepted "
         "connections, had ended by SIGKILL before (at 50.0 ms), and nobody began in their "
-        "place. Watch them, and begin new ones."
+        "place. Watch them, and start new ones."
     )
 
 

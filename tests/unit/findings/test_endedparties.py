@@ -51,11 +51,11 @@ def test_who_had_the_permit_has_ended(tmp_path):
     (found,) = told(tmp_path, waits())
     assert (found.finding, found.severity_ns) == ("slots never returned", 2_000 * MS)
     assert found.text == (
-        "Slots never returned: `dl-1` and `dl-2` in `fetch` (load.py:5) waited for "
-        "a lock or semaphore of `multiprocessing`: 2 waits, 2.00 s in total, the longest 1.00 "
-        "s (at 20.0 ms). `dl-0` had ended with exit code 9 (at 50.0 ms), and nobody else goes "
-        "on: it may have had it, and what an ended process has is never given back. Release "
-        "it in a `finally`, or with `with`."
+        "Slots never returned: `dl-1` and `dl-2` in `fetch` (load.py:5) waited for a lock or "
+        "semaphore of `multiprocessing`: 2 waits, 2.00 s in total, the longest 1.00 s (at "
+        "20.0 ms). `dl-0` had ended with exit code 9 (at 50.0 ms), and nobody else goes on: "
+        "it may have held it, and what an ended process has is never released. Release it in "
+        "a `finally`, or with `with`."
     )
 
 

@@ -55,7 +55,7 @@ def test_who_had_answered_failed(tmp_path):
     assert found.text == (
         "Waited in vain: 3 tasks `request` in `ask` (store.py:24) waited for `future`: 3 "
         "waits, 900 ms in total, the longest 340 ms (at 60.0 ms). `store`, which had ended "
-        "such waits, failed (KeyError) at 100 ms. Mend that exception, and let those who wait "
+        "such waits, failed (KeyError) at 100 ms. Fix that exception, and let those who wait "
         "know when such a task ends."
     )
     assert (found.severity_ns, found.evidence.site) == (900 * MS + 3, ASK)

@@ -50,7 +50,7 @@ def test_who_fed_the_others_failed(tmp_path):
         "Waited in vain: `MainThread` in `collect` (tiles.py:31) gave up 1 wait in "
         "`Queue.get`, 1.00 s (at 31.0 ms): `feeder` had failed "
         "(KeyError) in `read` (tiles.py:11) at 50.0 ms, and `render` in `render` "
-        "(tiles.py:20) waited for it since. Mend that exception, and let those who wait know "
+        "(tiles.py:20) waited for it since. Fix that exception, and let those who wait know "
         "when such a thread ends."
     )
     assert found.severity_ns == 981 * MS
@@ -101,7 +101,7 @@ def test_who_should_have_set_the_event_failed(tmp_path):
     assert found.text == (
         "Waited in vain: `MainThread` in `start` (server.py:22) gave up 1 wait in "
         "`Event.wait`, 2.00 s (at 20.0 ms): `server` had failed "
-        "(OSError) in `serve` (server.py:9) at 10.0 ms. Mend that exception, and let those "
+        "(OSError) in `serve` (server.py:9) at 10.0 ms. Fix that exception, and let those "
         "who wait know when such a thread ends."
     )
 

@@ -27,7 +27,7 @@ def test_a_lock_file_held_over_slow_work(tmp_path, name):
     assert found.finding == "lock convoy"
     assert found.text == (
         f"Lock convoy: 3 threads `job-N` wait in `{name}` in `update` (jobs.py:9) for a lock "
-        "file: 3 waits, 1.49 s in total, the longest 747 ms (at 3.00 ms). Whoever had it in "
+        "file: 3 waits, 1.49 s in total, the longest 747 ms (at 3.00 ms). Whoever held it in "
         "between spent 100 % of that time asleep in `scrape` (jobs.py:12). Do the slow part "
         "without the lock, or have a lock for each job."
     )
@@ -121,10 +121,10 @@ def waits_for_one(pid=101, others=False, family=True):
 @pytest.mark.parametrize(
     ("story", "said"),
     [
-        pytest.param({}, "`reaper` had it, 100 % of that time asleep in `scrape` (jobs.py:12)",
+        pytest.param({}, "`reaper` held it, 100 % of that time asleep in `scrape` (jobs.py",
                      id="a process of the recording"),
-        pytest.param({"pid": 4211}, "Process 4211, `cron`, had it.", id="another process"),
-        pytest.param({"pid": 4211, "family": False}, "Process 4211, `cron`, had it.",
+        pytest.param({"pid": 4211}, "Process 4211, `cron`, held it.", id="another process"),
+        pytest.param({"pid": 4211, "family": False}, "Process 4211, `cron`, held it.",
                      id="nobody else is recorded"),
     ],
 )  # fmt: skip
@@ -135,7 +135,7 @@ def test_who_has_the_lock_file(tmp_path, story, said):
 
 def test_the_process_itself_is_not_named(tmp_path):
     (found,) = find_in(tmp_path, waits_for_one(pid=100))
-    assert "had it" not in found.text
+    assert "held it" not in found.text
 
 
 def unknown(until_ns=600 * MS, others=1, call=None, since_ns=2 * MS):

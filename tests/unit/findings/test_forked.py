@@ -114,7 +114,7 @@ def test_a_worker_that_was_killed(tmp_path, how, name):
 )
 def test_a_worker_that_lived(tmp_path, story):
     (found,) = find_in(tmp_path, killed(**story))
-    assert "nobody ended one" in found.text
+    assert "nothing ended any of them" in found.text
 
 
 def replaced(workers=10, jobs=0, status=1):
@@ -184,9 +184,9 @@ def test_a_lock_of_a_process_that_was_killed(tmp_path, how, name):
     assert found.text == (
         "Slots never returned: `reader` in `boot` (serve.py:20) waited for a "
         "lock or semaphore of `multiprocessing`: 1 wait, 700 ms (at 30.0 ms). `writer` was "
-        f"killed by {name} (at 20.0 ms): it may have had it, "
-        "and what an ended process has is never given back. End processes so that they can "
-        "release it."
+        f"killed by {name} (at 20.0 ms): "
+        "it may have held it, and what an ended process has is never released. End "
+        "processes so that they can release it."
     )
 
 

@@ -56,8 +56,8 @@ def test_rounds_of_two(tmp_path, what):
     assert found.text == (
         "Awaits in turn: `load` in `load` (shop.py:30) gathers `price` (shop.py:9) and "
         "`stock` (shop.py:11) 10 times, one round after the other, for 2.00 s (at 19 ns); "
-        "each round waits for its slowest, mostly `price` (shop.py:9) (10 times). If no "
-        "round needs the one before, gather all at once, with a semaphore where they would be "
+        "each round waits for its slowest, mostly `price` (shop.py:9) (10 times). If no round "
+        "depends on the one before, gather all at once, with a semaphore where they would be "
         "too many; 1.80 s would be saved at most."
     )
 

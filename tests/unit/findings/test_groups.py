@@ -182,7 +182,7 @@ def test_a_pool_in_a_channel(tmp_path, what, handed_on):
     (found,) = find_in(tmp_path, channel(what, handed_on=handed_on))
     assert found.finding == "pool exhausted"
     assert f"share 2 slots of a pool made of a `{what.partition('.')[0]}`" in found.text
-    assert "Each slot goes to the next who waits after 200 ms on average" in found.text
+    assert "Each slot goes to the next waiter after 200 ms on average" in found.text
 
 
 def test_a_channel_that_another_task_fills(tmp_path):

@@ -43,7 +43,7 @@ def test_tiny_jobs(tmp_path):
     assert found.text == (
         "Awaits in turn: `load` in `load` (load.py:14) awaits 1,100 jobs of a thread pool, "
         "mostly `readline` (load.py:3), one after the other: 550 ms (at 10 ns), 90 % of it "
-        "the way to the thread and back. Hand over more at once: all of it, or a block, in "
+        "the round trip to the thread. Hand over more at once: all of it, or a block, in "
         "one job (`asyncio.to_thread`)."
     )
     assert found.evidence.site == READS
@@ -52,7 +52,7 @@ def test_tiny_jobs(tmp_path):
 def test_jobs_that_mostly_wait_for_the_gil(tmp_path):
     """That is no work of theirs."""
     (found,) = find_in(tmp_path, lines(work_ns=300 * US, gil_ns=100 * US))
-    assert "60 % of it the way to the thread and back" in found.text
+    assert "60 % of it the round trip to the thread" in found.text
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_questions_to_a_server(tmp_path):
     assert found.text == (
         "Awaits in turn: `main` in `load` (load.py:14) awaits `command (redis)` 1,100 times, "
         "one after the other: 550 ms (at 10 ns), 500 µs each, 100 % of it waiting. Ask for "
-        "many at once (`mget`, a pipeline, `= any(...)`, `executemany`): each saves the way "
-        "there and back."
+        "many at once (`mget`, a pipeline, `= any(...)`, `executemany`): each saves a round "
+        "trip."
     )
     assert found.evidence.site == READS
 
@@ -109,8 +109,8 @@ def test_answers_that_the_main_task_asks_for_in_turn(tmp_path):
     (found,) = find_in(tmp_path, asked(15, 80 * MS, what="response (aiohttp)"))
     assert found.text == (
         "Awaits in turn: `main` in `load` (load.py:14) awaits `response (aiohttp)` 15 times, "
-        "one after the other: 1.20 s of 1.20 s (at 10 ns), the longest 80.0 ms. If none needs "
-        "the one before, `await asyncio.gather(...)` takes as long as the longest."
+        "one after the other: 1.20 s of 1.20 s (at 10 ns), the longest 80.0 ms. If none "
+        "depends on the one before, `await asyncio.gather(...)` takes as long as the longest."
     )
     assert found.severity_ns == 14 * 80 * MS
 

@@ -43,8 +43,8 @@ def test_each_lets_the_next_one_go_on(tmp_path):
     assert found.text == (
         "Pool exhausted: 12 tasks `fetch` share 1 slot of a home-made pool. 11 waits in "
         "`Gate.enter` (gate.py:6) lost 6.60 s in total, the longest 1.10 s (at 220 ms). Each "
-        "slot goes to the next who waits after 118 ms on average, 99 % of that time asleep in "
-        "`fetch` (gate.py:12). Keep it for less time, or raise the number of slots."
+        "slot goes to the next waiter after 118 ms on average, 99 % of that time asleep in "
+        "`fetch` (gate.py:12). Hold it for less time, or raise the number of slots."
     )
     assert found.evidence.site == ENTER
 
@@ -217,8 +217,8 @@ def test_what_was_lent_to_others_never_comes_back(tmp_path, waits, used, taken):
     assert found.text == (
         f"Slots never returned: 3 threads `late-N` waited for a slot of a pool made of a "
         f"`Queue` in {taken} and gave up: 3 waits, 1.80 s in total, the longest 600 ms (at "
-        f"100 ms). Nobody gave one back in that time; `orders` had one last in {taken}, and "
-        f"ended. Whoever takes a slot must give it back however it ends: with `with`, or in a "
+        f"100 ms). Nobody gave one back in that time; `orders` held one last in {taken}, and "
+        f"ended. A slot must be given back whatever happens: with `with`, or in a "
         f"`finally`."
     )
 
@@ -267,7 +267,7 @@ def test_what_tasks_were_lent(tmp_path):
     (found,) = find_in(tmp_path, lent_to_tasks())
     assert found.finding == "slots never returned"
     assert "2 tasks `late` waited for a slot of a pool made of a `Queue`" in found.text
-    assert "; `order` had one last in `lend` (lend.py:4)" in found.text
+    assert "; `order` held one last in `lend` (lend.py:4)" in found.text
 
 
 def test_tasks_that_wait_for_jobs(tmp_path):

@@ -54,7 +54,7 @@ def test_a_join_under_the_childs_lock(tmp_path, name):
         "Deadlock at 20.0 ms, for 1.19 s: `jobs.py` in `stop` (jobs.py:22) "
         f"waits in `Process.join` for the end of `worker-1`, which waits in `{name}` in "
         "`store` (jobs.py:16) for a lock between processes. It got the lock only when "
-        "`jobs.py`, which had it, stopped waiting. Release the lock before waiting for the "
+        "`jobs.py`, which held it, stopped waiting. Release the lock before waiting for the "
         "child."
     )
     assert found.evidence.site == STORE

@@ -54,7 +54,7 @@ def test_connections_that_are_in_use_all_the_while(tmp_path):
         "Pool exhausted: 2 tasks `stream` have all 2 connections of psycopg's pool, 100 % of "
         "that time awaiting `query (psycopg)` in `stream` (shop.py:17). Meanwhile 2 tasks "
         "`list_orders` waited for one in `list_orders` (shop.py:23) and gave up: 2 waits, "
-        "1.20 s in total, the longest 600 ms (at 20.0 ms). Keep it for less time, or raise "
+        "1.20 s in total, the longest 600 ms (at 20.0 ms). Hold it for less time, or raise "
         "the number of connections."
     )
     assert found.evidence.site == LIST
@@ -153,24 +153,24 @@ def crowd(
     [
         pytest.param(
             {"how": s.CANCELLED},
-            "3 tasks `export` had one last in `export` (shop.py:32), and",
+            "3 tasks `export` held one last in `export` (shop.py:32), and",
             id="cancelled",
         ),
         pytest.param(
-            {"how": "failed: KeyError"}, "3 tasks `export` had one last", id="failed"
+            {"how": "failed: KeyError"}, "3 tasks `export` held one last", id="failed"
         ),
         pytest.param(
             {"lives": True},
-            "3 tasks `export` had one last in `export` (shop.py:32), 100 % of that time "
+            "3 tasks `export` held one last in `export` (shop.py:32), 100 % of that time "
             "asleep",
             id="alive",
         ),
         pytest.param(
-            {}, "Nobody gave one back in that time. Whoever", id="nobody in particular"
+            {}, "Nobody gave one back in that time. A connection", id="nobody in particular"
         ),
         pytest.param(
             {"users": 5},
-            "5 tasks `export` had one last in `export` (shop.py:32), and ended",
+            "5 tasks `export` held one last in `export` (shop.py:32), and ended",
             id="few",
         ),
     ],
@@ -184,7 +184,7 @@ def test_who_may_have_them(tmp_path, story, said):
 def test_the_last_ones_to_ask_as_many_as_there_are(tmp_path):
     """Of all who still live, those who asked first have probably given theirs back."""
     (found,) = find_in(tmp_path, crowd(lives=True, slots=1))
-    assert "`export` had one last" in found.text
+    assert "`export` held one last" in found.text
     assert "3 tasks" not in found.text
 
 
@@ -192,7 +192,7 @@ def test_a_driver_in_a_thread_below_sqlalchemy(tmp_path):
     (found,) = find_in(
         tmp_path, crowd(lives=True, what="executor (aiosqlite)", pool="sqlalchemy")
     )
-    assert "3 tasks `export` had one last" in found.text
+    assert "3 tasks `export` held one last" in found.text
 
 
 def importers(other=False, gave_up=3):
@@ -221,8 +221,8 @@ def test_each_wait_that_was_given_up_counts(tmp_path):
         "Slots never returned: `importer` waited for a connection of psycopg's pool in "
         "`list_orders` (shop.py:23) and gave up: 3 waits, 897 ms in total, the longest 299 ms "
         "(at 20.0 ms). Nobody gave one back in that time; nobody else is known to have used "
-        "the pool before. Whoever takes a connection must give it back however it ends: with "
-        "`with`, or in a `finally`."
+        "the pool before. A connection must be given back whatever happens: with `with`, or "
+        "in a `finally`."
     )
 
 
@@ -267,7 +267,7 @@ def test_who_has_left_the_function_in_which_it_asked_does_not_wait_with_a_slot(t
     """Nobody knows that it still has the connection, so that is no deadlock."""
     (found,) = find_in(tmp_path, left_behind())
     assert found.finding == "slots never returned"
-    assert "`main` had one last in `balance` (bot.py:9). Whoever takes" in found.text
+    assert "`main` held one last in `balance` (bot.py:9). A connection must" in found.text
 
 
 def test_who_awaits_those_in_the_function_in_which_it_asked(tmp_path):

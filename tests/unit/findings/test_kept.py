@@ -42,7 +42,7 @@ def test_permits_of_those_who_wait_for_others(tmp_path):
     assert found.finding == "deadlock"
     assert found.text.endswith(
         "2 tasks `link` wait for a permit of a `Semaphore` in `run` (crawl.py:8), and 2 tasks "
-        "`page` have them all and wait for those. Whoever has a permit must not wait for "
+        "`page` hold them all and wait for those. Who holds a permit must not wait for "
         "another one of the same pool: give it back before, or use a second pool."
     )
     assert found.evidence.site == RUN
@@ -100,11 +100,15 @@ def subscribers(count=2, slots=2):
 def test_who_listens_keeps_the_connection(tmp_path):
     (found,) = find_in(tmp_path, subscribers())
     assert found.finding == "slots never returned"
-    assert "; 2 tasks `visit-N` had one last in `join` (rooms.py:14), and ended." in found.text
+    assert (
+        "; 2 tasks `visit-N` held one last in `join` (rooms.py:14), and ended." in found.text
+    )
 
 
 @pytest.mark.parametrize("story", [{"slots": 0}, {"slots": 5}])
 def test_few_listen(tmp_path, story):
     """Or nobody knows how many connections there are."""
     (found,) = find_in(tmp_path, subscribers(**story))
-    assert "; 2 tasks `visit-N` had one last in `load` (rooms.py:21), and ended." in found.text
+    assert (
+        "; 2 tasks `visit-N` held one last in `load` (rooms.py:21), and ended." in found.text
+    )

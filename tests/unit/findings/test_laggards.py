@@ -33,7 +33,7 @@ def test_one_late_answer(tmp_path):
     assert (found.finding, found.severity_ns) == ("slow answer", 900 * MS)
     assert found.text == (
         "Slow answer: `whois-1` in `query` (whois.py:9) waited 900 ms in `socket.recv` (at "
-        "342 ms), where 11 others took 30.0 ms as a rule; meanwhile `MainThread` in `main` "
+        "342 ms), where 11 others took 30.0 ms, typically; meanwhile `MainThread` in `main` "
         "(whois.py:20) waited for it in `Thread.join`."
     )
     assert found.next_step.startswith("Give the read a time-out")

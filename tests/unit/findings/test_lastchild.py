@@ -45,7 +45,7 @@ def test_the_last_child(tmp_path):
     assert found.text == (
         "In `run.py`: Slow answer: `MainThread` in `reap` (run.py:11) waited 947 ms in "
         "`os.waitpid` (at 54.0 ms) for the last child alone, `job-0`, 99 % of that time "
-        "asleep in `work` (run.py:4); 3 others had ended after 50.0 ms, as a rule. Give what "
+        "asleep in `work` (run.py:4); 3 others had ended after 50.0 ms, typically. Give what "
         "it waits for a time-out, or go on without the last one."
     )
     assert found.evidence.site == REAP
@@ -121,7 +121,7 @@ def test_the_last_child_has_more_to_do(tmp_path):
     (found,) = uneven(tmp_path, partitions())
     assert found.severity_ns == 947 * MS
     assert found.text == (
-        "Uneven workers: `part-0` in `work` took 1.00 s, 3 others like it 50.0 ms, as a rule. "
+        "Uneven workers: `part-0` in `work` took 1.00 s, 3 others like it 50.0 ms, typically. "
         "`MainThread` in `reap` (run.py:11) waited 947 ms in `os.waitpid` (at 54.0 ms) for "
         "this one alone, 100 % of that time computing without the GIL in `crunch` (run.py:9, "
         "100 % of 49 CPU samples). Share the work out in smaller pieces, or let all take the "
@@ -192,7 +192,7 @@ def test_the_last_job_of_a_pool(tmp_path):
     assert found.severity_ns == 900 * MS
     assert found.text == (
         "Uneven workers: the last job of `render` (run.py:20) on `worker-0` took 1.00 s, the "
-        "others 100 ms, as a rule. For 900 ms of the 1.00 s that all 4 took (at 120 ms) 3 "
+        "others 100 ms, typically. For 900 ms of the 1.00 s that all 4 took (at 120 ms) 3 "
         "other workers had nothing to do; it spent 100 % of that time computing without the "
         "GIL. Begin with the long ones, split them, or give the pool smaller chunks "
         "(`chunksize=1`)."

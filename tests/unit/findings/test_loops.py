@@ -290,7 +290,7 @@ def test_who_has_the_lock_that_a_step_waits_for_is_named(tmp_path):
         importer.end(end)
 
     (found,) = find_in(tmp_path, steps(1, 300 * MS, wants).end())
-    assert "; `importer` (service.py:40) has that lock meanwhile; " in found.text
+    assert "; `importer` (service.py:40) holds that lock meanwhile; " in found.text
 
 
 ASYNCIO = "/usr/lib/python3.13/asyncio/selector_events.py:1067 _SelectorSocketTransport.write"

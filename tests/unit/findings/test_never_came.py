@@ -65,9 +65,9 @@ def test_a_worker_failed_before_it_answered(tmp_path, what):
     assert found.finding == "wait in vain"
     assert found.text == (
         f"Waited in vain: 5 tasks `request` in `get` (cache.py:15) gave up 5 waits in "
-        f"`{what}`, 2.51 s in total, the longest 503 ms (at 1.00 ms); nobody ended one; "
-        f"`worker` failed meanwhile (RuntimeError). Look at what should have ended it, and "
-        f"whether it was ever started."
+        f"`{what}`, 2.51 s in total, the longest 503 ms (at 1.00 ms); nothing ended any of "
+        f"them; `worker` failed meanwhile (RuntimeError). Look at what should have ended "
+        f"it, and whether it was ever started."
     )
 
 
@@ -140,8 +140,8 @@ def test_some_answers_never_came(tmp_path):
     assert found.finding == "wait in vain"
     assert found.text == (
         "Waited in vain: 3 tasks `call` in `call` (rpc.py:14) gave up 3 waits in `future`, "
-        "2.70 s in total, the longest 901 ms (at 1.00 ms); nobody ended one. Look at what "
-        "should have ended it, and whether it was ever started."
+        "2.70 s in total, the longest 901 ms (at 1.00 ms); nothing ended any of them. Look at "
+        "what should have ended it, and whether it was ever started."
     )
 
 

@@ -49,7 +49,7 @@ def test_threads_one_by_one(tmp_path):
     assert found.text == (
         "Awaits in turn: `MainThread` in `fetch_all` (load.py:8) starts thread `Thread-N "
         "(fetch)` 10 times and waits for each before the next: 1.02 s (at 1.00 ms), the "
-        "longest 100 ms. If none needs the one before, all together take as long as the "
+        "longest 100 ms. If none depends on the one before, all together take as long as the "
         "longest; 900 ms would be saved. Start all of them first, then join them, or use a "
         "pool."
     )

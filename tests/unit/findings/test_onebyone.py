@@ -49,9 +49,9 @@ def test_a_sync_for_each_file(tmp_path):
     assert (found.finding, found.severity_ns) == ("awaits in turn", 600 * MS)
     assert found.text == (
         "Awaits in turn: `writer` in `store` (keep.py:9) waits in `os.fsync` 30 times, one "
-        "call after the other (at 1.00 ms), as a rule for 20.0 ms. The end of the program "
-        "waited 600 ms for these calls, 91 % of all that it waited for meanwhile. Each call "
-        "waits for the disk: write many, then sync once, where all may be lost together."
+        "call after the other (at 1.00 ms), usually for 20.0 ms. The end of the program "
+        "waited 600 ms for these calls, 91 % of all that it waited for in that time. Each "
+        "call waits for the disk: write many, then sync once, where all may be lost together."
     )
     assert found.evidence.site == STORE
 
@@ -140,7 +140,7 @@ def test_an_answer_that_comes_bit_by_bit(tmp_path):
     assert (found.finding, found.severity_ns) == ("slow answer", 1_050 * MS)
     assert found.text.startswith(
         "Slow answer: `MainThread` in `store` (keep.py:9, via `get`) waits 21 times for the "
-        "next part of an answer, which comes bit by bit (at 1.00 ms), as a rule for 50.0 ms. "
+        "next part of an answer, which comes bit by bit (at 1.00 ms), usually for 50.0 ms. "
         "The end of the program waited 1.05 s for these calls"
     )
     assert "A time-out ends each of these reads" in found.text
@@ -250,7 +250,7 @@ def test_queries_of_each_job(tmp_path):
     assert (found.finding, found.severity_ns) == ("awaits in turn", 600 * MS)
     assert found.text.startswith(
         "Awaits in turn: `worker` in `store` (keep.py:9, via `do_execute`) waits for a query "
-        "30 times, one call after the other (at 2.00 ms), as a rule for 10.0 ms, before it "
+        "30 times, one call after the other (at 2.00 ms), usually for 10.0 ms, before it "
         "looks for the next job. 2 jobs did so, 600 ms in all. One statement for all"
     )
 

@@ -27,7 +27,7 @@ def test_a_handshake_in_accept(tmp_path):
     assert found.finding == "handshake in accept"
     assert found.text.startswith(
         "Handshake in accept: `acceptor` in `serve` (tls.py:12) waited in `do_handshake` "
-        "inside `accept`, 1 time, 700 ms (at 0): a client that says nothing"
+        "inside `accept`, 1 time, 700 ms (at 0): a client that sends nothing"
     )
 
 
@@ -62,9 +62,9 @@ def test_a_key_in_accept(tmp_path):
     (found,) = find_in(tmp_path, listener())
     assert found.finding == "handshake in accept"
     assert found.text.startswith(
-        "Handshake in accept: `publisher` in `serve` (pose.py:14) waited in the "
-        "handshake of the `authkey` inside `Listener.accept`, 1 time, 700 ms (at 0): a client "
-        "that says nothing"
+        "Handshake in accept: `publisher` in `serve` (pose.py:14) waited in the handshake of "
+        "the `authkey` inside `Listener.accept`, 1 time, 700 ms (at 0): a client that sends "
+        "nothing"
     )
 
 
@@ -153,7 +153,7 @@ def test_a_stream_that_nobody_reads(tmp_path):
     assert found.finding == "full pipe"
     assert found.text.startswith(
         "Full pipe: `convert` in `convert` (tool.py:7) waited 901 ms for a child (at 2.00 ms) "
-        "whose output nobody read: asyncio stopped after 70.0 kB, and the child stood in a "
+        "whose output nobody read: asyncio stopped after 70.0 kB, and the child hung in a "
     )
 
 
@@ -201,8 +201,8 @@ def test_both_ends_write(tmp_path):
     (found,) = found_in(tmp_path, both_write())
     assert found.finding == "full pipe"
     assert found.text == (
-        "In `filter.py`: Full pipe: `MainThread` in `run` (filter.py:8) stood in "
-        "`io.BufferedWriter.write` for 800 ms (at 10.0 ms), while its child `sed` stood in "
+        "In `filter.py`: Full pipe: `MainThread` in `run` (filter.py:8) hung in "
+        "`io.BufferedWriter.write` for 800 ms (at 10.0 ms), while its child `sed` hung in "
         "`os.write`: each waits until the other one reads. Call `communicate`, or read in a "
         "thread of its own."
     )
@@ -259,7 +259,7 @@ def test_one_output_is_read_and_the_other_is_full(tmp_path):
     assert found.finding == "full pipe"
     assert found.text == (
         "In `convert.py`: Full pipe: `convert` in `convert` (convert.py:19) read one output "
-        "of a child in vain for 810 ms (at 4.00 ms), while its child `ffmpeg` stood in "
+        "of a child in vain for 810 ms (at 4.00 ms), while its child `ffmpeg` hung in "
         "`os.write` for 800 ms: it writes to a pipe that is full and that nobody reads, as "
         "that of its other output. Call `communicate`, or read both at the same time."
     )
@@ -304,7 +304,7 @@ def test_a_client_that_says_nothing(tmp_path):
     assert found.finding == "slow client"
     assert found.text.startswith(
         "Slow client: `server`, the only thread of a server, waited in "
-        "`socket.recv_into` for the request of a client that had connected and said nothing, "
+        "`socket.recv_into` for the request of a client that had connected and sent nothing, "
         "1 time, 1.20 s (at 1.00 ms)."
     )
 

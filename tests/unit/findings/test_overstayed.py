@@ -37,7 +37,7 @@ def test_a_clean_up_has_no_time_limit(tmp_path):
     (found,) = find_in(tmp_path, jobs())
     assert found.finding == "wait in vain"
     assert found.text.startswith(
-        "Waited in vain: the time of 2 tasks `job` in `job` (job.py:14) was over after 200 ms "
+        "Waited in vain: the time of 2 tasks `job` in `job` (job.py:14) ran out after 200 ms "
         "in `work` (job.py:5). Then they waited in `future` in `goodbye` (job.py:8) until "
         "they ended, and no time limit cut that short: 2 waits, 1.80 s in total"
     )

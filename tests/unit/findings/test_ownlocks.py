@@ -38,10 +38,9 @@ def test_a_writer_that_readers_keep_out(tmp_path):
     assert found.finding == "lock convoy"
     assert found.text == (
         "Lock convoy: `writer` waited for a lock of the program's own: 1 wait, 700 ms (at "
-        "1.00 ms) in `RWLock.acquire_write` (locks.py:12), "
-        "called in `reload` (config.py:30), until `reader` gave it free, 100 % of that time "
-        "asleep in `read` (config.py:20). Do the slow part outside of the lock, and let "
-        "nobody in before those who wait already."
+        "1.00 ms) in `RWLock.acquire_write` (locks.py:12), called in `reload` (config.py:30), "
+        "until `reader` released it, 100 % of that time asleep in `read` (config.py:20). Do "
+        "the slow part outside the lock, and let those who already wait go first."
     )
     assert found.severity_ns == 700 * MS
 
@@ -100,7 +99,7 @@ def polled(pauses=20, pause_ns=20 * MS, function="FileLock.acquire"):
 
 
 def left(tmp_path, signal=9, holds=False):
-    """`second` looks for a lock; `first`, which may have had it, was ended by a signal."""
+    """`second` looks for a lock; `first`, which may have held it, was ended by a signal."""
     family = Family("deploy.py")
     main = family.first.thread("MainThread").native(0)
     first = family.fork(main, at=MS, pid=101, name="first")
@@ -121,11 +120,11 @@ def test_a_lock_that_a_killed_process_left(tmp_path):
     (found,) = left(tmp_path)
     assert (found.finding, found.severity_ns) == ("slots never returned", 1_200 * MS)
     assert found.text == (
-        "In `deploy.py`: Slots never returned: `MainThread` looks again and again for a lock "
-        "of the program's own in `deploy` (deploy.py:20): 30 pauses between two looks, 1.20 s "
-        "in total (at 100 ms). `first` was killed by SIGKILL (at 50.0 ms): it may have had "
-        "it, and a file that says so stays. Use `flock`, which ends with the process, or "
-        "write down who has it, and look whether that one lives."
+        "In `deploy.py`: Slots never returned: `MainThread` polls a lock of the program's own "
+        "in `deploy` (deploy.py:20): 30 pauses between attempts, 1.20 s in total (at 100 ms). "
+        "`first` was killed by SIGKILL (at 50.0 ms): it may have held it, and its lock file "
+        "stays. Use `flock`, which ends with the process, or write the holder's pid into "
+        "the file and check whether it still runs."
     )
 
 
@@ -139,11 +138,10 @@ def test_a_lock_that_is_polled(tmp_path):
     (found,) = find_in(tmp_path, polled())
     assert found.finding == "lock convoy"
     assert found.text == (
-        "Lock convoy: 2 threads `install-N` look again and again for a lock of the program's "
-        "own in `install` (install.py:20): 60 pauses between two looks, 1.20 s in total (at "
-        "1.00 ms). It is held for 400 ms, 99 % of that time asleep in `download` "
-        "(install.py:15). Do the slow part outside of the lock, or use a lock that wakes who "
-        "waits."
+        "Lock convoy: 2 threads `install-N` poll a lock of the program's own in `install` "
+        "(install.py:20): 60 pauses between attempts, 1.20 s in total (at 1.00 ms). It is "
+        "held for 400 ms, 99 % of that time asleep in `download` (install.py:15). Do the slow "
+        "part outside the lock, or use a lock that wakes who waits."
     )
 
 

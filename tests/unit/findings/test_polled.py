@@ -44,15 +44,15 @@ def redis(pauses=8, path="redis/lock.py", answers=True, ends=0, gives_up=False):
 
 
 MORE_OFTEN = (
-    "where it is held for less than a pause, ask more often (`poll_interval` of filelock)"
+    "if it is held for less than a pause, poll more often (`poll_interval` of filelock)"
 )
 
 
 @pytest.mark.parametrize(
     ("path", "name", "less"),
     [
-        ("redis/lock.py", "redis lock", "lock less with each key"),
-        ("diskcache/recipes.py", "diskcache lock", "lock less with each key"),
+        ("redis/lock.py", "redis lock", "lock less per key"),
+        ("diskcache/recipes.py", "diskcache lock", "lock less per key"),
         ("filelock/_api.py", "file lock", MORE_OFTEN),
     ],
 )
@@ -61,9 +61,9 @@ def test_a_polled_lock(tmp_path, path, name, less):
     assert found.finding == "lock convoy"
     assert found.text == (
         f"Lock convoy: 2 threads `worker-N` poll a {name} in `rebuild` (jobs.py:9): 16 pauses "
-        "between two questions, 1.57 s in total (at 11.0 ms). It is held for 804 ms on "
-        "average, 99 % of that time asleep in `rebuild` (jobs.py:10), by `owner`. Do the slow "
-        f"part outside of the lock, or {less}."
+        "between attempts, 1.57 s in total (at 11.0 ms). It is held for 804 ms on average, 99 "
+        "% of that time asleep in `rebuild` (jobs.py:10), by `owner`. Do the slow "
+        f"part outside the lock, or {less}."
     )
     assert found.evidence.site == REBUILD
     assert found.about == {"worker-0 in rebuild", "worker-1 in rebuild"}
@@ -86,7 +86,7 @@ def test_a_polled_lock_whose_owner_has_ended(tmp_path):
     assert found.text == (
         "Slots never returned: `owner` took a redis lock in `rebuild` (jobs.py:9) (at 0), and "
         "ended without giving it back. 2 threads `worker-N` polled it for 708 ms after that, "
-        "1.57 s in total, until its own time was over or they gave up. Use `with`, or release "
+        "1.57 s in total, until its own time ran out or they gave up. Use `with`, or release "
         "it in a `finally`."
     )
 

@@ -92,10 +92,9 @@ def test_who_asks_has_what_the_answer_needs(tmp_path):
     (found,) = find_in(tmp_path, circle())
     assert found.finding == "deadlock"
     assert found.text == (
-        "Deadlock at 100 ms, for 1.00 s: 4 tasks `foo` ask again and again in `Pool.take` "
-        "(pool.py:19) (4 times, 4.00 s), and go on only when `load` in `unlock` (cache.py:28) "
-        "has given up waiting in `Queue.get` for what they have. Give it back before each "
-        "pause."
+        "Deadlock at 100 ms, for 1.00 s: 4 tasks `foo` poll in `Pool.take` (pool.py:19) (4 "
+        "times, 4.00 s), and go on only when `load` in `unlock` (cache.py:28) has given up "
+        "waiting in `Queue.get` for what they have. Give it back before each pause."
     )
 
 
@@ -115,13 +114,12 @@ def test_tasks_poll_a_pool_of_one(tmp_path):
     (found,) = find_in(tmp_path, of_tasks())
     assert found.finding == "pool exhausted"
     assert found.text == (
-        "Pool exhausted: 3 tasks `report` ask again and again in `Pool.take` (pool.py:19) "
-        "until one of those before them has ended: 3 waits of 60 pauses lost 1.20 s in total, "
-        "the longest 600 ms (at 23 ns). It lets 1 through at a time, and each makes room "
-        "for the next after 190 ms on average, 99 % of that time asleep in `report` "
-        "(pool.py:31). The trace does not show who has it: this follows from when each goes "
-        "on. Keep it for less time, or raise their number; a semaphore or a queue would wake "
-        "the next one at once."
+        "Pool exhausted: 3 tasks `report` poll in `Pool.take` (pool.py:19) until one of those "
+        "before them has ended: 3 waits of 60 pauses lost 1.20 s in total, the longest 600 ms "
+        "(at 23 ns). It lets 1 through at a time, and each makes room for the next after 190 "
+        "ms on average, 99 % of that time asleep in `report` (pool.py:31). The trace does not "
+        "show who holds it: this follows from when each goes on. Hold it for less time, or "
+        "raise their number; a semaphore or a queue would wake the next one at once."
     )
     assert found.evidence.site == ASKS
 
@@ -130,7 +128,7 @@ def test_threads_poll(tmp_path):
     (found,) = find_in(tmp_path, of_threads())
     assert found.finding == "pool exhausted"
     assert found.text.startswith(
-        "Pool exhausted: 3 threads `job-N` ask again and again in `Pool.take` (pool.py:19)"
+        "Pool exhausted: 3 threads `job-N` poll in `Pool.take` (pool.py:19)"
     )
 
 
@@ -144,9 +142,7 @@ def test_a_lock_of_the_programs_own_is_told_as_a_lock(tmp_path):
         tmp_path, of_tasks(stack=f"/app/pool.py:19 FileLock.acquire\n{IN_REPORT}")
     )
     assert found.finding == "lock convoy"
-    assert found.text.startswith(
-        "Lock convoy: 3 tasks `report` look again and again for a lock"
-    )
+    assert found.text.startswith("Lock convoy: 3 tasks `report` poll a lock")
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ def sessions(waited_ns, slots=4):
 def test_some_waited_longer_for_their_connection(tmp_path, waited_ns):
     """A busy machine is slow to make one: all who asked are told, as the pool is full."""
     (found,) = find_in(tmp_path, sessions(waited_ns))
-    assert "; 4 tasks `ask` had one last" in found.text
+    assert "; 4 tasks `ask` held one last" in found.text
 
 
 def test_of_a_small_pool_only_who_waited(tmp_path):
     (found,) = find_in(tmp_path, sessions(12 * MS, slots=1))
-    assert "; `ask` had one last" in found.text
+    assert "; `ask` held one last" in found.text

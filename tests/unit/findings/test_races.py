@@ -36,9 +36,9 @@ def test_tasks_that_lost_each_race(tmp_path):
     assert found.finding == "task leak"
     assert found.text == (
         "Tasks of `stop` (leak.py:9) pile up: 60 were alive half-way, 120 at the end, of 120 "
-        "created by `serve` (leak.py:20). The old ones, the oldest for 730 ms, stay in "
-        "`await Event` (leak.py:11) until all are woken together at the end. Whoever makes "
-        "them awaits each beside something else, goes on without it, and makes another one."
+        "created by `serve` (leak.py:20). The old ones, the oldest for 730 ms, stay in `await "
+        "Event` (leak.py:11) until all are woken together at the end. Their creator awaits "
+        "each beside something else, goes on without it, and makes another one."
     )
 
 

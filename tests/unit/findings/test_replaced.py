@@ -72,7 +72,7 @@ def test_workers_that_took_too_long(tmp_path):
     assert found.text == (
         "Waited in vain: 2 workers of the server ended in the middle of a request, after up "
         "to 1.20 s of it (at 10.0 ms): 99 % of that time in `socket.recv` in `report` "
-        "(web.py:9). Others took their place at once, as when a master's patience is over "
+        "(web.py:9). Others took their place at once, as after a time-out of the master "
         "(gunicorn's `timeout`); the requests were lost. Give what `report` waits for a "
         "shorter time-out, do it elsewhere, or raise that of the master."
     )

@@ -41,7 +41,7 @@ def test_home_made_retries(tmp_path):
     assert (found.finding, found.evidence.site) == ("database locked", AGAIN)
     assert found.text == (
         "Database locked: `save` in `save` (db.py:11) tries again and again: 10 pauses "
-        "between two tries, 780 ms in total (at 11.0 ms), until `importer` went on in `load` "
+        "between attempts, 780 ms in total (at 11.0 ms), until `importer` went on in `load` "
         "(db.py:6), which had kept a transaction open for 769 ms, 99 % of that time asleep "
         "in `load` (db.py:5). Do slow work before `begin` or after `commit`, and let SQLite "
         "wait (`timeout=` of `connect`) instead of trying again."

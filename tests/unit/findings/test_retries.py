@@ -49,8 +49,7 @@ def test_other_libraries(tmp_path):
 def test_of_an_own_function_only_the_name_is_known(tmp_path):
     (found,) = find_in(tmp_path, pauses(stack=OWN))
     assert found.text.endswith(
-        " (at 51.0 ms). By its name, `call_with_retries` tries again what failed, and its "
-        "caller waits."
+        " (at 51.0 ms). By its name, `call_with_retries` tries again, and its caller waits."
     )
 
 

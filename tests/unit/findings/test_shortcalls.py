@@ -53,7 +53,7 @@ def test_a_reloader_without_a_pause(tmp_path):
     assert found.text == (
         "`reloader` polls in `watch` (reload.py:12): it computes for 801 ms, 75 % of 80 CPU "
         "samples are in `os.stat`, one short call after the other without a pause. If it "
-        "looks for changes, let it wait between two looks, or be told of them (inotify, "
+        "looks for changes, let it wait between checks, or be told of them (inotify, "
         "`watchfiles`)."
     )
     assert found.evidence.site == "/app/reload.py:12 watch"
@@ -67,7 +67,7 @@ def test_a_wait_for_a_child_that_is_asked(tmp_path, name):
 
 def test_a_function_that_only_asks_is_told_by_its_name(tmp_path):
     (found,) = find_in(tmp_path, reloader(call="os.waitpid", asker=IS_ALIVE))
-    assert "94 % of that in questions (BaseProcess.is_alive, 75 of 80 CPU" in found.text
+    assert "94 % of that in polling calls (BaseProcess.is_alive, 75 of 80 CPU" in found.text
     assert "`join`" in found.text
 
 

@@ -44,8 +44,8 @@ def test_a_small_pool(tmp_path):
     assert found.text == (
         "Pool exhausted: 6 threads `req-N` share 2 connections of SQLAlchemy's pool. 4 waits "
         "in `report` (web.py:6, via `QueuePool._do_get`) lost 1.20 s in total, the longest "
-        "400 ms (at 40 ns). Each connection goes to the next who waits after 200 ms on "
-        "average, 99 % of that time asleep in `report` (web.py:7). Keep it for less time, or "
+        "400 ms (at 40 ns). Each connection goes to the next waiter after 200 ms on "
+        "average, 99 % of that time asleep in `report` (web.py:7). Hold it for less time, or "
         "raise the number of connections."
     )
     assert found.severity_ns == 2 * 200 * MS + 2 * 400 * MS
@@ -94,8 +94,8 @@ def test_slots_that_never_come_back(tmp_path):
     assert found.text == (
         "Slots never returned: 4 threads `req-N` waited for a connection of SQLAlchemy's pool "
         "in `report` (web.py:6, via `QueuePool._do_get`) and gave up: 4 waits, 1.20 s in "
-        "total, the longest 400 ms (at 40 ns). Nobody gave one back in that time. Whoever "
-        "takes a connection must give it back however it ends: with `with`, or in a `finally`."
+        "total, the longest 400 ms (at 40 ns). Nobody gave one back in that time. A "
+        "connection must be given back whatever happens: with `with`, or in a `finally`."
     )
 
 
@@ -225,7 +225,7 @@ def test_a_slot_that_was_kept_in_a_wait_for_another(tmp_path):
     assert found.finding == "deadlock"
     assert found.text == (
         "Deadlock at 21 ns, for 600 ms: 2 tasks `update` wait for a connection of asyncpg's "
-        "pool in `find` (web.py:4), and they have them all. Whoever has a connection must not "
+        "pool in `find` (web.py:4), and they hold them all. Who holds a connection must not "
         "wait for another one of the same pool: give it back before, or use a second pool."
     )
 
@@ -309,7 +309,7 @@ def test_those_who_wait_for_the_one_that_waits(tmp_path):
     assert found.finding == "deadlock"
     assert found.text == (
         "Deadlock at 1.00 ms, for 600 ms: `hooks` waits for a connection of SQLAlchemy's pool "
-        "in `audit` (web.py:22), and 2 threads `flow-N` have them all and wait in `run` "
+        "in `audit` (web.py:22), and 2 threads `flow-N` hold them all and wait in `run` "
         "(web.py:49) for its end. Give the connection back before waiting for somebody who "
         "needs one."
     )
@@ -348,8 +348,8 @@ def test_permits_that_were_given_up_count_one_by_one(tmp_path):
     assert found.text == (
         "Slots never returned: `consumer` waited for a permit of a `Semaphore` in `publish` "
         "(pub.py:22) and gave up: 3 waits, 897 ms in total, the longest 299 ms (at 10.0 ms). "
-        "Nobody gave one back in that time. Whoever takes a permit must give it back however "
-        "it ends: with `with`, or in a `finally`."
+        "Nobody gave one back in that time. A permit must be given back whatever happens: "
+        "with `with`, or in a `finally`."
     )
 
 

@@ -146,7 +146,7 @@ def test_questions_alone(tmp_path):
     assert found.finding == "busy loop"
     assert found.text == (
         "`consumer` polls in `consume` (ask.py:9): it computes for 800 ms, 88 % of that in "
-        "questions (Queue.get_nowait, 70 of 80 CPU samples). Let it wait for the answer: "
+        "polling calls (Queue.get_nowait, 70 of 80 CPU samples). Let it wait for the answer: "
         "`get` instead of `get_nowait`, `wait` instead of `is_set`."
     )
 
@@ -177,7 +177,7 @@ def test_a_question_deep_in_a_library(tmp_path):
     (found,) = find_in(tmp_path, asking(question=REDIS))
     assert found.text == (
         "`consumer` polls in `consume` (ask.py:9): it computes for 800 ms, 88 % of that in "
-        "questions (Connection.can_read, 70 of 80 CPU samples). Give the call a time-out "
+        "polling calls (Connection.can_read, 70 of 80 CPU samples). Give the call a time-out "
         "(`get_message(timeout=1)`), or use one that waits (`listen`)."
     )
 
@@ -189,13 +189,13 @@ def test_what_to_do_instead(tmp_path):
 
 def test_what_fails_at_once(tmp_path):
     (found,) = find_in(tmp_path, asking(question=NOTICES, calls=7))
-    assert "questions (Connection.notifies, 70 of 80 CPU samples)" in found.text
+    assert "polling calls (Connection.notifies, 70 of 80 CPU samples)" in found.text
     assert "or fails, as when the connection is closed" in found.text
 
 
 def test_what_stays_ready(tmp_path):
     (found,) = find_in(tmp_path, asking(question=SELECT))
-    assert "questions (EpollSelector.select, 70 of 80 CPU samples)" in found.text
+    assert "polling calls (EpollSelector.select, 70 of 80 CPU samples)" in found.text
     assert "unregister what is at its end" in found.text
 
 
@@ -227,9 +227,7 @@ AT_ITS_END = {"name": "os.read", "reads": 20, "empty": 20, "here": 35, "selects"
 def test_what_stays_ready_and_brings_nothing(tmp_path, size):
     """A pipe at its end: neither the questions nor the reads alone are most of it."""
     (found,) = find_in(tmp_path, reading(**AT_ITS_END, size=size))
-    said = (
-        "88 % of that in questions (EpollSelector.select, and reads that get nothing, 70 of "
-    )
+    said = "polling calls (EpollSelector.select, and reads that get nothing, 70 of "
     assert said in found.text
     assert "unregister what is at its end" in found.text
 

@@ -80,7 +80,7 @@ def test_a_child_whose_output_nobody_reads(tmp_path):
     assert found.finding == "full pipe"
     assert found.text == (
         "In `rpc.py`: Full pipe: `MainThread` in `ask` (rpc.py:9) waited 1.00 s in "
-        "`os.waitpid` (at 20.0 ms) for the end of `server`, which stood in `os.write` in "
+        "`os.waitpid` (at 20.0 ms) for the end of `server`, which hung in `os.write` in "
         "`serve` (rpc.py:5): nobody reads what it writes. Read all of it first, then wait for "
         "the end."
     )
@@ -109,7 +109,7 @@ def test_a_child_that_waits_for_more(tmp_path):
     assert found.finding == "wait in vain"
     assert found.text == (
         "In `rpc.py`: Waited in vain: `MainThread` in `ask` (rpc.py:9) gave up a wait in "
-        "`Process.join` after 1.00 s (at 20.0 ms): `server` stood in `os.read` in `serve` "
+        "`Process.join` after 1.00 s (at 20.0 ms): `server` hung in `os.read` in `serve` "
         "(rpc.py:5) until the end. Tell each of them that nothing comes any more, such as by "
         "a last item for each."
     )

@@ -37,8 +37,8 @@ def test_everybody_waits_for_the_slowest(tmp_path):
     assert found.text == (
         "Slow answer: `MainThread` in `page` (status.py:22) waited 870 ms in `Future.result` "
         "(at 30.0 ms) for the last one alone, `probe` (status.py:9) on `probe_5`, 99 % of "
-        "that time in `socket.recv` in `probe` (status.py:12); the others took 30.0 ms, as a "
-        "rule. Give what it waits for a time-out, or go on without the last ones."
+        "that time in `socket.recv` in `probe` (status.py:12); the others took 30.0 ms, "
+        "typically. Give what it waits for a time-out, or go on without the last ones."
     )
 
 
@@ -63,7 +63,7 @@ def test_the_last_job_has_more_to_do(tmp_path):
     assert found.finding == "uneven workers"
     assert found.text.startswith(
         "Uneven workers: `probe` (status.py:9) on `probe_5` took 900 ms, 5 others like it "
-        "30.0 ms, as a rule. `MainThread` in `page` (status.py:22) waited 870 ms in "
+        "30.0 ms, typically. `MainThread` in `page` (status.py:22) waited 870 ms in "
         "`Future.result` (at 30.0 ms) for this one alone, 100 % of that time computing "
         "without the GIL. Share"
     )

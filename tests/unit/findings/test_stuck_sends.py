@@ -22,7 +22,7 @@ def test_the_other_side_does_not_read(tmp_path):
     (found,) = find_in(tmp_path, sends())
     assert found.finding == "slow client"
     assert found.text == (
-        "Slow client: `broadcaster` in `send_to_all` (chat.py:21) stood in `socket.sendall`, "
+        "Slow client: `broadcaster` in `send_to_all` (chat.py:21) hung in `socket.sendall`, "
         "which usually takes 50.0 µs there: 1 time, 1.50 s (at 122 ms). Whoever has the other "
         "end did not read meanwhile, and the buffers between them were full."
     )

@@ -35,13 +35,13 @@ def test_tokens_that_the_trace_knows(tmp_path):
     (found,) = find_in(tmp_path, tokens())
     assert found.finding == "deadlock"
     assert "2 tasks `convert` wait for a token of anyio's limiter in `run`" in found.text
-    assert "and they have them all" in found.text
+    assert "and they hold them all" in found.text
 
 
 def test_tokens_of_another_one(tmp_path):
     (found,) = find_in(tmp_path, tokens(holders="other"))
     assert found.finding == "slots never returned"
-    assert "2 tasks `convert` and `other` had one last" in found.text
+    assert "2 tasks `convert` and `other` held one last" in found.text
 
 
 def cancelled(how=s.CANCELLED, ago_ns=50 * MS):
@@ -119,7 +119,7 @@ def test_connections_of_those_who_wait_for_another(tmp_path, story):
     assert found.finding == "deadlock"
     assert (
         "2 threads `order-N` wait for a connection of psycopg's pool in `audit` (shop.py:17, "
-        "via `ConnectionPool.getconn`), and they have them all in `place_order` (shop.py:22)."
+        "via `ConnectionPool.getconn`), and they hold them all in `place_order` (shop.py:22)."
     ) in found.text
 
 
@@ -176,14 +176,14 @@ def test_who_asked_and_is_not_there_any_more_may_have_given_back(tmp_path):
     (found,) = find_in(tmp_path, listeners(line=9))
     assert found.finding == "slots never returned"
     assert (
-        "; `listen` had one last in `listen` (web.py:10), 100 % of that time awaiting "
+        "; `listen` held one last in `listen` (web.py:10), 100 % of that time awaiting "
         "`Event` in `listen` (web.py:9)."
     ) in found.text
 
 
 def test_who_asked_and_has_ended_may_have_the_connection(tmp_path):
     (found,) = find_in(tmp_path, listeners(lives=False))
-    assert "; `listen` had one last in `listen` (web.py:10), and ended." in found.text
+    assert "; `listen` held one last in `listen` (web.py:10), and ended." in found.text
 
 
 def test_who_made_the_pool_has_no_connection(tmp_path):
@@ -193,7 +193,7 @@ def test_who_made_the_pool_has_no_connection(tmp_path):
 
 def test_who_connects_for_a_request_may_have_the_connection(tmp_path):
     (found,) = find_in(tmp_path, listeners(asks="connect (aiohttp)", package="aiohttp"))
-    assert "; `listen` had one last, " in found.text
+    assert "; `listen` held one last, " in found.text
 
 
 CRAWL = "/app/crawl.py:13 crawl"
@@ -232,7 +232,7 @@ def test_greenlets_have_all_the_places_that_they_wait_for(tmp_path, is_alone):
     found, *_ = find_in(tmp_path, greenlets(is_alone=is_alone))
     assert found.finding == "deadlock"
     assert "2 greenlets `crawl` wait for a worker of gevent's pool" in found.text
-    assert "and they have them all" in found.text
+    assert "and they hold them all" in found.text
 
 
 @pytest.mark.parametrize("other", ["sleep", "socket"])
@@ -282,8 +282,8 @@ def test_whoever_is_further_in_has_one(tmp_path):
     assert found.text == (
         "Deadlock at 10.0 ms, for 900 ms: 4 trio tasks `fetch_album` wait for a permit of a "
         "`Semaphore` in `fetch_track` (album.py:7, via `Semaphore.acquire`), and of these 2 "
-        "trio tasks `fetch_album` have them all in `fetch_album` (album.py:11, via "
-        "`Semaphore.acquire`). Whoever has a permit must not wait for another one of the same "
+        "trio tasks `fetch_album` hold them all in `fetch_album` (album.py:11, via "
+        "`Semaphore.acquire`). Who holds a permit must not wait for another one of the same "
         "pool: give it back before, or use a second pool."
     )
 
@@ -303,8 +303,8 @@ def test_nobody_is_known_to_have_one(tmp_path, story):
 def test_whoever_is_further_in_had_one_last(tmp_path):
     found, *_ = find_in(tmp_path, albums(other="sleep"))
     assert found.text.endswith(
-        "Nobody gave one back in that time; 2 trio tasks `fetch_album` had one last in "
-        "`fetch_album` (album.py:11, via `Semaphore.acquire`). Whoever has a permit must not "
+        "Nobody gave one back in that time; 2 trio tasks `fetch_album` held one last in "
+        "`fetch_album` (album.py:11, via `Semaphore.acquire`). Who holds a permit must not "
         "wait for another one of the same pool: give it back before, or use a second pool."
     )
 

@@ -76,7 +76,7 @@ def test_calls_are_given_up_again_and_again(tmp_path):
     assert found.finding == "time-outs"
     assert found.text == (
         "Time-outs: 2 tasks `ask` in `ask` (ask.py:8) had about 249 ms for what takes longer. "
-        "In 8 of 8 attempts the time was over in `sleep` in `slow` (ask.py:3) (first at 250 "
+        "In 8 of 8 attempts the time ran out in `sleep` in `slow` (ask.py:3) (first at 250 "
         "ms): 1.99 s were lost."
     )
     assert found.evidence.site == "/app/ask.py:3 slow"
@@ -86,7 +86,7 @@ def test_what_a_library_awaits_besides_is_no_attempt(tmp_path):
     """As the reset of a connection, at the same line of the program."""
     reset = "/venv/lib/python3.13/site-packages/asyncpg/pool.py:9 Pool.release"
     (found,) = find_in(tmp_path, asks(answers=5, other=f"{reset}\n{STACK}"))
-    assert "In 8 of 8 attempts the time was over" in found.text
+    assert "In 8 of 8 attempts the time ran out" in found.text
 
 
 def test_a_busy_machine_is_late_with_some(tmp_path):
@@ -99,7 +99,7 @@ def test_a_library_cancels_what_takes_too_long(tmp_path, by_io):
     (found,) = find_in(tmp_path, rpcs(by_io=by_io))
     assert found.finding == "time-outs"
     assert "4 tasks `flash` had about 301 ms" in found.text
-    assert "In 4 of 4 attempts the time was over in `sleep` in `load` (rpc.py:6)" in found.text
+    assert "In 4 of 4 attempts the time ran out in `sleep` in `load` (rpc.py:6)" in found.text
 
 
 @pytest.mark.parametrize(

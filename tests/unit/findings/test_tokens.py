@@ -51,7 +51,7 @@ def test_threads_that_ask_for_what_needs_a_thread(tmp_path):
     assert found.finding == "deadlock"
     assert (
         "2 tasks `load_user` wait for a token of anyio's limiter in `load_user` "
-        "(web.py:13, via `CapacityLimiter.acquire`), and 2 tasks `request` have them all and "
+        "(web.py:13, via `CapacityLimiter.acquire`), and 2 tasks `request` hold them all and "
         "their threads wait in `sync_view` (web.py:17) for coroutines of the same loop."
     ) in found.text
 

@@ -37,14 +37,15 @@ def test_failures_that_nobody_saw(tmp_path):
     assert (found.finding, found.severity_ns) == ("orphaned task", 0)
     assert found.text == (
         "`send` (hook.py:9): 2 tasks, created at hook.py:16, failed with "
-        "`OSError`, the first at 2 ns, and nobody has asked for the result: they ended unseen."
+        "`OSError`, the first at 2 ns, and nobody has asked for the result: they failed "
+        "unnoticed."
     )
 
 
 def test_one_is_enough(tmp_path):
     (found,) = find_in(tmp_path, failures(told=1))
     assert "1 task, created" in found.text
-    assert found.text.endswith("it ended unseen.")
+    assert found.text.endswith("it failed unnoticed.")
 
 
 def test_failures_that_somebody_asked_for(tmp_path):
@@ -75,9 +76,9 @@ def test_a_thread_is_not_abandoned(tmp_path):
     assert (found.finding, found.severity_ns) == ("wait in vain", 2_000 * MS)
     assert found.text == (
         "Waited in vain: 2 tasks `fetch` waited on, in `executor` in `fetch` (app.py:7) after "
-        "the time of a cancel scope around it was over: 2 waits, 2.00 s in total, the longest "
-        "1.00 s (at 100 ms). A cancel does not end what a thread does: give that a time-out "
-        "of its own, or leave the thread to itself (`abandon_on_cancel=True`)."
+        "the time of a cancel scope around it had run out: 2 waits, 2.00 s in total, the "
+        "longest 1.00 s (at 100 ms). A cancel does not end what a thread does: give that a "
+        "time-out of its own, or leave the thread to itself (`abandon_on_cancel=True`)."
     )
     assert found.evidence.site == "/app/app.py:7 fetch"
 

@@ -44,7 +44,7 @@ def test_awaits_in_turn(tmp_path):
     assert found.text == (
         "Awaits in turn: `handle` (turns.py:6) calls `lookup` (turns.py:4) 8 times, one after "
         "the other, in `load_all` (turns.py:5), and each call waits in `await sleep`: 400 ms "
-        "of 400 ms (at 0), the longest 50.0 ms. If none needs the one before, `await "
+        "of 400 ms (at 0), the longest 50.0 ms. If none depends on the one before, `await "
         "asyncio.gather(...)` takes as long as the longest; 700 ms would be saved over all "
         "tasks."
     )
@@ -194,7 +194,7 @@ def test_a_query_for_each_row(tmp_path):
         "Awaits in turn: `show_orders` in `load_customer` (turns.py:9) awaits `query "
         "(asyncpg)` 30 times, one query after the other, for 600 ms (at 0); the awaits "
         "took 600 ms over all tasks. One query for all of them (a join, `= any(...)`, "
-        "`executemany`) saves the way there and back."
+        "`executemany`) saves a round trip each."
     )
     assert found.severity_ns == 600 * MS
 

@@ -55,7 +55,7 @@ def test_the_first_answer_was_there_at_once(tmp_path):
         for one in find_in(tmp_path, asks(before=200 * MS, over=True))
         if "`worker`, which went on" in one.text
     )
-    assert "in `poll` (at 220 ms), until its time was over: `worker`, which went on" in text
+    assert "in `poll` (at 220 ms), until its time ran out: `worker`, which went on" in text
 
 
 @pytest.mark.parametrize(

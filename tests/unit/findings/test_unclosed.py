@@ -43,7 +43,7 @@ def test_somebody_still_has_a_connection(tmp_path):
         "Waited in vain: `main` in `main` (shop.py:29, via `Pool.close`) waited 1.50 s in "
         "`Pool.close` (asyncpg/pool.py:1092) (at 1.00 ms) and gave up. Meanwhile `follow`, "
         "which had used it, lived on, 99 % of that time asleep in `follow` (shop.py:14). "
-        "Cancel and await who uses it before closing."
+        "Cancel and await its users before you close it."
     )
 
 

@@ -46,7 +46,7 @@ def test_nobody_has_the_connections(tmp_path):
         "Waited in vain: 3 threads `web-N` in `handle` (shop.py:9) gave up waiting for a "
         "connection of psycopg's pool: 3 waits, 3.57 s in total, the longest 1.19 s (at "
         "10.0 ms). Nobody got one: the pool itself tried to connect, 1 time that the trace "
-        "shows, and has no connection to give. Look whether the server is up and at that "
+        "shows, and has no connection to give. Check whether the server is up and at that "
         "address; the pool's log has the error."
     )
 

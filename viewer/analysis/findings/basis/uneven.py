@@ -41,7 +41,7 @@ def uneven(
     did = mostly(facts, [(("thread", thread), since_ns, until_ns)])
     text = (
         f"Uneven workers: {one} took {duration(took_ns)}, {plural(others, 'other')} like it "
-        f"{duration(usual_ns)}, as a rule. "
+        f"{duration(usual_ns)}, typically. "
         f"{code(facts.model.thread_names[waiter])}{place_in(site)} waited "
         f"{duration(until_ns - since_ns)} in `{call}` ({at(facts, since_ns)}) for this one "
         f"alone, {did.text}. Share the work out in smaller pieces, or let all take the next "

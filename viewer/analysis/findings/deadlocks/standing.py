@@ -144,7 +144,7 @@ def _full_pipe(
             f"Full pipe: {code(facts.model.thread_names[call.member.main])}"
             f"{place_in(call.site)} waited {duration(call.end_ns - call.start_ns)} in "
             f"`{call.name}` ({at(facts, call.start_ns)}) for the end of "
-            f"{code(other.member.name)}, which stood in `{other.name}`{place_in(other.site)}: "
+            f"{code(other.member.name)}, which hung in `{other.name}`{place_in(other.site)}: "
             f"nobody reads what it writes. Read all of it first, then wait for the end."
         )
         return _told(facts, "full pipe", call, text), {call.row, other.row}
@@ -183,7 +183,7 @@ def _joined_in_vain(
     text = (
         f"Waited in vain: {code(facts.model.thread_names[call.member.main])}{place_in(site)} "
         f"gave up a wait in `{how}` after {duration(call.end_ns - call.start_ns)} "
-        f"({at(facts, call.start_ns)}): {names} stood in `{idle[0].name}`{where} until the "
+        f"({at(facts, call.start_ns)}): {names} hung in `{idle[0].name}`{where} until the "
         f"end. Tell each of them that nothing comes any more, such as by a last item for each."
     )
     return _told(facts, "wait in vain", call, text), {call.row, *joins}
@@ -284,8 +284,8 @@ def _under_lock(
     name, site = facts.call(table.row[wait])
     parent = code(Family.of(model).name(model.thread_process[table.who[join]]))
     for_what, advice = (
-        f"a lock between processes. It got the lock only when {parent}, which had it, stopped "
-        f"waiting",
+        f"a lock between processes. It got the lock only when {parent}, which held it, "
+        f"stopped waiting",
         "Release the lock before waiting for the child",
     )
     if not _is_lock(facts, wait):

@@ -71,7 +71,7 @@ def _finding(facts: Facts, site: str, rows: list[int]) -> Finding:
     what = "a lock between processes" if name.endswith(_BETWEEN) else what
     rest = _first(facts, rows)
     if did:
-        rest += f". Whoever had it in between spent {did}"
+        rest += f". Whoever held it in between spent {did}"
     rest += ". Do the slow part without the lock, or have a lock for each job."
     about = frozenset(() if did else (site,))  # who blocks a loop there is told by the loop
     return _told(facts, "lock convoy", site, rows, what, rest)._replace(about=about)
@@ -107,7 +107,7 @@ def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:
 
 
 def _first(facts: Facts, rows: list[int]) -> str:
-    """`. `reaper` had it, 98 % of that time asleep in …`: who had a lock file when those who
+    """`. `reaper` held it, 98 % of that time asleep in …`: who had a lock file when those who
     wait came, as the kernel said; "" unknown, or one of them."""
     model, table = facts.model, facts.model.states
     first = min(rows, key=table.end_ns.__getitem__)
@@ -122,9 +122,9 @@ def _first(facts: Facts, rows: list[int]) -> str:
     holder = family.members.get(family.at(pid, table.start_ns[first]))
     if holder is None:
         program = said.get(s.ARG_LOCK_PROGRAM)
-        return f". Process {pid}{f', {code(str(program))},' if program else ''} had it"
+        return f". Process {pid}{f', {code(str(program))},' if program else ''} held it"
     did = _did(facts, holder.main, first) if holder.main >= 0 else ""
-    return f". {code(holder.name)} had it{f', {did}' if did else ''}"
+    return f". {code(holder.name)} held it{f', {did}' if did else ''}"
 
 
 def _went_on(facts: Facts, rows: list[int], first: int) -> str:

@@ -63,7 +63,7 @@ _AWAITED = 5
 # on a busy machine that takes a third of a second.
 _ONCE_NS = 400 * MS
 _OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see filelocks
-_LESS = "Do the slow part outside of the lock."
+_LESS = "Do the slow part outside the lock."
 _DRAIN = "Let the reader do less for each, or drop what has no room."
 _READY_NS = MS  # turns for which a holder waits a millisecond or more
 _MOST_READY = 20_000

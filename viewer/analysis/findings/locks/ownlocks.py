@@ -75,9 +75,9 @@ def _of_conditions(facts: Facts) -> Iterator[Finding]:
             f"lock of the program's own: {plural(len(found), 'wait')}, "
             f"{in_total(facts, lost, worst.ns, worst.start_ns)} in "
             f"{sites([worst])}{_called_in(own_lock_of(worst.stack))}, until "
-            f"{users(facts.model, (who for who, _, _ in held))} gave it "
-            f"free{f', {did}' if did else ''}. Do the slow part outside of the lock, and let "
-            f"nobody in before those who wait already."
+            f"{users(facts.model, (who for who, _, _ in held))} "
+            f"released it{f', {did}' if did else ''}. Do the slow part outside the lock, and "
+            f"let those who already wait go first."
         )
         yield Finding("lock convoy", lost, text, waits.evidence(worst))
 
@@ -130,15 +130,15 @@ def _polled(facts: Facts) -> Iterator[Finding]:
         left = "" if held else _left_by(facts, start)
         text = (
             f"{'Slots never returned' if left else 'Lock convoy'}: {who} "
-            f"look{'' if who[0].isdigit() else 's'} again and again for a lock of the "
-            f"program's own{place_in(site)}: {plural(len(pauses), 'pause')} between two "
-            f"looks, {duration(lost)} in total ({at(facts, start)})"
+            f"poll{'' if who[0].isdigit() else 's'} a lock of the program's "
+            f"own{place_in(site)}: {plural(len(pauses), 'pause')} between attempts, "
+            f"{duration(lost)} in total ({at(facts, start)})"
         )
         if held:
             mean = sum(until - since for _, since, until in held) // len(held)
             text += f". It is held for {duration(mean)}{f', {did}' if did else ''}"
         text += left or (
-            ". Do the slow part outside of the lock, or use a lock that wakes who waits."
+            ". Do the slow part outside the lock, or use a lock that wakes who waits."
         )
         name = name_of(facts.model, first)
         evidence = facts.evidence(first, start, end - start, site, track=name)
@@ -152,9 +152,9 @@ def _left_by(facts: Facts, start_ns: int) -> str:
         return ""
     return (
         f". `{dead.name}` was killed by {signal_name(dead.killed_by)} "
-        f"({at(facts, dead.end_ns)}): it may have had it, and a file that says so stays. Use "
-        f"`flock`, which ends with the process, or write down who has it, and look whether "
-        f"that one lives."
+        f"({at(facts, dead.end_ns)}): it may have held it, and its lock file stays. Use "
+        f"`flock`, which ends with the process, or write the holder's pid into the file and "
+        f"check whether it still runs."
     )
 
 

@@ -20,7 +20,7 @@ from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import innermost, place_of
 from viewer.words import code
 
-# The pauses between two questions cost half a second in all.
+# The pauses between attempts cost half a second in all.
 # Part of a file's path, and what such a lock is called.
 _FILE = "file lock"
 _LOCKS = (
@@ -45,7 +45,7 @@ def polled_lock(facts: Facts) -> Iterator[Finding]:
         last: Call | None = None
         for call in sorted(calls, key=lambda call: call.start_ns):
             last = call
-            if call.is_opening:  # between two questions
+            if call.is_opening:  # between attempts
                 by_lock[call.name, call.site].append(call)
             elif call.ends:
                 start_ns = since.pop(call.name, 0)
@@ -70,7 +70,7 @@ def _finding(
     did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     text = (
         f"Lock convoy: {who} poll{'' if ' and ' in who or who[0].isdigit() else 's'} a {lock}"
-        f"{place_in(site)}: {plural(len(polls), 'pause')} between two questions, "
+        f"{place_in(site)}: {plural(len(polls), 'pause')} between attempts, "
         f"{duration(lost)} in total ({at(facts, first.start_ns)})"
     )
     if holds:
@@ -80,13 +80,13 @@ def _finding(
             f"{f', {did}' if did else ''}, by {users(facts.model, (h.who for h in holds))}"
         )
     elif lock == _FILE:
-        text += ". Nobody here is seen to have it for long: another program may have it"
+        text += ". Nobody in the trace holds it for long: another program may hold it"
     less = (
-        "where it is held for less than a pause, ask more often (`poll_interval` of filelock)"
+        "if it is held for less than a pause, poll more often (`poll_interval` of filelock)"
         if lock == _FILE
-        else "lock less with each key"
+        else "lock less per key"
     )
-    text += f". Do the slow part outside of the lock, or {less}."
+    text += f". Do the slow part outside the lock, or {less}."
     about = {inside(name_of(facts.model, poll.who), poll.site) for poll in polls}
     return Finding("lock convoy", lost, text, evidence(facts, first), about=frozenset(about))
 
@@ -116,7 +116,7 @@ def _left(
             f"Slots never returned: {_taker(facts, took.who, polls[0].who)} took a "
             f"{took.name}{place_in(took.site)} ({at(facts, took.start_ns)}), and ended "
             f"without giving it back. {who} polled it for {duration(last.end_ns - end_ns)} "
-            f"after that, {duration(lost)} in total, until its own time was over or they "
+            f"after that, {duration(lost)} in total, until its own time ran out or they "
             f"gave up. Use `with`, or release it in a `finally`."
         )
         return Finding("slots never returned", lost, text, evidence(facts, first))

@@ -157,8 +157,8 @@ def _too_many_calls(
         f"{code(*what)}{_given_by(facts, loop, calls[len(calls) // 2])} take "
         f"{duration(spent)} of the {duration(worst.ns)} in which {code(row.coro, row.site)} "
         f"waits to run ({at(facts, worst.start_ns)}), though each takes "
-        f"{duration(spent // len(calls))}. Hand over many at a time, or have whoever makes "
-        f"them wait until the loop has run them."
+        f"{duration(spent // len(calls))}. Hand over many at a time, or let the caller "
+        f"wait until the loop has run them."
     )
     evidence = Evidence(
         worst.start_ns, worst.ns, worst.name, worst.task, site=what[1],

@@ -106,8 +106,8 @@ def _finding(
         f"Awaits in turn: {code(name_of(model, ('task', task)))}{place_in(site)} gathers "
         f"{gathered} {len(rounds)} times, one round after the other, for "
         f"{duration(end - start)} ({at(facts, start)}); each round waits for its slowest, "
-        f"mostly {_slowest(facts, rounds)}. If no round needs the one before, gather all at "
-        f"once, with a semaphore where they would be too many; {duration(saved)} would be "
+        f"mostly {_slowest(facts, rounds)}. If no round depends on the one before, gather all "
+        f"at once, with a semaphore where they would be too many; {duration(saved)} would be "
         f"saved at most."
     )
     evidence = facts.evidence(("task", task), start, end - start, site)

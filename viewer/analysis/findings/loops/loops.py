@@ -249,13 +249,13 @@ def _waited_at(facts: Facts, steps: list[Step]) -> frozenset[str]:
 
 
 def _held_by(facts: Facts, sites: frozenset[str]) -> str:
-    """`; `importer` (app.py:12) has that lock meanwhile`: who had the lock that one waits
+    """`; `importer` (app.py:12) holds that lock meanwhile`: who had the lock that one waits
     for at these lines, and took it where."""
     for row in facts.locks.at_least("total_ns", _LONG_STEP_NS) if sites else ():
         waiting = {waiter.who for waiter in row.waiters if waiter.site in sites}
         others = [one for one in row.holders if one.who not in waiting]
         if waiting and others:
-            return f"; {code(others[0].who, others[0].site)} has that lock meanwhile"
+            return f"; {code(others[0].who, others[0].site)} holds that lock meanwhile"
     return ""
 
 

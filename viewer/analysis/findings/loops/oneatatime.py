@@ -154,8 +154,9 @@ def _finding(
     text = (
         f"Awaits in turn: {code(name_of(facts.model, who))}{place_in(site)} {begins} "
         f"{len(times)} times and waits for each before the next: {duration(whole)} "
-        f"({at(facts, times[0].start_ns)}), the longest {duration(max(took))}. If none needs "
-        f"the one before, all together take as long as the longest; {duration(saved)} would "
+        f"({at(facts, times[0].start_ns)}), the longest {duration(max(took))}. If none "
+        f"depends on the one before, all together take as long as the longest; "
+        f"{duration(saved)} would "
         f"be saved. {kind.step}"
     )
     evidence = facts.evidence(who, times[0].start_ns, whole, site)

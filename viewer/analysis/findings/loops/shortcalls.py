@@ -30,7 +30,7 @@ _LOOKS = ("os.stat", "os.lstat", "os.listdir", "os.scandir")
 _LIFE = 8, 10
 _MAIN = "MainThread"
 _BE_TOLD = (
-    "If it looks for changes, let it wait between two looks, or be told of them (inotify, "
+    "If it looks for changes, let it wait between checks, or be told of them (inotify, "
     "`watchfiles`)."
 )
 _WAIT = "Let the call wait, with a time-out, instead of asking again."

@@ -287,7 +287,7 @@ def questions(facts: Facts) -> Iterator[Finding]:
             continue
         how = (
             f"it computes for {duration(row.states[s.RUNNING])}, "
-            f"{share(n + reads, total)} of that in questions ({what}"
+            f"{share(n + reads, total)} of that in polling calls ({what}"
             f"{', and reads that get nothing' if reads else ''}, {n + reads} of {total} CPU "
             f"samples). "
             f"{_WAIT_INSTEAD.get(what) or _WAIT_INSTEAD.get(what.rpartition('.')[2], _WAIT)}"

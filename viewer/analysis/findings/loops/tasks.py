@@ -201,7 +201,7 @@ def _leak(facts: Facts, group: int, tasks: Column, last: memoryview) -> Finding 
     waits = f"`{what}`{f' ({place(where)})' if where else ''}"
     if is_left:
         waits = (
-            f"stay in {waits} until all are woken together at the end. Whoever makes them "
+            f"stay in {waits} until all are woken together at the end. Their creator "
             f"awaits each beside something else, goes on without it, and makes another one"
         )
     else:

@@ -156,8 +156,8 @@ def _one_by_one(facts: Facts, name: str, site: str, found: list[int], lost: int)
         f"Awaits in turn: {code(name_of(model, ('task', task)))}{place_in(site)} awaits "
         f"`{name}` {len(found)} times, one query after the other, for {duration(whole)} "
         f"({at(facts, start)}); the awaits took {duration(lost)} over all {noun}s. One "
-        f"query for all of them (a join, `= any(...)`, `executemany`) saves the way there and "
-        f"back."
+        f"query for all of them (a join, `= any(...)`, `executemany`) saves a round trip "
+        f"each."
     )
     evidence = facts.evidence(("task", task), start, whole, site)
     return Finding("awaits in turn", lost, text, evidence)
@@ -254,8 +254,8 @@ def _finding(
         f"Awaits in turn: {who} calls {code(asked, helper)} {len(found)} times, one after the "
         f"other,{inside} and each call waits in `{what}`: "
         f"{duration(ns)} of {duration(slices.end_ns[found[-1]] - start)} "
-        f"({at(facts, start)}), the longest {duration(longest)}. If none needs the one "
-        f"before, {_TOGETHER[noun]} takes as long as the longest; "
+        f"({at(facts, start)}), the longest {duration(longest)}. If none "
+        f"depends on the one before, {_TOGETHER[noun]} takes as long as the longest; "
         f"{duration(lost)} would be saved over all {noun}s."
     )
     whole = slices.end_ns[found[-1]] - start

@@ -158,7 +158,7 @@ def _finding(
     )
     step = (
         "Let it be told (a blocking call such as `BLPOP`, a subscription, a long poll), or "
-        "pause between two questions, longer each time (`Retry-After` says how long)."
+        "pause between attempts, longer each time (`Retry-After` says how long)."
     )
     about = frozenset((inside(facts.model.thread_names[thread], site),))
     evidence = facts.evidence(("thread", thread), start, ns, site)

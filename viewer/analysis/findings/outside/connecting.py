@@ -36,7 +36,7 @@ _DOWN = (
     "Remember who did not answer, and ask him last for a while; or give the connect a shorter "
     "time-out."
 )
-_NOBODY = "Look whether the server is up and at that address; pause longer before each try."
+_NOBODY = "Check whether the server is up and at that address; pause longer before each try."
 _QUEUE = (
     "Listen with a longer queue (`backlog`, `request_queue_size`), and accept in a thread "
     "that does nothing else."

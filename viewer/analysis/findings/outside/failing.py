@@ -165,7 +165,7 @@ def _next_step(line: _Line) -> str:
             "Ask as few at a time as the server takes (a semaphore), and before asking again "
             "wait as long as it says (`Retry-After`), or longer each time."
         )
-    return "Look at what the answer says: asking again at once does not change it."
+    return "Read the answer: asking again at once does not change it."
 
 
 def _last_calls(line: _Line) -> set[str]:

@@ -48,11 +48,12 @@ _STATEMENTS = (
     "transaction around them, if they write."
 )
 _FILES = (
-    "Fewer, larger files are quicker; so are several threads, if none needs the one before."
+    "Fewer, larger files are quicker; so are several threads, if none depends on the one "
+    "before."
 )
 _ANSWERS = (
     "Each waits for an answer before it asks again: ask for all in one request (a join, a "
-    "pipeline), or from several threads, if none needs the one before."
+    "pipeline), or from several threads, if none depends on the one before."
 )
 _DROPS = (
     "A time-out ends each of these reads, not all of them together: look at the clock between "
@@ -179,7 +180,7 @@ def _of_jobs(facts: Facts, line: _Line, jobs: list[list[int]], ns: int) -> Findi
     who = names([threads[table.who[rows[0]]]])
     text = (
         f"Awaits in turn: {who}{place_in(line.site)} waits {line.what} {len(rows):,} times, "
-        f"one call after the other ({at(facts, start)}), as a rule for "
+        f"one call after the other ({at(facts, start)}), usually for "
         f"{duration(took[len(took) // 2])}, before it looks for the next job. "
         f"{plural(len(jobs), 'job')} did so, {duration(ns)} in all. {line.step}"
     )
@@ -330,9 +331,9 @@ def _finding(facts: Facts, line: _Line, rows: list[int], ns: int, whole: int) ->
         does = f"{verb} {len(rows):,} times {line.what}, which comes bit by bit"
     text = (
         f"{kind.capitalize()}: {who}{place_in(line.site)} {does} ({at(facts, start)}), "
-        f"as a rule for {duration(each)}. The "
+        f"usually for {duration(each)}. The "
         f"end of the program waited {duration(ns)} for these calls, {share(ns, whole)} of all "
-        f"that it waited for meanwhile. {step}"
+        f"that it waited for in that time. {step}"
     )
     evidence = facts.evidence(("thread", table.who[first]), start, ns, line.site)
     processes = len({facts.model.thread_process[thread] for thread in threads})

@@ -1,5 +1,5 @@
 """Calls that wait outside of Python for what the program itself keeps: a child's full pipe, or
-the handshake of a client that says nothing."""
+the handshake of a client that sends nothing."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -20,7 +20,7 @@ from viewer.trace.columns import IO, SLEEP, STATE_MASK
 from viewer.trace.reader import number_of
 from viewer.words import code
 
-# A client that says nothing for half a second keeps everybody from connecting. So do those
+# A client that sends nothing for half a second keeps everybody from connecting. So do those
 # that send in pieces, if that takes a quarter of the time from the first one to the last.
 _LONG_NS = 100 * MS
 _PIECE_NS = 20 * MS
@@ -28,7 +28,7 @@ _PART = 4
 _SERVES = (" BaseServer.serve_forever", " SyncWorker.run")
 _READS_REQUEST = (" BaseHTTPRequestHandler.handle_one_request", " SocketUnreader.chunk")
 _SOCKETS = ("/socket.py", "/ssl.py")
-# A pipe holds 64 KiB: a child whose output was read only after the wait stood in `write`.
+# A pipe holds 64 KiB: a child whose output was read only after the wait hung in `write`.
 _CHILD_NS = 500 * MS
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
 _MULTIPROCESSING = "/multiprocessing/"
@@ -93,7 +93,7 @@ def _stack(facts: Facts, row: int) -> list[str]:
     return stack_of(facts.model, row).split("\n")
 
 
-# A client that says nothing ----------------------------------------------------------------
+# A client that sends nothing ----------------------------------------------------------------
 
 
 def _handshakes(facts: Facts) -> Iterator[Finding]:
@@ -118,7 +118,7 @@ def _handshakes(facts: Facts) -> Iterator[Finding]:
         text = (
             f"Handshake in accept: {who}{place_in(site)} waited in {accept.said}, "
             f"{plural(len(rows), 'time')}, {in_total(facts, lost, worst_ns, start)}: a "
-            f"client that says nothing keeps all others from connecting. {accept.step}"
+            f"client that sends nothing keeps all others from connecting. {accept.step}"
         )
         yield Finding("handshake in accept", lost, text, _evidence(facts, worst))
 
@@ -161,7 +161,7 @@ def _silent_clients(facts: Facts) -> Iterator[Finding]:
         else:
             text = (
                 f"Slow client: {thread}, the only thread of a server, waited "
-                f"in `{name}` for the request of a client that had connected and said "
+                f"in `{name}` for the request of a client that had connected and sent "
                 f"nothing, {longest} Serve each connection in a thread "
                 f"(`ThreadingHTTPServer`), and give it a short time-out."
             )
@@ -270,7 +270,7 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
             f"Full pipe: {code(name_of(model, ('task', task)))}{place_in(site)} waited "
             f"{duration(end - start)} for a child ({at(facts, start)}) whose output nobody "
             f"read: asyncio stopped after {size_of(size)}, and "
-            f"the child stood in a write to its full pipe. Call `communicate` instead of "
+            f"the child hung in a write to its full pipe. Call `communicate` instead of "
             f"`wait`, or read the stream in a task."
         )
         evidence = facts.evidence(("task", task), start, end - start, site)
@@ -314,9 +314,9 @@ def _both_write(facts: Facts) -> Iterator[Finding]:
                 name, site = facts.call(table.row[row])
                 thread = code(name_of(model, ("thread", table.who[row])))
                 text = (
-                    f"Full pipe: {thread}{place_in(site)} stood in `{name}` for "
+                    f"Full pipe: {thread}{place_in(site)} hung in `{name}` for "
                     f"{duration(ns)} ({at(facts, start)}), while its child "
-                    f"{code(member.name)} stood in "
+                    f"{code(member.name)} hung in "
                     f"`{facts.call(table.row[child])[0]}`: each waits until the other one "
                     f"reads. Call `communicate`, or read in a thread of its own."
                 )
@@ -355,7 +355,7 @@ def other_stream(facts: Facts) -> Iterator[Finding]:
         text = (
             f"Full pipe: {code(name_of(model, ('task', task)))}{place_in(site)} read one "
             f"output of a child in vain for {duration(end - start)} ({at(facts, start)}), "
-            f"while its child {code(child)} stood in "
+            f"while its child {code(child)} hung in "
             f"`{facts.call(table.row[stuck[0]])[0]}` for {duration(ns)}: it writes to a "
             f"pipe that is full and that nobody reads, as that of its other output. Call "
             f"`communicate`, or read both at the same time."

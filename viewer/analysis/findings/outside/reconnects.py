@@ -303,7 +303,7 @@ def unreachable(
         f"gave up waiting for a {group.pool.slot} of {group.pool.of}: "
         f"{plural(len(vain), 'wait')}, {in_total(facts, lost, worst.ns, worst.start_ns)}. "
         f"Nobody got one: the pool itself tried to connect, {plural(attempts, 'time')} that "
-        f"the trace shows, and has no connection to give. Look whether the server is up and "
+        f"the trace shows, and has no connection to give. Check whether the server is up and "
         f"at that address; the pool's log has the error."
     )
     return Finding("wait in vain", lost, text, waits.evidence(worst))

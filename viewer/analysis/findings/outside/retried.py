@@ -114,7 +114,7 @@ def _finding(
     pauses = sum(map(len, found.values()))
     text = (
         f"Database locked: {whos}{place_in(site)} {'try' if whos[0].isdigit() else 'tries'} "
-        f"again and again: {plural(pauses, 'pause')} between two tries, {duration(lost)} in "
+        f"again and again: {plural(pauses, 'pause')} between attempts, {duration(lost)} in "
         f"total ({at(facts, start)}), until {users(facts.model, [gap.who])} went on "
         f"{place_in(gap.site).strip()}, which had kept a transaction open for "
         f"{duration(gap.ns)}{f', {did}' if did else ''}. Do slow work before `begin` or after "

@@ -108,7 +108,7 @@ def _finding(
 ) -> Finding:
     worst = max(found, key=lambda pause: pause.ns)
     by = place_of(frame).function
-    where, why = "", f"By its name, {code(by)} tries again what failed, and its caller waits."
+    where, why = "", f"By its name, {code(by)} tries again, and its caller waits."
     if is_library(frame):
         where = f" in {code(by, frame)}"
         why = "What is called fails again and again, and the caller waits."
@@ -119,7 +119,7 @@ def _finding(
         f"{duration(worst.ns)} ({at(facts, worst.start_ns)}). {why}"
     )
     step = (
-        "Look at the errors of what is called; limit attempts and their whole time, and give "
+        "Look at the errors of these calls; limit the attempts and their total time, and give "
         "up at once while it is known to be down."
     )
     evidence = facts.evidence(worst.who, worst.start_ns, worst.ns, site)

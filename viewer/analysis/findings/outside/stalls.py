@@ -97,7 +97,7 @@ def stuck_sends(facts: Facts) -> Iterator[Finding]:
         who, worst = ("thread", thread), facts.longest(stuck)
         ns, start_ns = facts.row_ns(worst), table.start_ns[worst]
         text = (
-            f"Slow client: {users(facts.model, [who])}{place_in(site)} stood in `{name}`, "
+            f"Slow client: {users(facts.model, [who])}{place_in(site)} hung in `{name}`, "
             f"which usually takes {duration(usual)} there: {plural(len(stuck), 'time')}, "
             f"{in_total(facts, lost, ns, start_ns)}. Whoever has the other end did not read "
             f"meanwhile, and the buffers between them were full."
@@ -255,7 +255,7 @@ def _last(
         f"Slow answer: {code(facts.model.thread_names[thread])}{place_in(site)} waited "
         f"{duration(facts.row_ns(worst.row))} in `{name}` "
         f"({at(facts, table.start_ns[worst.row])}){times}, where {others} others took "
-        f"{duration(usual_ns)} as a rule; meanwhile {code(name_of(facts.model, wait.who))}"
+        f"{duration(usual_ns)}, typically; meanwhile {code(name_of(facts.model, wait.who))}"
         f"{place_in(wait.site)} waited for it in `{wait.name}`."
     )
     evidence = facts.evidence(

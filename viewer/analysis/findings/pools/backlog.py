@@ -26,7 +26,7 @@ _MANY = 50
 _ITEMS = 30
 _LATELY = 4  # who takes items had ended for a quarter of the time
 _FASTER = (
-    "Give the queue a `maxsize`, so that who puts into it waits, or drop what has no room; or "
+    "Give the queue a `maxsize`, so that producers wait, or drop what does not fit; or "
     "take items faster: several at once, or with more consumers."
 )
 _AGAIN = (

@@ -18,7 +18,7 @@ from viewer.words import code
 
 # As with other pools, half a second must be lost.
 _GUESSED = {
-    Known.ENDS: "The trace does not show who has it: this follows from when each goes on. "
+    Known.ENDS: "The trace does not show who holds it: this follows from when each goes on. "
 }
 
 
@@ -53,10 +53,10 @@ def polled_slots(facts: Facts) -> Iterator[Finding]:
         asking = users(facts.model, (claim.who for claim in found.claims))
         pauses = plural(sum(claim.looks for claim in found.claims), "pause")
         said = Said(
-            f"{asking} ask again and again{place_in(found.worst.site)} until one of those "
+            f"{asking} poll{place_in(found.worst.site)} until one of those "
             f"before them has ended: {plural(len(found.claims), 'wait')} of {pauses} lost",
             f"It lets {found.size} through at a time, and each makes room for the next after",
-            "Keep it for less time, or raise their number; a semaphore or a queue would wake "
+            "Hold it for less time, or raise their number; a semaphore or a queue would wake "
             "the next one at once.",
         )
         yield exhausted(facts, found, said)

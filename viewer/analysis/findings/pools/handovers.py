@@ -19,7 +19,7 @@ from viewer.trace.sites import own_frames
 from viewer.words import code
 
 # A thousand jobs from one line of a task took half a second in all and less than a millisecond
-# each, and half of that or more is not their own work, but the way to the thread and back.
+# each, and half of that or more is not their own work, but the round trip to the thread.
 # Of jobs that the trace does not know (anyio's), none takes as long as that way.
 _TIMES = 1_000
 _TINY_NS = MS
@@ -148,8 +148,9 @@ def _handed(facts: Facts, row: _Row, mostly: str, total: int, lost: int) -> Find
         f"Awaits in turn: {_who(facts, row)} awaits "
         f"{len(row.found):,} jobs of a thread pool{mostly}, one after the other: "
         f"{duration(total)} ({at(facts, row.start_ns)}), "
-        f"{f'{share(lost, total)} of it' if mostly else 'mostly'} the way to the "
-        f"thread and back. Hand over more at once: all of it, or a block, in one job "
+        f"{f'{share(lost, total)} of it' if mostly else 'mostly'} "
+        f"the round trip to the thread. Hand over more at once: all of it, or a block, in one "
+        f"job "
         f"(`asyncio.to_thread`)."
     )
     return _finding(facts, row, lost, text)
@@ -162,8 +163,8 @@ def _asked(facts: Facts, row: _Row) -> Finding:
         f"after the other: {duration(row.whole_ns)} ({at(facts, row.start_ns)}), "
         f"{duration(row.whole_ns // len(row.found))} each, "
         f"{share(row.awaits_ns, row.whole_ns)} of it waiting. Ask "
-        f"for many at once (`mget`, a pipeline, `= any(...)`, `executemany`): each saves the "
-        f"way there and back."
+        f"for many at once (`mget`, a pipeline, `= any(...)`, `executemany`): each "
+        f"saves a round trip."
     )
     return _finding(facts, row, row.whole_ns, text)
 
@@ -174,7 +175,7 @@ def _answered(facts: Facts, row: _Row) -> Finding:
         f"Awaits in turn: {_who(facts, row)} awaits `{row.what.removeprefix(s.AWAIT_PREFIX)}` "
         f"{len(row.found):,} times, one after the other: {duration(row.awaits_ns)} of "
         f"{duration(row.whole_ns)} ({at(facts, row.start_ns)}), the longest "
-        f"{duration(longest)}. If none needs the one before, `await asyncio.gather(...)` "
+        f"{duration(longest)}. If none depends on the one before, `await asyncio.gather(...)` "
         f"takes as long as the longest."
     )
     return _finding(facts, row, row.awaits_ns - longest, text)

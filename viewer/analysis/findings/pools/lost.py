@@ -31,7 +31,7 @@ from viewer.words import code
 VAIN_NS = 500 * MS
 _CLEAR = 80  # per cent: what those who may have a slot did is told when it is one thing
 _STEPS = {
-    Has.WAITS: "Whoever has a {slot} must not wait for another one of the same pool: give it "
+    Has.WAITS: "Who holds a {slot} must not wait for another one of the same pool: give it "
     "back before, or use a second pool.",
     Has.LOOP: "What blocks a loop must not wait for its tasks: use asyncio's own `Semaphore` "
     "or pool, or wait in a thread (`await asyncio.to_thread(...)`).",
@@ -40,9 +40,7 @@ _STEPS = {
     "thread of that limiter: give it one of its own, or call the function itself in the "
     "thread.",
 }
-_GIVE_BACK = (
-    "Whoever takes a {slot} must give it back however it ends: with `with`, or in a `finally`."
-)
+_GIVE_BACK = "A {slot} must be given back whatever happens: with `with`, or in a `finally`."
 _USED = (Has.USES, Has.STAYS)
 
 
@@ -78,7 +76,7 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         now = mostly(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
         is_new = now.most >= _CLEAR and worst.name not in now.text
         did = ", and ended" if are_gone else f", {now.text}" if is_new else ""
-        text += f"; {users(facts.model, had)} had one last{place_in(found.taken_at)}{did}"
+        text += f"; {users(facts.model, had)} held one last{place_in(found.taken_at)}{did}"
     elif takers.are_all(waits, vain):
         text += "; nobody else is known to have used the pool before"
     if (other := owed(waits, worst)) is not None:
@@ -111,7 +109,7 @@ def _kept_too_long(
         f"Pool exhausted: {users(facts.model, found.by)} {'has' if one else 'have'} {all_of} "
         f"of {group.pool.of}{f', {did}' if did else ''}. Meanwhile "
         f"{users(facts.model, (wait.who for wait in vain))} waited for one in {sites(vain)} "
-        f"and gave up: {_cost(facts, vain)}. Keep it for less time, or raise the number of "
+        f"and gave up: {_cost(facts, vain)}. Hold it for less time, or raise the number of "
         f"{slot}s."
     )
     lost = sum(wait.ns for wait in vain)
@@ -128,7 +126,7 @@ def had_one(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
 
 
 def waits_for_a_waiter(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
-    """Whoever has a slot waits for somebody that gave up on waiting for one."""
+    """Who holds a slot waits for somebody that gave up on waiting for one."""
     found = holder_that_awaits(waits, group)
     if found is None:
         return None
@@ -155,7 +153,7 @@ def _deadlock(
     waiting, stuck = {wait.who for wait in vain}, found.stuck
     waits.told.update(wait.slice for wait in (*vain, *stuck))
     inner = [wait for wait in vain if found.taken_at and wait.who in circle] or vain
-    have = "has" if len(circle) == 1 else "have"
+    have = "holds" if len(circle) == 1 else "hold"
     if found.has is Has.CALLS:
         known = {name_of(facts.model, who) for who in circle}
         inner = [wait for wait in vain if name_of(facts.model, wait.who) not in known] or vain
@@ -166,14 +164,14 @@ def _deadlock(
         have = f"{users(facts.model, circle)} {have} them all and {whose}{verb}"
         have += f"{place_in(stuck[0].site)} {what}"
     elif found.has is Has.LOOP:
-        have = f"{users(facts.model, circle)}, which {have} got one, cannot go on, since that "
+        have = f"{users(facts.model, circle)}, which {have} one, cannot go on, since that "
         have += "blocks their loop"
     elif not circle <= waiting:
-        have = f"{users(facts.model, circle)} have them all and wait for those"
+        have = f"{users(facts.model, circle)} hold them all and wait for those"
     elif found.taken_at and circle < waiting:
         have = f"of these {users(facts.model, circle)} {have} them all"
     else:
-        have = "they have them all"
+        have = "they hold them all"
     have += place_in(found.taken_at)
     lines = {place_in(around(wait)) for wait in vain} if not found.taken_at else set()
     called = f", called{lines.pop()}" if len(lines) == 1 and lines != {""} else ""

@@ -20,7 +20,7 @@ from viewer.words import code
 
 # All workers waited for the results of other jobs for half a second: only workers bring them.
 _ASKED_NS = 500 * MS
-_PAUSE_NS = 20 * MS  # between two questions, on a busy machine
+_PAUSE_NS = 20 * MS  # between attempts, on a busy machine
 # For a second none was free, and each was blocked for four fifths of it, mostly for a fifth of
 # a second at a time: long jobs, not a burst of short ones. And for four fifths of it the
 # library took no more jobs, since it had as many as it may; or those who waited for results
@@ -163,7 +163,7 @@ def _waiting(facts: Facts, runner: _Runner, workers: _Threads) -> Finding | None
 
 
 def _joined(states: list[_State]) -> _Times:
-    """The times of the states, without the moments between two questions."""
+    """The times of the states, without the moments between attempts."""
     found = list[tuple[int, int]]()
     for one in states:
         if found and one.start_ns - found[-1][1] <= _PAUSE_NS:

@@ -93,8 +93,8 @@ def _exhausted(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     words = Said(
         f"{who} {slots} of {pool.of}. {plural(len(group.waits), 'wait')} in "
         f"{sites(group.waits)} lost",
-        f"Each {pool.slot} goes to the next who waits after",
-        f"{given_up}Keep it for less time, or raise the number of {pool.slot}s.",
+        f"Each {pool.slot} goes to the next waiter after",
+        f"{given_up}Hold it for less time, or raise the number of {pool.slot}s.",
     )
     resource = Resource(Known.ENDED, [*map(claim_of, group.waits)], holds, known)
     return exhausted(facts, resource, words)._replace(evidence=waits.evidence(worst))

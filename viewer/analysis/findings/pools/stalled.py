@@ -190,7 +190,7 @@ def stalled_questions(facts: Facts, found: Resource) -> Finding | None:
     worst, one = max(still, key=lambda wait: wait.ns), found.worst
     text = (
         f"Deadlock {at(facts, worst.start_ns)}, for {duration(worst.ns)}: "
-        f"{users(facts.model, asking)} {'ask' if len(asking) > 1 else 'asks'} again and again"
+        f"{users(facts.model, asking)} {'poll' if len(asking) > 1 else 'polls'}"
         f"{place_in(one.site)} ({plural(len(found.claims), 'time')}, {duration(lost)}), and "
         f"go on only when {users(facts.model, {wait.who for wait in still})}"
         f"{place_in(worst.site)} has given up waiting in `{worst.name}` for what they have. "

@@ -181,7 +181,7 @@ def _finding(
         f"Slow answer: {users(facts.model, (late.wait.who for late in every))}"
         f"{place_in(wait.site)} waited {duration(worst.ns)} in `{wait.name}` "
         f"({at(facts, worst.since_ns)}) for the last one alone, {said}, {now.text}; the "
-        f"others took {duration(worst.usual_ns)}, as a rule"
+        f"others took {duration(worst.usual_ns)}, typically"
         f"{times if len(every) > 1 else ''}. Give what it waits for a time-out, or go on "
         f"without the last ones."
     )

@@ -28,7 +28,7 @@ from viewer.words import code
 
 # Half a second in waits for the child, or for what it writes, one after the other up to its
 # end. SIGTERM is how a service is ended that was to run so long.
-_GAP_NS = 50 * MS  # between two looks, and from the last one until the child has ended
+_GAP_NS = 50 * MS  # between checks, and from the last one until the child has ended
 _WAITS = (" Popen.wait", " Popen._wait", " Popen.communicate", " Popen._communicate")
 _OUTPUT = " Popen._communicate"
 _READ = "read"

@@ -139,8 +139,8 @@ def _finding(
             " and never came. Let those who wait know: `abort()` the barrier when one of them "
             "fails."
             if is_barrier
-            else f"{'' if killed_by else ', and nobody else goes on'}: it may have had it, "
-            f"and what an ended process has is never given back. {_STEPS[bool(killed_by)]}"
+            else f"{'' if killed_by else ', and nobody else goes on'}: it may have held it, "
+            f"and what an ended process has is never released. {_STEPS[bool(killed_by)]}"
         )
     )
     start = table.start_ns[worst]

@@ -41,7 +41,7 @@ def killed(facts: Facts, wait: Wait) -> str:
 
 def dead_servers(facts: Facts, at_ns: int) -> str:
     """`A` and `B`, which accept connections, had ended by SIGKILL before …: where all of the
-    family that ever did so were dead at a time, and nobody began in their place; "" else."""
+    family that ever did so were dead at a time, and nothing replaced them; "" else."""
     family, model = Family.of(facts.model), facts.model
     if len(family.members) < 2:
         return ""
@@ -71,7 +71,7 @@ def dead_servers(facts: Facts, at_ns: int) -> str:
     return (
         f"{processes(facts, killed)}, which accepted connections, had ended by "
         f"{signal_name(ended.signal or 0)} before ({at(facts, first)}), and nobody began in "
-        f"their place. Watch them, and begin new ones."
+        f"their place. Watch them, and start new ones."
     )
 
 

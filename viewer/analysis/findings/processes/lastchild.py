@@ -74,7 +74,7 @@ def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
         f"Slow answer: {code(model.thread_names[table.who[row]])}{place_in(site)} waited "
         f"{duration(ns)} in `{name}` ({at(facts, since)}) for the last child alone, "
         f"{code(last.name)}, {did.text}; {len(members) - 1} others had ended after "
-        f"{duration(usual)}, as a rule. Give what it waits for a time-out, or go on without "
+        f"{duration(usual)}, typically. Give what it waits for a time-out, or go on without "
         f"the last one."
     )
     evidence = facts.evidence(("thread", table.who[row]), since, ns, site)
@@ -144,7 +144,7 @@ def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
         did = mostly(facts, [(("thread", member.main), since, last.end_ns)]).text
     text = (
         f"Uneven workers: the last job of {code(last.name, last.site)}{name} took "
-        f"{duration(last.ran_ns)}, the others {duration(usual)}, as a rule. For "
+        f"{duration(last.ran_ns)}, the others {duration(usual)}, typically. For "
         f"{duration(ns)} of the {duration(whole)} that all {len(batch)} took "
         f"({at(facts, since)}) {plural(workers - 1, 'other worker')} had nothing to do"
         f"{f'; it spent {did}' if did else ''}. Begin with the long ones, split them, or give "

@@ -66,7 +66,7 @@ def _finding(facts: Facts, line: str, threads: list[list[int]]) -> Finding:
         f"process at least {len(rows):,} times, one call after the other "
         f"({at(facts, start)}): {duration(lost)} of waiting, {share(lost, whole)} of the "
         f"time from the first to the last, {duration(lost // len(rows))} each. Each access to "
-        f"an object of a `multiprocessing.Manager` is a message there and back: copy what you "
+        f"an object of a `multiprocessing.Manager` is a round trip: copy what you "
         f"need once (`dict(proxy)`), work on that, and hand the result over in one "
         f"call (`update`)."
     )

@@ -65,8 +65,8 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
         text = (
             f"Waited in vain: {others if ends[1:] else code(worst.member.name)} ended in the "
             f"middle of a request{_how(worst.member)}, after up to {duration(ns)} of it "
-            f"({at(facts, worst.since_ns)}): {worst.did.text}. {place} at once, as when "
-            f"a master's patience is over (gunicorn's `timeout`); {lost_ones}. "
+            f"({at(facts, worst.since_ns)}): {worst.did.text}. {place} at once, as after "
+            f"a time-out of the master (gunicorn's `timeout`); {lost_ones}. "
             f"Give what {function} waits for a shorter time-out, do it elsewhere, or raise "
             f"that of the master."
         )

@@ -64,8 +64,8 @@ def failed_server(facts: Facts) -> Iterator[Finding]:
         if found.classes:
             text += (
                 f"{who}, which had ended such waits, failed "
-                f"({', '.join(found.classes)}) {at(facts, found.last_ns)}. Mend that "
-                f"exception, and let those who wait know when such a task ends."
+                f"({', '.join(found.classes)}) {at(facts, found.last_ns)}. "
+                f"Fix that exception, and let those who wait know when such a task ends."
             )
         else:
             text += (
@@ -201,7 +201,7 @@ def failed_thread(facts: Facts) -> Iterator[Finding]:
                 f", and {users(facts.model, (wait.who for wait in between.values()))}"
                 f"{place_in(next(iter(between.values())).site)} waited for it since"
             )
-        text += ". Mend that exception, and let those who wait know when such a thread ends."
+        text += ". Fix that exception, and let those who wait know when such a thread ends."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
 
 

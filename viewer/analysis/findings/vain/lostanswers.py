@@ -125,9 +125,10 @@ def _finding(
         f"{len(lost):,} of {plural(len(lost) + len(answered), 'wait')} in "
         f"`{line.what.removeprefix(s.AWAIT_PREFIX)}`. They waited "
         f"{in_total(facts, total, ns[worst.i], start)}, until they were cancelled or the "
-        f"trace ended. The others had theirs after {duration(usual[len(usual) // 2])}, "
-        f"as a rule{by}. Look for a case in which no answer is given (an error, a message "
-        f"that is dropped, a key that is used twice), and give the wait a time-out."
+        f"trace ended. The others had theirs after "
+        f"{duration(usual[len(usual) // 2])}, typically{by}. Look for a case in which no "
+        f"answer is given (an error, a message that is dropped, a key that is used "
+        f"twice), and give the wait a time-out."
     )
     evidence = facts.evidence(("task", worst.task), start, ns[worst.i], line.site)
     yield Finding("wait in vain", total, text, evidence)

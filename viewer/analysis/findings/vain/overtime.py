@@ -89,7 +89,7 @@ def _refused(facts: Facts, awaited: str, site: str, every: list[_Late]) -> str:
     )
     return (
         f"Waited in vain: {_who(facts, every)} waited on, in `{what}`{place_in(site)}"
-        f" after the time of a cancel scope around it was over"
+        f" after the time of a cancel scope around it had run out"
         f"{f', while the thread was {did}' if did else ''}: {_times(facts, every)}. {step}"
     )
 
@@ -298,7 +298,7 @@ def _overstayed(facts: Facts, caller: str, where: str, every: list[_Late]) -> st
     worst = max(every, key=lambda one: one.ns)
     LongWaits.of(facts).told.update(one.i for one in every)
     return (
-        f"Waited in vain: the time of {_who(facts, every)}{place_in(caller)} was over "
+        f"Waited in vain: the time of {_who(facts, every)}{place_in(caller)} ran out "
         f"after {duration(facts.slice_ns(worst.cut))}"
         f"{place_in(facts.awaited(worst.cut)[1])}. Then they waited in "
         f"`{facts.what(worst.i)}`{place_in(where)} until they ended, and no time limit cut "

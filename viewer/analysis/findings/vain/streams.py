@@ -175,8 +175,8 @@ class _Kind(NamedTuple):
 
 _KINDS = (
     _Kind("._drain_helper", "drain",
-          "nobody read at the other end meanwhile. Whoever is there may stand in a write, "
-          "too: read while you write (of a child with `communicate`)."),
+          "nobody read at the other end meanwhile. The other end may hang in a write, "
+          "too: read while you write (for a child, `communicate` does both)."),
     # `read` calls itself, where it has no number.
     _Kind("StreamReader.read|StreamReader.read", "StreamReader.read",
           "without a number it reads until the other side closes, and that did not{others}. "

@@ -149,7 +149,7 @@ def _finding(
     text = (
         f"Time-outs: {users(facts.model, whos)}{place_in(outer)} had about {duration(usual)} "
         f"for what takes longer. In {len(given):,} of {plural(attempts, 'attempt')} the time "
-        f"was over in `{what.removeprefix(s.AWAIT_PREFIX)}`{place_in(site)} (first "
+        f"ran out in `{what.removeprefix(s.AWAIT_PREFIX)}`{place_in(site)} (first "
         f"{at(facts, min(one.cut.end_ns for one in given))}): {duration(lost)} were lost."
     )
     step = (

@@ -76,7 +76,7 @@ def _oddity(facts: Facts, row: int) -> str:
     """What shows that an answer should have come; "" nothing does."""
     if _answered(facts, row):
         return "where it had always got on soon"
-    return "until its time was over" if gave_up(facts, row) else ""
+    return "until its time ran out" if gave_up(facts, row) else ""
 
 
 def _answered(facts: Facts, row: int) -> bool:

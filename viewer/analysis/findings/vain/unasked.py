@@ -29,7 +29,7 @@ def unasked_failure(facts: Facts) -> Iterator[Finding]:
         text = (
             f"{code(name, site)}: {said}, created at {place(created_at(model, first))}, "
             f"failed with `{exception}`, the first {at(facts, end)}, and nobody has asked for "
-            f"the result: {'it' if len(tasks) == 1 else 'they'} ended unseen."
+            f"the result: {'it' if len(tasks) == 1 else 'they'} failed unnoticed."
         )
         evidence = facts.evidence(("task", first), start, end - start, site)
         step = "Await the task, or look at `task.exception()` in a callback of its end."

@@ -76,7 +76,7 @@ def _finding(facts: Facts, waits: LongWaits, found: list[Wait], frame: str) -> F
         did = doing(facts, [(who, wait.start_ns, wait.end_ns) for who in users_])
         text += (
             f". Meanwhile {users(facts.model, users_)}, which had used it, lived on"
-            f"{f', {did}' if did else ''}. Cancel and await who uses it before closing"
+            f"{f', {did}' if did else ''}. Cancel and await its users before you close it"
         )
     else:
         text += (

@@ -350,5 +350,5 @@ def _nobody(vain: list[Wait], every: list[Wait]) -> str:
     begun = {wait.slice: wait.start_ns for wait in every}
     woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
     if not woken:
-        return "; nobody ended one"
+        return f"; nothing ended {'it' if len(vain) == 1 else 'any of them'}"
     return f"; {woken} of them had been woken meanwhile and waited again at once"
