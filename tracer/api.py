@@ -99,8 +99,8 @@ def start(
     for everything but heap. `without` says what to leave out. `buffer_bytes` is the memory for
     events that are not written yet (1 MiB to 1 TiB), `cpu_hz` the CPU samples per second of a
     thread's CPU time (1 to 5000), `heap_rate` the bytes from one sampled allocation to the
-    next (1 to 1 GiB). `force` replaces a file that is not a trace. The trace has sys.argv,
-    with values that look secret masked; with `argv` false it has only the first word. With
+    next (1 to 1 GiB). `force` replaces a file even if it is not a trace. The trace contains
+    sys.argv, with values that look secret masked; with `argv` false, only the first word. With
     `follow`, Python children are recorded, too; see "A family" in tracer/NOTES.md. With
     `control`, the recording answers `tracer ps`, `top`, `metrics`, `snapshot` and `dump`.
 
@@ -152,11 +152,12 @@ def listen(address: str | None = None, *, token: str | None = None) -> str:
     """Answers HTTP requests about this process with Go's /debug/pprof/; returns the address.
 
     `address` is `HOST:PORT` or `PORT`; None for 127.0.0.1:6060, or a free port if that is
-    taken. An address that other machines reach needs a `token` of 16 characters or more, which
-    every request must bring along. A process beside this one answers, from what is recorded;
-    where nothing is, requests have this one record for their seconds. It ends with this one.
+    taken. An address that other machines can reach needs a `token` of 16 characters or more,
+    which every request must carry. A separate process answers from the recording, and ends
+    with this one. If nothing is being recorded, each request makes this process record for the
+    seconds it asks for.
 
-    Raises ValueError for an address or token that is refused; TracerError when nobody can
+    Raises ValueError for an address or token that is refused; TracerError when it cannot
     listen there, or this process already listens.
     """
     try:

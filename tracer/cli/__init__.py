@@ -62,6 +62,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     no_args_is_help=False,
+    epilog="First steps: `tracer run script.py`, then `tracer report script.pftrace`.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, message="tracer %(version)s")

@@ -16,16 +16,19 @@ from tracer.cli.viewing import viewer_command
 @click.option(
     "--at",
     metavar="TIME",
-    help="The moment: 12.3s, 250ms, or by the clock 14:03:22.5. [default: the last one]",
+    help="The moment: 12.3s or 250ms after the start, or a time of day such as 14:03:22.5. "
+    "[default: the last one]",
 )
 @click.option("--tasks", is_flag=True, help="Print only tasks.")
 @click.option("--threads", is_flag=True, help="Print only threads.")
-@click.option("--full", is_flag=True, help="Print each by itself, as Go does with debug=2.")
-@click.option("--compact", is_flag=True, help="Print counted stacks as Go does with debug=1.")
+@click.option("--full", is_flag=True, help="Print them one by one, as Go does with debug=2.")
+@click.option(
+    "--compact", is_flag=True, help="Print and count stacks as Go does with debug=1."
+)
 @click.option(
     "--retained",
     metavar="SITE",
-    help="Print who keeps the objects that a line allocated (of a pid; with run --heap).",
+    help="Print who keeps the objects that a line allocated (needs a pid, and run --heap).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 @click.pass_context
@@ -43,13 +46,13 @@ def dump(
 ) -> None:
     """Show what all threads and tasks did at a moment, or do now.
 
-    TARGET is a trace, or the pid of a program that is being recorded. Without it, there must
-    be one recording only. Threads and tasks are counted by identical stack. Each has its stack
-    or chain of awaits, what it waits for, since when, and behind whom. What the trace does not
-    show is "stack unknown".
+    TARGET is a trace, or the pid of a program that is being recorded. Without it, the command
+    takes the only recording there is. Threads and tasks with identical stacks are grouped.
+    Each group has its stack or chain of awaits, what it waits for, since when, and behind
+    whom. "stack unknown" means that the trace does not have the stack.
 
-    With --retained it says which variables lead to the live objects that a line allocated, as
-    app.CACHE['ann'] -> list[3] -> Order. SITE is a function, file.py:12, or a row of
+    With --retained it says which variables lead to the live objects that a line allocated,
+    such as app.CACHE['ann'] -> list[3] -> Order. SITE is a function, file.py:12, or a row of
     `tracer report --section memory`.
     """
     from tracer.live import client  # other commands do without its sockets

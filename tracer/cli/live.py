@@ -55,7 +55,7 @@ def metrics(target: str | None, *, as_json: bool) -> None:
     """Print the counters of a recorded program for Prometheus.
 
     ADDRESS is where it listens (127.0.0.1:6060), or the path of its socket. Without either,
-    there must be one recording only.
+    the command takes the only recording there is.
     """
     from tracer.live import prometheus
     from tracer.live.source import counters_of
@@ -68,14 +68,15 @@ def metrics(target: str | None, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("target", metavar="[PID|ADDRESS]", required=False)
-@click.option("-o", "--output", metavar="FILE", help="Where to put it.")
+@click.option("-o", "--output", metavar="FILE", help="Where to write.")
 @click.option("--force", is_flag=True, help="Replace FILE even if it is not a trace.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bool) -> None:
     """Write a trace of what a recorded program has done so far.
 
-    Of a flight recording it has the last seconds. Without -o it stays where the program keeps
-    its snapshots, or beside the trace. ADDRESS is the path of the program's socket.
+    For a flight recording, that is the last seconds. Without -o, the file goes to where the
+    program keeps its snapshots, or beside its trace. ADDRESS is the path of the program's
+    socket. Without either, the command takes the only recording there is.
     """
     from tracer.live import client
 

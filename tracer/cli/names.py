@@ -33,5 +33,5 @@ library_names = click.option(
     "names",
     flag_value="library",
     default="user",
-    help="Name waits and tasks after the library's code, not after yours.",
+    help="Name waits and tasks after the library's code instead of your own.",
 )

@@ -17,7 +17,11 @@ def page_options(command: click.Command) -> click.Command:
             type=click.Path(path_type=Path, file_okay=False, exists=True),
             help="Use this local copy of the Perfetto UI.",
         ),
-        click.option("--no-browser", is_flag=True, help="Print the address, open no browser."),
+        click.option(
+            "--no-browser",
+            is_flag=True,
+            help="Print the address instead of opening a browser.",
+        ),
         click.option(
             "--port",
             type=click.IntRange(0, 65535),
@@ -63,8 +67,8 @@ def open_(
 ) -> None:
     """Open a trace in the Perfetto UI.
 
-    A local copy of the UI is used if there is one, else ui.perfetto.dev. The trace is not
-    uploaded. A local server provides it until Ctrl-C.
+    This uses a local copy of the UI if there is one, else ui.perfetto.dev. The trace is not
+    uploaded: a local server hands it to your browser until Ctrl-C.
     """
     viewer = viewer_command("view")
     viewer.open_ui(trace, port=port, browser=not no_browser, ui_dir=ui_dir, out=sys.stdout)

@@ -62,7 +62,7 @@ SECTIONS = (
     "--fail-on",
     metavar="FINDING,…",
     default="",
-    help="Exit with 3 if one of these findings is there; `any` for all.",
+    help="Exit with 3 if the report has one of these findings; `any` for any finding.",
 )
 @click.pass_context
 def report(
@@ -101,7 +101,8 @@ def report(
 @click.option(
     "--at",
     metavar="TIME",
-    help="Only waits at this moment: 12.3s, 250ms, or by the clock 14:03:22.5.",
+    help="Only waits at this moment: 12.3s or 250ms after the start, or a time of day such as "
+    "14:03:22.5.",
 )
 @click.option("--process", metavar="NAME|PID", help="Only waits of this process.")
 @click.option("--region", metavar="NAME", help="Only waits within tracer.region(NAME).")
@@ -110,7 +111,7 @@ def report(
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="Waits to explain; similar waits are grouped, the longest is shown.",
+    help="How many waits to explain. Similar waits are grouped, and the longest is shown.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in ns.")
 def why(
@@ -160,7 +161,9 @@ def why(
     metavar="FILE",
     help="Where to write. [default: TRACE.TYPE.pprof; - is stdout]",
 )
-@click.option("--force", is_flag=True, help="Replace FILE even if it is of another kind.")
+@click.option(
+    "--force", is_flag=True, help="Replace FILE even if it is a file of another kind."
+)
 @click.option(
     "--region", metavar="NAME", help="Only what happened within regions of this name."
 )
@@ -184,7 +187,7 @@ def why(
 @click.option(
     "--sample-index",
     metavar="NAME",
-    help="Which numbers of the profile to print, such as inuse_objects.",
+    help="Which values of the profile to print, such as inuse_objects.",
 )
 @click.option(
     "--diff",
@@ -281,7 +284,9 @@ def pprof(
     metavar="FILE",
     help="Where to write. [default: beside TRACE; - is stdout]",
 )
-@click.option("--force", is_flag=True, help="Replace FILE even if it is of another kind.")
+@click.option(
+    "--force", is_flag=True, help="Replace FILE even if it is a file of another kind."
+)
 @click.pass_context
 def export(
     ctx: click.Context,
@@ -317,7 +322,7 @@ def export(
 def diff(ctx: click.Context, a: Path, b: Path, as_json: bool, top: int, names: str) -> None:
     """Show what got slower from trace A to trace B.
 
-    Only differences beyond noise are shown. The exit code is 0 whatever they are.
+    Only differences beyond noise are shown. The exit code is always 0.
     """
     exclude(ctx, ["as_json"], ["top"])
     viewer = viewer_command("diff")

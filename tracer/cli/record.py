@@ -162,13 +162,13 @@ def signal_switches(command: click.Command) -> click.Command:
     default=DEFAULT_HEAP_RATE,
     show_default=True,
     metavar="SIZE",
-    help="Bytes from one sampled allocation to the next, on average.",
+    help="The average number of bytes between two sampled allocations.",
 )
 @click.option(
     "--retained",
     metavar="SITE",
-    help="At the program's end, say who keeps the objects that a line allocated: a function, "
-    "file.py:12, or a row of `report --section memory`. It needs --heap.",
+    help="At the end, print which variables keep the objects that a line allocated. SITE is a "
+    "function, file.py:12, or a row of `report --section memory`. Needs --heap.",
 )
 @click.option(
     "--io-threshold",
@@ -203,14 +203,14 @@ def signal_switches(command: click.Command) -> click.Command:
     is_flag=False,
     flag_value=ANYWHERE,
     metavar="[ADDRESS]",
-    help="Answer HTTP requests with Go's /debug/pprof/, by default on 127.0.0.1:6060. An "
-    "address that other machines reach needs a token: TRACER_TOKEN in the environment.",
+    help="Answer HTTP requests like Go's /debug/pprof/, by default on 127.0.0.1:6060. An "
+    "address that other machines can reach needs a token: TRACER_TOKEN in the environment.",
 )
 @click.option(
     "--follow/--no-follow",
     default=True,
     show_default=True,
-    help="Also record the child processes that are Python.",
+    help="Also record child processes that run Python.",
 )
 @click.option(
     "--max-files",
@@ -218,14 +218,14 @@ def signal_switches(command: click.Command) -> click.Command:
     type=click.IntRange(1),
     default=MOST_FILES,
     show_default=True,
-    help="Processes to record at most. Further ones run, and are counted.",
+    help="The most processes to record. Further ones run unrecorded, and are counted.",
 )
 @click.option(
     "--max-bytes",
     "most_bytes",
     callback=parse_limit,
     metavar="SIZE",
-    help="What the traces of all processes together may take on disk. [default: no limit]",
+    help="The most disk space for the traces of all processes together. [default: no limit]",
 )
 @click.option(
     "--control/--no-control",
@@ -238,7 +238,7 @@ def signal_switches(command: click.Command) -> click.Command:
     "flight_seconds",
     callback=parse_flight,
     metavar="TIME",
-    help="Flight recording: keep the last TIME only (30s, 5m), in the folder of --snapshots.",
+    help="Flight recording: keep only the last TIME (30s, 5m), in the folder of --snapshots.",
 )
 @click.option(
     "--flight-size",
@@ -247,7 +247,7 @@ def signal_switches(command: click.Command) -> click.Command:
     default=DEFAULT_BUFFER,
     show_default=True,
     metavar="SIZE",
-    help="What a process's flight recording may take on disk.",
+    help="The most disk space for the flight recording of one process.",
 )
 @click.option(
     "--on",
@@ -263,7 +263,7 @@ def signal_switches(command: click.Command) -> click.Command:
     "cooldown_seconds",
     callback=parse_cooldown,
     metavar="TIME",
-    help="Flight recording: the least time from one snapshot of --on to the next. "
+    help="Flight recording: the shortest time between two snapshots of --on. "
     f"[default: {rings.COOLDOWN_SECONDS:.0f}s]",
 )
 @click.option(

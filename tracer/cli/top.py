@@ -23,15 +23,15 @@ SORTS = ("running", "ready", "steps", "live", "longest step")  # as in tracer.li
     show_default=True,
     help="How to sort coroutines.",
 )
-@click.option("--once", is_flag=True, help="Show one interval in full, and end.")
+@click.option("--once", is_flag=True, help="Print one interval in full, then exit.")
 @click.option(
     "--batch",
     "in_batch",
     is_flag=True,
-    help="Show interval after interval in full, without a screen. So it does if the output is "
-    "no terminal.",
+    help="Print interval after interval in full. This is the default if the output is not a "
+    "terminal.",
 )
-@click.option("--json", "in_json", is_flag=True, help="One line of JSON for each interval.")
+@click.option("--json", "in_json", is_flag=True, help="Print one line of JSON per interval.")
 def top(
     target: str | None,
     interval_s: float,
@@ -43,9 +43,9 @@ def top(
 ) -> None:
     """Show what a recorded program does, every second.
 
-    ADDRESS is where it listens: 127.0.0.1:6060, or a URL, with its token as the password of
-    the URL or in TRACER_TOKEN. Or it is the path of its socket. Without either, there must be
-    one recording only.
+    ADDRESS is where it listens: 127.0.0.1:6060, or a URL, with the token in TRACER_TOKEN or as
+    the URL's password. It may also be the path of the program's socket. Without either, the
+    command takes the only recording there is.
     """
     from tracer.cli import terminal  # it takes longer to import than all other commands
 

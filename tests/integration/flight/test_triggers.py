@@ -139,7 +139,7 @@ for _ in range(4):
     assert moments in done.stderr
     newest = done.stderr.rpartition(" ")[2].strip()
     said = " ".join(record.tracer("report", newest).stdout.split())
-    assert "Since the snapshot before it, 3 more moments met a condition" in said
+    assert "Since the previous snapshot, 3 more moments met a condition" in said
     told = json.loads(record.tracer("report", newest, "--json").stdout)["trace"]["flight"]
     assert (told["reason"], told["suppressed"]) == ("exit", 3)
 

@@ -1,4 +1,4 @@
-"""Jobs of pools of processes: the trace has what the jobs and their parent say themselves."""
+"""Jobs of process pools: the trace has what the jobs and their parent say themselves."""
 
 import json
 from itertools import pairwise

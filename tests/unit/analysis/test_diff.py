@@ -95,7 +95,7 @@ def test_identical_traces(tmp_path):
     told = " ".join(out.getvalue().split())
     assert (
         "7 rows: 0 slower, 0 faster, 0 only in B, 0 only in A, 7 the same within noise, 0 "
-        "with too few events (below 8) to be compared" in told
+        "with too few events (fewer than 8) to compare" in told
     )
     assert "over all 7 comparisons" in told
 

@@ -181,7 +181,7 @@ def test_jobs(tmp_path):
 def test_jobs_table(tmp_path):
     """One row for each function, of the process that submitted its jobs."""
     title, head, row, *told = shown(tmp_path, pool(), "jobs")[4:]
-    assert title == "Jobs of pools of processes (queued, ran, returned: median of one job)"
+    assert title == "Jobs of process pools (queued, ran, returned: median of one job)"
     assert head.split() == [
         "job",
         "jobs",

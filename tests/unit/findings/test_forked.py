@@ -114,7 +114,7 @@ def test_a_worker_that_was_killed(tmp_path, how, name):
 )
 def test_a_worker_that_lived(tmp_path, story):
     (found,) = find_in(tmp_path, killed(**story))
-    assert "nothing ended any of them" in found.text
+    assert "nothing ended it" in found.text
 
 
 def replaced(workers=10, jobs=0, status=1):

@@ -33,7 +33,7 @@ def test_who_was_given_something_waits_for_more(tmp_path):
     assert (found.finding, found.severity_ns) == ("wait in vain", 1_500 * MS)
     assert found.text == (
         "Waited in vain: `MainThread` in `ask` (rpc.py:9) gave up 1 wait in `Event.wait`, "
-        "1.50 s (at 20.0 ms); nothing ended any of them: `db`, which it had woken just "
+        "1.50 s (at 20.0 ms); nothing ended it: `db`, which it had woken just "
         "before, went back to wait for more in `Queue.get` in `db` (rpc.py:20), so what it "
         "did with that never told the waiter. Look at what should have ended it, and whether "
         "it was ever started."

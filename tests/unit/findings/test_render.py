@@ -67,7 +67,7 @@ def test_the_heading_says_where_there_is_only_advice(tmp_path):
     path.write_bytes(asked_one_by_one().data())
     for section in (None, "findings"):
         lines = said(path, section=section).splitlines()
-        at = lines.index("Findings: none of the known faults, but advice")
+        at = lines.index("Findings: none of the known problems, but advice")
         assert lines[at + 1].startswith("  1. Awaits in turn: ")
 
 

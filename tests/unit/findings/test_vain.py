@@ -136,7 +136,7 @@ def test_what_never_came(tmp_path):
     assert found.finding == "wait in vain"
     assert found.text == (
         "Waited in vain: `MainThread` in `wait` (wait.py:3) gave up 1 wait in `Event.wait`, "
-        "1.20 s (at 1.00 ms); nothing ended any of them. Look at what "
+        "1.20 s (at 1.00 ms); nothing ended it. Look at what "
         "should have ended it, and whether it was ever started."
     )
 

@@ -35,7 +35,7 @@ def test_a_thread_that_waits_for_itself_says_so_once(tmp_path: Path) -> None:
     assert kinds(found.causes[0].parts) == [("cycle", "")]
     assert steps(found) == [(Did.WAITED, "worker"), (Did.CYCLE, "worker")]
     assert sentences(found).endswith(
-        "`worker` held it (acquired at d.py:1) while waiting for itself, in a circle."
+        "`worker` held it (acquired at d.py:1) while waiting for itself, in a cycle."
     )
 
 
@@ -140,6 +140,6 @@ def test_a_task_that_awaits_its_own_lock_waits_for_itself(tmp_path: Path) -> Non
     assert paragraph(found) == (
         "`outer` #1 began to await `Lock` (s.py:6) at 1.00 ms and was cancelled 499 ms later; "
         "nobody had woken it until then. For all of that time `outer` #1 held it (acquired at "
-        "s.py:3) while waiting for itself, in a circle."
+        "s.py:3) while waiting for itself, in a cycle."
     )
     assert steps(found.worst) == [(Did.WAITED, "outer #1"), (Did.CYCLE, "outer #1")]

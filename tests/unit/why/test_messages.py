@@ -41,7 +41,7 @@ def test_a_message(tmp_path: Path) -> None:
     ]
     assert text == (
         "Thread `MainThread [service.py]` was in `os.read` (service.py:30) for 50.0 ms, "
-        "starting at 20.0 ms. For 45.0 ms of that nothing was there to read until "
+        "starting at 20.0 ms. For 45.0 ms of that there was nothing to read until "
         "`MainThread [worker 1]` wrote it (w.py:5), which spent 40.0 ms in `socket.recv` "
         "(w.py:4) and 5.00 ms computing; for 5.00 ms what was written was on its way."
     )

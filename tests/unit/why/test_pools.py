@@ -249,7 +249,9 @@ def test_a_wait_in_vain_for_a_slot_is_for_who_had_one(tmp_path: Path) -> None:
     assert [step.what for step in found.worst.path[:2]] == [
         "await connection pool (asyncpg)", "await Event",
     ]  # fmt: skip
-    assert "most likely had what it waited for, which was awaiting `Event`" in paragraph(found)
+    assert "most likely held what it waited for, which was awaiting `Event`" in paragraph(
+        found
+    )
 
 
 def test_who_had_ended_does_nothing_any_more(tmp_path: Path) -> None:

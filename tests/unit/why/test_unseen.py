@@ -56,7 +56,7 @@ def test_a_loop_that_is_blocked_does_not_look(tmp_path: Path) -> None:
         (Kind.TASK, "report", 150),
         (Kind.CALLBACK, "_read_ready", 1),
     ]
-    assert "its loop was too busy to look for what arrives from outside" in paragraph(found)
+    assert "its loop was too busy to check for events from outside" in paragraph(found)
     arrived = found.worst.path[-1]
     assert (arrived.did, (arrived.end_ns - arrived.start_ns) / MS) == (Did.IO, 151)
     said = "something arrived from outside the program, while the loop was busy"

@@ -38,7 +38,7 @@ def test_a_call_that_waits_for_nobody(tmp_path: Path, call: str) -> None:
     (found,) = scene.problems(tmp_path)
     assert paragraph(found) == (
         f"Thread `saver` was in `{call}` (save.py:12) for 900 ms, starting at 10.0 ms. For "
-        "all of that time the call itself was at work."
+        "all of that time the call itself was working."
     )
     assert step_text(found.worst.path[-1]) == "the call was done"
 

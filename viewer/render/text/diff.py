@@ -87,9 +87,7 @@ def _headings(diff: Diff, style: Style) -> str:
 def _other_program(diff: Diff) -> str:
     a, b = (shorten(" ".join(of.argv), _LONG) for of in (diff.a, diff.b))
     if diff.programs is Programs.DIFFERENT:
-        return (
-            f"A and B are different programs (`{a}`, `{b}`): what only one has says nothing."
-        )
+        return f"A and B are different programs (`{a}`, `{b}`): rows of only one mean nothing."
     return f"A and B were started with different arguments: `{a}`, `{b}`."
 
 
@@ -147,13 +145,13 @@ def _how(diff: Diff, style: Style) -> str:
         f"{plural(len(diff.rows), 'row')}: {counts['slower']:,} slower, {counts['faster']:,} "
         f"faster, {counts['new']:,} only in B, {counts['gone']:,} only in A, "
         f"{counts['same']:,} the same within noise, {counts['few']:,} with too few events "
-        f"(below {test.FEWEST}) to be compared. Durations are "
+        f"(fewer than {test.FEWEST}) to compare. Durations are "
         f"tested by Mann-Whitney U and by the share beyond A's longest {tail}, CPU samples as "
         f"Poisson counts; p < {test.P_LIMIT} over all "
         f"{plural(diff.comparisons, 'comparison')} (Bonferroni). A difference "
         f"is reported when an event of B is longer than one of A in {pairs} of pairs, or the "
-        f"tail is twice as heavy, and the mean is {more} longer (CPU: {more_cpu}). Whatever "
-        f"else the machine did during a run is part of its numbers."
+        f"tail is twice as heavy, and the mean is {more} longer (CPU: {more_cpu}). "
+        f"The numbers include the effects of whatever else the machine did during a run."
     )
     return "\n".join(wrap(text, style.width))
 

@@ -21,7 +21,7 @@ def findings(report: Report, top: int, style: Style) -> str:
 def title(report: Report) -> str:
     """What stands above the findings: where all is advice, a reader sees that at once."""
     is_advice_only = all(map(is_advice, report.findings))
-    return "Findings: none of the known faults, but advice" if is_advice_only else "Findings"
+    return "Findings: none of the known problems, but advice" if is_advice_only else "Findings"
 
 
 def no_findings(report: Report, style: Style) -> str:

@@ -38,8 +38,8 @@ def _sampled(found: Memory) -> str:
     how = f"one every {size(found.mean_bytes)}" if found.mean_bytes else "at several rates"
     return (
         f"estimated from {plural(found.total.samples, 'sample')}, {how}; "
-        "grown: since halfway through the recording; memory that C code takes past Python's "
-        "allocators (arrays of numpy before 2.5, sqlite's pages) is not seen"
+        "grown: since halfway through the recording; memory that C code takes without "
+        "Python's allocators (arrays of numpy before 2.5, sqlite's pages) is not included"
     )
 
 

@@ -60,7 +60,7 @@ def heading(of: Heading, style: Style) -> list[str]:
     facts = [
         duration(of.duration_ns),
         *([when(of)] if of.start_unix_ns else []),
-        *([f"no calls below {duration(of.threshold_ns)}"] if of.threshold_ns else []),
+        *([f"calls under {duration(of.threshold_ns)} omitted"] if of.threshold_ns else []),
         f"{of.events:,} events",
         size(of.size_bytes),
         f"CPython {of.python}",
@@ -77,18 +77,18 @@ def heading(of: Heading, style: Style) -> list[str]:
 def _flight(of: Flight) -> str:
     """How far back the trace reaches, and why it was taken."""
     asked = of.is_snapshot and of.reaches_ns < of.asked_ns
-    short = f" ({duration(of.asked_ns)} were asked for)" if asked else ""
+    short = f" ({duration(of.asked_ns)} requested)" if asked else ""
     what = "a snapshot" if of.is_snapshot else "the files of a flight recording"
     why = f", taken for: {of.reason}" if of.reason else ""
     more = (
-        f" Since the snapshot before it, {plural(of.suppressed, 'more moment')} met a "
-        "condition and got no snapshot: they came too soon after one."
+        f" Since the previous snapshot, {plural(of.suppressed, 'more moment')} met a "
+        "condition during the cooldown and got no snapshot."
         if of.suppressed
         else ""
     )
     return (
-        f"{what}{why}. It has the last {duration(of.reaches_ns)}{short}, and what began "
-        f"earlier and was still open then.{more}"
+        f"{what}{why}. It covers the last {duration(of.reaches_ns)}{short}, and what began "
+        f"earlier and was still going on.{more}"
     )
 
 
@@ -142,8 +142,8 @@ def _calm(report: Report, style: Style) -> list[str]:
     if report.tasks:
         late = max(report.tasks.values("ready_p99_ns"))
         said.append(
-            f"99 % of the waits of {report.heading.nouns.task}s to run "
-            f"took less than {duration(late)}"
+            f"99 % of all waits of {report.heading.nouns.task}s to run "
+            f"were shorter than {duration(late)}"
         )
     if "threads" in report.recorded:
         gil = report.threads.total("gil_ns")

@@ -80,13 +80,13 @@ def _row(report: Report, row: ProcessRow, depth: int, work_ns: int) -> list[Cell
 def jobs(report: Report, top: int, style: Style) -> str:
     """One row per function of a pool: how long its jobs waited, ran, came back."""
     if not report.jobs:
-        return "jobs: no pool of processes ran one."
+        return "jobs: no process pool ran any."
     columns = [
         *("job", "jobs", "queued", "ran", "p90", "max", "total", "returned", "sent", "result"),
         "failed",
     ]
     rows = [_job(report, row, style) for row in report.jobs[:top]]
-    title = "Jobs of pools of processes (queued, ran, returned: median of one job)"
+    title = "Jobs of process pools (queued, ran, returned: median of one job)"
     lines = [style.title(title), *_fitted(columns, rows, style)]
     if len(report.jobs) > top:
         lines.append(f"  … and {plural(len(report.jobs) - top, 'row')} more (--top)")

@@ -64,7 +64,7 @@ _STEPS: dict[Did, Callable[[Step], str]] = {
     Did.UNKNOWN: lambda _: "the cause is unknown",
     Did.TIMEOUT: lambda _: "it timed out: nobody had woken it",
     Did.CANCELLED: lambda _: "it was cancelled: nobody had woken it",
-    Did.CYCLE: lambda step: f"{name_of(step.who)} waits for itself, in a circle",
+    Did.CYCLE: lambda step: f"{name_of(step.who)} waits for itself, in a cycle",
     Did.MORE: lambda _: "… more steps before these",
 }
 

@@ -55,7 +55,7 @@ function tree(report, meta) {
 
 function jobs(report) {
   const name = new Map(report.processes.map((row) => [row.process, row.name]));
-  return panel("Jobs of pools of processes", "of the whole recording: queued, run, given back", table([
+  return panel("Jobs of process pools", "of the whole recording: queued, run, given back", table([
     { title: "Job", value: (row) => row.name, show: (row) => [row.name,
       h("span.sub", { title: row.site }, site(row.site, row.via)),
       h("span.sub", null, name.get(row.process) ?? "")] },
