@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from sys import intern
 
 from viewer.trace.sites import NOWHERE, place_of, via
 
@@ -117,7 +118,8 @@ def _stems(names: tuple[str, ...]) -> list[str]:
         text = text.replace("\0", "N")
     else:
         text = _NUMBER.sub("N", text)
-    return f"{text}\n".replace(" (N)\n", "\n").split("\n")[:-1]
+    # Equal ones are one object: they are keys of several tables.
+    return [*map(intern, f"{text}\n".replace(" (N)\n", "\n").split("\n")[:-1])]
 
 
 @lru_cache(maxsize=1 << 18)

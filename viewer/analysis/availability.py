@@ -17,6 +17,7 @@ from viewer.trace.model import Model
 
 WINDOW_NS = 100_000_000
 ANSWER_NS = 10_000_000
+_NEVER = 1 << 63
 # 1, 2, 5, 10 … µs up to 100 s
 BOUNDS_NS = (
     *(step * 10**power for power in range(3, 11) for step in (1, 2, 5)),
@@ -88,7 +89,7 @@ def histogram_rows(model: Model) -> tuple[HistogramRow, ...]:
 
 
 type _Marks = list[tuple[int, int]]  # windows, first and last, marked once or often
-type _Time = tuple[int, int, int]  # loop, from, until
+type _Time = tuple[int, int, int]  # from, until, loop (-1 of none)
 
 
 def loop_rows(model: Model) -> tuple[LoopRow, ...]:
@@ -115,52 +116,55 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     ]
     stops, losses = _Stops(model), Losses.of(model)
 
-    def marked(times: Iterable[_Time], answer_ns: int) -> defaultdict[int, _Marks]:
-        """By loop, of which most may have none, the windows with a moment of one of these
-        times, without the last `answer_ns` of each."""
-        found = defaultdict[int, _Marks](list)
-        for at, since, until in times:
-            newest, start = counts[at] - 1, starts[at]
-            last = (until - answer_ns - 1 - start) // WINDOW_NS
-            if newest >= 0 <= last and since < until - answer_ns:
-                first = (since - start) // WINDOW_NS if since > start else 0
-                found[at].append(
-                    (first if first < newest else newest, last if last < newest else newest)
-                )
-        return found
+    def marked(times: Iterable[_Time], answer_ns: int) -> Iterator[tuple[int, int, int]]:
+        """(loop, first, last): the windows with a moment of one of these times, which are in
+        order, without the last `answer_ns` of each; each window once."""
+        # By loop how many windows are told or before one that is, and when a time must end
+        # to add to them; the last one is of times of no loop.
+        told, news = [0] * loops, [start + answer_ns for start in starts] + [_NEVER]
+        for since, until, at in times:
+            if until <= news[at] or since >= until - answer_ns:
+                continue
+            start, before, count = starts[at], told[at], counts[at]
+            behind = (until - answer_ns - 1 - start) // WINDOW_NS + 1
+            if behind >= count:
+                behind, news[at] = count, _NEVER
+            else:
+                news[at] = start + behind * WINDOW_NS + answer_ns
+            told[at] = behind
+            if count:
+                first = (since - start) // WINDOW_NS
+                yield at, before if first < before else min(first, behind - 1), behind - 1
 
-    gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
-    handlers = ((each.loop, each.start_ns, each.end_ns) for each in handlers_in_polls(model))
-    times: Iterable[_Time] = chain(
-        _busy(model), zip(gaps.key, gaps.start_ns, gaps.end_ns, strict=True), handlers
-    )
-    bad = marked(
-        chain.from_iterable(starmap(stops.ran, times)) if stops.of else times, ANSWER_NS
-    )
+    lost, off = (defaultdict[int, _Marks](list) for _ in range(2))
     ends = (start + count * WINDOW_NS for start, count in zip(starts, counts, strict=True))
-    lost = marked(
-        (
-            (at, since, until)
-            for at, (loop, start, end) in enumerate(
-                zip(model.loops, starts, ends, strict=True)
-            )
-            for since, until in losses.within(loop.process, start, end)
-        )
-        if losses
-        else (),
-        0,
+    lost_times = (
+        (since, until, at)
+        for at, (loop, start, end) in enumerate(zip(model.loops, starts, ends, strict=True))
+        for since, until in losses.within(loop.process, start, end)
     )
-    off = defaultdict[int, _Marks](list)
+    for at, first, last in marked(sorted(lost_times) if losses else (), 0):
+        lost[at].append((first, last))
     for at, (from_ns, until_ns) in stops.each():
         first = -((starts[at] - from_ns) // WINDOW_NS)  # windows that begin after it stopped
         last = min((until_ns - starts[at]) // WINDOW_NS, counts[at]) - 1
         if first <= last:
             off[at].append((max(first, 0), last))
+    gaps = engine.gaps(slices.start_ns, slices.end_ns, lane, loops, ANSWER_NS + 1)
+    times: Iterable[_Time] = _busy(model)
+    others = [*zip(gaps.start_ns, gaps.end_ns, gaps.key, strict=True)]
+    others += [(each.start_ns, each.end_ns, each.loop) for each in handlers_in_polls(model)]
+    if others or stops.of:
+        every = chain(times, others)
+        times = sorted(chain.from_iterable(starmap(stops.ran, every)) if stops.of else every)
     known, available, unknown = [*counts], [*counts], [0] * loops
-    for at in {*bad, *lost, *off}:
-        if at not in lost and at not in off:
-            available[at] -= _marked(bad[at])
-            continue
+    bad = {at: list[tuple[int, int]]() for at in {*lost, *off}}
+    for at, first, last in marked(times, ANSWER_NS):
+        if at in bad:
+            bad[at].append((first, last))
+        else:
+            available[at] -= last - first + 1
+    for at in bad:
         marks = (_windows(which.get(at, []), counts[at]) for which in (bad, lost, off))
         windows = list(zip(*marks, strict=True))
         good = [is_bad for is_bad, is_lost, is_off in windows if not is_lost and not is_off]
@@ -179,28 +183,14 @@ def loop_rows(model: Model) -> tuple[LoopRow, ...]:
     return tuple(compress(rows, map(or_, known, unknown)))
 
 
-def _busy(model: Model) -> Iterator[_Time]:
-    """When a loop was in one step or callback, or a task was ready."""
-    slices, engine, loops = model.trace.slices, model.trace.engine, len(model.loops)
+def _busy(model: Model) -> Iterable[_Time]:
+    """When a loop was in one step or callback, or a task was ready; in order of begin."""
+    slices, engine = model.trace.slices, model.trace.engine
     table = bytes(int(kind in (LOOP_TASK, LOOP_CALLBACK, READY)) for kind in range(256))
     kinds = memoryview(bytes(model.owners.kind).translate(table))
-    covers, covered = [0] * loops, [0] * loops  # by loop a time that is not told yet
     long = engine.longer(slices.start_ns, slices.end_ns, kinds, ANSWER_NS + 1)
-    columns = (model.lane, slices.start_ns, slices.end_ns)
-    for at, since, until in zip(
-        *(engine.take(column, long, -1).tolist() for column in columns), strict=True
-    ):
-        if at < 0:
-            continue
-        if since > covered[at] - ANSWER_NS:
-            if covered[at]:
-                yield at, covers[at], covered[at]
-            covers[at], covered[at] = since, until
-        elif until > covered[at]:
-            covered[at] = until
-    for at, until in enumerate(covered):
-        if until:
-            yield at, covers[at], until
+    columns = (slices.start_ns, slices.end_ns, model.lane)
+    return zip(*(engine.take(column, long, -1).tolist() for column in columns), strict=True)
 
 
 def _windows(marks: _Marks, count: int) -> list[bool]:
@@ -210,16 +200,6 @@ def _windows(marks: _Marks, count: int) -> list[bool]:
         changes[first] += 1
         changes[last + 1] -= 1
     return [count > 0 for count in accumulate(changes[:-1])]
-
-
-def _marked(marks: _Marks) -> int:
-    """How many windows are marked."""
-    count, done = 0, -1
-    for first, last in sorted(marks):
-        if last > done:
-            count += last - (done if done >= first else first - 1)
-            done = last
-    return count
 
 
 class _Stops:
@@ -243,7 +223,7 @@ class _Stops:
         """(loop, (from, until)) for each such time."""
         return ((lane, stop) for lane, stops in self.of.items() for stop in stops)
 
-    def ran(self, lane: int, since: int, until: int) -> Iterator[_Time]:
+    def ran(self, since: int, until: int, lane: int) -> Iterator[_Time]:
         """The parts of a time in which the loop ran."""
         stops = self.of.get(lane, [])
         for at in range(bisect_right(stops, since, key=itemgetter(1)), len(stops)):
@@ -251,10 +231,10 @@ class _Stops:
             if stop >= until:
                 break
             if stop > since:
-                yield lane, since, stop
+                yield since, stop, lane
             since = start
         if since < until:
-            yield lane, since, until
+            yield since, until, lane
 
 
 def _of_kinds(model: Model, kinds: tuple[int, ...]) -> Column:

@@ -170,12 +170,9 @@ def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) ->
     locks = facts.locks
     if not locks:
         return locks
-    total, waits = locks.measure("total_ns"), locks.measure("waits")
-    often = {
-        lock
-        for lock in at_least(longs(total), least_ns)
-        if waits[lock] >= least and (waits[lock] >= times or total[lock] >= LOST_NS)
-    }
+    total, waits = (longs(locks.measure(of)) for of in ("total_ns", "waits"))
+    often = {lock for lock in at_least(waits, times) if total[lock] >= least_ns}
+    often |= {lock for lock in at_least(total, LOST_NS) if waits[lock] >= least}
     return locks.only(often.__contains__) if often else locks.part(0, 0)
 
 

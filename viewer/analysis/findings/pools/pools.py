@@ -3,7 +3,7 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 
 from tracer import schema as s
 from tracer.units import duration, share
@@ -15,9 +15,10 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
 from viewer.analysis.resources.herds import Herds
-from viewer.analysis.states import having, numbers, stack_of
+from viewer.analysis.states import every, having, keys, numbers, stack_of
 from viewer.analysis.threads import spent_by, spent_on
-from viewer.trace.columns import IDLE_WAIT, SLEEP, Column
+from viewer.trace.columns import GIL_WAIT, IDLE_WAIT, LOCK_WAIT, SLEEP, STATE_MASK, Column
+from viewer.trace.model import Model
 from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
 
@@ -58,6 +59,30 @@ def _workers(facts: Facts, threads: list[int]) -> tuple[Column, int]:
     return engine.take(at, engine.longer(first_ns, last_ns, every, least), -1), whole
 
 
+def _pool_of(facts: Facts, pools: dict[tuple[int, str], tuple[Column, int]]) -> Column:
+    """By thread the number of its pool; -1 none."""
+    threads, numbers_of, engine = array("i"), array("i"), facts.model.trace.engine
+    for n, (workers, _) in enumerate(pools.values()):
+        threads.frombytes(bytes(workers))
+        numbers_of.extend([n] * len(workers))
+    nothing = memoryview(bytes(8 * len(threads))).cast("q")
+    places = engine.spans(nothing, memoryview(threads), len(facts.model.threads)).first
+    return engine.take(memoryview(numbers_of), places, -1)
+
+
+def _contended(model: Model) -> Column:
+    """By thread how long it waited for locks that somebody had, and for the GIL."""
+    table, threads = model.states, len(model.threads)
+    waits = keys(model, _is_contended, table.who, every(threads))
+    none = memoryview(bytes(len(waits)))
+    tally = model.trace.engine.tally
+    return tally(table.start_ns, table.end_ns, waits, none, threads, 1).total
+
+
+def _is_contended(state: int) -> bool:
+    return state & STATE_MASK in (LOCK_WAIT, GIL_WAIT)
+
+
 def too_many_workers(facts: Facts) -> Iterator[Finding]:
     """Many more workers than can work at the same time."""
     if all(len(members) < _MANY for members in facts.pools.values()):
@@ -67,14 +92,13 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
     pools = {key: found for key, found in pools.items() if len(found[0]) >= _MANY}
     if not pools:
         return
-    pool_of, measure = array("i", [-1]) * len(facts.model.threads), facts.threads.measure
-    for n, (workers, _) in enumerate(pools.values()):
-        for thread in workers:
-            pool_of[thread] = n
-    spent = spent_by(facts.model, memoryview(pool_of), len(pools))
+    model, engine, pool_of = facts.model, facts.model.trace.engine, _pool_of(facts, pools)
+    spent, table = spent_by(model, pool_of, len(pools)), model.states
+    none = memoryview(bytes(len(pool_of)))
+    lives = engine.tally(table.first_ns, table.last_ns, pool_of, none, len(pools), 1).total
+    waited = cache(lambda: _contended(model))
     for n, ((pid, name), (workers, span)) in enumerate(pools.items()):
-        wall = sum(map(measure("wall_ns").__getitem__, workers))
-        summed = partial(spent_on, spent, n)
+        wall, summed = lives[n], partial(spent_on, spent, n)
         locks = summed("lock") - summed("idle")
         gil = summed(s.GIL_WAIT)
         if gil > locks and pid in {found.evidence.pid for found in gil_saturated(facts)}:
@@ -85,8 +109,7 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         at_work = active / span if span else 0.0
         if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(workers):
             continue
-        lock, idle, waited = map(measure, ("lock", "idle", s.GIL_WAIT))
-        cost = [lock[i] - idle[i] + waited[i] for i in workers]
+        cost = engine.take(waited(), workers, 0).tolist()
         worst = workers[cost.index(max(cost))]
         waits = [f"{share(ns, wall)} for {what}" for ns, what in
                  ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
@@ -98,10 +121,10 @@ def too_many_workers(facts: Facts) -> Iterator[Finding]:
         if (pid, name) in _waiting_at_the_end(facts):
             text += " They never exit: at the end of the program they wait for more work."
         evidence = Evidence(
-            facts.model.start_ns,
-            measure("wall_ns")[worst],
-            facts.model.thread_names[worst],
-            tid=facts.model.threads[worst].tid,
+            model.start_ns,
+            table.last_ns[worst] - table.first_ns[worst],
+            model.thread_names[worst],
+            tid=model.threads[worst].tid,
             pid=pid,
         )
         step = "Use fewer workers, or do less under the lock."
@@ -177,6 +200,8 @@ def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
              if process.recording_ended is not None}  # fmt: skip
     engine, is_awaited = model.trace.engine, having(model, table.lock_name, _is_awaited)
     idle = engine.pick(facts.rows_of((IDLE_WAIT,), 0), table.row, memoryview(is_awaited))
+    if len(idle) < _MANY:
+        return {}
     who, ends = (engine.take(column, idle, -1) for column in (table.who, table.end_ns))
     spans = engine.spans(ends, who, len(model.threads))
     found = {}
@@ -235,11 +260,12 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
     for (pid, name), threads in facts.pools.items():
         if len(threads) < _POLLERS or pid not in ended:
             continue
-        slept, idle, lives = (
-            sum(map(facts.threads.measure(of).__getitem__, threads))
-            for of in (s.SLEEP, "idle", "wall_ns")
-        )
-        if (slept + idle) * _ASLEEP[1] < lives * _ASLEEP[0] or slept * 2 < lives:
+
+        def summed(measure: str, threads: list[int] = threads) -> int:
+            return sum(map(facts.threads.measure(measure).__getitem__, threads))
+
+        slept, lives = summed(s.SLEEP), summed("wall_ns")
+        if slept * 2 < lives or (slept + summed("idle")) * _ASLEEP[1] < lives * _ASLEEP[0]:
             continue
         found = sorted(threads, key=table.first_ns.__getitem__)
         starts = [table.first_ns[thread] for thread in found]
