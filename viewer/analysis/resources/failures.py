@@ -1,7 +1,6 @@
 """Exceptions that the program's calls raised, answers that are errors, and what ran there."""
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -11,10 +10,10 @@ from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import longest_rows, longest_slices
-from viewer.analysis.states import stack_of
-from viewer.trace.columns import AWAIT, IO, LOOP_TASK, SLEEP, STATE_MASK
-from viewer.trace.reader import number_of
+from viewer.analysis.states import numbered, numbers, stack_of
+from viewer.trace.columns import AWAIT, IO, LOOP_TASK, SLEEP, STATE_MASK, Column
 from viewer.trace.sites import innermost, place_of
+from viewer.trace.told import Told
 
 _SLEEP, _PAUSES = "sleep", (" sleep", ".sleep")
 _MOST = 50_000  # calls that are looked at, the longest ones
@@ -38,6 +37,24 @@ class Call(NamedTuple):
     is_pause: bool
 
 
+class _Kind(NamedTuple):
+    """What failures at one stack have in common."""
+
+    site: str
+    how: str
+    raised: str
+
+
+class _Noted(NamedTuple):
+    """All failures of threads, in columns; there may be a million."""
+
+    thread: Column
+    at_ns: Column
+    unseen: Column
+    kind: Column
+    kinds: list[_Kind]
+
+
 class Failures:
     """What a trace tells of failures, by line of the program and class or status."""
 
@@ -45,23 +62,58 @@ class Failures:
         self.reading = reading
 
     @cached_property
-    def by_line(self) -> dict[tuple[str, str], list[Failure]]:
-        """In order of time."""
-        reading, found = self.reading, defaultdict[tuple[str, str], list[Failure]](list)
-        trace = reading.model.trace
-        for event in trace.instants(trace.events.name, s.RAISED, s.ERROR_RESPONSE):
-            thread = reading.model.threads.of_track[trace.events.track[event]]
-            args, at_ns = trace.args(event), trace.events.time_ns[event]
-            stack = str(args.get(s.ARG_STACK, ""))
-            site = _own_line(stack)
-            if thread < 0 or not site:
-                continue
-            status = number_of(args, s.ARG_STATUS)
-            how = f"HTTP {status}" if status else str(args.get(s.ARG_EXCEPTION, ""))
-            raised = "" if status else stack.partition("\n")[0]
-            unseen = number_of(args, s.ARG_OMITTED)
-            found[site, how].append(Failure(self._who(thread, at_ns), at_ns, raised, unseen))
-        return found
+    def _noted(self) -> _Noted:
+        trace, threads = self.reading.model.trace, self.reading.model.threads.of_track
+        engine, track = trace.engine, trace.events.track
+        of_threads = memoryview(bytes(thread >= 0 for thread in threads))
+        noted = trace.instants(trace.events.name, s.RAISED, s.ERROR_RESPONSE)
+        events = engine.pick(noted, track, of_threads)
+        told = Told(trace, events)
+        stacks, classes = told.strings(s.ARG_STACK), told.strings(s.ARG_EXCEPTION)
+        statuses = engine.narrow(told.numbers(s.ARG_STATUS, 0))
+        kinds = numbered(engine, numbered(engine, stacks, classes).number, statuses)
+        return _Noted(
+            engine.take(threads, engine.take(track, events, -1), -1),
+            engine.take(trace.events.time_ns, events, 0),
+            told.numbers(s.ARG_OMITTED, 0),
+            kinds.number,
+            [
+                _kind(trace.text(stacks[n]), trace.text(classes[n]), statuses[n])
+                for n in kinds.head
+            ],
+        )
+
+    @cached_property
+    def by_line(self) -> dict[tuple[str, str], Column]:
+        """Their numbers, in order of time."""
+        noted, lines = self._noted, dict[tuple[str, str], int]()
+        of_kind = [
+            lines.setdefault((kind.site, kind.how), len(lines)) if kind.site else -1
+            for kind in noted.kinds
+        ]
+        engine, none = self.reading.model.trace.engine, memoryview(bytes(len(noted.kind)))
+        line = engine.take(numbers(of_kind), noted.kind, -1)
+        found = engine.lanes(noted.at_ns, noted.at_ns, none, line, len(lines))
+        return {key: found.of(n) for key, n in lines.items()}
+
+    def told(self, which: Column) -> list[Failure]:
+        """What these are."""
+        noted, kinds = self._noted, self._noted.kinds
+        return [
+            Failure(
+                self._who(noted.thread[n], noted.at_ns[n]),
+                noted.at_ns[n],
+                kinds[noted.kind[n]].raised,
+                noted.unseen[n],
+            )
+            for n in which
+        ]
+
+    def has_calls(self, site: str, which: Column) -> bool:
+        """Whether any of those who failed may have called or awaited something there."""
+        threads = {*self.reading.model.trace.engine.take(self._noted.thread, which, -1)}
+        on_loops = self.reading.ledger.lane_of_thread
+        return site in self._at or not threads.isdisjoint(on_loops)
 
     def _who(self, thread: int, at_ns: int) -> Who:
         """The task that runs there, else the thread."""
@@ -129,9 +181,13 @@ def pauses(stack: str) -> bool:
     return stack.partition("\n")[0].endswith(_PAUSES)
 
 
-@lru_cache(maxsize=4096)
-def _own_line(stack: str) -> str:
-    return innermost(stack.split("\n"))
+def _kind(stack: str, exception: str, status: int) -> _Kind:
+    lines = stack.split("\n")
+    return _Kind(
+        innermost(lines),
+        f"HTTP {status}" if status else exception,
+        "" if status else lines[0],
+    )
 
 
 @lru_cache(maxsize=65536)

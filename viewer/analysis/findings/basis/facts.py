@@ -45,6 +45,7 @@ from viewer.trace.columns import (
 from viewer.trace.garbage import Collection
 from viewer.trace.model import Model
 from viewer.trace.sites import imports, innermost
+from viewer.trace.told import Told
 from viewer.words import stems
 
 BLOCKED = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)  # in a call of the program, off the CPU
@@ -270,6 +271,12 @@ class Facts(Reading):
                 innermost = next(frames, "")
                 found[call] = _WAKES in stack or any(f in innermost for f in _TRANSPORTS)
         return {call for call, is_its in found.items() if is_its}
+
+    @cached_property
+    def waker_ids(self) -> Column:
+        """By slice the id of the task that its begin says it was woken by; -2 of none."""
+        trace = self.model.trace
+        return Told(trace, trace.slices.event).numbers(s.ARG_WAKER_TASK, -2)
 
     @cached_property
     def hot_places(self) -> list[Place]:

@@ -74,10 +74,12 @@ class _Attempts(NamedTuple):
 def failing_calls(facts: Facts) -> Iterator[Finding]:
     """A line whose calls fail again and again, with what that costs."""
     failures = Failures(facts)
-    for (site, how), found in failures.by_line.items():
-        if len(found) < _MANY or _NO_FAILURE.search(how):
+    for (site, how), which in failures.by_line.items():
+        if len(which) < _MANY or _NO_FAILURE.search(how):
             continue
-        failed = defaultdict[Who, list[int]](list)
+        if not failures.has_calls(site, which):
+            continue  # nothing that would have taken time
+        found, failed = failures.told(which), defaultdict[Who, list[int]](list)
         for one in found:
             failed[one.who].append(one.at_ns)
         line = _Line(site, how, found, failed, failures.calls_of(failed))
@@ -91,10 +93,11 @@ def _turned_away(facts: Facts, line: _Line, there: list[tuple[Who, Call]]) -> Fi
     if line.is_answer:  # the limit is somebody else's
         return None
     crowd, first, last = Crowd(call for _, call in there), line.found[0], line.found[-1]
-    many = crowd.most
+    many, whos = crowd.most, {*line.failed, *(who for who, _ in there)}
+    if len(whos) <= many:
+        return None
     full = sum(crowd.at(one.at_ns) == many for one in line.found)
-    whos = {*line.failed, *(who for who, _ in there)}
-    if len(whos) <= many or full * _TURNED_AWAY[1] < len(line.found) * _TURNED_AWAY[0]:
+    if full * _TURNED_AWAY[1] < len(line.found) * _TURNED_AWAY[0]:
         return None
     lost = crowd.full_ns(many, first.at_ns, last.at_ns)
     if not many or lost < LOST_NS:
@@ -177,7 +180,8 @@ def _last_calls(line: _Line) -> set[str]:
         calls = line.calls[who]
         starts = [call.start_ns for call in calls]
         for n in (bisect_left(starts, at_ns) for at_ns in failed):
-            found.update(call.stack for call in calls[max(n - 1, 0) : n] if line.has(call))
+            if n and line.has(calls[n - 1]):
+                found[calls[n - 1].stack] += 1
             apart += n == len(calls) or not line.has(calls[n])
         count += len(failed)
     is_apart = apart * _HALF >= count

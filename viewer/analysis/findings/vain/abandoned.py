@@ -3,6 +3,9 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import compress
+from operator import eq
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
@@ -261,14 +264,14 @@ def cancelled_before(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[i
     canceller = owned.owner[i]
     since, until = slices.start_ns[i] - _JUST_NS, slices.start_ns[i] + _JUST_NS
     low, high = (bisect_left(slices.start_ns, at_ns) for at_ns in (since, until))
-    for ready in range(low, high):
+    is_by = map(partial(eq, owned.task_id[canceller]), facts.waker_ids[low:high])
+    for ready in compress(range(low, high), is_by):
         task = owned.owner[ready] if owned.kind[ready] == READY else -1
         if task < 0 or task == canceller:
             continue
-        id_ = model.trace.args(slices.event[ready]).get(s.ARG_WAKER_TASK)
         rows = facts.ledger.rows_of_tasks.of(task)
         before = bisect_left(rows, ready) - 1
-        if id_ != owned.task_id[canceller] or before < 0 or owned.kind[rows[before]] != AWAIT:
+        if before < 0 or owned.kind[rows[before]] != AWAIT:
             continue
         row = waits.tree.lanes.task_waits.get(rows[before], -1)
         name = facts.awaited(rows[before])[0].removeprefix(_AWAIT)
