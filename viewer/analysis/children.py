@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.processes.family import Family
+from viewer.analysis.states import numbers
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg
 from viewer.trace.sites import head
 from viewer.trace.told import Told
 
@@ -36,43 +37,50 @@ class Children(NamedTuple):
 def children(model: Model) -> tuple[Children, ...]:
     """In order of their first start; children that the trace has as processes are left out,
     and those that modules of the standard library ask something."""
-    trace, take, found = model.trace, model.trace.engine.take, dict[_Key, Children]()
+    trace, engine = model.trace, model.trace.engine
     members = Family.of(model).members.values()
     # By pid it may be a shell that was started, and a child of that which is recorded.
     recorded = {(m.start.parent, m.start.time_ns) for m in members if m.start}
     noted = trace.instants(trace.events.name, s.FORK, s.SPAWN)
-    noted = trace.engine.pick(noted, trace.events.category, trace.mark(s.CAT_THREAD))
-    starts = zip(
-        trace.engine.gather(noted, trace.events.track, trace.track_process),
-        take(trace.events.time_ns, noted, -1),
-        strict=True,
+    noted = engine.pick(noted, trace.events.category, trace.mark(s.CAT_THREAD))
+    starts = engine.take(trace.events.time_ns, noted, -1)
+    parents = engine.gather(noted, trace.events.track, trace.track_process)
+    told = Told(trace, noted)
+    names = engine.take(trace.events.name, noted, -1)
+    commands, stacks, sites, reasons = map(
+        told.strings, (s.ARG_COMMAND, s.ARG_STACK, s.ARG_SITE, s.ARG_REASON)
     )
-    reasons = Told(trace, noted).texts(s.ARG_REASON)
-    for event, start, reason in zip(noted, starts, reasons, strict=True):
-        if start in recorded and not reason:
-            continue  # else another of the same shell's is not
-        args = trace.args(event)
-        pid, stack = args.get(s.ARG_CHILD), str(args.get(s.ARG_STACK, ""))
-        command, site = str(args.get(s.ARG_COMMAND, "")), _site(args)
+    kinds = engine.pairs(names, commands)
+    for column in (stacks, sites, reasons):
+        kinds = engine.pairs(kinds.number, column)
+    at_line = cache(lambda stack, site: head(trace.text(stack)) or trace.text(site))
+    is_asking = cache(lambda stack: bool(_ASKING.search(trace.text(stack))))
+    keys, of_kind = dict[_Key, int](), list[int]()
+    for n in kinds.head:
+        command, reason = trace.text(commands[n]), trace.text(reasons[n])
         is_helper = reason.startswith(_HELPERS) or _PYTHONS_OWN.search(command)
-        if is_helper or _ASKING.search(stack):
-            continue
-        key = (trace.text(trace.events.name[event]), command, site, reason)
-        before = found.get(key)
-        pids = (before.pids if before else ()) + ((pid,) if isinstance(pid, int) else ())
-        found[key] = Children(
+        key = trace.text(names[n]), command, at_line(stacks[n], sites[n]), reason
+        is_left_out = is_helper or is_asking(stacks[n])
+        of_kind.append(-1 if is_left_out else keys.setdefault(key, len(keys)))
+    which = [*engine.take(numbers(of_kind), kinds.number, -1)]
+    if recorded:
+        for n, start in enumerate(zip(parents, starts, strict=True)):
+            if start in recorded and reasons[n] < 0:
+                which[n] = -1  # with a reason it is another of the same shell's
+    none, pids = memoryview(bytes(len(which))), told.whole(s.ARG_CHILD)
+    lanes = engine.lanes(starts, starts, none, numbers(which), len(keys))
+    found = [(rows, key) for key, n in keys.items() if len(rows := lanes.of(n))]
+    found.sort(key=lambda one: one[0][0])
+    return tuple(
+        Children(
             *key[:3],
-            before.count + 1 if before else 1,
-            pids,
-            before.start_ns if before else start[1],
-            reason,
+            len(rows),
+            tuple(pid for n in rows if (pid := pids[n]) is not None),
+            starts[rows[0]],
+            key[3],
         )
-    return tuple(found.values())
-
-
-def _site(args: dict[str, Arg]) -> str:
-    """The user's line that started the child."""
-    return head(str(args.get(s.ARG_STACK, ""))) or str(args.get(s.ARG_SITE, ""))
+        for rows, key in found
+    )
 
 
 def count(rows: Iterable[Children]) -> int:

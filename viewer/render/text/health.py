@@ -43,9 +43,9 @@ def _children(rows: Sequence[Children]) -> str:
     """`2 child processes are not in this trace: python manage.py (runner.py:7).`"""
     many = count(rows)
     what = plural(many, "child process is", "child processes are")
-    named = [_started(row) for row in sorted(rows, key=lambda row: -row.count)]
-    more = [f"{len(named) - _CHILDREN} more"] if len(named) > _CHILDREN else []
-    return f"{what} not in this trace: {', '.join(named[:_CHILDREN] + more)}."
+    first = sorted(rows, key=lambda row: -row.count)[:_CHILDREN]
+    more = [f"{len(rows) - _CHILDREN} more"] if len(rows) > _CHILDREN else []
+    return f"{what} not in this trace: {', '.join([*map(_started, first), *more])}."
 
 
 def _started(row: Children) -> str:
