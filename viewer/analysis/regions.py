@@ -4,6 +4,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import compress
+from operator import eq
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -80,9 +81,13 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
+def has_regions(model: Model) -> bool:
+    return len(_found(model).start_ns) > 0
+
+
 def regions(model: Model) -> tuple[Region, ...]:
     """All of them, in order of begin; the pieces of a region are joined again."""
-    found, text = _Finder(model).find(), model.trace.text
+    found, text = _found(model), model.trace.text
     names, kinds = map(text, found.name), map(_KINDS.__getitem__, map(text, found.kind))
     return tuple(map(Region, names, kinds, *found[2:-1], map(text, found.exception)))
 
@@ -103,7 +108,7 @@ def intervals(model: Model, name: str) -> tuple[Interval, ...]:
 
 def region_rows(model: Model) -> tuple[RegionRow, ...]:
     """One row per name, the one with the most time first; tasks before regions."""
-    found, engine, text = _Finder(model).find(), model.trace.engine, model.trace.text
+    found, engine, text = _found(model), model.trace.engine, model.trace.text
     if not found.start_ns:
         return ()
     alike = engine.pairs(found.kind, found.name)
@@ -204,6 +209,10 @@ class _Columns(NamedTuple):
     exception: Column  # i: string
 
 
+def _found(model: Model) -> _Columns:
+    return model.derive(_Columns, _Finder(model).find)
+
+
 class _Finder:
     """The regions of a model. The descriptors show which tracks have some."""
 
@@ -274,7 +283,7 @@ class _Finder:
         of_slice = engine.gather(slices.event, events.category, every)
         rows = engine.pick(engine.upto(0, len(of_slice)), of_slice, memoryview(mark))
         starts = engine.take(slices.start_ns, rows, -1)
-        if self.continues == _ABSENT and len({*starts}) == len(starts):
+        if self.continues == _ABSENT and not any(map(eq, starts, starts[1:])):
             return rows, rows
         by_track: dict[int, list[int]] = defaultdict(list)
         tracks = engine.take(events.track, engine.take(slices.event, rows, -1), -1)

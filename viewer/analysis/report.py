@@ -19,7 +19,7 @@ from viewer.analysis.memory import Memory, memory
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.rows import JobRow, ProcessRow, job_rows, process_rows
 from viewer.analysis.profiles.cpu import CpuRow, cpu_rows
-from viewer.analysis.regions import RegionRow, region_rows
+from viewer.analysis.regions import RegionRow, has_regions, region_rows
 from viewer.analysis.rows import Later, Rows
 from viewer.analysis.tasks import By, TaskRow, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
@@ -88,7 +88,7 @@ class Report(NamedTuple):
     jobs: tuple[JobRow, ...]
     latency: Latency | None
     tasks: Rows[TaskRow]
-    regions: tuple[RegionRow, ...]
+    regions: Sequence[RegionRow]
     threads: Rows[ThreadRow]
     thread_groups: Rows[ThreadRow]  # the same; those that differ in a number are one
     locks: Rows[LockRow]
@@ -104,7 +104,7 @@ class Report(NamedTuple):
 def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
     jobs = job_rows(model) if "jobs" in sections else ()
     tasks = task_rows(model, by) if "tasks" in sections else Rows[TaskRow]()
-    regions = region_rows(model) if "regions" in sections else ()
+    regions = "regions" in sections and has_regions(model)
     threads = thread_rows(model) if "threads" in sections else Rows[ThreadRow]()
     locks = lock_rows(model) if "locks" in sections else Rows[LockRow]()
     io = io_rows(model) if "io" in sections else Rows[IoRow]()
@@ -158,7 +158,7 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
         jobs,
         soon,
         tasks,
-        regions,
+        Later(lambda: region_rows(model) if regions else ()),
         threads,
         fold_threads(model, threads, alike),
         fold_locks(model, locks, alike),

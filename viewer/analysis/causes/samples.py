@@ -1,14 +1,18 @@
 """Which functions computed: the CPU samples of windows of time."""
 
-from bisect import bisect_left, bisect_right
+from array import array
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, overload
 
 from viewer.analysis.ledger.resource import Windows
 from viewer.analysis.profiles.cpu import stack_places
 from viewer.analysis.profiles.profile import Place, within_task
+from viewer.trace.columns import Column, Pairs
+from viewer.trace.engine import BEST, Engine
 from viewer.trace.model import Model
 
 _MOSTLY = 2, 3  # a callee with this share of its caller's samples is named instead
@@ -115,6 +119,73 @@ def _hot(place: Place, samples: int, of: int) -> Hot:
     return Hot(place.function, place.path, place.line, samples, of)
 
 
+class Sampled(Sequence[tuple[int, int]]):
+    """(time, stack) of samples, in order of time. There may be a million."""
+
+    def __init__(self, engine: Engine, time_ns: Column, stack: Column) -> None:
+        self.engine, self.time_ns, self.stack = engine, time_ns, stack
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[int, int]: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[tuple[int, int]]: ...
+    def __getitem__(self, at: int | slice) -> tuple[int, int] | Sequence[tuple[int, int]]:
+        if isinstance(at, slice):
+            return [*zip(self.time_ns[at], self.stack[at], strict=True)]
+        return self.time_ns[at], self.stack[at]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self.time_ns, self.stack, strict=True)
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """How many there are of each stack, in the order in which they come."""
+        return _counts(self.engine, self.stack)
+
+    def within(self, windows: Windows) -> dict[int, int]:
+        """The same of those in these windows."""
+        if not windows:
+            return {}
+        engine, ends = self.engine, (windows.from_ns[0], windows.until_ns[-1])
+        low, high = (bisect_left(self.time_ns, at_ns) for at_ns in ends)
+        time_ns = self.time_ns[low:high]
+        all_, since = (memoryview(bytes(4 * n)).cast("i") for n in (high - low, len(windows)))
+        window = engine.latest(windows.from_ns, since, time_ns, all_, 1)
+        until_ns = engine.take(windows.until_ns, window, 0)
+        rows = engine.longer(time_ns, until_ns, memoryview(b"\1" * len(all_)), 1)
+        return _counts(engine, engine.take(self.stack[low:high], rows, -1))
+
+
+NO_SAMPLES = Sampled(BEST, memoryview(array("q")), memoryview(array("i")))
+
+
+def _counts(engine: Engine, column: Column) -> dict[int, int]:
+    """How often there is each value, in the order of the first ones."""
+    alike, none = engine.pairs(column, column), memoryview(bytes(8 * len(column)))
+    since, kinds = none.cast("q"), none[: len(column)]
+    count = engine.tally(since, since, alike.number, kinds, len(alike.head), 1).count
+    return dict(zip(engine.take(column, alike.head, -1), count, strict=True))
+
+
+def sampled(model: Model, keys: Pairs) -> list[Sampled]:
+    """The samples of a trace by a key of them."""
+    events, engine = model.trace.events, model.trace.engine
+    order = engine.ranked(engine.upto(0, len(keys.number)), events.sample_time_ns, 0)
+    number, time_ns = (
+        engine.take(column, order, -1) for column in (keys.number, events.sample_time_ns)
+    )
+    none = memoryview(bytes(len(order)))
+    lanes = engine.lanes(time_ns, time_ns, none, number, len(keys.head))
+    stack = engine.take(events.sample_stack, engine.take(order, lanes.row, -1), -1)
+    return [
+        Sampled(engine, lanes.start_ns[low:high], stack[low:high])
+        for low, high in pairwise(lanes.offset)
+    ]
+
+
 class Samples:
     """The samples of a trace by thread."""
 
@@ -122,16 +193,12 @@ class Samples:
         self.model = model
 
     @cached_property
-    def _of_thread(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
-        """(time, stack), by (pid, tid)."""
-        events = self.model.trace.events
-        found: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-        columns = events.sample_pid, events.sample_tid, events.sample_time_ns
-        for pid, tid, time, stack in zip(*columns, events.sample_stack, strict=True):
-            found[pid, tid].append((time, stack))
-        for samples in found.values():
-            samples.sort()
-        return found
+    def _of_thread(self) -> dict[tuple[int, int], Sampled]:
+        """By (pid, tid)."""
+        pids, tids = self.model.trace.events.sample_pid, self.model.trace.events.sample_tid
+        keys = self.model.trace.engine.pairs(pids, tids)
+        found = zip(keys.head, sampled(self.model, keys), strict=True)
+        return {(pids[head], tids[head]): its for head, its in found}
 
     @cached_property
     def _stacks(self) -> list[tuple[Place, ...]]:
@@ -144,16 +211,8 @@ class Samples:
 
     def seen(self, thread: int, windows: Windows) -> Counter[tuple[Place, ...]]:
         """The stacks of a thread's samples in these windows, as `telling` gives them."""
-        track = self.model.threads[thread]
-        samples = self._of_thread.get((track.pid, track.tid), [])
-        seen: Counter[tuple[Place, ...]] = Counter()
-        if samples and windows:
-            # There are fewer samples than there may be windows.
-            at = bisect_left(samples, (windows.from_ns[0], -1))
-            while at < len(samples) and samples[at][0] < windows.until_ns[-1]:
-                time, stack = samples[at]
-                last = bisect_right(windows.from_ns, time) - 1
-                if time < windows.until_ns[last]:
-                    seen[self._stacks[stack]] += 1
-                at += 1
+        track, seen = self.model.threads[thread], Counter[tuple[Place, ...]]()
+        samples = self._of_thread.get((track.pid, track.tid))
+        for stack, count in samples.within(windows).items() if samples else ():
+            seen[self._stacks[stack]] += count
         return seen

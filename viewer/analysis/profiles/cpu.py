@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -94,11 +94,16 @@ class Runners:
 
 def stack_places(model: Model) -> list[tuple[Place, ...]]:
     """By stack of the trace its places, innermost first, without a call of C code."""
-    calls = stack_calls(model)
-    return [
-        stack[1:] if call else stack
-        for stack, call in zip(_whole_stacks(model), calls, strict=True)
-    ]
+    return model.derive(_Stacks, lambda: _Stacks(_without_calls(model)))
+
+
+class _Stacks(list[tuple[Place, ...]]):
+    """Many ask for all of them."""
+
+
+def _without_calls(model: Model) -> Iterator[tuple[Place, ...]]:
+    for stack, call in zip(_whole_stacks(model), stack_calls(model), strict=True):
+        yield stack[1:] if call else stack
 
 
 def stack_calls(model: Model) -> list[str]:
@@ -180,8 +185,12 @@ def cpu_rows(model: Model) -> tuple[CpuRow, ...]:
     """One row per function, the one with the most self time first."""
     sums = Sums()
     events, places = model.trace.events, stack_places(model)
-    counts = Counter(zip(events.sample_hz, events.sample_stack, strict=True))
-    for (hz, stack), count in counts.items():
+    engine, none = model.trace.engine, memoryview(bytes(8 * len(events.sample_hz)))
+    kinds, since = engine.pairs(events.sample_hz, events.sample_stack), none.cast("q")
+    flat, number = none[: len(since)], kinds.number
+    counts = engine.tally(since, since, number, flat, len(kinds.head), 1).count
+    for head, count in zip(kinds.head, counts, strict=True):
+        hz, stack = events.sample_hz[head], events.sample_stack[head]
         sums.add(places[stack], {}, count * (_SECOND_NS // hz) if hz else 0, count)
     return tuple(
         CpuRow(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.alike import Alike
+from viewer.analysis.causes.samples import NO_SAMPLES, Sampled, sampled
 from viewer.analysis.findings.basis.hot import places
 from viewer.analysis.gc import Collectors
 from viewer.analysis.health import Health, health
@@ -284,15 +285,15 @@ class Facts(Reading):
         return places(self.model)
 
     @cached_property
-    def samples(self) -> dict[int, list[tuple[int, int]]]:
-        """By tid the (time, stack) of its CPU samples, in order of time."""
-        events, found = self.model.trace.events, defaultdict(list)
-        columns = (events.sample_tid, events.sample_time_ns, events.sample_stack)
-        for tid, time_ns, stack in zip(*columns, strict=True):
-            found[tid].append((time_ns, stack))
-        for rows in found.values():
-            rows.sort()
-        return found
+    def samples(self) -> dict[int, Sampled]:
+        """By tid its CPU samples."""
+        tids = self.model.trace.events.sample_tid
+        keys = self.model.trace.engine.pairs(tids, tids)
+        found = zip(keys.head, sampled(self.model, keys), strict=True)
+        return {tids[head]: its for head, its in found}
+
+    def samples_of(self, tid: int) -> Sampled:
+        return self.samples.get(tid, NO_SAMPLES)
 
     @cached_property
     def importing(self) -> list[bool]:
@@ -303,10 +304,10 @@ class Facts(Reading):
 
     def stacks(self, tid: int, intervals: Iterable[tuple[int, int]]) -> list[int]:
         """The stacks of a thread's samples in the intervals."""
-        rows, found = self.samples.get(tid, []), []
+        rows, found = self.samples_of(tid), list[int]()
         for start_ns, end_ns in intervals:
-            first = bisect_left(rows, (start_ns, -1))
-            found += [stack for _, stack in rows[first : bisect_left(rows, (end_ns, -1))]]
+            low, high = (bisect_left(rows.time_ns, at_ns) for at_ns in (start_ns, end_ns))
+            found += rows.stack[low:high]
         return found
 
     @cached_property

@@ -66,7 +66,7 @@ def targets(facts: Facts, threads: Iterable[int]) -> dict[int, str]:
             return found
     places = stack_places(model) if facts.samples else []
     for thread in left:
-        for _, stack in facts.samples.get(model.threads[thread].tid, ()):
+        for _, stack in facts.samples_of(model.threads[thread].tid):
             target = _target(places[stack])
             if target:
                 found[thread] = target

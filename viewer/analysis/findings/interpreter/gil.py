@@ -95,7 +95,7 @@ def _found(facts: Facts) -> Iterator[Finding]:
         stacks = [
             stack
             for tid in tids
-            for time_ns, stack in facts.samples.get(tid, ())
+            for time_ns, stack in facts.samples_of(tid)
             if time_ns >= since_ns
         ]
         if sum(facts.importing[stack] for stack in stacks) * 2 > len(stacks):

@@ -101,9 +101,7 @@ def gil_hog(facts: Facts) -> Iterator[Finding]:
             continue
         pid, tid = hog
         name = model.thread_names[by_id[hog]] if hog in by_id else f"thread {tid}"
-        where = sampled(
-            *hot(facts.hot_places, [stack for _, stack in facts.samples.get(tid, ())])
-        )
+        where = sampled(*hot(facts.hot_places, [stack for _, stack in facts.samples_of(tid)]))
         _, _, victim, _ = max(victims)
         (row,) = threads.with_numbers([by_id[pid, victim]])
         worst = row.worst

@@ -253,7 +253,7 @@ def debug_mode(facts: Facts) -> Iterator[Finding]:
         return
     notes = [*map(_does_note, stack_places(facts.model))]
     for thread in {*facts.ledger.thread_of_loop} - {-1}:
-        samples = facts.samples.get(facts.model.threads[thread].tid, [])
+        samples = facts.samples_of(facts.model.threads[thread].tid)
         noted = [at_ns for at_ns, stack in samples if notes[stack]]
         if len(samples) < _SAMPLES or len(noted) * _PART < len(samples):
             continue

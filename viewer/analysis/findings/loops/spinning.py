@@ -261,11 +261,13 @@ def questions(facts: Facts) -> Iterator[Finding]:
     if not facts.samples:
         return
     for row in facts.threads:
-        samples = facts.samples.get(row.tid, [])
+        samples = facts.samples_of(row.tid)
         if spun_ns(row) < _SPINS_NS or len(samples) < _FEW:
             continue
         asked = asked if asked is not None else _asked(facts)
-        counts = Counter(asked[stack] for _, stack in samples)
+        counts = Counter[str]()
+        for stack, times in samples.counts.items():
+            counts[asked[stack]] += times
         total, n = len(samples), len(samples) - counts[""]
         if n * _ASKS_PART < total:
             continue
@@ -346,7 +348,7 @@ def _empty_reads(facts: Facts) -> Iterator[Finding]:
     rows = {(row.pid, row.tid): row for row in facts.threads} if calls else {}
     for (thread, call), reads in calls.items():
         tid, pid = model.threads[thread].tid, model.pid(model.thread_process[thread])
-        samples, row = facts.samples.get(tid, []), rows.get((pid, tid))
+        samples, row = facts.samples_of(tid), rows.get((pid, tid))
         if len(reads) < _READS or row is None or call in facts.of_transports:
             continue
         name, site = facts.call(call)

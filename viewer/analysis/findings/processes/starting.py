@@ -154,7 +154,7 @@ def _computed(facts: Facts, mains: dict[int, int]) -> Iterator[_Did]:
         if is_import:
             wanted[stack] = [*map(_frame, stacks[stack])]
     for tid, thread in mains.items() if wanted else ():
-        for time_ns, stack in facts.samples.get(tid, ()):
+        for time_ns, stack in facts.samples_of(tid):
             if stack in wanted:
                 yield thread, time_ns, time_ns + period, "computing", wanted[stack]
 
