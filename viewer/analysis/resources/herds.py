@@ -1,12 +1,14 @@
 """Threads that are all woken for what is there for one of them, look, and wait again."""
 
+from collections import defaultdict
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from tracer.units import MS
 from viewer.analysis.resources.reading import Reading
-from viewer.analysis.states import at_least, every, having, keys
+from viewer.analysis.states import at_least, every, having, keys, numbers
 from viewer.trace.columns import (
     FAILED,
     GIL_WAIT,
@@ -17,6 +19,8 @@ from viewer.trace.columns import (
     PREEMPTED,
     STATE_MASK,
     THREAD_RUNNING,
+    Column,
+    States,
 )
 
 # While they are on their way hardly anybody else computes: half a second of that, and a tenth
@@ -34,12 +38,12 @@ _LOOK_NS = 50_000
 _TURN_NS, _INTERVAL_NS = 100_000, 4 * MS
 _LEAST = 1_000  # wake-ups; fewer cannot cost so much
 WAIT = "Condition.wait"
-_ON_THE_WAY = (THREAD_RUNNING, NATIVE, GIL_WAIT, PREEMPTED, OFF_CPU)
+_ON_THE_WAY = (NATIVE, GIL_WAIT, PREEMPTED, OFF_CPU)
 
 
 class _Woken(NamedTuple):
     """A thread was woken, and what it ran for until it waited again in row `again`; -1 when it
-    did something else first. `row` is that of the wait that was over."""
+    did something else first, or ran for longer. `row` is that of the wait that was over."""
 
     thread: int
     row: int
@@ -82,7 +86,8 @@ class Herds:
         return reading.model.derive(cls, lambda: cls(reading))
 
     def __init__(self, reading: Reading) -> None:
-        found = (_herd(reading, lock) for lock in _often_waited_for(reading))
+        places = cache(lambda: _places(reading))
+        found = (_herd(reading, lock, places()) for lock in _often_waited_for(reading))
         self.all = tuple(one for one in found if one is not None)
         self.hurting = tuple(one for one in self.all if one.hurts)
         self._start_ns = reading.model.states.start_ns
@@ -119,10 +124,23 @@ def _often_waited_for(reading: Reading) -> list[int]:
     return at_least(tally.count, _LEAST, named).tolist()
 
 
-def _herd(reading: Reading, lock: int) -> Herd | None:
-    table = reading.model.states
-    waiters = {table.who[row] for row in reading.ledger.waits_for(lock)[0]}
-    woken = [one for who in sorted(waiters) for one in _wake_ups(reading, who, lock)]
+def _places(reading: Reading) -> Column:
+    """By row of the states table its place among those of threads."""
+    rows, nothing = reading.ledger.rows_of_threads.row, reading.model.states.start_ns
+    spans = reading.model.trace.engine.spans
+    return spans(nothing[: len(rows)], rows, len(nothing)).first
+
+
+def _herd(reading: Reading, lock: int, places: Column) -> Herd | None:
+    table, waits = reading.model.states, defaultdict[int, list[int]](list)
+    for row in reading.ledger.waits_for(lock)[0]:
+        if table.state[row] & STATE_MASK == IDLE_WAIT:
+            waits[table.who[row]].append(row)
+    if len(waits) < _AT_ONCE:
+        return None
+    woken = [
+        one for who in sorted(waits) for one in _wake_ups(reading, who, waits[who], places)
+    ]
     looked = [one for one in woken if one.again >= 0]
     threads = {one.thread for one in looked}
     if len(threads) < _AT_ONCE or len(looked) * _IN_VAIN[1] < len(woken) * _IN_VAIN[0]:
@@ -135,26 +153,36 @@ def _herd(reading: Reading, lock: int) -> Herd | None:
     return Herd(lock, woken, looked, goes, lost_ns)
 
 
-def _wake_ups(reading: Reading, thread: int, lock: int) -> Iterator[_Woken]:
+def _wake_ups(
+    reading: Reading, thread: int, waits: list[int], places: Column
+) -> Iterator[_Woken]:
     """Each time that a thread was woken that waits for a condition."""
-    table, rows = reading.model.states, reading.ledger.rows_of_threads
-    last, ran_ns, is_plain = -1, 0, True
-    for row in rows.of(thread):
+    table, rows = reading.model.states, reading.ledger.rows_of_threads.row
+    take, at = reading.model.trace.engine.take, numbers(waits)
+    of = (places, table.start_ns, table.end_ns, table.site, table.waker, table.state)
+    each = zip(waits, *(take(column, at, 0) for column in of), strict=True)
+    for before, (row, again, starts, _, here, *_) in pairwise(each):
+        last, place, _, ends, site, waker, state = before
+        if waker >= 0 and not state & FAILED:
+            ran_ns = _looked_ns(table, last, rows[place + 1 : again])
+            is_look = ran_ns <= _LOOK_NS and here == site
+            yield _Woken(thread, last, row if is_look else -1, ends, starts, ran_ns)
+
+
+def _looked_ns(table: States, wait: int, after: Column) -> int:
+    """How long a thread ran after a wait; more than a look takes, if it did something else."""
+    ran_ns = 0
+    for row in after:
         state = table.state[row] & STATE_MASK
-        if state == IDLE_WAIT and table.row[row] == lock:
-            if last >= 0:
-                is_look = (
-                    is_plain and ran_ns <= _LOOK_NS and table.site[row] == table.site[last]
-                )
-                start_ns, end_ns = table.end_ns[last], table.start_ns[row]
-                again = row if is_look else -1
-                yield _Woken(thread, last, again, start_ns, end_ns, ran_ns)
-            is_woken = table.waker[row] >= 0 and not table.state[row] & FAILED
-            last, ran_ns, is_plain = row if is_woken else -1, 0, True
-        elif state in _ON_THE_WAY:
-            ran_ns += reading.row_ns(row) * (state == THREAD_RUNNING)
-        elif state != LOCK_WAIT or last < 0 or table.site[row] != table.site[last]:
-            is_plain = False  # else it waits there to have the condition's lock again
+        if state == THREAD_RUNNING:
+            ran_ns += table.end_ns[row] - table.start_ns[row]
+        elif state not in _ON_THE_WAY and (
+            state != LOCK_WAIT or table.site[row] != table.site[wait]
+        ):
+            ran_ns = _LOOK_NS + 1  # else it waits there to have the condition's lock again
+        if ran_ns > _LOOK_NS:
+            break
+    return ran_ns
 
 
 def _goes(woken: list[_Woken]) -> int:
