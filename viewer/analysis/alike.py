@@ -120,16 +120,24 @@ def _lock(row: LockRow, called: Callable[[str], str]) -> LockRow:
     return row._replace(
         holders=Later(lambda: _folded(row.holders, called)),
         waiters=row.waiters.folded(called),
-        waited_for=tuple(
-            Cause(who, kind, site, sum(c.ns for c in all_))
-            for (who, kind, site), all_ in _by(
-                row.waited_for, lambda c: (called(c.who), c.kind, c.site)
-            )
-        ),
-        woken_by=tuple(
-            (who, sum(count for _, count in all_))
-            for who, all_ in _by(row.woken_by, lambda waker: called(waker[0]))
-        ),
+        waited_for=Later(lambda: _causes(row.waited_for, called)),
+        woken_by=Later(lambda: _wakers(row.woken_by, called)),
+    )
+
+
+def _causes(causes: Iterable[Cause], called: Callable[[str], str]) -> tuple[Cause, ...]:
+    return tuple(
+        Cause(*key, sum(cause.ns for cause in alike))
+        for key, alike in _by(causes, lambda one: (called(one.who), one.kind, one.site))
+    )
+
+
+def _wakers(
+    wakers: Iterable[tuple[str, int]], called: Callable[[str], str]
+) -> tuple[tuple[str, int], ...]:
+    return tuple(
+        (who, sum(count for _, count in alike))
+        for who, alike in _by(wakers, lambda waker: called(waker[0]))
     )
 
 

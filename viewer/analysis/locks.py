@@ -62,8 +62,8 @@ class LockRow(NamedTuple):
     holds: Spread
     holders: Sequence[Holder]  # the longest total first, like the following
     waiters: Waiters
-    waited_for: tuple[Cause, ...]
-    woken_by: tuple[tuple[str, int], ...]
+    waited_for: Sequence[Cause]
+    woken_by: Sequence[tuple[str, int]]
     process: int
 
 
@@ -114,9 +114,13 @@ def lock_rows(model: Model) -> Rows[LockRow]:
         failed = engine.tally(*times, waiting, marks(part, _has_failed), rows, 2).count
         holders = cache(lambda: holders_by_row(part, holding, owners))
         waiters = waiters_by_row(part, waiting, rows)
-        swept, others = (only(wanted, with_holds(), mark) for mark in (1, 0))
-        waited_for = causes_by_row(part, Ledger.of(model), swept, others, rows, owners)
-        woken = wakers_by_row(part, waiting)
+
+        @cache
+        def waited_for() -> dict[int, list[Cause]]:
+            swept, others = (only(wanted, with_holds(), mark) for mark in (1, 0))
+            return causes_by_row(part, Ledger.of(model), swept, others, rows, owners)
+
+        woken = cache(lambda: wakers_by_row(part, waiting))
         held = {row: Later(partial(_of_row, holders, row)) for row in wanted}
         for row in wanted:
             first = made.first[row]
@@ -132,8 +136,8 @@ def lock_rows(model: Model) -> Rows[LockRow]:
                 spread_at(holds, row),
                 held[row],
                 waiters(row),
-                () if made.is_idle[row] else tuple(waited_for.get(row, ())),
-                tuple(woken.get(row, ())),
+                () if made.is_idle[row] else Later(partial(_of_row, waited_for, row)),
+                Later(partial(_of_row, woken, row)),
                 table.lock_process[first],
             )
 
@@ -206,8 +210,8 @@ def _is_end(name: str) -> bool:
     return name.removeprefix(s.LOCK_WAIT_PREFIX) in ENDS
 
 
-def _of_row(holders: Callable[[], dict[int, list[Holder]]], row: int) -> tuple[Holder, ...]:
-    return tuple(holders().get(row, ()))
+def _of_row[T](found: Callable[[], dict[int, list[T]]], row: int) -> tuple[T, ...]:
+    return tuple(found().get(row, ()))
 
 
 def _has_failed(state: int) -> int:
