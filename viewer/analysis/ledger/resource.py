@@ -141,6 +141,14 @@ class Resource(NamedTuple):
         row = timeline.row[place] if place >= low else UNKNOWN
         return UNKNOWN if self._is_lost(row) else row
 
+    def rows_at(self, lane: int, times_ns: Column) -> list[int]:
+        """The same at each of many moments, which are in order."""
+        timeline, low, high = self.timeline, *self.timeline.offset[lane : lane + 2]
+        pieces_, at = (memoryview(bytes(4 * n)).cast("i") for n in (high - low, len(times_ns)))
+        found = self.engine.latest(timeline.start_ns[low:high], pieces_, times_ns, at, 1)
+        rows = self.engine.take(timeline.row[low:high], found, UNKNOWN)
+        return [UNKNOWN if self._is_lost(row) else row for row in rows]
+
     def backwards(self, lane: int, from_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
         """(row, until) of the occupants of the lane in the window, the last one first."""
         timeline = self.timeline

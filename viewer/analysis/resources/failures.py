@@ -1,5 +1,6 @@
 """Exceptions that the program's calls raised, answers that are errors, and what ran there."""
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
@@ -27,6 +28,10 @@ class Failure(NamedTuple):
     at_ns: int
     raised: str
     unseen: int
+
+    @property
+    def is_answer(self) -> bool:
+        return not self.raised
 
 
 class Call(NamedTuple):
@@ -98,29 +103,39 @@ class Failures:
 
     def told(self, which: Column) -> list[Failure]:
         """What these are."""
-        noted, kinds = self._noted, self._noted.kinds
+        noted, take = self._noted, self.reading.model.trace.engine.take
+        columns = (self._tasks, noted.thread, noted.at_ns, noted.kind, noted.unseen)
+        each = zip(*(take(column, which, -1) for column in columns), strict=True)
         return [
             Failure(
-                self._who(noted.thread[n], noted.at_ns[n]),
-                noted.at_ns[n],
-                kinds[noted.kind[n]].raised,
-                noted.unseen[n],
+                ("task", task) if task >= 0 else ("thread", thread),
+                at_ns,
+                noted.kinds[kind].raised,
+                unseen,
             )
-            for n in which
+            for task, thread, at_ns, kind, unseen in each
         ]
+
+    @cached_property
+    def _tasks(self) -> Column:
+        """The tasks that ran there; -1 of none."""
+        noted, ledger, owners = self._noted, self.reading.ledger, self.reading.model.owners
+        found, loops = array("i", [-1]) * len(noted.kind), ledger.loops_without_gc
+        none, threads = memoryview(bytes(len(found))), len(self.reading.model.threads)
+        lanes = loops.engine.lanes(noted.at_ns, noted.at_ns, none, noted.thread, threads)
+        for thread, lane in ledger.lane_of_thread.items():
+            places = lanes.places(thread)
+            times = lanes.start_ns[places.start : places.stop]
+            for n, row in zip(lanes.of(thread), loops.rows_at(lane, times), strict=True):
+                if 0 <= row < len(owners.kind) and owners.kind[row] == LOOP_TASK:
+                    found[n] = owners.owner[row]
+        return memoryview(found)
 
     def has_calls(self, site: str, which: Column) -> bool:
         """Whether any of those who failed may have called or awaited something there."""
         threads = {*self.reading.model.trace.engine.take(self._noted.thread, which, -1)}
         on_loops = self.reading.ledger.lane_of_thread
         return site in self._at or not threads.isdisjoint(on_loops)
-
-    def _who(self, thread: int, at_ns: int) -> Who:
-        """The task that runs there, else the thread."""
-        i, owners = self.reading.on_loop_at(thread, at_ns), self.reading.model.owners
-        if i >= 0 and owners.kind[i] == LOOP_TASK:
-            return "task", owners.owner[i]
-        return "thread", thread
 
     @cached_property
     def _rows(self) -> memoryview:

@@ -59,7 +59,7 @@ class _Line(NamedTuple):
 
     @property
     def is_answer(self) -> bool:
-        return not self.found[0].raised
+        return self.found[0].is_answer
 
 
 class _Attempts(NamedTuple):
@@ -82,6 +82,8 @@ def failing_calls(facts: Facts) -> Iterator[Finding]:
         found, failed = failures.told(which), defaultdict[Who, list[int]](list)
         for one in found:
             failed[one.who].append(one.at_ns)
+        if found[0].is_answer and len(found) < 2 * len(failed):
+            continue  # hardly anybody tried again
         line = _Line(site, how, found, failed, failures.calls_of(failed))
         told = _turned_away(facts, line, failures.calls_at(site)) or _tried_again(facts, line)
         if told is not None:
