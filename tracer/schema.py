@@ -15,8 +15,14 @@ TRACK_READY_QUEUE = "ready queue length"  # one per event loop: counter
 TRACK_TASKS = "Tasks"  # one per event loop: parent of the task tracks and lanes
 TRACK_LOOP_PREFIX = "asyncio loop @"  # + thread name: parent of the three above …
 TRACK_GREENLETS_PREFIX = "greenlets @"  # … where greenlets are the tasks …
-TRACK_TRIO_PREFIX = "trio @"  # … or trio runs them
-LOOP_PREFIXES = (TRACK_LOOP_PREFIX, TRACK_GREENLETS_PREFIX, TRACK_TRIO_PREFIX)
+TRACK_TRIO_PREFIX = "trio @"  # … or trio runs them …
+TRACK_TWISTED_PREFIX = "twisted @"  # … or Twisted's reactor
+LOOP_PREFIXES = (
+    TRACK_LOOP_PREFIX,
+    TRACK_GREENLETS_PREFIX,
+    TRACK_TRIO_PREFIX,
+    TRACK_TWISTED_PREFIX,
+)
 TRACK_LOCKS = "Locks"  # process track: parent of the contended locks
 TRACK_USER = "user"  # child of a thread or task: the program's own events
 TRACK_OPERATIONS = "Operations"  # process track: parent of the lanes of tracer.task

@@ -14,9 +14,8 @@ LOOPS: dict[str, Wanted] = {
     ),
     "aa04_deferred_lock_lost": Wanted(
         "slots never returned",
-        ("save", "DeferredLock"),
+        ("5 coroutines `save`", "Lock", "without releasing", r"aa04\w+.py:18"),
         ("twisted",),
-        missed="Twisted's deferreds are not recorded",
     ),
     "aa05_notifications_fail_unseen": Wanted(
         "orphaned task", ("26 tasks", "send", "ConnectionError", "nobody has asked")
@@ -68,5 +67,18 @@ LOOPS: dict[str, Wanted] = {
     "ac04_result_set_from_a_thread": Wanted("missed wake-up", ("main", "device", "read")),
     "ok_aa3_zmq_workers_keep_up": Wanted("", (), ("zmq",)),
     "ok_aa4_deferred_lock_short": Wanted("", (), ("twisted",)),
+    "eg01_deferred_semaphore_kept": Wanted(
+        "slots never returned",
+        ("6 coroutines `download`", "permit", r"eg01\w+.py:21"),
+        ("twisted",),
+    ),
+    "ok_eg1_deferred_semaphore_returned": Wanted("", (), ("twisted",)),
+    "eg02_deferred_queue_after_failure": Wanted(
+        "wait in vain", ("3 coroutines `consume`", "produce", "ValueError"), ("twisted",)
+    ),
+    "ok_eg2_deferred_queue_fed": Wanted("", (), ("twisted",)),
+    "eg03_lock_run_over_slow_call": Wanted(
+        "lock held across await", ("store", "upload|sleep"), ("twisted",)
+    ),
     "ok_ab1_trio_start_and_threads": Wanted("", (), ("trio",)),
 }

@@ -48,6 +48,7 @@
 #include "signals/spawned.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
+#include "signals/twisted/deferreds.h"
 #include "signals/user/user.h"
 #include "signals/where.h"
 #include "testing.h"
@@ -61,7 +62,7 @@ static const forking_thread *const threads[] = {&recording_thread, &requests_thr
 static int exec_core(PyObject *module)
 {
     PyMethodDef *tables[] = {
-        asked_methods, async_locks_methods, billiard_methods, calls_methods, children_methods, codes_methods, detached_methods,
+        asked_methods, async_locks_methods, billiard_methods, calls_methods, children_methods, codes_methods, deferreds_methods, detached_methods,
         endings_methods, failures_methods, forking_methods, gc_methods, gil_methods, found_methods,
         heap_methods, hub_methods, jobs_methods, kernel_methods,
         launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,

@@ -13,6 +13,7 @@
 #include "signals/asyncio/unasked.h"
 #include "signals/kernel/kernel.h"
 #include "signals/locks/locks.h"
+#include "signals/twisted/deferreds.h"
 
 PyDoc_STRVAR(follow_doc, "follow_children(folder, file, most_bytes, most_files)\n\n"
 "Children may record themselves in the folder from now on; None: they may not. All together may write so many bytes\n"
@@ -66,6 +67,7 @@ static PyObject *leave_parent(PyObject *module, PyObject *unused)
     found_await_nothing();
     locks_leave_parent();
     async_locks_leave_parent();
+    deferreds_leave_parent();
     kernel_leave_parent();
     Py_RETURN_NONE;
 }

@@ -129,6 +129,7 @@
     X(TRACK_LOOP_PREFIX, "asyncio loop @")        \
     X(TRACK_GREENLETS_PREFIX, "greenlets @")      \
     X(TRACK_TRIO_PREFIX, "trio @")                \
+    X(TRACK_TWISTED_PREFIX, "twisted @")          \
     X(COUNTER_TASKS, "tasks")                     \
     X(COUNTER_THREADS, "threads")                 \
     X(COUNTER_RSS, "rss_bytes")                   \

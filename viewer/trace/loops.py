@@ -29,6 +29,7 @@ _NOUNS = {
     s.TRACK_LOOP_PREFIX: Nouns(),
     s.TRACK_GREENLETS_PREFIX: Nouns("greenlet", "hub"),
     s.TRACK_TRIO_PREFIX: Nouns("trio task"),
+    s.TRACK_TWISTED_PREFIX: Nouns("coroutine", "reactor"),
 }
 
 

@@ -68,6 +68,7 @@ def across(rounds=8, hold_ns=20 * MS, kind="asyncio.Lock", awaits=True, blocked=
         "trio.StrictFIFOLock",
         "gevent.Lock",
         "gevent.RLock",
+        "twisted.DeferredLock",
     ],
 )
 def test_held_across_await(kind, tmp_path):

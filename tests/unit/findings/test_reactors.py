@@ -5,18 +5,19 @@ import pytest
 from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 RUNS = "/app/site.py:40 main"
 POLL = f"/lib/site-packages/twisted/internet/epollreactor.py:230 EPollReactor.doPoll\n{RUNS}"
 READ = "/app/site.py:8 read_sensor"
 
 
-def reactor(times=4, ns=250 * MS, does="sleep", poll=POLL, on_loop=False, samples=0):
+def reactor(times=4, ns=250 * MS, does="sleep", poll=POLL, on_loop="", samples=0):
     """The reactor looks for events for 50 ms, then runs something of the program's."""
     trace = TraceBuilder(argv="site.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     if on_loop:
-        trace.loop(thread).select(1, 2)
+        trace.loop(thread, on_loop).select(1, 2)
     at = MS
     for _ in range(times):
         thread.io(at, "select.epoll.poll", site=RUNS, stack=poll)
@@ -35,8 +36,9 @@ def reactor(times=4, ns=250 * MS, does="sleep", poll=POLL, on_loop=False, sample
     return trace.ended(at + 3 * MS)
 
 
-def test_a_call_keeps_the_reactor(tmp_path):
-    (found,) = find_in(tmp_path, reactor())
+@pytest.mark.parametrize("on_loop", ["", s.TRACK_TWISTED_PREFIX])
+def test_a_call_keeps_the_reactor(tmp_path, on_loop):
+    (found,) = find_in(tmp_path, reactor(on_loop=on_loop))
     assert found.finding == "loop blocked"
     assert found.text == (
         "The reactor of `MainThread` is blocked for up to 250 ms (at 51.0 ms); 4 times it "
@@ -62,7 +64,7 @@ def test_a_computation_keeps_the_reactor(tmp_path):
         pytest.param({"times": 3}, id="it hardly looks for events"),
         pytest.param({"does": "preempted"}, id="the kernel's doing"),
         pytest.param({"poll": RUNS}, id="no reactor"),
-        pytest.param({"on_loop": True}, id="a loop that is known"),
+        pytest.param({"on_loop": s.TRACK_LOOP_PREFIX}, id="a loop that is known"),
     ],
 )
 def test_reactors_that_serve(tmp_path, story):

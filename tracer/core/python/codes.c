@@ -13,7 +13,7 @@
 #include "ring/memory.h"
 #include "ring/text.h"
 
-enum { RECENT = 256, SITE_BYTES = 768, SITE_FILE_BYTES = 500, NEARBY = 32, SCHEDULERS = 8 };
+enum { RECENT = 256, SITE_BYTES = 768, SITE_FILE_BYTES = 500, NEARBY = 32, SCHEDULERS = 10 };
 
 static HOT_DATA map by_code;     /* code -> code_facts* */
 static struct {

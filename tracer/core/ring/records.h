@@ -119,7 +119,7 @@ enum { CALL_TIMED_OUT = 1 << 30, CALL_FD = CALL_TIMED_OUT - 1 };
 
 /* Which kind a loop is: the upper bits of its id. */
 enum { LOOP_KIND_SHIFT = 28 };
-enum loop_kind { LOOP_ASYNCIO, LOOP_GREENLETS, LOOP_TRIO, LOOP_KINDS };
+enum loop_kind { LOOP_ASYNCIO, LOOP_GREENLETS, LOOP_TRIO, LOOP_TWISTED, LOOP_KINDS };
 
 /* A function of os.register_at_fork may start children, too; those within CHILD_TOO_DEEP are not followed. */
 enum { CHILD_TOO_DEEP = 4, CHILD_EXEC, CHILD_STARTS, CHILD_DEPTH_SHIFT = 4 };

@@ -30,6 +30,7 @@ enum step_kind {
     STEP_EAGER,   /* run as its task is created, inside another step or a callback */
     STEP_ADOPTED, /* the recording began inside it */
     STEP_TRIO,    /* run by trio */
+    STEP_DEFERRED, /* of Twisted: run by whatever ended its wait */
 };
 
 /* What a thread is executing, as far as its END hooks need to know. */

@@ -35,6 +35,7 @@
 #include "signals/queued.h"
 #include "signals/threads.h"
 #include "signals/trio/trio.h"
+#include "signals/twisted/deferreds.h"
 #include "signals/watched.h"
 
 static void eager_start(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -89,6 +90,13 @@ static watched_role roles[] = {
     {"trio poll", NULL, NULL, LOOP_POLLS_TRIO},
     {"trio submit", trio_on_submit, NULL, LOOP_NO_PART},
     {"trio callback", trio_on_callback, trio_on_called, LOOP_NO_PART},
+    {"deferred step", deferreds_on_step, deferreds_on_stepped, LOOP_NO_PART},
+    {"deferred failure", NULL, deferreds_on_failure, LOOP_NO_PART},
+    {"deferred acquire", deferreds_on_acquire, NULL, LOOP_NO_PART},
+    {"deferred release", deferreds_on_release, NULL, LOOP_NO_PART},
+    {"reactor", deferreds_on_run, deferreds_on_ran, LOOP_NO_PART},
+    {"reactor poll", deferreds_on_poll, deferreds_on_polled, LOOP_NO_PART},
+    {"reactor read", deferreds_on_read, NULL, LOOP_NO_PART},
     {"queue taken", queues_on_take, NULL, LOOP_NO_PART},
     {"thread start", thread_start, NULL, LOOP_NO_PART},
     {"thread bootstrap", thread_bootstrap, NULL, LOOP_NO_PART},
@@ -407,6 +415,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     found_unwatch();
     eager_unwatch();
     trio_forget();
+    deferreds_forget();
     unasked_unwatch();
     timers_unwatch();
     unsent_forget();

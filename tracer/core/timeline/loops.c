@@ -27,7 +27,8 @@ static size_t name_of_loop(uint32_t id, const thread_line *thread, char name[NAM
 {
     static const char *const prefixes[LOOP_KINDS] = {SCHEMA_TEXT_TRACK_LOOP_PREFIX,
                                                      SCHEMA_TEXT_TRACK_GREENLETS_PREFIX,
-                                                     SCHEMA_TEXT_TRACK_TRIO_PREFIX};
+                                                     SCHEMA_TEXT_TRACK_TRIO_PREFIX,
+                                                     SCHEMA_TEXT_TRACK_TWISTED_PREFIX};
     const char *prefix = prefixes[id >> LOOP_KIND_SHIFT < LOOP_KINDS ? id >> LOOP_KIND_SHIFT : LOOP_ASYNCIO];
     int length = snprintf(name, NAME_BYTES, "%s%s", prefix, thread ? thread->on.name : "?");
     return text_fit(name, (size_t)length, NAME_BYTES - 1);

@@ -6,7 +6,7 @@ It watches only a few functions of asyncio itself, not the program's coroutines.
 import os
 import sys
 
-from tracer.signals.loops import anyio, steps, trio, uvloop
+from tracer.signals.loops import anyio, steps, trio, twisted, uvloop
 from tracer.signals.loops.waits import INNER, OUTWARD, find, label
 
 TYPE_CHECKING = False
@@ -76,6 +76,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     tool.after_import("asyncio", watch)
     trio.arm(core, tool)
     anyio.arm(core, tool)
+    twisted.arm(core, tool)
     return lambda: None  # the tool removes its events itself
 
 

@@ -6,6 +6,7 @@ themselves.
 
 import sys
 
+from tracer.signals.loops import twisted
 from tracer.signals.loops.waits import find
 
 TYPE_CHECKING = False
@@ -82,6 +83,7 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     core.start_async_locks(opcodes.get("WITH_EXCEPT_START", -1))
     for module in SIGNALS:
         tool.after_import(module, lambda module=module: _watch(core, tool, module))  # type: ignore[misc]
+    twisted.arm_locks(core, tool)
     return lambda: core.stop_async_locks()
 
 

@@ -14,8 +14,10 @@ typedef struct {
     uint8_t awaits_lock; /* a lock, or something built on one */
     uint8_t is_starting; /* it is in its first step while being created */
     uint8_t has_yielded; /* of trio: its last step says already that it is ready */
-    uint32_t loop;       /* of trio */
+    uint8_t sleeps;      /* of Twisted, and … */
+    uint32_t loop;       /* of trio and Twisted */
     uint32_t await_site; /* string: where it last began to wait for a lock */
+    uint32_t failure;    /* … string: the class of the exception that ends it */
     PyObject *ref; /* weak reference whose callback reports a task that died pending */
     PyObject *task; /* its address, not a reference */
     PyObject *stand_in; /* what last had a slot of a limiter for it; a reference, or NULL */

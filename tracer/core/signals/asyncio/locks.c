@@ -455,6 +455,24 @@ void owned_lock_released(thread_buffer *b, uint64_t tick, PyObject *value)
         h->contended = 0;
 }
 
+void async_lock_taken(thread_buffer *b, PyObject *lock, uint32_t owner, uint32_t site)
+{
+    holder *h = holder_of(lock);
+    if (h && owner)
+        take(b, h->contended || h->recorded ? clock_tick() : 0, lock, h, owner, site);
+}
+
+int async_lock_given(thread_buffer *b, PyObject *lock)
+{
+    holder *h = holder_of(lock);
+    if (!h)
+        return 1;
+    if (h->contended || h->recorded)
+        give_back(b, clock_tick(), lock, h);
+    h->owner = 0;
+    return h->contended;
+}
+
 /* --- set-up, from signals/loops/task_locks.py --- */
 
 PyDoc_STRVAR(label_doc, "label_primitive(code, is_lock, kind)\n\n"

@@ -36,7 +36,7 @@ from viewer.trace.columns import FAILED, IO, PREEMPTED, READY, SLEEP, STATE_MASK
 from viewer.words import code, place
 
 _OF_TASKS = ("asyncio.Lock", "anyio.Lock", "trio.Lock", "trio.StrictFIFOLock", "gevent.Lock",
-             "gevent.RLock")  # fmt: skip
+             "gevent.RLock", "twisted.DeferredLock")  # fmt: skip
 # A convoy forms again and again, or a few waits lose half a second; and it costs its threads a
 # tenth of their working time. Less is the normal price of a lock. One thread alone must lose
 # half a second, half of its working time, three times, to holders that wait for others.

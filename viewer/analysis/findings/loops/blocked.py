@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from tracer import schema as s
 from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import (
@@ -73,11 +74,13 @@ _NEXT = "Run it in a thread (`deferToThread`), or do a part of it at a time."
 
 
 def blocked_reactor(facts: Facts) -> Iterator[Finding]:
-    """A thread that runs a reactor of its own kind, which the recorder does not know."""
+    """A thread that runs a reactor, of which the recorder knows the coroutines alone."""
     if not mentioned(facts.model, _TWISTED):
         return
+    loops = zip(facts.ledger.thread_of_loop, facts.model.loops, strict=True)
+    others = {thread for thread, loop in loops if loop.kind != s.TRACK_TWISTED_PREFIX}
     for thread, looks in _looks(facts).items():
-        if len(looks) < _LEAST or thread in facts.ledger.lane_of_thread:
+        if len(looks) < _LEAST or thread in others:
             continue
         whole = Split(Counter(), Counter())
         found = list[tuple[int, int, int]]()  # begin, end, without what others did

@@ -30,6 +30,7 @@ _ASYNCHRONOUS = "Use an asynchronous library for it, or a thread: "
 _TO_THREAD = {
     s.TRACK_LOOP_PREFIX: f"{_ASYNCHRONOUS}`await asyncio.to_thread(...)`.",
     s.TRACK_TRIO_PREFIX: f"{_ASYNCHRONOUS}`await trio.to_thread.run_sync(...)`.",
+    s.TRACK_TWISTED_PREFIX: f"{_ASYNCHRONOUS}`yield deferToThread(...)`.",
     s.TRACK_GREENLETS_PREFIX: "Let gevent patch it (`gevent.monkey.patch_all()`, before all "
     "else), or use a thread: `gevent.get_hub().threadpool.apply(...)`.",
 }
