@@ -69,7 +69,7 @@ LOOPS: dict[str, Wanted] = {
     "ok_aa4_deferred_lock_short": Wanted("", (), ("twisted",)),
     "eg01_deferred_semaphore_kept": Wanted(
         "slots never returned",
-        ("6 coroutines `download`", "permit", r"eg01\w+.py:21"),
+        ("6 tasks `download`", "permit", r"eg01\w+.py:21"),
         ("twisted",),
     ),
     "ok_eg1_deferred_semaphore_returned": Wanted("", (), ("twisted",)),
@@ -78,7 +78,7 @@ LOOPS: dict[str, Wanted] = {
     ),
     "ok_eg2_deferred_queue_fed": Wanted("", (), ("twisted",)),
     "eg03_lock_run_over_slow_call": Wanted(
-        "lock held across await", ("store", "upload|sleep"), ("twisted",)
+        "lock held across await", ("store", "upload", "7 waits"), ("twisted",)
     ),
     "ok_ab1_trio_start_and_threads": Wanted("", (), ("trio",)),
 }

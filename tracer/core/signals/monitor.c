@@ -93,7 +93,7 @@ static watched_role roles[] = {
     {"deferred step", deferreds_on_step, deferreds_on_stepped, LOOP_NO_PART},
     {"deferred failure", NULL, deferreds_on_failure, LOOP_NO_PART},
     {"deferred acquire", deferreds_on_acquire, NULL, LOOP_NO_PART},
-    {"deferred release", deferreds_on_release, NULL, LOOP_NO_PART},
+    {"deferred release", deferreds_on_release, deferreds_on_released, LOOP_NO_PART},
     {"reactor", deferreds_on_run, deferreds_on_ran, LOOP_NO_PART},
     {"reactor poll", deferreds_on_poll, deferreds_on_polled, LOOP_NO_PART},
     {"reactor read", deferreds_on_read, NULL, LOOP_NO_PART},

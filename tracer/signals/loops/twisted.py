@@ -88,7 +88,8 @@ def _watch_locks(core: "ModuleType", tool: "Tool") -> None:
     core.know_lock(lock, "twisted.DeferredLock", (), enter, leave, lambda: None)
     for one in (lock, semaphore):
         tool.watch(one.acquire, "deferred acquire", "PY_START")
-        tool.watch(one.release, "deferred release", "PY_START")
+        knows = one.release.__code__.co_varnames == ("self", "d")
+        tool.watch(one.release, "deferred release", "PY_START" + " PY_RETURN" * knows)
 
 
 def _know_sleep(core: "ModuleType") -> None:

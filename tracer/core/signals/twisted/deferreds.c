@@ -18,7 +18,7 @@
 #include "signals/watched.h"
 
 enum { CHAIN_LIMIT = 64, WALKED = 64, NESTED = 16, BETWEEN = 3, CANCELLED = INT32_MAX };
-enum { AT_RESULT, AT_GEN, AT_STATUS }; /* variables of _inlineCallbacks */
+enum { AT_RESULT, AT_GEN, AT_STATUS, AT_GRANTED = 1 }; /* variables of _inlineCallbacks; of release() */
 
 /* What twisted.py has found. References; NULL: Twisted is not watched. */
 static struct {
@@ -125,8 +125,17 @@ static void name(await_facts *facts, uint32_t what, uint32_t kind, enum await_pr
     facts->lock = Py_NewRef(of);
 }
 
+/* It has a name as soon as another one has to wait for it: its function's. */
+static void name_awaited(thread_buffer *b, const known_task *awaited, await_facts *facts)
+{
+    size_t length;
+    const char *text = intern_text(intern_function_of(awaited->func).name, &length);
+    ring_emit_text(b, REC_TASK_NAME, 0, awaited->id, text, length, 0);
+    facts->awaited = awaited->id;
+}
+
 /* What the Deferred stands for. */
-static void describe(PyObject *gen, PyObject *deferred, await_facts *facts)
+static void describe(thread_buffer *b, PyObject *gen, PyObject *deferred, await_facts *facts)
 {
     await_describe(gen, NULL, facts);
     PyObject *last = behind(deferred), *canceller = plain_attribute(last, str_canceller);
@@ -145,7 +154,8 @@ static void describe(PyObject *gen, PyObject *deferred, await_facts *facts)
         facts->what = text_sleep;
     } else if (canceller) {
         const known_task *awaited = find(status_behind(canceller));
-        facts->awaited = awaited ? awaited->id : 0;
+        if (awaited)
+            name_awaited(b, awaited, facts);
     }
     if (!await_names_locks)
         Py_CLEAR(facts->lock);
@@ -158,7 +168,7 @@ static void end_await(thread_buffer *b, uint64_t tick, PyObject *gen, PyObject *
     const noticed end = running_noticed(b, tick);
     await_facts facts;
     await_lock lock;
-    describe(gen, deferred, &facts);
+    describe(b, gen, deferred, &facts);
     known_task *known = find(status);
     if (known)
         known->sleeps = facts.what == text_sleep;
@@ -334,10 +344,10 @@ static PyObject *item(PyObject *of, Py_ssize_t at, int is_list)
     return at >= 0 && at < size ? PySequence_Fast_GET_ITEM(of, at) : NULL;
 }
 
-/* The status and generator that go on when a Deferred has a result, borrowed from it. `is_next`: with nothing before. */
-static PyObject *awaiting(PyObject *deferred, PyObject **gen, int *is_next)
+/* The status and generator that go on in the end when a Deferred has a result, borrowed from it; NULL: none. */
+static PyObject *awaiting(PyObject *deferred, PyObject **gen)
 {
-    PyObject *callbacks = plain_attribute(deferred, str_callbacks), *status = NULL;
+    PyObject *callbacks = plain_attribute(deferred, str_callbacks), *status = *gen = NULL;
     PyObject *called = item(item(callbacks, -1, 1), 0, 0), *args = item(called, 1, 0), *each;
     for (Py_ssize_t i = 0; (each = item(args, i, 0)); i++) {
         if (is_a(each, types.status))
@@ -345,9 +355,8 @@ static PyObject *awaiting(PyObject *deferred, PyObject **gen, int *is_next)
         else if (is_running(each))
             *gen = each;
     }
-    *is_next = callbacks && PyList_CheckExact(callbacks) && PyList_GET_SIZE(callbacks) == 1;
     Py_XDECREF(callbacks);
-    return *gen && compat_gen_is_suspended(*gen) ? status : NULL;
+    return status && *gen && compat_gen_is_suspended(*gen) ? status : NULL;
 }
 
 void deferreds_on_acquire(thread_buffer *b, uint64_t tick, PyObject *value)
@@ -364,35 +373,35 @@ void deferreds_on_acquire(thread_buffer *b, uint64_t tick, PyObject *value)
         tokens_take(self, current(b));
 }
 
-/* A Deferred that calls others before its coroutine goes on is another wait from now on. */
-static void wait_on(thread_buffer *b, known_task *known, PyObject *gen)
-{
-    await_facts facts;
-    const uint32_t id = known->id;
-    go_on(b, known, 0);
-    await_describe(gen, NULL, &facts);
-    facts.what = text_future;
-    await_emit(b, clock_tick(), id, &facts, NULL);
-}
-
 /* The first that waits has it at once. */
 void deferreds_on_release(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    PyObject *self = local(0), *gen = NULL;
-    int is_lock = is_a(self, types.lock), is_next = 1;
+    PyObject *self = local(0), *gen;
+    int is_lock = is_a(self, types.lock);
     if (is_lock ? !async_lock_given(b, self) : !is_a(self, types.semaphore))
         return;
     introduce_running(b);
     PyObject *waiting = plain_attribute(self, str_waiting), *first = item(waiting, 0, 1);
-    known_task *known = first ? find(awaiting(first, &gen, &is_next)) : NULL;
+    const known_task *known = first ? find(awaiting(first, &gen)) : NULL;
     if (is_lock && known)
         async_lock_taken(b, self, known->id, known->await_site);
     else if (!is_lock)
         tokens_give(self, current(b), first != NULL, known ? known->id : 0);
-    if (known && !is_next)
-        wait_on(b, known, gen);
     Py_XDECREF(waiting);
+}
+
+/* Whoever has it now waits on where its Deferred has called others, which it waits for from now on. */
+void deferreds_on_released(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    PyObject *granted = local(AT_GRANTED), *gen;
+    PyObject *status = granted ? awaiting(granted, &gen) : NULL;
+    known_task *known = find(status);
+    if (!known || !known->awaits_lock)
+        return;
+    go_on(b, known, 0);
+    end_await(b, clock_tick(), gen, granted, status);
 }
 
 /* --- the reactor --- */

@@ -17,9 +17,10 @@ void deferreds_on_ran(thread_buffer *b, uint64_t tick, PyObject *value);
 void deferreds_on_poll(thread_buffer *b, uint64_t tick, PyObject *value);
 void deferreds_on_polled(thread_buffer *b, uint64_t tick, PyObject *value);
 void deferreds_on_read(thread_buffer *b, uint64_t tick, PyObject *value);
-/* acquire() of a lock or semaphore begins, or release(). */
+/* acquire() of a lock or semaphore begins, or release(), or that has returned. */
 void deferreds_on_acquire(thread_buffer *b, uint64_t tick, PyObject *value);
 void deferreds_on_release(thread_buffer *b, uint64_t tick, PyObject *value);
+void deferreds_on_released(thread_buffer *b, uint64_t tick, PyObject *value);
 
 /* In a forked child: the coroutines that have tokens do not run in it. */
 void deferreds_leave_parent(void);
