@@ -12,7 +12,8 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
 import pytest
 
@@ -165,6 +166,58 @@ def test_another_tool_sees_all(tmp_path: Path) -> None:
 
     assert len(told(run, tmp_path)) == 2
     assert seen.count(Refused) >= 2  # in each frame that it passes
+
+
+async def handed_over(results: list[object]) -> list[object]:
+    """Awaits a future for each."""
+    loop, found = asyncio.get_running_loop(), []
+    for result in results:
+        future = loop.create_future()
+        loop.call_soon(future.set_result, result)
+        found.append(await future)
+    return found
+
+
+def test_ends_of_awaits(tmp_path: Path) -> None:
+    """The StopIteration that ends one is none of those that are counted."""
+    results: list[object] = [None, 1, (2, 3), (), Refused("no error"), StopIteration(4)]
+
+    async def main() -> None:
+        assert await handed_over(results) == results
+        await handed_over([None] * 30_000)
+        refused()
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        with pytest.raises(StopIteration) as ended:
+            next(iter(future))
+        assert ended.value.value is None
+
+    assert len(told(lambda: asyncio.run(main()), tmp_path)) == 1
+
+
+def test_another_tool_sees_ends_of_awaits(tmp_path: Path) -> None:
+    """Whoever is told of exceptions is told of these as without a recording."""
+    seen: list[object] = []
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "exception":
+            seen.append(arg[0])
+        return trace
+
+    def run() -> None:
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            asyncio.run(handed_over([None, 1, None]))
+        finally:
+            sys.settrace(before)
+
+    run()
+    without = seen.count(StopIteration)
+    seen.clear()
+    told(run, tmp_path)
+    assert seen.count(StopIteration) == without
+    assert without >= 3
 
 
 def test_very_many(tmp_path: Path) -> None:

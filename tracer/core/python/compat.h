@@ -373,17 +373,23 @@ typedef char compat_mutex;
 #define compat_unspin(taken) ((void)(taken))
 #endif
 
+/* The tools of sys.monitoring that are told of each exception, as bits by their ids; a trace function is one of them. */
+static inline unsigned compat_hear_of_exceptions(void)
+{
+#ifdef Py_GIL_DISABLED
+    return ~0u; /* not known */
+#else
+    return PyThreadState_Get()->interp->monitors.tools[PY_MONITORING_EVENT_RAISE];
+#endif
+}
+
 /* The free-threaded Python versions whose frames and locks are known here. (3.14 runs copies of the
  * bytecode.) */
 #define COMPAT_KNOWS_ATTACHED (COMPAT_FREE_THREADED && PY_VERSION_HEX < 0x030e0000)
 
 /* --- Running a program as `python` itself would (launch.c) --- */
 
-#ifdef Py_GIL_DISABLED
-#define COMPAT_CAN_HIDE_FRAMES 0
-#else
-#define COMPAT_CAN_HIDE_FRAMES 1
-#endif
+#define COMPAT_CAN_HIDE_FRAMES (!COMPAT_FREE_THREADED)
 
 /* Makes the calling thread look as if nothing had called it: no frame below, recursion counted from zero.
  * This is never undone: the caller must not return to Python code. */
@@ -532,11 +538,7 @@ static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *ori
 /* --- Frames as a signal handler may read them (sampler.c) --- */
 
 /* Without a GIL another thread may change what the sampler takes to be frozen. */
-#ifdef Py_GIL_DISABLED
-#define COMPAT_CAN_SAMPLE 0
-#else
-#define COMPAT_CAN_SAMPLE 1
-#endif
+#define COMPAT_CAN_SAMPLE (!COMPAT_FREE_THREADED)
 
 /* 3.12 publishes a frame before it is linked, so a pointer read there may be anything: memory must be read
  * by a system call that fails instead of faulting. */
@@ -553,12 +555,11 @@ static inline PyThreadState *compat_thread_state(void)
 /* Addresses that lead from a thread state to its innermost frame: follow each in turn. */
 static inline int compat_frame_path(const PyThreadState *tstate, size_t offsets[2])
 {
-#if PY_VERSION_HEX >= 0x030d0000
     (void)tstate;
+#if PY_VERSION_HEX >= 0x030d0000
     offsets[0] = offsetof(PyThreadState, current_frame);
     return 1;
 #else
-    (void)tstate;
     offsets[0] = offsetof(PyThreadState, cframe);
     offsets[1] = offsetof(_PyCFrame, current_frame);
     return 2;

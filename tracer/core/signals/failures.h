@@ -3,6 +3,7 @@
 #define TRACER_FAILURES_H
 
 #include "python/compat.h"
+#include "ring/hot.h"
 #include "ring/ring.h"
 
 /* On the writer's thread, after each pass: as many may be raised and written again. */
@@ -10,6 +11,13 @@ void failures_after_pass(void);
 
 /* A role of monitor.c: the head of an answer has been read. */
 void failures_on_answer(thread_buffer *b, uint64_t tick, PyObject *value);
+
+extern OURS unsigned failures_tool; /* bit by its id; 0: exceptions are not recorded */
+/* Whether exceptions are recorded, and nobody else is told of them. */
+static inline int failures_are_heard_alone(void)
+{
+    return failures_tool && !(compat_hear_of_exceptions() & ~failures_tool);
+}
 
 extern PyMethodDef failures_methods[];
 

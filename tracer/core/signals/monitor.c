@@ -16,6 +16,7 @@
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/ready.h"
+#include "signals/asyncio/results.h"
 #include "signals/asyncio/scopes.h"
 #include "signals/asyncio/steps.h"
 #include "signals/asyncio/tasks.h"
@@ -417,6 +418,7 @@ static PyObject *unwatch_all(PyObject *module, PyObject *unused)
     trio_forget();
     deferreds_forget();
     unasked_unwatch();
+    results_unwatch();
     timers_unwatch();
     unsent_forget();
     identity_forget();
@@ -455,6 +457,7 @@ static PyObject *setup_asyncio(PyObject *module, PyObject *facts)
     if (identity.c_task)
         eager_watch(identity.c_task);
     unasked_watch(identity.c_task);
+    results_watch(PyDict_GetItemString(facts, "future_iterator"));
     Py_RETURN_NONE;
 }
 
