@@ -1,6 +1,7 @@
 /* Reads from the threads' buffers what they are doing now. */
 #include "output/present.h"
 
+#include "output/held.h"
 #include "ring/ring.h"
 #include "timeline/lanes.h"
 
@@ -45,6 +46,7 @@ void present_tell(timeline *line, const tick_line *ticks, uint32_t generation, i
             continue;
         if (atomic_load(&b->dropped) != timeline_lost(b->timeline))
             continue; /* records were dropped: what it did since its last record is not known yet, or lost */
+        held_show(line, ticks, b, last);
         lane_present now = {0};
         const record *call = NULL, *ahead = NULL;
         int steady = present_of(ticks, b, &now);

@@ -12,6 +12,7 @@
 #include "output/debug.h"
 #include "output/file.h"
 #include "output/flight.h"
+#include "output/held.h"
 #include "output/pace.h"
 #include "output/places.h"
 #include "output/present.h"
@@ -89,12 +90,13 @@ static uint64_t convert(uint64_t tick)
 }
 
 /* Which of a record's fields are ticks. */
-enum { TICK_IN_B = 1, TICK_IN_C = 2 };
+enum { TICK_IN_B = 1, TICK_IN_C = 2, IS_SHORT = 4 };
 static const uint8_t tick_fields[UINT8_MAX + 1] = {
     [REC_GAP] = TICK_IN_C,
     [REC_TAKE] = TICK_IN_B | TICK_IN_C,
     [REC_HELD_CALL] = TICK_IN_B,
     [REC_THREAD_EXIT] = TICK_IN_B,
+    [REC_STEP_SHORT] = IS_SHORT, [REC_CB_SHORT] = IS_SHORT,
 };
 
 static void flush_long(void)
@@ -128,11 +130,11 @@ static inline void handle(thread_buffer *buffer, const record *r)
     uint64_t ns = convert(r->tick);
     if (ns >= w.kernel_ns)
         w.kernel_ns = w.sources->kernel->feed(ns, on_kernel, NULL);
-    if (!buffer->timeline)
-        buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid, buffer->pthread);
-    if (!buffer->timeline)
+    if (!buffer->timeline && !(buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid, buffer->pthread)))
         return;
-    if (tick_fields[r->kind])
+    if (tick_fields[r->kind] == IS_SHORT)
+        held_handle(&w.line, &w.ticks, buffer, r);
+    else if (tick_fields[r->kind])
         handle_with_ticks(buffer->timeline, r, ns);
     else
         timeline_record(&w.line, buffer->timeline, r, ns, (const char *)(r + 1));
@@ -177,7 +179,7 @@ static size_t collect(uint64_t horizon)
 static const record *drain_thread(thread_buffer *buffer, uint64_t limit)
 {
     for (unread_records unread; (unread = ring_unread(buffer)).next;) {
-        const record *r = unread.next;
+        const record *r = buffer->shown ? held_pass(buffer, unread.next) : unread.next;
         while (r < unread.end && r->tick <= limit) {
             __builtin_prefetch(r + PREFETCHED); /* another processor wrote it */
             handle(buffer, r);

@@ -36,12 +36,16 @@ enum record_kind {
     REC_SWITCH,         /* a REC_READY, a REC_STEP_AWAIT and a REC_STEP_BEGIN in one: a = task that waits, b = what string
                            << 32 | task that it makes ready and that goes on, c = stack << 32 | loop; the site is the
                            stack's */
+    REC_STEP_SHORT,     /* a REC_STEP_BEGIN and, with the tick, that of `flag`, REC_STEP_YIELD or REC_STEP_AWAIT: a and b as
+                           there, c = stack << 32 | how many ticks it lasted */
     REC_STEP_DONE,      /* a = task, b = exception class string; flag = enum task_outcome */
     REC_TASK_TOLD,      /* flag = enum told, a = task, b = exception class string or 0 */
     REC_CB_READY,       /* b = handle address */
     REC_CB_BEGIN,       /* a = func, b = handle address, c = due time of a timer in ns, else its loop; flag = enum
                            called */
     REC_CB_END,         /* */
+    REC_CB_SHORT,       /* a REC_CB_BEGIN, a REC_READY and, with the tick, a REC_CB_END: a = func, b = the task that it has
+                           woken << 32 | stack, c = how many ticks ago << 32 | how many it lasted; flag = enum called */
     REC_POLL_BEGIN,     /* a = loop: it begins to wait, */
     REC_POLL_END,       /* … and has events or a time-out */
     REC_POLL_INSTANT,   /* it polled without waiting */

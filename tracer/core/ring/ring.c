@@ -16,6 +16,7 @@
 HOT_DATA _Atomic uint32_t ring_generation = 1;
 _Atomic int ring_active;
 HOT_DATA uint64_t gil_threshold_ticks = 20000;
+HOT_DATA uint64_t ring_short_ticks;
 _Atomic(thread_buffer *) ring_threads;
 const char *ring_task_folder = "/proc/self/task";
 void (*_Atomic ring_on_refill)(void);
@@ -26,7 +27,7 @@ _Thread_local thread_buffer *ring_mine __attribute__((tls_model("initial-exec"))
 _Thread_local thread_buffer *ring_mine;
 #endif
 
-enum { TEXT_LIMIT = 1000 };
+enum { TEXT_LIMIT = 1000, SHORT_NS = 1000 * 1000 };
 
 static chunk *pool;
 static uint32_t pool_size;
@@ -141,6 +142,7 @@ int ring_start(size_t total_bytes)
             madvise(memory, (size_t)size * CHUNK_BYTES, MADV_HUGEPAGE);
 #endif
     }
+    ring_short_ticks = clock_ticks_of(SHORT_NS);
     atomic_store(&pool_fresh, 0);
     atomic_store(&pool_free, 0);
     atomic_fetch_add(&ring_generation, 1);
@@ -261,10 +263,32 @@ static int next_chunk(thread_buffer *buffer)
     return 0;
 }
 
+/* There is room for it. */
+static HOT_ALONE void write_held(thread_buffer *b)
+{
+    held_entry *held = &b->held;
+    uint64_t tick = atomic_load_explicit(&held->tick, memory_order_relaxed);
+    uint32_t woken = atomic_load_explicit(&held->woken, memory_order_relaxed);
+    uint64_t handle = held->kind == REC_CB_BEGIN ? (uint64_t)(uintptr_t)b : 0;
+    record *slot = &b->write_chunk->records[b->write_at];
+    slot[0] = (record){tick, held->kind, held->called, 0, held->what, handle, 0};
+    if (woken)
+        slot[1] = (record){held->woken_tick, REC_READY, 0, 0, woken, held->stack, 0};
+    b->room = CHUNK_RECORDS;
+    ring_commit(b, woken ? 2 : 1);
+    atomic_store_explicit(&held->tick, 0, memory_order_release);
+    b->writing = 1;
+}
+
 COLD record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
 {
     if (ring_free_threaded && !ring_is_open(buffer))
         return NULL;
+    if (atomic_load_explicit(&buffer->held.tick, memory_order_relaxed)) {
+        write_held(buffer);
+        if (buffer->write_at + count <= buffer->room)
+            return &buffer->write_chunk->records[buffer->write_at];
+    }
     uint32_t wanted = count + (buffer->gap_records ? 1 : 0);
     if (buffer->write_at + wanted > CHUNK_RECORDS && next_chunk(buffer) < 0) {
         if (!buffer->gap_records)

@@ -93,6 +93,17 @@ typedef struct {
     uint8_t is_drained;   /* its last accept() found nothing: the next poll tells whether there is something */
 } accepting;
 
+/* What a thread is in the middle of, and has recorded nothing of: see held.h. */
+typedef struct {
+    _Atomic uint64_t tick; /* since when; 0: there is none */
+    uint64_t woken_tick;   /* when it has made ready … */
+    _Atomic uint32_t woken; /* … this task, 0: none … */
+    uint32_t stack;        /* … from here */
+    uint32_t what;         /* the task whose step it is, or the callback's function */
+    uint8_t kind;          /* REC_STEP_BEGIN or REC_CB_BEGIN */
+    uint8_t called;        /* enum called */
+} held_entry;
+
 /* The first four lines of the processor's cache are what the hooks of a program with little to do want. */
 typedef struct thread_buffer {
     /* producer's own, but for what is atomic, which the consumer reads */
@@ -138,6 +149,7 @@ typedef struct thread_buffer {
                                         released_tick and held_call_tick are cleared */
     const void *loop_caller; /* the frame that runs the loop; NULL: known by its code */
     accepting accepts;
+    held_entry held;
     uint64_t polled_ns;  /* of an old run: the last poll of uvloop's ended; by the one before … */
     uint32_t old_timers; /* … so many timers from before the recording had called back */
     void *libuv_tstate;      /* `in_libuv`: this thread's state in the interpreter */
@@ -157,6 +169,7 @@ typedef struct thread_buffer {
     chunk *read_chunk;
     uint32_t read_at;
     uint64_t read;
+    uint8_t shown; /* of the records of what is held, or was, so many are in the trace already */
     void *timeline; /* the consumer's state for this thread */
     void *counters; /* … and the state of signals/kernel/counters.c */
     struct thread_buffer *_Atomic next;
@@ -165,6 +178,7 @@ typedef struct thread_buffer {
 extern OURS _Atomic uint32_t ring_generation; /* of the current recording; hooks compare it */
 /* Calls and GIL releases shorter than this are not written, unless another thread took the GIL meanwhile. */
 extern OURS uint64_t gil_threshold_ticks;
+extern OURS uint64_t ring_short_ticks; /* what lasts longer is never one record */
 extern OURS _Atomic int ring_active;
 extern void (*_Atomic ring_on_first_exit)(void); /* the process's first thread ends: it lives on until the others have */
 extern _Atomic(thread_buffer *) ring_threads;

@@ -3,7 +3,7 @@
 #define TRACER_AWAIT_H
 
 #include "python/codes.h"
-#include "ring/ring.h"
+#include "ring/held.h"
 
 typedef struct {
     uint32_t what, site; /* strings */
@@ -27,8 +27,11 @@ void await_describe(PyObject *coro, PyObject *waiter, await_facts *facts);
 /* The step of a task ends and it waits, for no lock … */
 static inline void await_emit_plain(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts)
 {
-    ring_emit(b, tick, REC_STEP_AWAIT, 0, task, (uint64_t)facts->what << 32 | facts->site,
-              (uint64_t)facts->stack << 32 | facts->awaited);
+    uint64_t what_and_site = (uint64_t)facts->what << 32 | facts->site;
+    if (facts->awaited)
+        ring_emit(b, tick, REC_STEP_AWAIT, 0, task, what_and_site, (uint64_t)facts->stack << 32 | facts->awaited);
+    else
+        held_end_step(b, tick, REC_STEP_AWAIT, task, what_and_site, facts->stack);
 }
 /* … or for `lock`; NULL: for none. */
 void await_emit(thread_buffer *b, uint64_t tick, uint32_t task, const await_facts *facts, const await_lock *lock);

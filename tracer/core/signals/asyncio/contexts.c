@@ -51,7 +51,7 @@ static inline void show(thread_buffer *b, context_entry *entry, PyCodeObject *co
     entry->is_shown = 1;
     running_push(b, (step){0});
     uint8_t called = old_timers_may_call(b) ? CALLED_BY_NOBODY : CALLED;
-    ring_emit(b, since, REC_CB_BEGIN, called, func, (uint64_t)(uintptr_t)entry, 0);
+    held_begin_callback(b, since, called, func);
 }
 
 HOT void contexts_show(thread_buffer *b, PyCodeObject *called)

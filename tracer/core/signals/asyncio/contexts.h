@@ -7,7 +7,7 @@
 
 #include "python/codes.h"
 #include "python/compat.h"
-#include "ring/ring.h"
+#include "ring/held.h"
 #include "signals/asyncio/running.h"
 
 /* The thread's state in the interpreter. While libuv runs its loop, that is always the same. */
@@ -67,7 +67,7 @@ static inline int contexts_leave_known(thread_buffer *b)
         if (!top || top->object || top->kind != STEP_COMMON || top->readied_itself)
             return 0;
         b->depth--;
-        ring_emit(b, clock_tick(), REC_CB_END, 0, 0, 0, 0);
+        held_end_callback(b, clock_tick());
     }
     b->contexts--;
     return 1;

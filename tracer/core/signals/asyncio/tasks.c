@@ -5,6 +5,7 @@
 
 #include "python/codes.h"
 #include "python/stacks.h"
+#include "ring/held.h"
 #include "ring/hot.h"
 #include "ring/intern.h"
 #include "signals/asyncio/await.h"
@@ -105,7 +106,7 @@ HOT void tasks_ready(thread_buffer *b, uint64_t tick, PyObject *task, PyObject *
     if (!id)
         return;
     uint8_t flag = known.awaits_lock && is_cancelled_wait(task, future) ? READY_CANCELLED : 0;
-    ring_emit(b, tick, REC_READY, flag, id, stacks_named(stack), 0);
+    held_ready(b, tick, flag, id, stacks_named(stack));
 }
 
 HOT void tasks_callback_ready(thread_buffer *b, uint64_t tick, const void *handle)
@@ -138,7 +139,7 @@ HOT void tasks_begin_step(thread_buffer *b, PyObject *task)
     }
     running_push(b, (step){.object = task, .task = id});
     if (id)
-        ring_emit(b, tick, REC_STEP_BEGIN, 0, id, 0, 0);
+        held_begin_step(b, tick, id);
 }
 
 HOT void tasks_begin_scheduled(thread_buffer *b, PyObject *callback, const void *handle, uint64_t due_ns)
@@ -217,7 +218,7 @@ static HOT_ALONE void end_task(thread_buffer *b, noticed end, PyObject *task, ui
     } else {
         PyObject *state = identity_read(task, FIELD_STATE);
         if (identity_same_text(state, identity.pending))
-            ring_emit(b, running_end(b, end), REC_STEP_YIELD, 0, id, 0, 0);
+            held_end_step(b, running_end(b, end), REC_STEP_YIELD, id, 0, 0);
         else
             end_done(b, end, task, id, state);
         Py_XDECREF(state);
@@ -269,7 +270,7 @@ HOT void tasks_end_step(thread_buffer *b, uint64_t tick, PyObject *task)
     }
     b->depth--;
     if (top->readied_itself)
-        ring_emit(b, tick, REC_STEP_YIELD, 0, top->task, 0, 0);
+        held_end_step(b, tick, REC_STEP_YIELD, top->task, 0, 0);
     else
         end_task(b, running_noticed(b, tick), task, top->task);
 }
