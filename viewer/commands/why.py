@@ -66,7 +66,10 @@ def why(
         answer = worst_waits(model, most, asked)
         lead = "Nobody waited at that moment. The worst waits at other times:" if said else ""
     waits = [problem.worst for problem in answer.problems]
-    told = finding_of_each(model, waits, find(facts) if waits else ())
+    found = find(facts) if waits else ()
+    if said:  # it stands above
+        found = tuple(one for one in found if one.finding != "slow moment")
+    told = finding_of_each(model, waits, found)
     if as_json:
         out.write(render_json(str(model.trace.path), answer, told))
         return

@@ -44,7 +44,8 @@ def availability(report: Report, style: Style) -> list[str]:
     for row in rows:
         of = report.heading.names.get(row.process, "")
         name = shorten(f"{row.thread} [{of}]" if of else row.thread, _LONG)
-        loop = f"loop of `{name}` was responsive"
+        was = "was not" if row.windows == 1 and not row.available else "was"
+        loop = f"loop of `{name}` {was} responsive"
         dropped = plural(row.unknown, "window") + " with dropped events"
         if row.windows:
             text = (
@@ -60,9 +61,11 @@ def availability(report: Report, style: Style) -> list[str]:
 
 def _how_many(part: int, windows: int) -> str:
     """`none of 10 windows`, `4 of 10 windows`, `all 10 windows`."""
+    if windows == 1:
+        return "its only window"
     if part == windows:
-        return f"all {windows:,} windows" if windows > 1 else "its only window"
-    return f"{f'{part:,}' if part else 'none'} of {plural(windows, 'window')}"
+        return f"all {windows:,} windows"
+    return f"{f'{part:,}' if part else 'none'} of {windows:,} windows"
 
 
 def _histogram(row: HistogramRow, style: Style) -> list[str]:
