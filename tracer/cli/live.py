@@ -81,6 +81,7 @@ def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bo
     from tracer.live import client
 
     if output is not None:
+        refuse_missing_folders(output)
         refuse_recordings(output)
         if not force:
             refuse_other_files(output)
@@ -99,6 +100,15 @@ def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bo
         return
     shown = written["file"]
     click.echo(f"tracer: {size(written['bytes'])} -> {shown}. Next: tracer report {shown}")
+
+
+def refuse_missing_folders(path: str) -> None:
+    """Before a snapshot is made for nothing."""
+    parent = os.path.dirname(path) or "."
+    if not os.path.isdir(parent):
+        raise TraceFileError(
+            f"cannot write {path!r}: no directory {parent!r}. Create it or choose another -o."
+        )
 
 
 def refuse_recordings(path: str) -> None:

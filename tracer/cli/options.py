@@ -14,10 +14,13 @@ class Choice(click.Choice[str]):
         import difflib  # only a mistake needs it
 
         near = difflib.get_close_matches(str(value), self.choices, 1)
-        hint = f"Did you mean '{near[0]}'?" if near else self.get_missing_message()
+        hint = f"Did you mean '{near[0]}'?" if near else self._choose()
         return f"'{value}' is not known. {hint}"
 
-    def get_missing_message(self, *_: object) -> str:
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return self._choose()
+
+    def _choose(self) -> str:
         return f"Choose one of: {', '.join(self.choices)}."
 
 

@@ -54,6 +54,8 @@ def test_output(program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[
     mine, other = tmp_path / "mine.pftrace", tmp_path / "mine.txt"
     assert written(program, capsys, "-o", str(mine))["file"] == str(mine)
     assert reasons(mine)[-1] == "tracer snapshot"
+    assert cli.main(["snapshot", str(program.pid), "-o", str(tmp_path / "no/such")]) == 1
+    assert "no directory" in capsys.readouterr().err
     other.write_text("not a trace")
     assert cli.main(["snapshot", str(program.pid), "-o", str(other)]) == 1
     assert "is not a trace" in capsys.readouterr().err

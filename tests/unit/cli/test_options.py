@@ -32,6 +32,11 @@ from tracer.cli import every_command
             "--type does nothing without --format speedscope.",
         ),
         (
+            ("export", "t"),
+            "Missing option '--format'. "
+            "Choose one of: chrome, speedscope, csv, html, parquet.",
+        ),
+        (
             ("report", "t", "--section", "lock"),
             "Invalid value for '--section': 'lock' is not known. Did you mean 'locks'?",
         ),
