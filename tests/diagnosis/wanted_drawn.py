@@ -78,7 +78,9 @@ DRAWN: dict[str, Wanted] = {
         "lock convoy", ("6 threads `job-N`", r"sendall` \(fb05\w+.py:27")
     ),
     "fb06_session_left_at_early_return": Wanted(
-        "slots never returned", ("4 threads", "comp_admin"), ("flask", "sqlalchemy")
+        "slots never returned",
+        ("4 threads", "had one last in `comp_admin`"),
+        ("flask", "sqlalchemy"),
     ),
     "fb07_port_of_a_stopped_engine": Wanted(
         "wait in vain", ("`submitter` in `Port.send`", "`engine`, had ended")

@@ -195,6 +195,49 @@ def test_a_driver_in_a_thread_below_sqlalchemy(tmp_path):
     assert "3 tasks `export` held one last" in found.text
 
 
+def requests(leaked=2, slots=2, lines=(9, 9)):
+    """`MainThread` asks the database as it starts, then threads do, one after the other, and
+    end; others wait for a connection in vain."""
+    trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
+    name, at = "connection pool (sqlalchemy)", MS
+    lock, asks = trace.lock(name, LIST), f"{PACKAGE}/sqlalchemy/engine.py:40 execute"
+    main = trace.thread("MainThread").native(0)
+    main.io(at, "sqlite3.Cursor.execute", site=NOTIFY, stack=f"{asks}\n{NOTIFY}")
+    main.native(at + MS)
+    for n in range(leaked):
+        at, site = at + 4 * MS, f"/app/shop.py:{lines[n % 2]} page"
+        thread = trace.thread(f"req-{n}").native(at)
+        thread.io(at + MS, "sqlite3.Cursor.execute", site=site, stack=f"{asks}\n{site}")
+        thread.native(at + 2 * MS).end(at + 3 * MS)
+    late = trace.thread("late").native(at)
+    stack = f"{PACKAGE}/sqlalchemy/pool.py:9 QueuePool._do_get\n{LIST}"
+    late.lock_wait(at + 4 * MS, name, lock=lock, site=LIST, acquired=False, stack=stack)
+    assert late.state
+    late.state.args |= {s.ARG_SLOTS: slots} if slots else {}
+    late.native(at + 700 * MS)
+    for thread in (main, late):
+        thread.end(at + 800 * MS)
+    return trace.ended(at + 801 * MS)
+
+
+@pytest.mark.parametrize(
+    ("story", "said"),
+    [
+        pytest.param(
+            {}, "2 threads `req-N` had one last in `page` (shop.py:9), and ended", id="all"
+        ),
+        pytest.param(
+            {"lines": (9, 12)}, "2 threads `req-N` had one last, and ended", id="two lines"
+        ),
+        pytest.param({"slots": 3}, "`MainThread` had one last in", id="one may be left"),
+        pytest.param({"leaked": 9}, "in that time. Whoever", id="many have given back"),
+    ],
+)
+def test_threads_that_used_the_pool_last(tmp_path, story, said):
+    (found,) = find_in(tmp_path, requests(**story))
+    assert said in found.text
+
+
 def importers(other=False, gave_up=3):
     """A thread asks the server, and later gives up one wait after the other."""
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)

@@ -88,13 +88,19 @@ def test_a_lock_of_somebody(tmp_path, story):
 
 PSYCOPG = "/venv/lib/python3.13/site-packages/psycopg/connection.py:40 Connection.execute"
 POOL = "/venv/lib/python3.13/site-packages/psycopg_pool/pool.py:9 ConnectionPool.getconn"
+POLL = "select.poll.poll"
 ORDER, AUDIT = "/app/shop.py:22 place_order", "/app/shop.py:17 audit"
 
 
-def nested(orders=2, around=ORDER, others=False, slots=0, ns=600 * MS):
+SQLALCHEMY = "/venv/lib/python3.13/site-packages/sqlalchemy/engine/base.py:9 Engine.connect"
+
+
+def nested(
+    orders=2, around=ORDER, others=False, slots=0, ns=600 * MS, pool="psycopg_pool", asks=POLL
+):
     """Threads ask the server in one function and then wait for a connection below it."""
     trace = TraceBuilder(argv="shop.py", signals=SIGNALS)
-    name = "connection pool (psycopg_pool)"
+    name, by = f"connection pool ({pool})", PSYCOPG if asks == POLL else SQLALCHEMY
     lock = trace.lock(name, AUDIT)
     threads = [trace.thread(f"order-{n}").native(0) for n in range(orders)]
     if others:
@@ -102,7 +108,7 @@ def nested(orders=2, around=ORDER, others=False, slots=0, ns=600 * MS):
         other.io(MS, "select.poll.poll", site=ORDER, stack=f"{PSYCOPG}\n{ORDER}")
         other.native(2 * MS).end(3 * MS)
     for n, thread in enumerate(threads):
-        thread.io(4 * MS + n, "select.poll.poll", site=ORDER, stack=f"{PSYCOPG}\n{ORDER}")
+        thread.io(4 * MS + n, asks, site=ORDER, stack=f"{by}\n{ORDER}")
         thread.native(5 * MS + n)
         stack = f"{POOL}\n{AUDIT}\n{around}"
         thread.lock_wait(6 * MS + n, name, lock=lock, site=AUDIT, stack=stack, acquired=False)
@@ -121,6 +127,15 @@ def test_connections_of_those_who_wait_for_another(tmp_path, story):
         "2 threads `order-N` wait for a connection of psycopg's pool in `audit` (shop.py:17, "
         "via `ConnectionPool.getconn`), and they hold them all in `place_order` (shop.py:22)."
     ) in found.text
+
+
+@pytest.mark.parametrize(
+    "asks", ["sqlite3.Cursor.execute", "psycopg2.extensions.cursor.execute"]
+)
+def test_connections_of_a_driver_in_c(tmp_path, asks):
+    (found,) = find_in(tmp_path, nested(pool="sqlalchemy", asks=asks))
+    assert found.finding == "deadlock"
+    assert "and they have them all in `place_order` (shop.py:22)." in found.text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ _OF_DRIVERS = ("query ", "executor (aiosqlite)")
 _JUST_NS = 50_000_000
 _OF_GREENLETS = "pool slot"  # in gevent's `Pool`, each of which is a greenlet
 _MANY = 8  # more who used a pool than that may all have given back
-_NETWORK = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect")
+_ASKS = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect", "sqlite3.",
+         "psycopg2.")  # fmt: skip
 _MOST_AWAITS = 2_000  # of tasks that may be further on, the longest ones
 _IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
 _AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
@@ -186,7 +187,7 @@ def _of_threads(waits: Waits, package: str, before: int) -> Iterator[Use]:
     part = f"-packages/{_family(package)}/"
     for row in reading.rows_of((IO,), 0) if package else ():
         name = reading.call(table.row[row])[0]
-        if table.start_ns[row] < before and name.startswith(_NETWORK):
+        if table.start_ns[row] < before and name.startswith(_ASKS):
             frames = stack_of(model, row).split("\n")
             site = innermost(frames)
             is_its = any(part in frame for frame in frames)
@@ -269,11 +270,11 @@ def _suspects(
 
 
 def used_at(waits: Waits, vain: list[Wait], users: set[Who]) -> str:
-    """The line at which these tasks used a library's pool last before others waited for it in
-    vain; "" where these are several."""
+    """The line at which these used a library's pool last before others waited for it in vain;
+    "" where these are several."""
     package, before = package_of(vain[0].name), min(wait.start_ns for wait in vain)
-    talks = _talks(waits, package, before)
-    last = {use.who: use.site for use in talks if use.who in users}
+    uses = _uses(waits, package, before) if users else ()
+    last = {use.who: use.site for use in uses if use.who in users}
     sites = set(last.values())
     return sites.pop() if len(sites) == 1 and len(last) == len(users) else ""
 
