@@ -255,3 +255,50 @@ def test_a_row_that_a_task_asks_for_again_and_again(tmp_path):
 )
 def test_queries_of_a_task_that_no_row_keeps(tmp_path, story):
     assert "database locked" not in kinds(tmp_path, attempts(**story))
+
+
+def alter(asks="poll", ends="poll", sleeps_ns=600 * MS, late_ns=3 * MS):
+    """psycopg2 is in C: the first call at a line is known as `poll`. `report` leaves its
+    transaction open as it sleeps, `migrate` waits for it."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    connect = f"{PACKAGES}/psycopg2/__init__.py:122 connect"
+    report, done = trace.thread("report"), 6 * MS + sleeps_ns
+    stack = f"{connect}\n/app/db.py:3 report"
+    report.io(0, "psycopg2._psycopg._connect", site=connect, stack=stack).native(MS)
+    if asks:
+        report.io(2 * MS, asks, site="/app/db.py:4 report").native(3 * MS)
+    report.sleep(4 * MS, site="/app/db.py:9 render")
+    report.io(done, ends, site="/app/db.py:6 report").native(done + MS).end(done + 200 * MS)
+    migrate = trace.thread("migrate").native(0)
+    migrate.io(5 * MS, "psycopg2.extensions.cursor.execute", site="/app/db.py:20 migrate")
+    migrate.native(done + late_ns).end(done + 200 * MS)
+    return trace.ended(done + 210 * MS)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "poll",
+        "psycopg2.extensions.connection.commit",
+        "psycopg2.extensions.connection.__exit__",
+    ],
+)
+def test_a_driver_in_c(tmp_path, ends):
+    (found,) = find_in(tmp_path, alter(ends=ends))
+    assert "`migrate` waited in `query (psycopg2)` in `migrate` (db.py:20)" in found.text
+    assert (
+        "`report` kept a transaction open after its call in `report` (db.py:4)" in found.text
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"asks": ""}, id="it had only connected"),
+        pytest.param({"ends": "psycopg2.extensions.cursor.execute"}, id="it asks again"),
+        pytest.param({"sleeps_ns": 480 * MS}, id="little"),
+        pytest.param({"late_ns": 90 * MS}, id="the answer comes when it likes"),
+    ],
+)
+def test_nothing_is_open_in_a_driver_in_c(tmp_path, story):
+    assert kinds(tmp_path, alter(**story)) == []

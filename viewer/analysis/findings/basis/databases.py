@@ -77,7 +77,11 @@ def _locked(
     if sum(call.ns for call in long) < LOST_NS:
         return None
     if is_server:
-        calls = {who: own for who, own in calls.items() if any(call.ends for call in own)}
+        calls = {
+            who: own
+            for who, own in calls.items()
+            if any(call.ends or call.is_bare for call in own)
+        }
     kept = [gap for gap in _kept_open(calls, long[:_MOST]) if _own_ns(facts, gap) >= _KEPT_NS]
     if is_server:
         long, kept = _set_free(long, kept)
@@ -127,8 +131,11 @@ def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:
         latest.append(max(end, latest[-1] if latest else 0))
     found, waiting = list[Call](), set(long)
     for own in calls.values():
+        is_bare = any(call.is_bare for call in own) and not any(call.ends for call in own)
         for before, after in pairwise(own):
             gap = before._replace(start_ns=before.end_ns, end_ns=after.start_ns, name="")
+            if is_bare and (before.is_opening or not after.is_bare):
+                continue  # what is known of it ends no transaction
             # Who has the lock does not wait for it in its next call.
             is_over = before.ends or before.is_closing or after.is_opening or after.is_closing
             if gap.ns < _KEPT_NS or is_over or after in waiting:

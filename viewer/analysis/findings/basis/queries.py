@@ -13,6 +13,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, Column
+from viewer.trace.sites import is_library
 
 # psycopg waits in pieces of 100 ms, between which it looks for signals.
 _PIECE_NS = 50 * MS
@@ -34,6 +35,7 @@ _CLIENTS = (
     "pg8000",
     "oracledb",
 )
+_IN_C, _POLL = "psycopg2", "poll"
 _QUERY = f"{s.AWAIT_PREFIX}query ("
 _ENDED = f"{s.AWAIT_PREFIX}close (asyncpg)"  # with what the connection had begun
 
@@ -50,6 +52,7 @@ class Call(NamedTuple):
     ends: bool = False  # a transaction
     thread: int = -1  # that makes the call, for whomever
     is_closing: bool = False  # a connection
+    is_bare: bool = False  # the trace knows the C library's call, not what it is for
 
     @property
     def ns(self) -> int:
@@ -106,24 +109,33 @@ def _queries_of_threads(facts: Facts, least_ns: int) -> dict[Who, list[Call]]:
     by_thread = defaultdict[int, list[int]](list)
     for row in calls_of(facts, (IO,)):
         by_thread[table.who[row]].append(row)
+    every = (row for rows in by_thread.values() for row in rows)
+    in_c = any(_package(facts, row) == _IN_C for row in every)
     for thread, rows in by_thread.items():
-        found["thread", thread] = _merged(facts, thread, rows)
+        found["thread", thread] = _merged(facts, thread, rows, in_c)
     return found
 
 
-def _merged(facts: Facts, thread: int, rows: list[int]) -> list[Call]:
+def _merged(facts: Facts, thread: int, rows: list[int], in_c: bool) -> list[Call]:
     """The queries of a thread, of which psycopg's consist of pieces.
 
     Where a piece has no stack, it is of the query that the next one or the one before is of.
+    `in_c`: some are those of a library that has no Python code.
     """
     table, pieces = facts.model.states, list[Call]()
     for row in rows:
         package, call = _package(facts, row), facts.call(table.row[row])
-        if package or call == ("poll", ""):
+        # The first call at a line of a library that has no Python code is known as this alone.
+        is_bare = in_c and not package and call[0] == _POLL and not is_library(call[1])
+        if package or is_bare or call == (_POLL, ""):
+            package = package or _IN_C * is_bare
             name, site = (f"query ({package})", call[1]) if package else ("", "")
             start, end = table.start_ns[row], table.end_ns[row]
-            ends = _ends(stack_of(facts.model, row))
-            pieces.append(Call(("thread", thread), start, end, name, site, ends=ends))
+            stack = stack_of(facts.model, row)
+            ends = _ends(stack, call[0])
+            opens = in_c and stack.partition("\n")[0].endswith(" connect")
+            who = "thread", thread
+            pieces.append(Call(who, start, end, name, site, opens, ends, is_bare=is_bare))
     for n in (*reversed(range(len(pieces) - 1)), *range(1, len(pieces))):
         for other in pieces[n + 1 : n + 2] + pieces[max(n - 1, 0) : n]:
             if not pieces[n].name and other.name and _is_beside(pieces[n], other):
@@ -152,7 +164,9 @@ def _is_beside(a: Call, b: Call) -> bool:
 
 def _package(facts: Facts, row: int) -> str:
     """The client library in whose code a call waits; "" none."""
-    return _client(stack_of(facts.model, row))
+    stack = stack_of(facts.model, row)
+    of_call = facts.call(facts.model.states.row[row])[0].partition(".")[0]
+    return _client(stack) or of_call * (of_call in _CLIENTS and not _listens(stack))
 
 
 @lru_cache(maxsize=4096)
@@ -169,8 +183,10 @@ def _listens(stack: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _ends(stack: str) -> bool:
+def _ends(stack: str, name: str = "") -> bool:
     """Whether a call ends a transaction: a client library's function says so."""
+    if name.partition(".")[0] in _CLIENTS and _ENDS.search(f" {name}") is not None:
+        return True
     return any(
         _ENDS.search(frame) is not None
         for frame in stack.split("\n")
