@@ -79,7 +79,7 @@ DRAWN: dict[str, Wanted] = {
     ),
     "fb06_session_left_at_early_return": Wanted(
         "slots never returned",
-        ("4 threads", "had one last in `comp_admin`"),
+        ("4 threads", "held one last in `comp_admin`"),
         ("flask", "sqlalchemy"),
     ),
     "fb07_port_of_a_stopped_engine": Wanted(

@@ -124,7 +124,7 @@ FRESH: dict[str, Wanted] = {
     ),
     "fm08_generator_keeps_its_connection": Wanted(
         "slots never returned",
-        ("5 tasks `lookup-N`", "3 tasks `page-N` had one last in `rows`"),
+        ("5 tasks `lookup-N`", "3 tasks `page-N` held one last in `rows`"),
         ("asyncpg",),
         "PG_URL",
     ),

@@ -76,4 +76,25 @@ THREADED: dict[str, Wanted] = {
     "ok_dr7_cache_filled_first": Wanted("", (), ("diskcache",)),
     "ok_dr8_handler_hands_over": Wanted("", (), ("watchdog",)),
     "ok_dr3_huey_workers_enough": Wanted("", (), ("huey",)),
+    "yb03_ranks_poll_a_file_lock": Wanted(
+        "lock convoy",
+        ("`rank-1`, `rank-2` and 1 other", "`rank-0` was further on", "asleep in `download`"),
+        ("filelock",),
+    ),
+    "yb07_alter_behind_a_report": Wanted(
+        "database locked",
+        ("`migrate` and `shop-N`", "`report` kept a transaction", "asleep in `render`"),
+        ("psycopg2",),
+        "PG_URL",
+    ),
+    "yb08_audit_takes_a_second_connection": Wanted(
+        "deadlock", ("threads `req-N`", "`audit`", "they hold them all"), ("sqlalchemy",)
+    ),
+    "yb11_flush_retries_a_dead_collector": Wanted(
+        "retries", ("`flush`", "all refused", "2 pauses"), ("requests",)
+    ),
+    "ok_yb3_short_file_lock": Wanted("", (), ("filelock",)),
+    "ok_yb7_report_commits_first": Wanted("", (), ("psycopg2",), "PG_URL"),
+    "ok_yb8_audit_after_the_request": Wanted("", (), ("sqlalchemy",)),
+    "ok_yb11_server_is_still_to_start": Wanted("", (), ("requests",)),
 }

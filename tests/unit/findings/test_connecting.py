@@ -101,3 +101,60 @@ def test_the_kernel_asks_again(tmp_path, own):
 )
 def test_connects_that_were_slow_for_another_reason(tmp_path, given):
     assert find_in(tmp_path, queued(**given)) == ()
+
+
+EXPORT = "/venv/lib/python3.13/site-packages/exporter/http.py:234 export"
+
+
+def refused(
+    pause_ns=500 * MS, how="ConnectionRefusedError", last="", asleep=True, pauses_at=ASK,
+    tries=2, by=EXPORT,
+):  # fmt: skip
+    """A library connects, pauses and connects again below one line; `last`: how the last
+    connect failed."""
+    trace = TraceBuilder(argv="client.py", signals=SIGNALS)
+    thread, at = trace.thread("MainThread").native(0), MS
+    event = trace.lock("Event.wait", pauses_at)
+    for n in range(tries):
+        failed = last if last and n == tries - 1 else how
+        stack = f"{EXPORT}\n{ASK}"
+        thread.io(at, "socket.connect", site=ASK, stack=stack, exception=failed)
+        thread.native(at := at + MS)
+        if n == tries - 1:
+            break
+        stack = f"{by}\n{pauses_at}"
+        if asleep:
+            said = {"site": pauses_at, "stack": stack}
+            thread.enter(at + MS, s.SLEEP, s.CAT_SLEEP, said)
+        else:
+            thread.lock_wait(at + MS, "Event.wait", lock=event, site=by, stack=stack,
+                             acquired=False)  # fmt: skip
+        thread.native(at := at + MS + pause_ns)
+        at += MS
+    thread.end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+@pytest.mark.parametrize("asleep", [True, False])
+def test_a_library_tries_again_what_is_refused(tmp_path, asleep):
+    (found,) = find_in(tmp_path, refused(asleep=asleep))
+    assert (found.finding, found.severity_ns) == ("retries", 500 * MS)
+    assert found.text == (
+        "Retries: `MainThread` in `ask` (client.py:9, via `export`) paused between connects "
+        "that were all refused: 1 pause, 500 ms (at 3.00 ms). The library tries again, and "
+        "its caller waits."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"pause_ns": 490 * MS}, id="little"),
+        pytest.param({"last": "BlockingIOError"}, id="it got through"),
+        pytest.param({"pauses_at": "/app/client.py:14 loop"}, id="the program pauses"),
+        pytest.param({"tries": 1}, id="once"),
+        pytest.param({"how": "BlockingIOError"}, id="it is to come"),
+    ],
+)
+def test_connects_that_nobody_pauses_for(tmp_path, story):
+    assert find_in(tmp_path, refused(**story)) == ()

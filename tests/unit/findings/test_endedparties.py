@@ -82,3 +82,34 @@ def test_who_should_have_come_to_a_barrier_has_ended(tmp_path):
 def test_waits_that_somebody_may_end(tmp_path, story):
     found = told(tmp_path, waits(**story))
     assert not any("had ended" in one.text for one in found)
+
+
+def killed(reads=QUEUE, signal=9):
+    """`dl-0` is killed; then `dl-1` reads from a queue, for whose lock `dl-2` waits."""
+    family, end = Family("load.py"), 1_050 * MS
+    main = family.first.thread("MainThread").native(0)
+    children = [family.fork(main, at=MS, pid=101 + n, name=f"dl-{n}") for n in range(3)]
+    first, reader, waiter = (family.main(child).native(2 * MS) for child in children)
+    first.native(3 * MS).end(10 * MS)
+    children[0].ended(10 * MS)
+    main.native(12 * MS)
+    family.ended(main, children[0], 13 * MS, signal=signal)
+    reader.io(20 * MS, "os.read", site=FETCH, stack=reads).native(end).end(end + MS)
+    stack = f"{LIBRARY}synchronize.py:95 SemLock.__enter__\n{LIBRARY}queues.py:101 Queue.get"
+    waiter.io(30 * MS, "multiprocessing.SemLock.__enter__", site=FETCH, stack=stack)
+    waiter.native(end).end(end + MS)
+    for child in children[1:]:
+        child.ended(end + MS)
+    main.end(end + 6 * MS)
+    family.first.ended(end + 6 * MS)
+    return family
+
+
+def test_who_was_killed_may_have_had_the_lock(tmp_path):
+    found = told(tmp_path, killed(reads=FETCH))
+    assert any("`dl-0` was killed by SIGKILL" in one.text for one in found)
+
+
+def test_another_one_is_further_on_where_the_lock_is_taken(tmp_path):
+    found = told(tmp_path, killed())
+    assert "slots never returned" not in [one.finding for one in found]

@@ -105,3 +105,33 @@ def test_a_join_before_the_message(tmp_path):
 def test_another_wait_for_a_message(tmp_path, story):
     found = told(tmp_path, joined(**{"name": "os.read", "within": MESSAGE} | story))
     assert not any("for the end of" in one.text for one in found)
+
+
+SEND = f"{LIBRARY}connection.py:384 Connection._send\n{STORE}"
+
+
+def test_a_join_before_the_message_is_read(tmp_path):
+    (found,) = told(tmp_path, joined(name="os.write", within=SEND))
+    assert found.finding == "full pipe"
+    assert found.text == (
+        "Full pipe at 20.0 ms, for 1.19 s: `jobs.py` in `stop` (jobs.py:22) waits in "
+        "`Process.join` for the end of `worker-1`, which waits in `os.write` in `store` "
+        "(jobs.py:16) for a reader. `jobs.py` read only when it stopped waiting. Read all "
+        "that the child sends (`get` from its queue), then wait for its end."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"got_ns": 300 * MS}, id="read later"),
+        pytest.param({"got_ns": -300 * MS}, id="somebody else reads"),
+        pytest.param({"stack": RECV}, id="no join"),
+        pytest.param({"within": STORE}, id="a file"),
+        pytest.param({"join_ns": 300 * MS}, id="a short join"),
+        pytest.param({"other_ended": True}, id="the join of another one succeeded"),
+    ],
+)
+def test_another_wait_for_a_reader(tmp_path, story):
+    found = told(tmp_path, joined(**{"name": "os.write", "within": SEND} | story))
+    assert not any("for the end of" in one.text for one in found)

@@ -13,16 +13,21 @@ def sleeps(thread, at, stack):
     return thread.enter(at, "sleep", "sleep", {"site": REBUILD, "stack": stack})
 
 
-def redis(pauses=8, path="redis/lock.py", answers=True, ends=0, gives_up=False):
+def redis(
+    pauses=8, path="redis/lock.py", answers=True, ends=0, gives_up=False, took=True,
+    asleep="/app/jobs.py:10 rebuild",
+):  # fmt: skip
     """`owner` has the lock, asleep; two workers ask for it every 100 ms. `ends`: the owner
-    does then, without a release. `gives_up`: somebody else asks once, and ends."""
+    does then, without a release. `gives_up`: somebody else asks once, and ends. `took`: the
+    trace has the call in which the owner took it."""
     trace = TraceBuilder(argv="jobs.py", signals=SIGNALS)
     owner, end = trace.thread("owner"), 10 * MS + pauses * 100 * MS
     lock = f"{PACKAGES}/{path}"
     taken = f"{lock}:250 Lock.do_acquire\n{lock}:220 Lock.acquire\n{REBUILD}"
     given = f"{lock}:300 Lock.do_release\n{lock}:290 Lock.release\n{REBUILD}"
-    owner.io(0, "socket.recv", site=REBUILD, stack=taken).native(MS)
-    owner.sleep(2 * MS, site="/app/jobs.py:10 rebuild")
+    if took:
+        owner.io(0, "socket.recv", site=REBUILD, stack=taken).native(MS)
+    owner.sleep(2 * MS, site=asleep)
     if ends:
         owner.native(ends).end(ends + MS)
     else:
@@ -67,6 +72,23 @@ def test_a_polled_lock(tmp_path, path, name, less):
     )
     assert found.evidence.site == REBUILD
     assert found.about == {"worker-0 in rebuild", "worker-1 in rebuild"}
+
+
+FILELOCK = {"path": "filelock/_api.py", "took": False}
+
+
+def test_who_is_further_on_has_the_lock(tmp_path):
+    (found,) = find_in(tmp_path, redis(**FILELOCK))
+    assert (
+        "`owner` was further on in `rebuild` meanwhile, 100 % of that time asleep in "
+        "`rebuild` (jobs.py:10): it holds the lock."
+    ) in found.text
+
+
+@pytest.mark.parametrize("asleep", ["/app/jobs.py:5 rebuild", "/app/jobs.py:10 other"])
+def test_nobody_is_seen_to_have_the_lock(tmp_path, asleep):
+    (found,) = find_in(tmp_path, redis(**FILELOCK, asleep=asleep))
+    assert "Nobody in the trace holds it for long" in found.text
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_connections_of_those_who_wait_for_another(tmp_path, story):
 def test_connections_of_a_driver_in_c(tmp_path, asks):
     (found,) = find_in(tmp_path, nested(pool="sqlalchemy", asks=asks))
     assert found.finding == "deadlock"
-    assert "and they have them all in `place_order` (shop.py:22)." in found.text
+    assert "and they hold them all in `place_order` (shop.py:22)." in found.text
 
 
 @pytest.mark.parametrize(

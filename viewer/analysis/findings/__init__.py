@@ -197,6 +197,7 @@ FINDERS = (
     Finder("pools.stragglers", "straggler", (_waits,)),  # slow answer
     Finder("outside.stalls", "late_answers", (_waits,)),  # slow answer
     Finder("outside.rounds", "in_rounds"),  # slow answer
+    Finder("outside.connecting", "refused_again", (_calls,)),  # retries
     Finder("outside.retries", "long_retries", (_stacks,)),  # retries
     Finder("outside.failing", "failing_calls", (_failures,)),  # pool exhausted, retries …
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop

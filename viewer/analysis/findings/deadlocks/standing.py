@@ -202,16 +202,16 @@ _THEN_NS = 100 * MS
 _FAMILY = 2  # processes
 _AGAIN = 3
 _LOCKS = ("fcntl.flock", "fcntl.lockf", "os.lockf", "SemLock.__enter__", "SemLock.acquire")
-_READ, _MESSAGES = "os.read", "/multiprocessing/connection.py:"
+_READ, _WRITE, _MESSAGES = "os.read", "os.write", "/multiprocessing/connection.py:"
 _JOINING = (" BaseProcess.join", " Popen.wait", " Popen.communicate")
 _NAMES = {"BaseProcess.join": "Process.join"}
 
 
 def join_under_lock(facts: Facts) -> Iterator[Finding]:
-    """A child gets a lock between processes, or a message, only when its parent gives up
-    waiting for it."""
+    """A child gets a lock between processes, a message or room for one only when its parent
+    gives up waiting for it."""
     table, trace = facts.model.states, facts.model.trace
-    names = *_LOCKS, _READ
+    names = *_LOCKS, _READ, _WRITE
     is_asked = having(facts.model, table.call_name, lambda name: name.endswith(names), names)
     if 1 not in is_asked or len(trace.processes) < _FAMILY:
         return
@@ -237,7 +237,7 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
             if _has_ended(family, member.parent, table.end_ns[join]):
                 continue  # it was not given up
             if is_next and is_parent and is_covered and member.end_ns >= until:
-                LongWaits.of(facts).told.add(table.slice[wait])
+                LongWaits.of(facts).told.update((table.slice[wait], table.slice[join]))
                 yield _under_lock(facts, wait, join, how, code(member.name))
                 break
 
@@ -255,9 +255,9 @@ def _is_lock(facts: Facts, row: int) -> bool:
 
 
 def _is_message(facts: Facts, row: int) -> bool:
-    """Whether a process waits for something from a pipe of multiprocessing's."""
+    """Whether a process waits for something from a pipe of multiprocessing's, or for room."""
     table = facts.model.states
-    if not facts.call(table.row[row])[0].endswith(_READ):
+    if not facts.call(table.row[row])[0].endswith((_READ, _WRITE)):
         return False
     return _MESSAGES in stack_of(facts.model, row)
 
@@ -283,6 +283,7 @@ def _under_lock(
     since, ns = table.start_ns[wait], facts.row_ns(wait)
     name, site = facts.call(table.row[wait])
     parent = code(Family.of(model).name(model.thread_process[table.who[join]]))
+    kind, begins = "deadlock", f"Deadlock {at(facts, since)}, for {duration(ns)}"
     for_what, advice = (
         f"a lock between processes. It got the lock only when {parent}, which held it, "
         f"stopped waiting",
@@ -291,10 +292,15 @@ def _under_lock(
     if not _is_lock(facts, wait):
         for_what = f"a message. That came only when {parent} stopped waiting"
         advice = "Send what the child needs before waiting for its end"
+        if name.endswith(_WRITE):
+            kind, begins = "full pipe", f"Full pipe {at(facts, since)}, for {duration(ns)}"
+            for_what = f"a reader. {parent} read only when it stopped waiting"
+            advice = (
+                "Read all that the child sends (`get` from its queue), then wait for its end"
+            )
     text = (
-        f"Deadlock {at(facts, since)}, for {duration(ns)}: {parent}{place_in(how[1])} waits "
-        f"in `{how[0]}` for the end of {child}, which waits in `{name}`{place_in(site)} for "
-        f"{for_what}. {advice}."
+        f"{begins}: {parent}{place_in(how[1])} waits in `{how[0]}` for the end of {child}, "
+        f"which waits in `{name}`{place_in(site)} for {for_what}. {advice}."
     )
     evidence = facts.evidence(("thread", table.who[wait]), since, ns, site)
-    return Finding("deadlock", ns, text, evidence, processes=2)
+    return Finding(kind, ns, text, evidence, processes=2)

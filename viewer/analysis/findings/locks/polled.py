@@ -11,10 +11,12 @@ from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import Call, calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, inside, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, processes
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.reading import awaits_of
+from viewer.analysis.resources.takers import is_further_on
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP
 from viewer.trace.sites import innermost, place_of
@@ -66,7 +68,9 @@ def _finding(
     facts: Facts, lock: str, site: str, polls: list[Call], holds: list[Call], lost: int
 ) -> Finding:
     first = min(polls, key=lambda poll: poll.start_ns)
+    of = {LongWaits.of(facts).process(poll.who) for poll in polls}
     who = users(facts.model, (poll.who for poll in polls))
+    who = processes(facts, of) if len(of) > 1 else who
     did = doing(facts, [(hold.who, hold.start_ns, hold.end_ns) for hold in holds])
     text = (
         f"Lock convoy: {who} poll{'' if ' and ' in who or who[0].isdigit() else 's'} a {lock}"
@@ -79,6 +83,12 @@ def _finding(
             f". It is held for {duration(mean)} on average"
             f"{f', {did}' if did else ''}, by {users(facts.model, (h.who for h in holds))}"
         )
+    elif past := _past(facts, site, polls):
+        had, did = _taker(facts, past[0][0], first.who), doing(facts, past)
+        text += (
+            f". {had} was further on in {code(place_of(site).function)} meanwhile"
+            f"{f', {did}' if did else ''}: it holds the lock"
+        )
     elif lock == _FILE:
         text += ". Nobody in the trace holds it for long: another program may hold it"
     less = (
@@ -89,6 +99,23 @@ def _finding(
     text += f". Do the slow part outside the lock, or {less}."
     about = {inside(name_of(facts.model, poll.who), poll.site) for poll in polls}
     return Finding("lock convoy", lost, text, evidence(facts, first), about=frozenset(about))
+
+
+def _past(facts: Facts, site: str, polls: list[Call]) -> list[tuple[Who, int, int]]:
+    """The calls of the only one who is further on in the function that asks for the lock,
+    nearly all the time in which others ask."""
+    start = min(poll.start_ns for poll in polls)
+    end, table = max(poll.end_ns for poll in polls), facts.model.states
+    calls = defaultdict[Who, list[tuple[Who, int, int]]](list)
+    for row in facts.rows_of((IO, SLEEP), 0):
+        who, since, until = ("thread", table.who[row]), table.start_ns[row], table.end_ns[row]
+        stack = stack_of(facts.model, row) or facts.call(table.row[row])[1]
+        if since < end and until > start and is_further_on(site, tuple(stack.split("\n"))):
+            calls[who].append((who, max(since, start), min(until, end)))
+    most = [
+        own for own in calls.values() if covers(sum(to - at for _, at, to in own), end - start)
+    ]
+    return most[0] if len(most) == 1 else []
 
 
 def _left(

@@ -1,5 +1,5 @@
-"""Connects that take long: given up, and tried again elsewhere; or the listener's queue of
-connections was full, so that the kernel had to ask for them again."""
+"""Connects that take long: given up, and tried again elsewhere; refused, and tried again
+after a pause; or the listener's queue was full, so that the kernel asked for them again."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -9,12 +9,13 @@ from typing import NamedTuple
 from tracer import schema as s
 from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import Facts, Finding
-from viewer.analysis.findings.basis.waits import place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.findings.outside.reconnects import about
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import begins_call, having, keys, mentioned, numbers
 from viewer.trace.columns import IO, SLEEP
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, own_frames
 
 # Three connects, three quarters of a second in all.
 _FEWEST, _LOST_NS = 3, 750 * MS
@@ -32,11 +33,19 @@ _ROUND_NS, _SLACK_NS, _HARDLY_NS, _SOME = 50 * MS, MS // 10, 3 * MS, 3
 # Linux asks again after one second, two more, four more. A busy machine is late.
 _AGAIN_NS = (1_000 * MS, 3_000 * MS, 7_000 * MS)
 _EARLY_NS, _LATE_NS = 10 * MS, 150 * MS
+# A library that pauses until it tries again a server that refuses: half a second, unless one
+# of the connects at that line got through, as when a server is still to start.
+_PAUSED_NS = 500 * MS
+_REFUSED = ("ConnectionRefusedError", "FileNotFoundError", "gaierror", "OSError")
 _DOWN = (
     "Remember who did not answer, and ask him last for a while; or give the connect a shorter "
     "time-out."
 )
 _NOBODY = "Check whether the server is up and at that address; pause longer before each try."
+_REFUSES = (
+    "Check whether the server is up and at that address; let a thread of its own wait for it, "
+    "or give up sooner."
+)
 _QUEUE = (
     "Listen with a longer queue (`backlog`, `request_queue_size`), and accept in a thread "
     "that does nothing else."
@@ -63,6 +72,17 @@ class _Connect(NamedTuple):
             return 0
         late = (again for again in _AGAIN_NS if -_EARLY_NS <= self.ns - again <= _LATE_NS)
         return next(late, 0)
+
+
+class _Pause(NamedTuple):
+    who: Who
+    start_ns: int
+    end_ns: int
+    slice: int
+
+    @property
+    def ns(self) -> int:
+        return self.end_ns - self.start_ns
 
 
 def slow_connects(facts: Facts) -> Iterator[Finding]:
@@ -93,16 +113,75 @@ def _by_a_time_out(found: list[_Connect]) -> bool:
     return time_out > 0 and took[len(took) // _SOME] - time_out <= _HARDLY_NS
 
 
-def _connects(facts: Facts) -> Iterator[tuple[str, _Connect]]:
+def refused_again(facts: Facts) -> Iterator[Finding]:
+    """Pauses of a library between connects of one call, all of which were refused."""
+    trace, table, waits = facts.model.trace, facts.model.states, LongWaits.of(facts)
+    if trace.symbol(s.ARG_EXCEPTION) < 0 or not mentioned(facts.model, *_CONNECT):
+        return
+    by_site = defaultdict[str, list[int]](list)
+    for row in _rows(facts, 0):
+        by_site[facts.call(table.row[row])[1]].append(row)
+    for site, rows in by_site.items():
+        how = (trace.text_of_slice(table.slice[row], s.ARG_EXCEPTION) for row in rows)
+        if is_library(site) or any(exception not in _REFUSED for exception in how):
+            continue
+        slept = [
+            _Pause(
+                ("thread", table.who[row]),
+                table.start_ns[row],
+                table.end_ns[row],
+                table.slice[row],
+            )
+            for row in facts.rows_of((SLEEP,), MS)
+            if facts.call(table.row[row])[1] == site
+        ]
+        waited = [
+            _Pause(wait.who, wait.start_ns, wait.end_ns, wait.slice)
+            for wait in waits.all
+            if wait.failed and own_frames(wait.stack)[:1] == [site]
+        ]
+        pauses = [one for one in (*slept, *waited) if _is_between(facts, rows, one)]
+        if sum(one.ns for one in pauses) >= _PAUSED_NS:
+            waits.told.update(one.slice for one in pauses)
+            yield _refused(facts, site, pauses)
+
+
+def _is_between(facts: Facts, rows: list[int], pause: _Pause) -> bool:
+    """Whether a thread had connected before, and did so afterwards."""
+    table = facts.model.states
+    own = [row for row in rows if ("thread", table.who[row]) == pause.who]
+    before = any(table.end_ns[row] <= pause.start_ns for row in own)
+    return before and any(table.start_ns[row] >= pause.end_ns for row in own)
+
+
+def _refused(facts: Facts, site: str, pauses: list[_Pause]) -> Finding:
+    worst, lost = max(pauses, key=lambda one: one.ns), sum(one.ns for one in pauses)
+    text = (
+        f"Retries: {users(facts.model, (one.who for one in pauses))}{place_in(site)} paused "
+        f"between connects that were all refused: {plural(len(pauses), 'pause')}, "
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. The library tries again, and its "
+        f"caller waits."
+    )
+    evidence = facts.evidence(worst.who, worst.start_ns, worst.ns, site)
+    return Finding("retries", lost, text, evidence, _REFUSES, about=about(site))
+
+
+def _rows(facts: Facts, least_ns: int) -> list[int]:
+    """The connects of threads that run no loop."""
     model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
     known = having(model, table.call_name, lambda name: name.endswith(_CONNECT), _CONNECT)
     begun = keys(model, begins_call, table.row, numbers(n - 1 for n in known))
-    rows = [
+    return [
         row
         for row in engine.pick(facts.rows_of((IO,), 0), begun, memoryview(b"\1"))
-        if table.busy_end_ns[row] - table.start_ns[row] >= _LONG_NS
+        if table.busy_end_ns[row] - table.start_ns[row] >= least_ns
         and table.who[row] not in facts.ledger.lane_of_thread
     ][:_MOST]
+
+
+def _connects(facts: Facts) -> Iterator[tuple[str, _Connect]]:
+    model, table, engine = facts.model, facts.model.states, facts.model.trace.engine
+    rows = _rows(facts, _LONG_NS)
     if len(rows) < _FEWEST:
         return
     of = {table.who[row] for row in rows}

@@ -185,9 +185,10 @@ def _full_pipes(facts: Facts) -> Iterator[Finding]:
     reads = defaultdict[int, list[int]](list)
     for row in _calls(facts, 0, "read"):
         reads[table.who[row]].append(row)
+    told = LongWaits.of(facts).told
     for (thread, call), rows in waits.items():
-        end_ns = table.end_ns[rows[-1]]
-        if _bytes_read(facts, reads[thread], end_ns) < _PIPE_BYTES:
+        end_ns, is_told = table.end_ns[rows[-1]], table.slice[rows[-1]] in told
+        if is_told or _bytes_read(facts, reads[thread], end_ns) < _PIPE_BYTES:
             continue
         ns, site = end_ns - table.start_ns[rows[0]], facts.call(call)[1]
         is_joined = any(_MULTIPROCESSING in frame for frame in _stack(facts, rows[0])[:3])

@@ -62,8 +62,10 @@ def long_retries(facts: Facts) -> Iterator[Finding]:
 
 
 def _of_threads(facts: Facts) -> Iterator[tuple[str, str, _Pause]]:
-    table = facts.model.states
+    table, told = facts.model.states, LongWaits.of(facts).told
     for row in longest_rows(facts, (SLEEP,), _LEAST_NS, _MOST):
+        if table.slice[row] in told:
+            continue
         if frame := _trying(stack_of(facts.model, row)):
             start, end = table.start_ns[row], table.end_ns[row]
             site = facts.call(table.row[row])[1]

@@ -12,7 +12,7 @@ from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import having, stack_of
 from viewer.trace.columns import IO
-from viewer.trace.sites import place_of
+from viewer.trace.sites import Place, place_of
 from viewer.words import code
 
 _SEMAPHORE = "SemLock."
@@ -53,7 +53,7 @@ def ended_party(facts: Facts) -> Iterator[Finding]:
         what, dead = _waits_for(facts, row), family.killed_before(table.start_ns[row])
         if dead is None and what:
             dead = _ended(facts, family, row)
-        if dead is not None:
+        if dead is not None and not _is_had(facts, row):
             what = what or _LOCK  # of the library: its workers take jobs with it
             by_site.setdefault(facts.call(table.row[row])[1], []).append((row, dead, what))
     for site, found in by_site.items():
@@ -68,9 +68,34 @@ def _waits_for(facts: Facts, row: int) -> str:
     frames = [place_of(frame) for frame in stack.split("\n")]
     if any(frame.function == _BARRIER for frame in frames):
         return _BARRIER
-    outer = next((f for f in frames if not f.function.startswith(_SEMAPHORE)), None)
+    outer = _outside(stack)
     is_librarys = outer is not None and any(part in outer.path for part in _LIBRARY)
     return "" if is_librarys else _LOCK
+
+
+def _is_had(facts: Facts, row: int) -> bool:
+    """Whether another process is further on in the function that takes the lock, for most of
+    the wait: it has it, as a worker that reads the next job has while the others wait."""
+    table, process_of = facts.model.states, facts.model.thread_process
+    takes = _outside(stack_of(facts.model, row))
+    start, end, process = table.start_ns[row], table.end_ns[row], process_of[table.who[row]]
+    return takes is not None and any(
+        process_of[table.who[other]] != process
+        and covers(
+            min(end, table.end_ns[other]) - max(start, table.start_ns[other]), end - start
+        )
+        and any(
+            at._replace(line=takes.line) == takes and at.line > takes.line
+            for at in map(place_of, stack_of(facts.model, other).split("\n"))
+        )
+        for other in facts.rows_of((IO,), _LONG_NS)
+    )
+
+
+def _outside(stack: str) -> Place | None:
+    """Where a lock is taken."""
+    places = map(place_of, stack.split("\n"))
+    return next((at for at in places if not at.function.startswith(_SEMAPHORE)), None)
 
 
 def _ended(facts: Facts, family: Family, row: int) -> Member | None:
