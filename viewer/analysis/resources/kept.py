@@ -12,6 +12,7 @@ from viewer.analysis.resources import takers
 from viewer.analysis.resources.cuts import Cuts
 from viewer.analysis.resources.enders import Enders, How
 from viewer.analysis.resources.lent import users_before
+from viewer.analysis.resources.requests import askers
 from viewer.analysis.resources.slots import OWN_SLOT, Group, groups, holds_of
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.analysis.waited import package_of
@@ -68,6 +69,10 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     if deeper and not waits.free_meanwhile(worst, own):  # so nobody else has one
         return Kept(Has.WAITS, deeper, passed_at)
     size = takers.size(waits, worst)
+    uses = takers.uses(waits, package_of(worst.name), max(wait.end_ns for wait in vain))
+    asked_by = askers(waits, uses, vain)
+    if asked_by and len(asked_by) >= size > 0:
+        return Kept(Has.AWAITS, asked_by)
     users = takers.in_use(waits, worst) - own
     if users and len(users) >= size:
         return Kept(Has.USES, users)

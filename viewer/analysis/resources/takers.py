@@ -217,7 +217,7 @@ def _talks(waits: Waits, package: str, before: int) -> Iterator[Use]:
         yield from _of_tasks(waits, before, lambda what: _is_talk(what, package))
 
 
-def _uses(waits: Waits, package: str, before: int) -> Iterator[Use]:
+def uses(waits: Waits, package: str, before: int) -> Iterator[Use]:
     """The talks to a pool's server before a time."""
     yield from _of_threads(waits, package, before)
     yield from _talks(waits, package, before)
@@ -227,7 +227,7 @@ def askers(waits: Waits, package: str, before: int) -> tuple[dict[Who, int], set
     """Who asked the server by way of a package before a time, and when they did last; who only
     did something else."""
     asked = dict[Who, int]()
-    for use in _uses(waits, package, before):
+    for use in uses(waits, package, before):
         asked[use.who] = max(use.start_ns, asked.get(use.who, 0))
 
     def is_other(what: str) -> bool:
@@ -322,7 +322,7 @@ def nested(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
 def in_use(waits: Waits, wait: Wait) -> set[Who]:
     """Those who talked to the pool's server for at least half of a wait."""
     talked, process = Counter[Who](), waits.process(wait.who)
-    for who, _, start_ns, end_ns in _uses(waits, package_of(wait.name), wait.end_ns):
+    for who, _, start_ns, end_ns in uses(waits, package_of(wait.name), wait.end_ns):
         talked[who] += max(min(end_ns, wait.end_ns) - max(start_ns, wait.start_ns), 0)
     return {
         who

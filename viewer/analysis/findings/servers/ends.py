@@ -15,6 +15,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
+from viewer.analysis.resources.requests import origin
 from viewer.analysis.resources.waits import Wait
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import AWAIT
@@ -116,15 +117,8 @@ def _finding(facts: Facts, task: int, server: _Server, waits: list[int]) -> Iter
 def _is_cut(facts: Facts, which: int, server: int) -> bool:
     """Whether a task was cancelled, and is for a client: a connection began what it is a part
     of, and not, as for what runs beside the server, whoever began that one."""
-    begun_by = {_first(facts, one) for one in (which, server)}
+    begun_by = {origin(facts.ledger, one) for one in (which, server)}
     return len(begun_by) > 1 and facts.ledger.how_it_ended(which) == s.CANCELLED
-
-
-def _first(facts: Facts, task: int) -> int:
-    """The first of those who made one another."""
-    while (parent := facts.ledger.parent_of(task)) >= 0:
-        task = parent
-    return task
 
 
 def _lives(facts: Facts, process: int) -> Iterator[tuple[int, int, int]]:
