@@ -135,6 +135,11 @@ FRESH: dict[str, Wanted] = {
         "wait in vain", ("`sync-client` in `push`", "`drain`", "write"), ("uvloop",)
     ),
     "ok_fm3_load_is_shielded": Wanted(""),
+    "fm11_service_calls_itself": Wanted(
+        "deadlock",
+        ("2 tasks `step`", "httpx's pool", "2 tasks `report`"),
+        ("starlette", "uvicorn", "httpx"),
+    ),
     "ok_fm4_others_stand_by": Wanted(""),
     "ok_fm1_stream_ends_with_the_server": Wanted("", (), ("starlette", "uvicorn", "httpx")),
     "ok_fm2_permits_one_after_the_other": Wanted(""),

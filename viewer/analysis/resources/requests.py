@@ -19,8 +19,9 @@ def origin(ledger: Ledger, task: int) -> int:
 
 
 def askers(waits: Waits, uses: Iterable[Use], vain: list[Wait]) -> set[Who]:
-    """The tasks that asked those who wait in vain: the last to begin a wait for an answer
-    before one of these began, which somebody else has made, and answered as it gave up."""
+    """The tasks that asked those who wait in vain, one for each: the last to begin a wait for
+    an answer before that one began, which somebody else has made, and answered as it gave up.
+    """
     ledger, found = waits.reading.ledger, set[Who]()
     of_tasks = [use for use in uses if use.who[0] == "task"]
     for wait in vain if vain[0].who[0] == "task" else ():
@@ -31,6 +32,7 @@ def askers(waits: Waits, uses: Iterable[Use], vain: list[Wait]) -> set[Who]:
             if use.start_ns <= begun_ns
             and 0 <= use.end_ns - wait.end_ns <= _ANSWERED_NS
             and origin(ledger, use.who[1]) != first
+            and use.who not in found
         ]
         if asked:
             found.add(max(asked)[1])
