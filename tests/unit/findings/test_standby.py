@@ -8,18 +8,20 @@ from tests.support.finding import MS, SIGNALS, kinds
 SITE, BEATS = "/app/node.py:9 node", "/app/node.py:11 node"
 
 
-def leads(beats=12, works_ns=MS, late_ns=0, goes_on=False):
+def leads(beats=12, works_ns=MS, late_ns=0, goes_on=False, others="node"):
     """One sleeps again and again with the lock, for a second; two others wait for it, and
     then have it for `works_ns`. The last of them comes `late_ns` later."""
     trace = TraceBuilder(argv="node.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop, lock = trace.loop(thread), trace.lock("asyncio.Lock", SITE)
-    leader, *others = (loop.task("node", site="/app/node.py:7 node") for _ in range(3))
+    leader, *standby = (
+        loop.task(name, site=f"/app/node.py:7 {name}") for name in ("node", others, others)
+    )
     now, each = MS, 1_000 * MS // beats
     leader.ready(0).running(now)
     begun = now
     loop.step(leader, now, now + MS // 10)
-    for n, other in enumerate(others):
+    for n, other in enumerate(standby):
         at = now + MS + n * (MS + late_ns)
         other.ready(MS // 2).running(at).awaits(
             at + MS // 10, "Lock", lock=lock.id, site=SITE,
@@ -34,7 +36,7 @@ def leads(beats=12, works_ns=MS, late_ns=0, goes_on=False):
         now += each
     lock.hold(begun, now, leader, SITE)
     before = leader
-    for other in others:
+    for other in standby:
         other.ready(now, by=before)
         if before is leader and goes_on:
             leader.awaits(now, "sleep", site="/app/node.py:20 node")
@@ -61,6 +63,7 @@ def test_others_stand_by(tmp_path):
         pytest.param({"beats": 5}, id="it waits a few times"),
         pytest.param({"works_ns": 60 * MS}, id="the others work, too"),
         pytest.param({"late_ns": 300 * MS}, id="one comes later"),
+        pytest.param({"others": "save"}, id="the others run something else"),
         pytest.param({"goes_on": True}, id="it goes on without the lock"),
     ],
 )

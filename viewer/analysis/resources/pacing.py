@@ -22,7 +22,7 @@ _ONE_BY_ONE = 8
 _SOME = 40  # holds that are looked at
 _LOOKED = 200  # waits that are
 # Who leads beats ten times or more, and ends when it gives the lock back. Those who stand by
-# from its first tenth on then have it for a twentieth of that time at most.
+# from its first tenth on run the same, and then have it for a twentieth of that time at most.
 _BEATS = 10
 _LEADS = 19, 20
 _FROM_THE_FIRST = 10
@@ -58,8 +58,8 @@ def come_over_time(waits: Waits, those: list[Wait]) -> bool:
 
 def is_duty(waits: Waits, holds: list[tuple[int, int, int]], waited: Iterable[int]) -> bool:
     """Whether one task has a lock (holds of tasks, from and until when) for as long as it is
-    there, and does the same again and again, while others have waited since it began, and do
-    nothing with the lock once it is theirs."""
+    there, and does the same again and again, while others that run the same have waited (rows)
+    since it began, and do nothing with the lock once it is theirs."""
     if not holds:
         return False
     task, since, until = max(holds, key=lambda hold: hold[2] - hold[1])
@@ -67,9 +67,14 @@ def is_duty(waits: Waits, holds: list[tuple[int, int, int]], waited: Iterable[in
     is_last = 0 <= waits.ends_ns(("task", task)) - until <= _THEN_NS
     if not is_last or ns * _LEADS[1] < held * _LEADS[0]:
         return False
-    if any((begin - since) * _FROM_THE_FIRST > ns for begin in waited):
+    table, owned = waits.model.states, waits.model.owners
+    group, from_the_first = owned.task_group, since + ns // _FROM_THE_FIRST
+    if any(
+        table.start_ns[row] > from_the_first or group[table.who[row]] != group[task]
+        for row in waited
+    ):
         return False
-    kind, starts = waits.model.owners.kind, waits.model.trace.slices.start_ns
+    kind, starts = owned.kind, waits.model.trace.slices.start_ns
     beats = Counter(
         waits.reading.awaited(i)
         for i in waits.reading.ledger.rows_of_tasks.of(task)

@@ -291,7 +291,7 @@ def held_across_await(facts: Facts) -> Iterator[Finding]:
             continue
         if row.holds.max_ns * 2 > held and row.waits.max_ns < _ONCE_NS:
             continue
-        if is_duty(LongWaits.of(facts), _kept(facts, holds), facts.waits_of(row)[1]):
+        if is_duty(LongWaits.of(facts), _kept(facts, holds), facts.waits_of(row)[0]):
             continue
         if awaited * 2 < held:
             if total >= LOST_NS:
