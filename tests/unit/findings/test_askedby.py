@@ -39,7 +39,7 @@ def test_who_waits_for_an_answer_has_what_it_needs(tmp_path):
     assert found.finding == "deadlock"
     assert found.text == (
         "Deadlock at 10.0 ms, for 700 ms: 2 tasks `step` wait for a connection of httpx's "
-        "pool in `step` (api.py:15), and 2 tasks `report` have them all and wait for those. "
+        "pool in `step` (api.py:15), and 2 tasks `report` hold them all and wait for those. "
         "Give the connection back before waiting for somebody who needs one."
     )
 

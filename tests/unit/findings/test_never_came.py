@@ -78,7 +78,7 @@ OWNER = {"shared": False, "fails": 50 * MS, "how": s.CANCELLED, "line": 19}
 def test_who_was_further_on_is_cancelled(tmp_path, count):
     (found,) = find_in(tmp_path, followers(**OWNER, count=count, wait_ns=1_100 * MS))
     assert (
-        "; nobody ended one; `worker`, further on there in `load` (cache.py:8), was cut short."
+        "; `worker`, further on there in `load` (cache.py:8), was cut short."
     ) in found.text
 
 

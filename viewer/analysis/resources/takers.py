@@ -273,8 +273,8 @@ def used_at(waits: Waits, vain: list[Wait], users: set[Who]) -> str:
     """The line at which these used a library's pool last before others waited for it in vain;
     "" where these are several."""
     package, before = package_of(vain[0].name), min(wait.start_ns for wait in vain)
-    uses = _uses(waits, package, before) if users else ()
-    last = {use.who: use.site for use in uses if use.who in users}
+    used = uses(waits, package, before) if users else ()
+    last = {use.who: use.site for use in used if use.who in users}
     sites = set(last.values())
     return sites.pop() if len(sites) == 1 and len(last) == len(users) else ""
 
