@@ -5,6 +5,7 @@ Tables are tuples of columns: many fields cost a dataclass milliseconds at each 
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -287,6 +288,12 @@ class Lanes(NamedTuple):
     def of(self, lane: int) -> Column:
         """Its rows, in order of begin."""
         return self.row[self.offset[lane] : self.offset[lane + 1]]
+
+    def begun(self, lane: int, since_ns: int, until_ns: int = LARGEST) -> range:
+        """The places of its rows that begin in a time."""
+        low, high = self.offset[lane], self.offset[lane + 1]
+        first = bisect_left(self.start_ns, since_ns, low, high)
+        return range(first, bisect_left(self.start_ns, until_ns, first, high))
 
     def codes(self, lane: int) -> Column:
         return self.code[self.offset[lane] : self.offset[lane + 1]]

@@ -64,6 +64,11 @@ def place_of(site: str) -> Place:
     return Place(match[1], int(match[2]), match[3]) if match else Place("", 0, "")
 
 
+def function_of(site: str) -> tuple[str, str]:
+    """Its file and function, whatever the line."""
+    return place_of(site)[::2]
+
+
 def _is_own_path(frame: str) -> bool:
     """Whether no library's pattern can match, as for nearly all of the user's frames."""
     return frame.startswith("/") and "-packages/" not in frame and "/lib" not in frame

@@ -9,9 +9,8 @@ from importlib import import_module
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.analysis.findings.basis.across import across
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
-from viewer.analysis.findings.basis.order import in_order
+from viewer.analysis.findings.basis.order import across, in_order
 from viewer.analysis.findings.basis.waits import LongWaits
 
 __all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finder", "Finding", "find", "fitting"]
@@ -107,29 +106,30 @@ FINDERS = (
     Finder("vain.streams", "both_read", (_loops,)),  # wait in vain
     Finder("deadlocks.standstill", "full_queues", (_processes, _calls)),  # deadlock
     Finder("deadlocks.standstill", "standstill", (_waits,)),  # deadlock
-    Finder("loops.tasks", "orphaned_task", (_loops,)),
-    Finder("vain.unasked", "unasked_failure", (_loops,)),  # orphaned task
-    Finder("vain.lostitems", "lost_items", (_waits,)),  # orphaned task
+    Finder("loops.orphans", "orphaned_task", (_loops,)),
+    Finder("loops.orphans", "unasked_failure", (_loops,)),  # orphaned task
+    Finder("loops.orphans", "lost_items", (_waits,)),  # orphaned task
     Finder("loops.tasks", "task_leak", (_loops,)),
     Finder("loops.restless", "busy_loop", (_loops,)),
     Finder("loops.spinning", "spinning_threads"),  # busy loop
-    Finder("loops.shortcalls", "short_calls", (_samples,)),  # busy loop
+    Finder("loops.questions", "asking_threads", (_samples,)),  # busy loop
+    Finder("loops.questions", "short_calls", (_samples,)),  # busy loop
     Finder("outside.asked", "asks_again", (_calls,)),  # busy loop
     Finder("loops.restless", "ticking_callbacks", (_loops,)),  # busy loop
     Finder("loops.turns", "awaits_in_turn", (_loops,)),
     Finder("loops.gathered", "gathered_in_rounds", (_loops,)),  # awaits in turn
     Finder("loops.oneatatime", "one_at_a_time"),  # awaits in turn
     Finder("pools.handovers", "tiny_jobs"),  # awaits in turn
-    Finder("processes.proxies", "manager_asked", (_calls,)),  # awaits in turn
+    Finder("pools.handovers", "manager_asked", (_calls,)),  # awaits in turn
     Finder("outside.onebyone", "calls_one_by_one", (_calls,)),  # awaits in turn
     Finder("pools.consumers", "slow_consumer", (_waits,)),
     Finder("pools.consumers", "slow_reader", (_calls,)),  # slow consumer
     Finder("pools.consumers", "no_time_for_messages", (_stacks,)),  # slow consumer
     Finder("pools.jobs", "pool_starvation"),  # thread-pool starvation
     Finder("pools.runners", "runner_findings", (_stacks,)),  # thread-pool starvation
-    Finder("vain.failed", "failed_server", (_waits,)),  # wait in vain
-    Finder("vain.failed", "failed_thread", (_waits,)),  # wait in vain
-    Finder("vain.unanswered", "unanswered_call", (_calls,)),  # wait in vain
+    Finder("vain.endedservers", "failed_server", (_waits,)),  # wait in vain
+    Finder("vain.failedthreads", "failed_thread", (_waits,)),  # wait in vain
+    Finder("vain.failedthreads", "unanswered_call", (_calls,)),  # wait in vain
     Finder("pools.queued", "jobs_in_queue"),  # thread-pool starvation
     # slots never returned, wait in vain
     Finder("processes.endedparties", "ended_party", (_processes, _calls)),
@@ -147,9 +147,9 @@ FINDERS = (
     Finder("locks.ownlocks", "slow_import", (_waits,)),
     Finder("processes.starting", "slow_start"),
     Finder("servers.lifespans", "slow_start_up", (_loops,)),  # slow start
-    Finder("servers.ends", "slow_stop", (_loops,)),  # slow end
-    Finder("servers.ends", "slow_close", (_stacks,)),  # slow end
-    Finder("vain.outlived", "outlived_time_out", (_waits,)),  # wait in vain
+    Finder("servers.lifespans", "slow_stop", (_loops,)),  # slow end
+    Finder("servers.lifespans", "slow_close", (_stacks,)),  # slow end
+    Finder("vain.endless", "outlived_time_out", (_waits,)),  # wait in vain
     Finder("processes.leaving", "slow_end"),  # after outlived, which tells why it had to wait
     Finder("vain.overtime", "late_time_out", (_loops,)),  # wait in vain
     Finder("vain.overtime", "overstayed", (_loops,)),  # wait in vain
@@ -168,17 +168,17 @@ FINDERS = (
     Finder("vain.stuckchildren", "forgotten_task", (_waits,)),  # wait in vain
     Finder("vain.pipes", "left_pipes", (_calls,)),  # wait in vain
     Finder("vain.pipes", "kept_by_a_sibling", (_processes, _calls)),  # wait in vain
-    Finder("processes.unflushed", "late_output", (_calls,)),  # wait in vain
+    Finder("vain.pipes", "late_output", (_calls,)),  # wait in vain
     Finder("vain.stuckchildren", "no_start", (_waits,)),  # wait in vain
     Finder("vain.stuckchildren", "stuck_children", (_waits,)),  # wait in vain
     Finder("vain.abandoned", "swallowed_cancel", (_loops,)),  # wait in vain
     Finder("vain.overtime", "slow_clean_up", (_loops,)),  # wait in vain
-    Finder("vain.unclosed", "close_in_vain", (_waits,)),  # wait in vain
-    Finder("outside.answers", "body_never_came", (_loops,)),  # wait in vain
-    Finder("outside.answers", "no_answer", (_loops,)),  # wait in vain
-    Finder("vain.lostanswers", "lost_answers", (_loops,)),  # wait in vain
-    Finder("vain.timeouts", "time_outs", (_loops,)),
-    Finder("loops.sharedtasks", "cancelled_for_all", (_waits,)),  # wait in vain
+    Finder("vain.endless", "close_in_vain", (_waits,)),  # wait in vain
+    Finder("vain.noanswers", "body_never_came", (_loops,)),  # wait in vain
+    Finder("vain.noanswers", "no_answer", (_loops,)),  # wait in vain
+    Finder("vain.noanswers", "lost_answers", (_loops,)),  # wait in vain
+    Finder("vain.timelimits", "time_outs", (_loops,)),
+    Finder("vain.abandoned", "cancelled_for_all", (_waits,)),  # wait in vain
     Finder("vain.streams", "nobody_reads", (_loops,)),  # wait in vain
     Finder("vain.pipes", "writer_gone", (_processes, _calls)),  # wait in vain
     # deadlock, full pipe, wait in vain
@@ -198,8 +198,8 @@ FINDERS = (
     Finder("outside.stalls", "late_answers", (_waits,)),  # slow answer
     Finder("outside.rounds", "in_rounds"),  # slow answer
     Finder("outside.connecting", "refused_again", (_calls,)),  # retries
-    Finder("outside.retries", "long_retries", (_stacks,)),  # retries
-    Finder("outside.failing", "failing_calls", (_failures,)),  # pool exhausted, retries …
+    Finder("outside.attempts", "long_retries", (_stacks,)),  # retries
+    Finder("outside.attempts", "failing_calls", (_failures,)),  # pool exhausted, retries …
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop
     Finder("outside.connecting", "slow_connects"),  # wait in vain, slow answer
     Finder("vain.timelimits", "cut_short", (_calls,)),  # wait in vain
@@ -207,15 +207,15 @@ FINDERS = (
     Finder("processes.lastchild", "last_child", (_processes,)),  # slow answer, uneven workers
     Finder("outside.broadcasts", "slow_reader_of_several", (_loops,)),  # slow client
     Finder("outside.broadcasts", "written_without_room"),  # slow client
-    Finder("outside.polledpipes", "polled_pipes", (_calls,)),  # full pipe
-    # handshake in accept, slow client, full pipe
-    Finder("outside.outside", "outside_findings"),
-    Finder("pools.pools", "too_many_workers"),
-    Finder("pools.pools", "workers_never_exit"),
-    Finder("pools.pools", "executors_pile_up"),  # workers never exit
-    Finder("pools.pools", "pollers_pile_up"),  # workers never exit
-    Finder("pools.hanging", "readers_pile_up", (_calls,)),  # workers never exit
-    Finder("pools.pools", "processes_pile_up"),  # workers never exit
+    Finder("outside.fullpipes", "polled_pipes", (_calls,)),  # full pipe
+    Finder("outside.silent", "silent_clients"),  # handshake in accept, slow client
+    Finder("outside.fullpipes", "full_pipes"),
+    Finder("pools.toomany", "too_many_workers"),
+    Finder("pools.pileups", "workers_never_exit"),
+    Finder("pools.pileups", "executors_pile_up"),  # workers never exit
+    Finder("pools.pileups", "pollers_pile_up"),  # workers never exit
+    Finder("pools.pileups", "readers_pile_up", (_calls,)),  # workers never exit
+    Finder("pools.pileups", "processes_pile_up"),  # workers never exit
     Finder("processes.children", "children_pile_up"),  # workers never exit
     Finder("processes.children", "children_fail_again", (_processes,)),  # busy loop
     Finder("interpreter.descriptors", "descriptors_pile_up"),
@@ -223,12 +223,12 @@ FINDERS = (
     Finder("loops.timers", "timers_pile_up"),
     Finder("loops.timers", "timer_threads", (_waits,)),  # timers pile up
     Finder("pools.backlog", "jobs_pile_up"),  # queue grows
-    Finder("interpreter.interpreter", "gil_hog"),
+    Finder("interpreter.gil", "gil_hog"),
     Finder("interpreter.gil", "gil_saturated"),
-    Finder("interpreter.interpreter", "gc_in_hot_path", (_collections,)),
+    Finder("interpreter.collector", "gc_in_hot_path", (_collections,)),
     # GC in the hot path
-    Finder("interpreter.finalisers", "slow_finalisers", (_collections,)),
-    Finder("interpreter.resident", "memory_grows"),  # growing global
+    Finder("interpreter.collector", "slow_finalisers", (_collections,)),
+    Finder("interpreter.memory", "memory_grows"),  # growing global
     # growing global, garbage …, built and thrown away
     Finder("interpreter.memory", "memory_findings"),
     # uneven workers, pickling, idle workers, pool too large

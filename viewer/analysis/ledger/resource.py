@@ -40,6 +40,33 @@ def covers(ns: int, of_ns: int) -> bool:
     return ns * 10 >= of_ns * 8
 
 
+def longest_gap(times: Iterable[Window], since: int, until: int) -> Window:
+    """The longest time in a window in which none of these is."""
+    best, begun = (since, since), since
+    for start, end in sorted(times):
+        if min(start, until) - begun > best[1] - best[0]:
+            best = begun, min(start, until)
+        begun = max(begun, end)
+    return max(best, (begun, until), key=lambda time: time[1] - time[0])
+
+
+def all_at_once(every: Sequence[Sequence[Window]]) -> list[Window]:
+    """When all are, of times by whose they are."""
+    changes = sorted(
+        change
+        for times in every
+        for start, end in times
+        if start < end
+        for change in ((start, 1), (end, -1))
+    )
+    found, count, begun = list[Window](), 0, 0
+    for time_ns, change in changes:
+        if count == len(every) and time_ns > begun:
+            found.append((begun, time_ns))
+        count, begun = count + change, time_ns
+    return found
+
+
 def window(from_ns: int, until_ns: int) -> Windows:
     return Windows(memoryview(array("q", [from_ns])), memoryview(array("q", [until_ns])))
 

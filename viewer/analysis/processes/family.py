@@ -15,11 +15,12 @@ from os.path import basename
 from typing import NamedTuple, Self
 
 from tracer import schema as s
+from viewer.analysis.processes.notes import notes
 from viewer.analysis.states import numbers
 from viewer.trace.columns import Column, records
 from viewer.trace.flows import Flows
 from viewer.trace.model import Model
-from viewer.trace.told import Told as Columns
+from viewer.trace.told import Told
 from viewer.words import stems
 
 _STARTS = (s.FORK, s.SPAWN, s.EXEC)
@@ -41,7 +42,7 @@ class Start(NamedTuple):
     pid: int = -1
 
 
-class Told(NamedTuple):
+class Ended(NamedTuple):
     """What the parent was told of a child's end: an exit code or a signal, else None."""
 
     thread: int
@@ -63,8 +64,8 @@ class Member(NamedTuple):
     end_ns: int
     start: Start | None
     reaper: int  # the process that is told of its end; -1 unknown
-    told: Told | None
-    said: Told | None = None  # its own last word, if it ended itself and that is known
+    told: Ended | None
+    said: Ended | None = None  # its own last word, if it ended itself and that is known
 
     @property
     def ns(self) -> int:
@@ -72,7 +73,7 @@ class Member(NamedTuple):
         return self.end_ns - self.start_ns
 
     @property
-    def ended(self) -> Told | None:
+    def ended(self) -> Ended | None:
         """How, as its parent was told, else as it said itself."""
         return self.told or self.said
 
@@ -93,12 +94,12 @@ class Family:
     def __init__(self, model: Model) -> None:
         self.model = model
         trace, starts, told = model.trace, _Starts(model), _Ends(model)
-        begun = Columns(trace, trace.begins)
+        begun = Told(trace, trace.begins)
         programs, origins = begun.texts(s.ARG_ARGV), begun.texts(s.ARG_ORIGIN)
         names, main = _names(model, programs, origins), _main_threads(model)
         said = _said(model, main)
         order = sorted(trace.recorded, key=lambda i: trace.processes[i].start_ns)
-        began, reapers, ends = list[Start | None](), dict[int, int](), list[Told | None]()
+        began, reapers, ends = list[Start | None](), dict[int, int](), list[Ended | None]()
         for i in order:
             process, start = trace.processes[i], starts.of(i)
             parent = start.parent if start else -1
@@ -214,7 +215,7 @@ class _Starts:
     def _read(self, noted: Column) -> tuple[list[int | None], list[Start]]:
         """The pids that events of parents tell, and what else they do."""
         trace, take = self.model.trace, self.model.trace.engine.take
-        told, tracks = Columns(trace, noted), take(trace.events.track, noted, -1)
+        told, tracks = Told(trace, noted), take(trace.events.track, noted, -1)
         pids, names = told.whole(s.ARG_CHILD), take(trace.events.name, noted, -1)
         fork = trace.symbol(s.FORK)  # else it may be a shell's
         forked = (
@@ -264,34 +265,25 @@ class _Ends:
     """The ends of children that their parents were told of."""
 
     def __init__(self, model: Model) -> None:
-        trace, take = model.trace, model.trace.engine.take
-        noted = trace.instants(trace.events.name, s.CHILD_ENDED)
-        told, tracks = Columns(trace, noted), take(trace.events.track, noted, -1)
-        ends = records(
-            Told,
-            take(model.threads.of_track, tracks, -1),
-            take(trace.events.time_ns, noted, -1),
-            told.whole(s.ARG_STATUS),
-            told.whole(s.ARG_SIGNAL),
-        )
-        self._of = defaultdict[tuple[int, int | None], list[Told]](list)  # in order of time
-        parents = take(trace.track_process, tracks, -1)
-        for parent, pid, end in zip(parents, told.whole(s.ARG_CHILD), ends, strict=True):
-            self._of[parent, pid].append(end)
+        noted, told = notes(model, s.CHILD_ENDED)
+        hows = zip(noted, told.whole(s.ARG_STATUS), told.whole(s.ARG_SIGNAL), strict=True)
+        self._of = defaultdict[tuple[int, int], list[Ended]](list)  # in order of time
+        for note, *how in hows:
+            self._of[note.process, note.pid].append(Ended(note.thread, note.time_ns, *how))
 
-    def of(self, parent: int, pid: int, since_ns: int) -> Told | None:
+    def of(self, parent: int, pid: int, since_ns: int) -> Ended | None:
         """The first of a child of that pid from then on."""
         ends = self._of.get((parent, pid), ())
         at = bisect_left(ends, since_ns, key=_TIME)
         return ends[at] if at < len(ends) else None
 
 
-def _said(model: Model, main: dict[int, int]) -> list[Told | None]:
+def _said(model: Model, main: dict[int, int]) -> list[Ended | None]:
     """By process what its recording's end says; None: how it ended is unknown."""
-    told = Columns(model.trace, model.trace.ends)
+    told = Told(model.trace, model.trace.ends)
     hows = zip(told.whole(s.ARG_STATUS), told.whole(s.ARG_SIGNAL), strict=True)
     return [
-        None if how == (None, None) else Told(main.get(i, -1), process.end_ns, *how)
+        None if how == (None, None) else Ended(main.get(i, -1), process.end_ns, *how)
         for i, (process, how) in enumerate(zip(model.trace.processes, hows, strict=True))
     ]
 
@@ -315,7 +307,7 @@ def _names(model: Model, argvs: list[str], origins: list[str]) -> dict[int, str]
     trace, counts, names = model.trace, Counter[str](), dict[int, str]()
     processes, programs = trace.processes, {argv: program_of(argv) for argv in {*argvs}}
     recorded = sorted(trace.recorded, key=lambda i: processes[i].start_ns)
-    parents = Columns(trace, trace.begins).whole(s.ARG_PARENT_PID)
+    parents = Told(trace, trace.begins).whole(s.ARG_PARENT_PID)
     first = programs[argvs[recorded[0]]]
     for i in recorded:
         program, name = programs[argvs[i]], given.get(i, "")

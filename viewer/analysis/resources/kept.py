@@ -24,7 +24,6 @@ _GAVE_UP_NS = 200 * MS
 _TOKEN = "token"
 _IDLE = "executor idle"  # a worker without a job
 _OWED = ("Future.result", "Thread.join", "as_completed", "wait", "executor")
-_MAIN = "MainThread"
 
 
 class Has(Enum):
@@ -141,7 +140,8 @@ def owed(waits: Waits, worst: Wait) -> Wait | None:
     waits so never gives it back."""
     asked, _ = takers.askers(waits, package_of(worst.name), worst.start_ns)
     for other in _for_its_end(waits, worst):
-        is_other = other.name != _IDLE and not _is_main(waits, other.who)
+        # The main thread waits for all others in the end.
+        is_other = other.name != _IDLE and not waits.is_main(other.who)
         if is_other and (not asked or other.who in asked):
             return other
     return None
@@ -219,12 +219,6 @@ def _one_of(sites: Iterable[str]) -> str:
     """The only line of these; "" if they are several."""
     first, *others = {*sites}
     return "" if others else first
-
-
-def _is_main(waits: Waits, who: Who) -> bool:
-    """Whether it is the main thread, which waits for all others in the end."""
-    kind, which = who
-    return kind == "thread" and waits.model.threads[which].thread_name == _MAIN
 
 
 def _all_wait(waits: Waits, vain: list[Wait], circle: set[Who]) -> set[Who]:

@@ -1,7 +1,7 @@
 """Whether a semaphore only paces those who wait for it, or is kept for longer than needed; and
 whether a lock is a duty of one, for whom others stand by."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise, repeat, takewhile
@@ -117,10 +117,8 @@ def _awaits_in(waits: Waits, hold: Hold) -> list[int]:
     if kind != "task":
         return []
     rows = waits.reading.ledger.rows_of_tasks
-    low, high = rows.offset[task], rows.offset[task + 1]
-    first = bisect_left(rows.start_ns, hold.start_ns, low, high)
-    last = bisect_left(rows.start_ns, hold.end_ns, first, high)
-    return [i for i in rows.row[first:last] if waits.model.owners.kind[i] == AWAIT]
+    begun = (rows.row[n] for n in rows.begun(task, hold.start_ns, hold.end_ns))
+    return [i for i in begun if waits.model.owners.kind[i] == AWAIT]
 
 
 def _sleeps_last(waits: Waits, hold: Hold, awaits: list[int]) -> bool:

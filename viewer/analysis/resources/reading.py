@@ -96,6 +96,15 @@ class Reading:
         mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
         return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)
 
+    def calls_with(self, part: str, at_least_ns: int) -> list[int]:
+        """Rows of the states table of calls that have this in their name."""
+        table = self.model.states
+        named = having(self.model, table.call_name, lambda name: part in name, (part,))
+        if 1 not in named:
+            return []
+        rows = self.rows_of((IO,), at_least_ns)
+        return [*self.model.trace.engine.pick(rows, table.row, memoryview(named))]
+
     def calls_named(self, names: tuple[str, ...], at_least_ns: int = 0) -> Column:
         """Rows of the states table of calls whose name ends so, that last this long."""
         table = self.model.states

@@ -26,6 +26,7 @@ LOCKS = ("Lock", "RLock")  # which have owners, and one at a time
 PUTS = ("Queue.put", "MemoryObjectStream.send", "MemoryChannel.send")
 CHANNELS = ("MemoryObjectStream.receive", "MemoryChannel.receive")
 GETS = ("Queue.get", "SimpleQueue.get", *CHANNELS)
+_MAIN = "MainThread"
 _ON_TIMEOUT = "Timeout._on_timeout"
 _TORNADO = "/tornado/"  # its own time-outs end futures, in functions of these names
 _TORNADOS = ("on_timeout", "timeout_callback")
@@ -189,6 +190,11 @@ class Waits:
                 tuple(self.reading.stack(i).split("\n")),
             )
 
+    def gave_up(self, task: int, i: int) -> bool:
+        """Whether a time-out or a cancellation ended an await, not what it was for."""
+        ended = self.tree.ended_by(task, i)
+        return ended.kind in GIVEN_UP or self.timed_out(ended, task, i)
+
     def timed_out(self, ended: Label, task: int, i: int) -> bool:
         """Whether `asyncio.timeout`, or tornado's own, ended an await that other timers may
         end, too."""
@@ -250,6 +256,11 @@ class Waits:
             other: Who = (kind, which)
             if of == process and self.kind(other) == same:
                 yield other
+
+    def is_main(self, who: Who) -> bool:
+        """Whether it is a main thread."""
+        kind, which = who
+        return kind == "thread" and self.model.threads[which].thread_name == _MAIN
 
     def begins_ns(self, who: Who) -> int:
         """When a thread or task was first seen."""

@@ -1,7 +1,5 @@
 """Blocking calls: which of a loop's are to blame for the time they take; how much one read."""
 
-from bisect import bisect_left
-
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.states import begins_call, marks, stack_of
@@ -32,14 +30,12 @@ def pieces(facts: Facts, row: int) -> list[tuple[int, int]]:
     """When the call that begins at a row went on by itself."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
     found, left = list[tuple[int, int]](), table.busy_end_ns[row] - table.start_ns[row]
-    thread = table.who[row]
-    low, high = rows.offset[thread], rows.offset[thread + 1]
-    at = bisect_left(rows.start_ns, table.start_ns[row], low, high)
-    while left > 0 and at < high:
+    for at in rows.begun(table.who[row], table.start_ns[row]):
+        if left <= 0:
+            break
         if table.state[one := rows.row[at]] & CONTINUES or one == row:
             found.append((table.start_ns[one], table.end_ns[one]))
             left -= facts.row_ns(one)
-        at += 1
     return found
 
 

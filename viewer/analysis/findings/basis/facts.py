@@ -103,12 +103,17 @@ class Behind(NamedTuple):
 class Split:
     """What a thread did in a time: ns by state, by call, by (state, name, site) of a wait."""
 
-    states: Counter[int]
-    calls: Counter[int]
+    states: Counter[int] = field(default_factory=Counter)
+    calls: Counter[int] = field(default_factory=Counter)
     waits: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
     def of(self, states: Iterable[int]) -> int:
         return sum(self.states[state] for state in states)
+
+    def add(self, other: "Split") -> None:
+        self.states.update(other.states)
+        self.calls.update(other.calls)
+        self.waits.update(other.waits)
 
 
 class Facts(Reading):
@@ -157,6 +162,12 @@ class Facts(Reading):
         return health(self.model)
 
     @cached_property
+    def waker_ids(self) -> Column:
+        """By slice the id of the task that its begin says it was woken by; -2 of none."""
+        trace = self.model.trace
+        return Told(trace, trace.slices.event).numbers(s.ARG_WAKER_TASK, -2)
+
+    @cached_property
     def patience(self) -> int:
         """The factor of thresholds of a thread's time where there is no kernel data."""
         disabled = {hook for hook, _ in self.health.disabled}
@@ -178,10 +189,9 @@ class Facts(Reading):
         """Where the task that submitted a job awaits its result; "" unknown."""
         if job.submitter is None or job.submitter[0] != "task":
             return ""
-        rows, which = self.ledger.rows_of_tasks, job.submitter[1]
-        low, high = rows.offset[which], rows.offset[which + 1]
-        at = bisect_left(rows.start_ns, job.submitted_ns, low, high)
-        return self.ledger.site_of_await(rows.row[at]) if at < high else ""
+        rows = self.ledger.rows_of_tasks
+        then = rows.begun(job.submitter[1], job.submitted_ns)
+        return self.ledger.site_of_await(rows.row[then[0]]) if then else ""
 
     def started_at(self, thread: int) -> str:
         """The user's line, else a library's, that started a thread; "" unknown."""
@@ -198,7 +208,7 @@ class Facts(Reading):
     def split(self, thread: int, windows: Windows) -> Split:
         """What the thread did in these times; empty where that is unknown."""
         table, ledger = self.model.states, self.ledger
-        found = Split(Counter(), Counter())
+        found = Split()
         carved = ledger.did(thread, windows)
         for key, ns in zip(carved.key, carved.total, strict=True):
             row = ledger.row_that_did(key)
@@ -274,12 +284,6 @@ class Facts(Reading):
         return {call for call, is_its in found.items() if is_its}
 
     @cached_property
-    def waker_ids(self) -> Column:
-        """By slice the id of the task that its begin says it was woken by; -2 of none."""
-        trace = self.model.trace
-        return Told(trace, trace.slices.event).numbers(s.ARG_WAKER_TASK, -2)
-
-    @cached_property
     def hot_places(self) -> list[Place]:
         """By stack of the samples, the line of the program."""
         return places(self.model)
@@ -349,6 +353,19 @@ class Facts(Reading):
             if owner[i] in tasks:
                 found[owner[i]].append(i)
         return found
+
+    def evidence_of(self, row: int, ns: int = 0) -> Evidence:
+        """A call or sleep of a thread (a row of States), or so much of it."""
+        table = self.model.states
+        who: Who = ("thread", table.who[row])
+        site = self.call(table.row[row])[1]
+        return self.evidence(who, table.start_ns[row], ns or self.row_ns(row), site)
+
+    def evidence_of_await(self, i: int) -> Evidence:
+        """What a task awaits (a slice)."""
+        who: Who = ("task", self.model.owners.owner[i])
+        start_ns = self.model.trace.slices.start_ns[i]
+        return self.evidence(who, start_ns, self.slice_ns(i), self.awaited(i)[1])
 
     def evidence(
         self, who: Who, start_ns: int, duration_ns: int, site: str, *, track: str = ""

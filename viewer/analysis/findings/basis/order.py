@@ -1,10 +1,14 @@
-"""The order of findings: what cost most comes first, and a cause before what it led to."""
+"""The order of findings: what cost most comes first, and a cause before what it led to. Of
+several processes, which one each is of, and what many have in common."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
-from viewer.analysis.findings.basis.facts import Finding
+from tracer.units import plural
+from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.moment import SLOW_MOMENT
-from viewer.words import stem
+from viewer.analysis.processes.family import Family
+from viewer.words import code, stem
 
 # After all faults: it may be as it must be.
 _ADVICE = (
@@ -102,3 +106,46 @@ def _have_its_workers(cause: Finding, finding: Finding) -> bool:
         and cause.behind == finding.behind != ""
         and stem(cause.evidence.track) == stem(finding.evidence.track)
     )
+
+
+_OF_SERVICES = ("uneven workers", "pickling", "idle workers", "pool too large")
+
+
+def across(facts: Facts, found: Iterable[Finding]) -> list[Finding]:
+    """Findings of several processes: each says which one; the same in many is said once."""
+    family = Family.of(facts.model)
+    if len(family.members) < 2:
+        return list(found)
+    groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    for one in found:
+        site = one.evidence.site
+        # Without a place it is told from others by its words, but for numbers.
+        groups[one.finding, site, "" if site else stem(one.text)].append(one)
+    told = []
+    for same in groups.values():
+        worst = max(same, key=lambda one: one.severity_ns)
+        names = {_process_of(family, one.evidence) for one in same} - {""}
+        name = _process_of(family, worst.evidence)
+        if len(names) < 2:
+            told += [_within(family, one) for one in same]
+            continue
+        others = plural(len(names) - 1, "other process", "other processes")
+        told.append(
+            worst._replace(
+                severity_ns=sum(one.severity_ns for one in same),
+                text=f"In {code(name)}, and {others}: {worst.text}",
+            )
+        )
+    return told
+
+
+def _within(family: Family, one: Finding) -> Finding:
+    name = _process_of(family, one.evidence)
+    is_said = one.finding in _OF_SERVICES or not name or one.processes > 1
+    return one if is_said else one._replace(text=f"In {code(name)}: {one.text}")
+
+
+def _process_of(family: Family, evidence: Evidence) -> str:
+    """The name of the process that had the pid at that time."""
+    process = family.at(evidence.pid, evidence.start_ns)
+    return family.members[process].name if process >= 0 else ""

@@ -38,6 +38,13 @@ _STATES = {
 _WAITING = {LOCK_WAIT: "waiting for a", IDLE_WAIT: "waiting in"}
 
 
+def middle(values: Iterable[int]) -> int:
+    """The median: what something took as a rule."""
+    from statistics import median  # it takes longer to import than this file
+
+    return int(median(values))
+
+
 def at(facts: Facts, time_ns: int) -> str:
     """`at 552 ms`: since the start of the trace."""
     return f"at {moment(max(time_ns - facts.model.start_ns, 0))}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tracer.units import duration
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Circle, CircleKey, Link, Who, circles
@@ -11,7 +11,7 @@ from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.holders import Holders
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import FAILED
-from viewer.trace.sites import place_of
+from viewer.trace.sites import function_of
 from viewer.words import code, place
 
 # Only a timeout, a cancellation or the end of the program ends a deadlock: where all waits of
@@ -75,12 +75,9 @@ def _is_of_another_job(facts: Facts, thread: int, link: Link) -> bool:
 def _is_within(facts: Facts, wait: int) -> bool:
     """Whether the function that acquired the lock has called the one that waits for it."""
     table, trace = facts.model.states, facts.model.trace
-    took = place_of(trace.text(table.owner_site[table.owner[wait]]))
+    took = function_of(trace.text(table.owner_site[table.owner[wait]]))
     stack = stack_of(facts.model, wait).split("\n")
-    places = map(place_of, stack[1:])
-    return took.path != "" and any(
-        (place.path, place.function) == (took.path, took.function) for place in places
-    )
+    return took != ("", "") and took in map(function_of, stack[1:])
 
 
 def _finding(facts: Facts, circle: Circle) -> Finding:
@@ -105,18 +102,10 @@ def _finding(facts: Facts, circle: Circle) -> Finding:
     lasted = duration(circle.end_ns - circle.start_ns)
     end = "until the end of the trace" if unfinished else f"for {lasted}"
     said = f"Deadlock {at(facts, circle.start_ns)}, {end}: {'; '.join(parts)}."
-    (kind, who), wait, _ = links[0]
-    is_task, lock = kind == "task", table.row[wait]
-    evidence = Evidence(
-        table.start_ns[wait],
-        facts.row_ns(wait),
-        named[0],
-        model.owners.task_id[who] if is_task else -1,
-        -1 if is_task else model.threads[who].tid,
-        text(table.site[wait]),
-        table.lock_id[lock],
-        model.pid(table.lock_process[lock]),
-    )
+    who, wait, _ = links[0]
+    evidence = facts.evidence(
+        who, table.start_ns[wait], facts.row_ns(wait), text(table.site[wait]), track=named[0]
+    )._replace(lock=table.lock_id[table.row[wait]])
     lost = sum(facts.row_ns(link.wait) for link in links)
     cut = _IN_ORDER if len(links) > 1 else _NOT_TWICE
     lines = (text(table.site[link.wait]) for link in links)

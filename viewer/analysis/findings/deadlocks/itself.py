@@ -3,19 +3,18 @@
 from collections.abc import Iterator
 
 from tracer.units import MS, duration
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import covers
-from viewer.analysis.resources.peers import SERVING, is_own, servers
+from viewer.analysis.resources.connections import SERVING, is_own, servers
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK
-from viewer.trace.sites import is_library, own_frames, place_of
+from viewer.trace.sites import function_of, is_library, own_frames, place_of
 from viewer.words import code
 
 # Only a time-out or the end of the program ends such a wait. It must have lost half a second.
-_LONG_NS = 500 * MS
 # By function that waits: the one that must return first, and what that means.
 _LOOPS = {"BaseServer.shutdown": "BaseServer.serve_forever"}
 _JOIN = "Queue.join"
@@ -26,7 +25,7 @@ def own_end(facts: Facts) -> Iterator[Finding]:
     """A wait for the end of what the waiter is in the middle of."""
     waits = LongWaits.of(facts)
     for wait in waits.all:
-        if not wait.failed or wait.ns < _LONG_NS or wait.slice in waits.told:
+        if not wait.failed or wait.ns < LOST_NS or wait.slice in waits.told:
             continue
         said = _loop(wait) or _item(facts, wait)
         if not said:
@@ -72,12 +71,12 @@ def _gets_in(facts: Facts, thread: int, wait: Wait) -> str:
     """The line of a function that the waiter is in, at which it got an item from a queue."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
     callers = own_frames(wait.stack)
-    inside = {place_of(frame)[::2] for frame in callers}
+    inside = {function_of(frame) for frame in callers}
     for row in reversed(rows.of(thread)[-_MOST:]):
         if table.start_ns[row] >= wait.start_ns or table.state[row] & STATE_MASK != IDLE_WAIT:
             continue
         name, site = facts.wait(row)
-        if name in GETS and place_of(site)[::2] in inside:
+        if name in GETS and function_of(site) in inside:
             return site
     return ""
 
@@ -88,7 +87,7 @@ def _gets_in(facts: Facts, thread: int, wait: Wait) -> str:
 def waits_for_itself(facts: Facts) -> Iterator[Finding]:
     """The only thread of a process that serves waits for an answer of this process."""
     model, table = facts.model, facts.model.states
-    own = [row for row in facts.rows_of((IO,), _LONG_NS) if is_own(facts, row)]
+    own = [row for row in facts.rows_of((IO,), LOST_NS) if is_own(facts, row)]
     if not own:
         return
     serving = servers(facts)
@@ -119,11 +118,7 @@ def waits_for_itself(facts: Facts) -> Iterator[Finding]:
             f"the other end of the connection is in its own process, where no other thread "
             f"serves. {what}."
         )
-        evidence = Evidence(
-            table.start_ns[row], ns, model.thread_names[thread],
-            tid=model.threads[thread].tid, site=site, pid=model.pid(process),
-        )  # fmt: skip
-        yield Finding("deadlock", ns, text, evidence)
+        yield Finding("deadlock", ns, text, facts.evidence_of(row))
 
 
 # Half a second; both began at the same time, and the client's wait ended with the server's.
@@ -139,7 +134,7 @@ _RECEIVES = ("recv", "recv_into")
 def both_wait(facts: Facts) -> Iterator[Finding]:
     """A client reads the rest of a response, while the server reads the next request."""
     table, model = facts.model.states, facts.model
-    rows = [*facts.rows_of((IO,), _LONG_NS)][:_CALLS]
+    rows = [*facts.rows_of((IO,), LOST_NS)][:_CALLS]
     rows = [row for row in rows if facts.call(table.row[row])[0].endswith(_RECEIVES)]
     # A handler that reads a response is a client itself: of whom, others tell.
     stacks = {row: stack_of(model, row) for row in rows}
@@ -183,5 +178,4 @@ def _both(facts: Facts, row: int, other: int) -> Finding:
         f"{code(names[table.who[other]])}{own}, which serves it, waits in `{theirs}` for "
         f"{what}, until one of them gave up. {step}."
     )
-    evidence = facts.evidence(("thread", table.who[row]), start, ns, site)
-    return Finding("deadlock", ns, text, evidence)
+    return Finding("deadlock", ns, text, facts.evidence_of(row))

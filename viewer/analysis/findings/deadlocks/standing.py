@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer.units import MS, duration
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.resource import covers
@@ -17,7 +17,6 @@ from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
 # Half a second, of which all others stood still for four fifths.
-_LONG_NS = 500 * MS
 _ENDED_NS = 50 * MS  # from a child's end to the end of the wait for it
 _MOST = 1_000  # calls that are looked at, the longest ones
 _MESSAGE = "/multiprocessing/connection.py:"
@@ -63,7 +62,7 @@ def standing_still(facts: Facts) -> Iterator[Finding]:
 def _calls(facts: Facts, family: Family) -> list[_Call]:
     table, found = facts.model.states, list[_Call]()
     mains = {member.main: member for member in family.members.values() if member.main >= 0}
-    for row in longest_rows(facts, (IO,), _LONG_NS, _MOST):
+    for row in longest_rows(facts, (IO,), LOST_NS, _MOST):
         member = mains.get(table.who[row])
         if member is not None:
             name, site = facts.call(table.row[row])
@@ -114,7 +113,7 @@ def _alive(facts: Facts, call: _Call) -> set[int]:
     return {
         member.process
         for member in Family.of(facts.model).members.values()
-        if member.start_ns < call.end_ns and member.end_ns > call.start_ns + _LONG_NS
+        if member.start_ns < call.end_ns and member.end_ns > call.start_ns + LOST_NS
     }
 
 
@@ -202,7 +201,7 @@ _THEN_NS = 100 * MS
 _FAMILY = 2  # processes
 _AGAIN = 3
 _LOCKS = ("fcntl.flock", "fcntl.lockf", "os.lockf", "SemLock.__enter__", "SemLock.acquire")
-_READ, _WRITE, _MESSAGES = "os.read", "os.write", "/multiprocessing/connection.py:"
+_READ, _WRITE = "os.read", "os.write"
 _JOINING = (" BaseProcess.join", " Popen.wait", " Popen.communicate")
 _NAMES = {"BaseProcess.join": "Process.join"}
 
@@ -216,7 +215,7 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
     if 1 not in is_asked or len(trace.processes) < _FAMILY:
         return
     family, process_of = Family.of(facts.model), facts.model.thread_process
-    calls = [row for row in facts.rows_of((IO,), _LONG_NS) if not table.state[row] & CONTINUES]
+    calls = [row for row in facts.rows_of((IO,), LOST_NS) if not table.state[row] & CONTINUES]
     if len(calls) > _MOST:
         calls = sorted(calls, key=lambda row: table.start_ns[row] - table.end_ns[row])[:_MOST]
     locks = [row for row in calls if _is_lock(facts, row) or _is_message(facts, row)]
@@ -259,7 +258,7 @@ def _is_message(facts: Facts, row: int) -> bool:
     table = facts.model.states
     if not facts.call(table.row[row])[0].endswith((_READ, _WRITE)):
         return False
-    return _MESSAGES in stack_of(facts.model, row)
+    return _MESSAGE in stack_of(facts.model, row)
 
 
 def join_of(facts: Facts, row: int) -> tuple[str, str]:
@@ -302,5 +301,4 @@ def _under_lock(
         f"{begins}: {parent}{place_in(how[1])} waits in `{how[0]}` for the end of {child}, "
         f"which waits in `{name}`{place_in(site)} for {for_what}. {advice}."
     )
-    evidence = facts.evidence(("thread", table.who[wait]), since, ns, site)
-    return Finding(kind, ns, text, evidence, processes=2)
+    return Finding(kind, ns, text, facts.evidence_of(wait), processes=2)

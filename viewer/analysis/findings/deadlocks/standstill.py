@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracer.units import MS, duration
-from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
+from tracer.units import duration
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -16,7 +16,6 @@ from viewer.trace.sites import place_of
 from viewer.words import code
 
 # A consumer may be slow; that all tasks stand still for half a second is no slowness.
-_LONG_NS = 500 * MS
 _QUEUES = 2  # of one, the consumers may not have begun
 _MOST = 64  # tasks that live at the same time: more are not searched
 
@@ -28,7 +27,7 @@ def standstill(facts: Facts) -> Iterator[Finding]:
     vain = [
         wait
         for wait in waits.all
-        if wait.name in PUTS and wait.failed and wait.ns >= _LONG_NS and wait.who[0] == "task"
+        if wait.name in PUTS and wait.failed and wait.ns >= LOST_NS and wait.who[0] == "task"
     ]
     if len({wait.lock for wait in vain}) < _QUEUES:
         return
@@ -89,7 +88,7 @@ def full_queues(facts: Facts) -> Iterator[Finding]:
     if len(model.trace.processes) < 2:
         return
     waits: dict[int, list[int]] = defaultdict(list)  # by process, in order of time
-    for row in facts.rows_of((IO,), _LONG_NS):
+    for row in facts.rows_of((IO,), LOST_NS):
         if facts.call(table.row[row])[0].endswith(_ACQUIRES):
             waits[model.thread_process[table.who[row]]].append(row)
     told = set[str]()
@@ -119,14 +118,14 @@ def _all_others(
     living = {
         model.thread_process[thread]
         for thread in range(len(model.threads))
-        if table.first_ns[thread] <= since and table.last_ns[thread] > since + _LONG_NS
+        if table.first_ns[thread] <= since and table.last_ns[thread] > since + LOST_NS
     }
     found = list[int]()
     for other in living - {process}:
         meanwhile = [
             one
             for one in waits.get(other, [])
-            if min(until, table.end_ns[one]) - max(since, table.start_ns[one]) >= _LONG_NS
+            if min(until, table.end_ns[one]) - max(since, table.start_ns[one]) >= LOST_NS
         ]
         if not meanwhile:
             return []
@@ -134,7 +133,7 @@ def _all_others(
     together = min([table.end_ns[one] for one in (row, *found)]) - max(
         [table.start_ns[one] for one in (row, *found)]
     )
-    return found if together >= _LONG_NS else []
+    return found if together >= LOST_NS else []
 
 
 def _of_processes(facts: Facts, row: int, others: list[int]) -> Finding:
@@ -154,9 +153,5 @@ def _of_processes(facts: Facts, row: int, others: list[int]) -> Finding:
         f"while you put work in (a thread can do one of both), or give one of the queues no "
         f"bound."
     )
-    evidence = Evidence(
-        start, ns, model.thread_names[thread], tid=model.threads[thread].tid, site=site,
-        pid=model.pid(model.thread_process[thread]),
-    )  # fmt: skip
     lost = ns + facts.total_ns(others)
-    return Finding("deadlock", lost, text, evidence)
+    return Finding("deadlock", lost, text, facts.evidence_of(row))

@@ -1,4 +1,4 @@
-"""The GIL shared by several threads that compute: more threads do no more work."""
+"""The GIL: shared by several threads that compute, or kept by one from the others."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,9 @@ from viewer.analysis.findings.basis.facts import (
 from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import names, sampled
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.ledger.rows import has_gil
 from viewer.analysis.resources.herds import Herds
+from viewer.analysis.states import keys, numbers
 from viewer.analysis.threads import Holder, ThreadRow
 from viewer.trace.columns import GIL_WAIT, THREAD_RUNNING
 from viewer.words import code, stem
@@ -224,3 +226,98 @@ def _waited(one: _Thread) -> int:
 
 def _is_hurt(one: _Thread) -> bool:
     return one.waited >= _HURT_NS and one.waited * _HURT >= one.waited + one.ran
+
+
+# A hog keeps the GIL for whole switch intervals (5 ms); threads that take turns wait less. The
+# hog itself hardly waits: at most a third of what it makes others wait.
+_TURN_NS = MS
+_SELF = 3
+_HOG_NS = 40 * MS  # eight intervals
+_TURNS = 5  # fewer waits occur when a program starts; a long one counts as several
+_LONG_TURN_NS = 10 * MS
+_PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
+_LIFE = 10  # … without what the kernel took: a few milliseconds now and then hurt nobody
+_NOTED = 10  # preemption is mentioned when it is a tenth of the rest
+_ELSEWHERE = "Compute in a process, or in code that releases the GIL."
+
+
+def gil_hog(facts: Facts) -> Iterator[Finding]:
+    """One thread computes and releases the GIL only when forced to; others wait for it."""
+    model, threads = facts.model, facts.threads
+    least = _HOG_NS * facts.patience
+    # Nobody waits longer for a thread than it had the GIL.
+    if max(_with_gil_ns(facts), default=0) < least:
+        return
+    blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
+    away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    waited = threads.measure(s.GIL_WAIT)
+    counts = threads.measure("gil_waits")
+    for row in threads.with_numbers(
+        [i for i in threads.numbers if counts[i] and waited[i] >= counts[i] * _TURN_NS]
+    ):
+        kept = row.gil_wait_ns - sum(map(_taken, row.held.holders))
+        if kept < row.gil_waits.count * _TURN_NS:
+            continue
+        idle = row.idle_ns + sum(row.states[state] for state in ("io", s.SLEEP, s.PREEMPTED))
+        for holder in row.held.holders:
+            taken = _taken(holder)
+            working = row.wall_ns - idle - taken
+            away[row.pid, holder.tid] += taken
+            ns = holder.ns - taken
+            life = row.wall_ns - row.states[s.PREEMPTED] - taken
+            hurts = ns * _PART >= working and ns * _LIFE >= life
+            if hurts and ns >= least:
+                blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
+                long = row.gil_waits.max_ns // _LONG_TURN_NS
+                turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
+    if not blamed:
+        return
+    pids, tids = model.pids(model.thread_process), model.threads.tids
+    by_id = {(pids[i], tids[i]): i for i in threads.numbers}
+    for hog, victims in blamed.items():
+        lost = sum(ns for ns, *_ in victims)
+        own = waited[by_id[hog]] if hog in by_id else 0
+        takes_turns = own * _SELF > lost + away[hog]
+        if turns[hog] < _TURNS or takes_turns:
+            continue
+        pid, tid = hog
+        name = model.thread_names[by_id[hog]] if hog in by_id else f"thread {tid}"
+        where = sampled(*hot(facts.hot_places, [stack for _, stack in facts.samples_of(tid)]))
+        _, _, victim, _ = max(victims)
+        (row,) = threads.with_numbers([by_id[pid, victim]])
+        worst = row.worst
+        assert worst is not None
+        kept = sum(
+            holder.states.get(state, 0)
+            for holder in worst.held.holders
+            for state in (s.RUNNING, "io")
+        )
+        they, summed = ("they", ", summed over all of them") if victims[1:] else ("it", "")
+        text = (
+            f"{code(name)} hogs the GIL: {names(who for _, who, _, _ in victims)} waited "
+            f"{duration(lost)} for it{summed} ({share(lost, sum(w for *_, w in victims))} of "
+            f"the time {they} wanted to run), the longest {duration(kept)}"
+        )
+        text += f"; {code(name)} computes in {where}" if where else ""
+        if away[hog] * _NOTED >= lost:
+            text += f" (not counted: {duration(away[hog])} while the kernel had preempted it)"
+        evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
+        yield Finding("GIL hog", lost, f"{text}.", evidence, _ELSEWHERE)
+
+
+def _with_gil_ns(facts: Facts) -> Sequence[int]:
+    """By thread the time that it held the GIL."""
+    model, table = facts.model, facts.model.states
+    return model.trace.engine.tally(
+        table.start_ns,
+        table.end_ns,
+        keys(model, has_gil, table.who, numbers(range(len(model.threads)))),
+        memoryview(bytes(len(table.state))),
+        len(model.threads),
+        1,
+    ).total
+
+
+def _taken(holder: Holder) -> int:
+    """How long the kernel kept the holder from releasing the GIL."""
+    return holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)

@@ -90,9 +90,8 @@ def _told(
         f"`{facts.call(table.row[worst])[0]}`{place_in(site)} for {what}: "
         f"{plural(len(rows), 'wait')}, {in_total(facts, lost, ns, start)}{rest}"
     )
-    evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
     of = {facts.model.thread_process[thread] for thread in threads}
-    return Finding(kind, lost, text, evidence, processes=len(of))
+    return Finding(kind, lost, text, facts.evidence_of(worst), processes=len(of))
 
 
 def _holds(facts: Facts, rows: list[int]) -> list[tuple[Who, int, int]]:

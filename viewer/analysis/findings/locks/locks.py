@@ -23,12 +23,13 @@ from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.findings.basis.words import did, names, sampled
 from viewer.analysis.findings.servers.overdue import mostly_blocked
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.handed import is_signal
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow
+from viewer.analysis.resources.connections import is_for_room
 from viewer.analysis.resources.pacing import is_duty
-from viewer.analysis.resources.room import is_for_room
 from viewer.analysis.resources.waits import LOCKS, longest_slices
 from viewer.analysis.rows import Rows
 from viewer.analysis.states import at_least, numbers
@@ -62,7 +63,7 @@ _AWAITED = 5
 # Those who wait together for what is done once, as a first connection, lose its length once;
 # on a busy machine that takes a third of a second.
 _ONCE_NS = 400 * MS
-_OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see filelocks
+_OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see betweenprocesses
 _LESS = "Do the slow part outside the lock."
 _DRAIN = "Let the reader do less for each, or drop what has no room."
 _READY_NS = MS  # turns for which a holder waits a millisecond or more
@@ -193,7 +194,7 @@ def _holds(facts: Facts, row: LockRow) -> list[int]:
 def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int, int]]:
     """The longest holds, what the holding threads did in them, and (row, tid) of each."""
     table = facts.model.states
-    split, tids = Split(Counter(), Counter()), {}
+    split, tids = Split(), {}
     holds = _holds(facts, row)
     for hold in holds:
         owner = table.owner[hold]
@@ -203,10 +204,7 @@ def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int,
         if thread < 0:
             continue
         tids[hold] = table.owner_id[owner]
-        part = facts.split(thread, window(table.start_ns[hold], table.end_ns[hold]))
-        split.states.update(part.states)
-        split.calls.update(part.calls)
-        split.waits.update(part.waits)
+        split.add(facts.split(thread, window(table.start_ns[hold], table.end_ns[hold])))
     return holds, split, tids
 
 
@@ -263,17 +261,9 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
     lasted = [*map(sub, ends, begins)]
     longest = waits[lasted.index(max(lasted))]
     is_task = table.state[longest] & STATE_MASK == TASK_WAIT
-    who = table.who[longest]
-    return Evidence(
-        table.start_ns[longest],
-        facts.row_ns(longest),
-        model.task_name(who) if is_task else model.thread_names[who],
-        model.owners.task_id[who] if is_task else -1,
-        -1 if is_task else model.threads[who].tid,
-        row.site,
-        row.lock,
-        row.pid,
-    )
+    who: Who = ("task" if is_task else "thread", table.who[longest])
+    found = facts.evidence(who, table.start_ns[longest], facts.row_ns(longest), row.site)
+    return found._replace(lock=row.lock)
 
 
 def held_across_await(facts: Facts) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
-from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.trace.columns import READY, SELECT
@@ -68,7 +68,7 @@ def _finding(facts: Facts, name: str, site: str, rows: list[int], lost: int) -> 
     model, slices = facts.model, facts.model.trace.slices
     worst = facts.longest_slice(rows)
     task, ns = model.owners.owner[worst], facts.slice_ns(worst)
-    process, nouns = model.owners.task_process[task], model.nouns_for([task])
+    nouns = model.nouns_for([task])
     waker = code(name) if name else "another thread"
     text = (
         f"Missed wake-up: {code(name_of(model, ('task', task)))} was ready for {duration(ns)} "
@@ -77,8 +77,5 @@ def _finding(facts: Facts, name: str, site: str, rows: list[int], lost: int) -> 
         f"loop. {plural(len(rows), 'time')}, {duration(lost)} in total. Call "
         f"`loop.call_soon_threadsafe(...)`, or `asyncio.run_coroutine_threadsafe(...)`."
     )
-    evidence = Evidence(
-        slices.start_ns[worst], ns, model.task_name(task), model.owners.task_id[task],
-        site=site, pid=model.pid(process),
-    )  # fmt: skip
+    evidence = facts.evidence(("task", task), slices.start_ns[worst], ns, site)
     return Finding("missed wake-up", lost, text, evidence)

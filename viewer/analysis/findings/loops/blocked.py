@@ -1,6 +1,6 @@
 """What keeps a loop besides its own steps: signal handlers, and a reactor's own calls."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -82,7 +82,7 @@ def blocked_reactor(facts: Facts) -> Iterator[Finding]:
     for thread, looks in _looks(facts).items():
         if len(looks) < _LEAST or thread in others:
             continue
-        whole = Split(Counter(), Counter())
+        whole = Split()
         found = list[tuple[int, int, int]]()  # begin, end, without what others did
         for (_, since), (until, _) in pairwise(looks):
             if until - since < _NOTICED_NS:
@@ -91,9 +91,7 @@ def blocked_reactor(facts: Facts) -> Iterator[Finding]:
             own = sum(split.states.values()) - split.of(NOT_ITS_FAULT)
             if own >= _NOTICED_NS:
                 found.append((since, until, own))
-                whole.states.update(split.states)
-                whole.calls.update(split.calls)
-                whole.waits.update(split.waits)
+                whole.add(split)
         lost = sum(own for _, _, own in found)
         if lost >= LOST_NS * facts.patience:
             yield _finding(facts, thread, found, whole, lost)

@@ -114,8 +114,7 @@ def _task_of(facts: Facts, row: TaskRow) -> int:
 def _of_task(facts: Facts, row: TaskRow) -> _Busy:
     rows, task = facts.ledger.rows_of_tasks, _task_of(facts, row)
     slices, kinds = facts.model.trace.slices, facts.model.owners.kind
-    low, high = rows.offset[task], rows.offset[task + 1]
-    start, end = rows.start_ns[low], rows.end_ns[high - 1]
+    start, end = rows.start_ns[rows.places(task)[0]], rows.last_ns(task)
     return _Busy(
         row.coro,
         row.site,
@@ -129,7 +128,7 @@ def _of_task(facts: Facts, row: TaskRow) -> _Busy:
         windows_of(
             [
                 (slices.start_ns[i], slices.end_ns[i])
-                for i in rows.row[low:high]
+                for i in rows.of(task)
                 if kinds[i] == RUNNING
             ]
         ),

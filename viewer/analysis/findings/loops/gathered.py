@@ -85,14 +85,9 @@ def _is_uneven(facts: Facts, rounds: list[_Round]) -> bool:
     """Whether the first task of a round to end waits for the last one for half of its time."""
     starts_ns, idle = facts.model.trace.slices.start_ns, 0
     for one in rounds:
-        ends = [_ends_ns(facts, task) for task in one.tasks]
+        ends = [facts.ledger.rows_of_tasks.last_ns(task) for task in one.tasks]
         idle += max(ends) - max(min(ends), starts_ns[one.slice]) if ends else 0
     return idle * _IN_VAIN >= sum(facts.slice_ns(one.slice) for one in rounds)
-
-
-def _ends_ns(facts: Facts, task: int) -> int:
-    rows = facts.ledger.rows_of_tasks
-    return rows.end_ns[rows.offset[task + 1] - 1]
 
 
 def _finding(
@@ -118,7 +113,7 @@ def _slowest(facts: Facts, rounds: list[_Round]) -> str:
     """The coroutine whose task mostly was the last to end."""
     group_of = facts.model.owners.task_group
     last = Counter(
-        group_of[max(one.tasks, key=lambda task: _ends_ns(facts, task))]
+        group_of[max(one.tasks, key=facts.ledger.rows_of_tasks.last_ns)]
         for one in rounds
         if one.tasks
     )

@@ -7,7 +7,7 @@ from tracer import schema as s
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
-from viewer.analysis.findings.pools.pools import one_by_one
+from viewer.analysis.findings.pools.pileups import one_by_one
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT, Column
 from viewer.words import code, place
@@ -115,10 +115,8 @@ def _sleeps_at(facts: Facts, task: int) -> str:
     """Where a task sleeps again and again, for most of its time; "" where it does not."""
     model, rows = facts.model, facts.ledger.rows_of_tasks
     kinds = model.owners.kind
-    high = rows.offset[task + 1]
     found, slept, site = 0, 0, ""
-    low = max(rows.offset[task], high - _BACK)
-    for at in range(low, high):
+    for at in (places := rows.places(task)[-_BACK:]):
         i = rows.row[at]
         if kinds[i] != AWAIT:
             continue
@@ -127,5 +125,5 @@ def _sleeps_at(facts: Facts, task: int) -> str:
             found += 1
             slept += facts.slice_ns(i)
             site = where or site
-    span = rows.end_ns[high - 1] - rows.start_ns[low] if low < high else 0
+    span = rows.last_ns(task) - rows.start_ns[places[0]] if places else 0
     return site if found >= _LOOKS and slept * _ASLEEP[1] >= span * _ASLEEP[0] else ""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import MS, duration
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
@@ -22,7 +22,6 @@ from viewer.words import code, stem
 # or more from one line, which fill the time from the first to the last, and their caller waits
 # for most of that; together they would have saved half a second.
 _TIMES = 8
-_SAVED_NS = 500 * MS
 _MOSTLY = 8, 10
 _LEAST_NS = 10 * MS  # on average
 _MOST = 10_000  # that are looked at
@@ -122,7 +121,7 @@ def _in_turn(facts: Facts, kind: _Kind, who: Who, found: list[_One]) -> bool:
         return False
     took = [one.end_ns - one.start_ns for one in found]
     whole = found[-1].end_ns - found[0].start_ns
-    if sum(took) - max(took) < _SAVED_NS or sum(took) < _LEAST_NS * len(found):
+    if sum(took) - max(took) < LOST_NS or sum(took) < _LEAST_NS * len(found):
         return False
     is_most = sum(took) * _MOSTLY[1] >= whole * _MOSTLY[0]
     return is_most and _waits_ns(facts, kind, who[1], found) * _MOSTLY[1] >= whole * _MOSTLY[0]

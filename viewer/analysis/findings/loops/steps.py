@@ -1,6 +1,6 @@
 """Long steps on event loops: what their threads did in them, and what to do about it."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from heapq import nsmallest
 from typing import NamedTuple
@@ -63,7 +63,7 @@ def long_steps(facts: Facts) -> list[Step]:
     for i in rows:
         lane, start, end = model.lane[i], slices.start_ns[i], slices.end_ns[i]
         thread = facts.ledger.thread_of_loop[lane]
-        own, split = end - start, Split(Counter(), Counter())
+        own, split = end - start, Split()
         if thread >= 0:
             split = facts.split(thread, window(start, end))
             own -= split.of(NOT_ITS_FAULT) + facts.collecting_ns(thread, window(start, end))
@@ -98,7 +98,7 @@ def what_they_do(facts: Facts, steps: Iterable[Step]) -> str:
     All steps count: the longest may be long for another reason than the rest.
     """
     known = [step for step in steps if facts.ledger.thread_of_loop[step.lane] >= 0]
-    own = Split(Counter(), Counter())
+    own = Split()
     for step in known:
         own.states.update(
             {k: ns for k, ns in step.split.states.items() if k not in NOT_ITS_FAULT}

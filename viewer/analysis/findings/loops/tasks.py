@@ -1,14 +1,14 @@
-"""Tasks that never end: leaked, or orphaned."""
+"""Tasks that are made again and again and never end: a leak."""
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, compress, pairwise
 from operator import eq, sub
 
 from tracer import schema as s
-from tracer.units import MS, duration, plural
+from tracer.units import MS, duration
 from viewer.analysis.dump.alive import created_at
 from viewer.analysis.dump.tasks import first_state
 from viewer.analysis.findings.basis.facts import Facts, Finding
@@ -19,16 +19,9 @@ from viewer.analysis.states import numbers
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import (
     AWAIT,
-    LOOP_CALLBACK,
-    LOOP_TASK,
-    OTHER,
-    READY,
-    RUNNING,
-    SELECT,
     Column,
 )
 from viewer.trace.model import Model
-from viewer.trace.sites import is_library
 from viewer.trace.told import Told
 from viewer.trace.users import name_args
 from viewer.words import code, place
@@ -45,9 +38,6 @@ _GROWS_NS = 100 * MS
 _STUCK = 3, 10
 # A timer wakes them, or whoever is at the other end: they are not left alone.
 _NOT_ALONE = (For.CLOCK, For.CHILD, For.OUTSIDE, For.CALLERS)
-# Nobody was going to wake a task that had waited a whole second for a bare future.
-_ABANDONED_NS = 1_000 * MS
-_LEFT_OVER, _AT_THE_END = "", "end"
 # But they are a leak where `asyncio.wait` was for each, which then nobody awaits any more, and
 # all are woken within a tenth of a second.
 _WAITS_FOR_ANY = f"{s.AWAIT_PREFIX}wait"
@@ -55,16 +45,6 @@ _TOGETHER_NS = 100 * MS
 _MOSTLY = 8  # of ten
 _TIME_OUT = "Give what they await a time-out, or cancel them when nobody needs them any more."
 _ONE_FOR_ALL = "Make one task for all rounds, or cancel the ones that were not the first."
-_KEEP = "Keep a reference to the task, and await or cancel it."
-_ORPHANED = {
-    s.DESTROYED: "garbage-collected while pending: nobody kept a reference",
-    s.LOOP_CLOSED: "still pending when the loop was closed",
-    _AT_THE_END: "still pending when the loop had ended",
-    _LEFT_OVER: "still pending when the program ended, long after its creator had",
-}
-_OVER = (s.LOOP_CLOSED, _AT_THE_END)  # what a loop leaves behind costs nobody time
-_OF_LOOPS = (LOOP_TASK, LOOP_CALLBACK, SELECT)
-_BARE_FUTURE = f"{s.AWAIT_PREFIX}future"
 
 
 def task_leak(facts: Facts) -> Iterator[Finding]:
@@ -193,7 +173,7 @@ def _leak(facts: Facts, group: int, tasks: Column, last: memoryview) -> Finding 
     name, site = model.coroutine(group)
     (what, where), _ = awaited.most_common(1)[0]
     lost = sum(over) - sum(begun)
-    creator = _creator(facts, *alone)
+    creator = creator_of(facts, *alone)
     start = min(begun)
     first = begun.index(start)
     oldest, whole = alone[first], over[first] - start
@@ -260,7 +240,7 @@ def _awaited(facts: Facts, rows: list[int]) -> tuple[list[int], list[int]]:
     return take(owned.code, slices, -1).tolist(), sites
 
 
-def _creator(facts: Facts, *tasks: int) -> str:
+def creator_of(facts: Facts, *tasks: int) -> str:
     """` by `main` (app.py:9)`, with the line that created most of them, else that of the
     creator's function; "" where that is unknown."""
     parent = facts.ledger.parent_of(tasks[0])
@@ -269,94 +249,3 @@ def _creator(facts: Facts, *tasks: int) -> str:
     name, site = facts.model.coroutine(facts.model.owners.task_group[parent])
     lines = Counter(filter(None, (created_at(facts.model, task) for task in tasks)))
     return f" by {code(name, lines.most_common(1)[0][0] if lines else site)}"
-
-
-def orphaned_task(facts: Facts) -> Iterator[Finding]:
-    """Tasks that were forgotten while pending: destroyed, or left over at the end."""
-    model = facts.model
-    by_group: dict[tuple[int, str], list[tuple[int, int, int]]] = defaultdict(list)
-    for how in (s.DESTROYED, s.LOOP_CLOSED):
-        for task, time_ns in _pending_at(facts, how):
-            start = model.trace.slices.start_ns[model.owners.task_head[task]]
-            is_over = how == s.DESTROYED and not _goes_on(facts, task, time_ns)
-            which = _AT_THE_END if is_over else how
-            by_group[model.owners.task_group[task], which].append((task, start, time_ns))
-    for task, start, end in _left_over(facts):
-        by_group[model.owners.task_group[task], _LEFT_OVER].append((task, start, end))
-    for (group, how), found in by_group.items():
-        name, site = model.coroutine(group)
-        task, start, end = max(found, key=lambda row: row[2] - row[1])
-        if how in _OVER and is_library(site) and not created_at(model, task):
-            continue  # a library's own, at the end: nobody can do anything about it
-        orphans = plural(len(found), f"orphaned {model.nouns_for([task]).task}")
-        text = f"{code(name, site)}: {orphans}, {_ORPHANED[how]}"
-        for i in facts.awaits_of_task(task)[-1:]:
-            what, awaited = facts.awaited(i)
-            where = f" ({place(awaited)})" if awaited else ""
-            ns = duration(end - model.trace.slices.start_ns[i])
-            text += f"; the longest was stuck in `{what}`{where} for {ns}"
-        text += f"{_creator(facts, task).replace(' by ', '; created by ', 1)}."
-        lost = sum(until - since for _, since, until in found) if how not in _OVER else 0
-        evidence = facts.evidence(("task", task), start, end - start, site)
-        yield Finding("orphaned task", lost, text, evidence, _KEEP)
-
-
-def _goes_on(facts: Facts, task: int, time_ns: int) -> bool:
-    """Whether the loop of a task runs something after a time."""
-    model, slices = facts.model, facts.model.trace.slices
-    lane = model.lane[model.owners.task_head[task]]
-    later = range(bisect_left(slices.start_ns, time_ns), len(slices.start_ns))
-    return any(model.lane[i] == lane and model.owners.kind[i] in _OF_LOOPS for i in later)
-
-
-def _pending_at(facts: Facts, how: str) -> Iterator[tuple[int, int]]:
-    """(task, time) of tasks that ended so while pending."""
-    trace = facts.model.trace
-    events, slices = trace.events, trace.slices
-    ends = trace.instants(events.name, how)
-    if not ends:
-        return
-    known = {events.track[event] for event in ends}
-    tracks: dict[int, list[int]] = {track: [] for track in known}
-    wanted = memoryview(bytes(track in known for track in range(len(events.uuids))))
-    rows = trace.engine.longer(
-        slices.start_ns, slices.end_ns, facts.kinds((READY, RUNNING, AWAIT)), 0
-    )
-    every = numbers(range(len(events.uuids)))
-    track_of = trace.engine.gather(slices.event, events.track, every)
-    for i in trace.engine.pick(rows, track_of, wanted):
-        tracks[track_of[i]].append(i)
-    for event in ends:
-        of = tracks[events.track[event]]
-        at = bisect_right(of, events.time_ns[event], key=slices.start_ns.__getitem__) - 1
-        if at >= 0:
-            yield facts.model.owners.owner[of[at]], events.time_ns[event]
-
-
-def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
-    """(task, since, until): waits for a bare future that outlived creator and program."""
-    model, slices, owned = facts.model, facts.model.trace.slices, facts.model.owners
-    engine, text = model.trace.engine, model.trace.text
-    take = engine.take
-    futures = {name for name in model.trace.await_names if text(name) == _BARE_FUTURE}
-    if not futures:
-        return
-    open_ = engine.longer(slices.start_ns, slices.end_ns, slices.unfinished, 0)
-    of_tasks = bytes(READY <= kind <= AWAIT for kind in range(256))
-    states = compress(open_, bytes(take(owned.kind, open_, OTHER)).translate(of_tasks))
-    rows = numbers(states)
-    pending = dict(zip(take(owned.owner, rows, -1).tolist(), rows.tolist(), strict=True))
-    pending.pop(-1, None)
-    # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
-    ended = [process.recording_ended is not None for process in model.trace.processes]
-    tasks = numbers(pending)
-    columns = (take(of, tasks, -1).tolist() for of in (owned.task_process, owned.task_parent))
-    parents = [*zip(*columns, strict=True)]
-    creators = {one: facts.ledger.task_of(*one) for one in {*parents} if ended[one[0]]}
-    over = {one for one, task in creators.items() if task >= 0 and task not in pending}
-    left = compress(pending.items(), map(over.__contains__, parents)) if over else ()
-    for task, i in left:
-        if owned.code[i] in futures and owned.kind[i] == AWAIT:
-            start, end = slices.start_ns[i], slices.end_ns[i]
-            if start <= end - _ABANDONED_NS:
-                yield task, start, end

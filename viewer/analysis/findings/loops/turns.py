@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import MS, duration
-from viewer.analysis.findings.basis.connections import pools_of_connections
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.pools.otherjobs import pools_of_connections
 from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.connections import is_for_room, is_input
 from viewer.analysis.resources.cuts import Cuts
-from viewer.analysis.resources.messages import is_input
-from viewer.analysis.resources.room import is_for_room
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
 from viewer.trace.sites import is_library, place_of
@@ -30,7 +29,6 @@ from viewer.words import code
 _TIMES = 5
 _OWN_TASK, _HANDLER = 3, 2
 _WRAPS = "/anyio/"
-_SAVED_NS = 500 * MS
 _TOGETHER = {
     "task": "`await asyncio.gather(...)`",
     "trio task": "a nursery with a task for each",
@@ -94,7 +92,7 @@ def awaits_in_turn(facts: Facts) -> Iterator[Finding]:
         times[helper, caller] += 2 if is_row else 1
         example.setdefault((helper, caller), (task, found, sum(ns)))
     for at_place, lost in saved.items():
-        if lost >= _SAVED_NS and times[at_place] > 1:
+        if lost >= LOST_NS and times[at_place] > 1:
             task, awaits, total = example[at_place]
             yield _finding(facts, *at_place, lost, task, awaits, total)
 
@@ -134,7 +132,7 @@ def _queries(facts: Facts, rows: memoryview) -> Iterator[Finding]:
             lost[name, site] += ns
             example.setdefault((name, site), found)
     for (name, site), ns in lost.items():
-        if ns >= _SAVED_NS:
+        if ns >= LOST_NS:
             yield _one_by_one(facts, name, site, example[name, site], ns)
 
 

@@ -13,7 +13,7 @@ from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.interpreter.growth import Counts, counts_of
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
-from viewer.analysis.resources.room import DRAIN, SEND, Sending, is_for_room, sending
+from viewer.analysis.resources.connections import DRAIN, SEND, Sending, is_for_room, sending
 from viewer.analysis.resources.waits import longest_slices
 from viewer.analysis.states import mentioned
 from viewer.analysis.waited import For, waited_for
@@ -119,8 +119,7 @@ def _finding(facts: Facts, one: Sending, awaits: list[int], whose: str) -> Findi
         f"Slow client: {code(name_of(facts.model, who))}{place_in(one.site)} waited in "
         f"`{_called(facts, worst)}` for {in_total(facts, lost, ns, start)}, until {whose}."
     )
-    evidence = facts.evidence(who, start, ns, one.site)
-    return Finding("slow client", lost, text, evidence, _STEP)
+    return Finding("slow client", lost, text, facts.evidence_of_await(worst), _STEP)
 
 
 def _called(facts: Facts, i: int) -> str:

@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.databases import evidence
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import Call
 from viewer.analysis.findings.basis.waits import place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, middle
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import mentioned, stack_of
@@ -37,13 +37,11 @@ def held_up(facts: Facts) -> Iterator[Finding]:
     """Others wait for their answers until the long command of one of them is over."""
     if not mentioned(facts.model, _FILES):
         return
-    from statistics import median  # it takes longer to import than this file
-
     calls = sorted(_commands(facts), key=lambda call: call.start_ns)
     by_site = defaultdict[str, list[Call]](list)
     for call in calls:
         by_site[call.site].append(call)
-    usual = {site: int(median(call.ns for call in own)) for site, own in by_site.items()}
+    usual = {site: middle(call.ns for call in own) for site, own in by_site.items()}
     ends = sorted(calls, key=lambda call: call.end_ns)
     for site, own in by_site.items():
         if usual[site] < _LONG_NS:

@@ -17,7 +17,7 @@ from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.findings.outside.reconnects import is_connecting
 from viewer.analysis.ledger.resource import window
-from viewer.analysis.resources.peers import is_own
+from viewer.analysis.resources.connections import is_own
 from viewer.analysis.states import at_least, begins_call, having, keys, stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK, Column, Lanes
 from viewer.trace.sites import innermost, is_library, place_of

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import calls_of
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total
@@ -230,7 +230,6 @@ def _finding(facts: Facts, site: str, line: _Line, lost: int, late: int) -> Find
 # lasts. Whoever asks for something pays for new connections instead.
 _AGAIN_TIMES = 100
 _EACH_NS = 10 * MS
-_AGAIN_LEAST_NS = 500 * MS
 _AGAIN_ASKED = tuple(
     f"{s.AWAIT_PREFIX}{what} (" for what in ("response", "query", "command", "send")
 )
@@ -253,9 +252,7 @@ def connects_at_once(facts: Facts) -> Iterator[Finding]:
             continue
         start, end = slices.start_ns[begins[0]], slices.end_ns[awaits[-1]]
         site = facts.awaited(begins[0])[1]
-        is_often = (
-            _AGAIN_LEAST_NS <= slices.start_ns[begins[-1]] - start <= len(begins) * _EACH_NS
-        )
+        is_often = LOST_NS <= slices.start_ns[begins[-1]] - start <= len(begins) * _EACH_NS
         asks = any(facts.awaited(i)[0].startswith(_AGAIN_ASKED) for i in awaits)
         if is_often and not asks and not is_library(site):
             yield _at_once(facts, task, site, len(begins), start, end)

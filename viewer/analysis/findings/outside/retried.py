@@ -21,7 +21,7 @@ from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.trace.columns import SLEEP
-from viewer.trace.sites import place_of
+from viewer.trace.sites import function_of
 from viewer.words import code
 
 # Four pauses or more of one thread, half a second in all, for most of the time from the first
@@ -76,7 +76,7 @@ def _pauses(facts: Facts, calls: dict[Who, list[Call]]) -> _Pauses:
     """By thread and function that also calls SQLite, its pauses in order of time."""
     table = facts.model.states
     asking = {
-        (who, place_of(call.site)[::2])
+        (who, function_of(call.site))
         for who, own in calls.items()
         for call in own
     }  # fmt: skip
@@ -84,9 +84,10 @@ def _pauses(facts: Facts, calls: dict[Who, list[Call]]) -> _Pauses:
     for row in facts.rows_of((SLEEP,), _PAUSE_NS)[:_MOST]:
         who: Who = ("thread", table.who[row])
         site = facts.call(table.row[row])[1]
-        path, _, function = place_of(site)
-        if (who, (path, function)) in asking:
-            found[who, (path, function)].append((table.start_ns[row], table.end_ns[row], site))
+        if (who, function_of(site)) in asking:
+            found[who, function_of(site)].append(
+                (table.start_ns[row], table.end_ns[row], site)
+            )
     return found
 
 

@@ -12,12 +12,12 @@ from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.queries import Call, server_calls
 from viewer.analysis.findings.basis.repeated import calls_by_thread
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at, in_total
+from viewer.analysis.findings.basis.words import at, in_total, middle
 from viewer.analysis.findings.outside.retried import gave_up
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources.peers import is_own
+from viewer.analysis.resources.connections import is_own
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import Wait, longest_rows
 from viewer.analysis.states import stack_of
@@ -68,9 +68,7 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
     for (name, site), found in by_place.items():
         if is_told and name.startswith((_QUERY, _SQLITE)):
             continue
-        from statistics import median  # it takes longer to import than this file
-
-        usual = int(median(call.ns for call in found))
+        usual = middle(call.ns for call in found)
         stalls = [call for call in found if call.ns >= max(_LONG_NS, usual * _TIMES)]
         stalls.sort(key=lambda call: -call.ns)
         if name.startswith(_SQLITE):
@@ -102,8 +100,7 @@ def stuck_sends(facts: Facts) -> Iterator[Finding]:
             f"{in_total(facts, lost, ns, start_ns)}. Whoever has the other end did not read "
             f"meanwhile, and the buffers between them were full."
         )
-        evidence = facts.evidence(who, start_ns, ns, site)
-        yield Finding("slow client", lost, text, evidence, _NOT_FOR_ONE)
+        yield Finding("slow client", lost, text, facts.evidence_of(worst), _NOT_FOR_ONE)
 
 
 def _ends_in_sqlite(facts: Facts) -> list[int]:
@@ -258,7 +255,5 @@ def _last(
         f"{duration(usual_ns)}, typically; meanwhile {code(name_of(facts.model, wait.who))}"
         f"{place_in(wait.site)} waited for it in `{wait.name}`."
     )
-    evidence = facts.evidence(
-        ("thread", thread), table.start_ns[worst.row], facts.row_ns(worst.row), site
-    )
+    evidence = facts.evidence_of(worst.row)
     return Finding("slow answer", lost, text, evidence, _STEP, behind=site)

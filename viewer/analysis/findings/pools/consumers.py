@@ -12,7 +12,7 @@ from viewer.analysis.findings.basis.inside import called_by, known_in
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import covers, within
+from viewer.analysis.ledger.resource import covers, longest_gap, within
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.processqueues import waits_for_room, who_goes_on_before
 from viewer.analysis.resources.waits import PUTS, Wait
@@ -87,7 +87,6 @@ def slow_reader(facts: Facts) -> Iterator[Finding]:
             continue
         LongWaits.of(facts).told.update(table.slice[row] for row in rows)
         worst = facts.longest(rows)
-        start, ns = table.start_ns[worst], facts.row_ns(worst)
         taker: Who = ("thread", reader)
         whose = code(Family.of(model).name(model.thread_process[reader]))
         full = _Full(
@@ -101,8 +100,7 @@ def slow_reader(facts: Facts) -> Iterator[Finding]:
             until,
             len(of),
         )
-        evidence = facts.evidence(("thread", table.who[worst]), start, ns, site)
-        yield _finding(facts, full, lost, evidence)
+        yield _finding(facts, full, lost, facts.evidence_of(worst))
 
 
 def _finding(facts: Facts, full: _Full, lost: int, evidence: Evidence) -> Finding:
@@ -247,9 +245,4 @@ def _longest_between(idle: list[_Part], busy: list[_Part]) -> tuple[int, int]:
     known = [*idle, *called]
     since = min((one.start_ns for one in known), default=0)
     until = max((one.end_ns for one in known), default=0)
-    best, begun = (since, since), since
-    for one in idle:
-        if one.start_ns - begun > best[1] - best[0]:
-            best = begun, one.start_ns
-        begun = max(begun, one.end_ns)
-    return max(best, (begun, until), key=lambda time: time[1] - time[0])
+    return longest_gap(((one.start_ns, one.end_ns) for one in idle), since, until)

@@ -8,32 +8,31 @@ from itertools import takewhile
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
-from viewer.analysis.findings.basis.connections import pools_of_connections
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, LOST_NS, Facts, Finding, Split
 from viewer.analysis.findings.basis.waits import LongWaits, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.findings.basis.words import did as how_spent
 from viewer.analysis.findings.interpreter.gil import gil_saturated
-from viewer.analysis.findings.pools.callers import batches_of, collectors_of
-from viewer.analysis.findings.pools.neighbours import apart
-from viewer.analysis.findings.pools.processjobs import (
+from viewer.analysis.findings.pools.batches import apart, batches_of, collectors_of
+from viewer.analysis.findings.pools.otherjobs import (
     NOTICED_NS,
     is_of_library,
     of_processes,
+    pools_of_connections,
 )
 from viewer.analysis.findings.servers.full import threads_of_busy
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.holders import WORKER_IDLE
 from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.ledger.pools import SEMAPHORES
-from viewer.analysis.ledger.resource import Windows
-from viewer.analysis.ledger.rows import longs
+from viewer.analysis.ledger.resource import Windows, windows_of
 from viewer.analysis.processes.family import Family
+from viewer.analysis.regions import merged
 from viewer.analysis.resources.servers import pools_of_answers
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
-from viewer.trace.sites import is_library, place_of
+from viewer.trace.sites import function_of, is_library, place_of
 from viewer.words import code
 
 # Behind jobs of the same kind only more workers help, and only where the present ones are
@@ -111,19 +110,16 @@ def _named(facts: Facts, jobs: list[Job]) -> list[Job]:
     chains = [_blocked_in(facts, job) if is_of_library(job.site) else () for job in jobs]
     known = [chain for chain in chains if chain]
     level, deepest = 0, min((len(chain) for chain in known), default=0) - 1
-    while level < deepest and len({_function(chain[level]) for chain in known}) == 1:
+    while level < deepest and len({function_of(chain[level]) for chain in known}) == 1:
         level += 1
     sites = dict[tuple[str, str], str]()  # one for each function: it may block at any line
     return [
         job._replace(name=place_of(site).function, site=site) if site else job
         for job, chain in zip(jobs, chains, strict=True)
-        for site in [sites.setdefault(_function(chain[level]), chain[level]) if chain else ""]
+        for site in [
+            sites.setdefault(function_of(chain[level]), chain[level]) if chain else ""
+        ]
     ]
-
-
-def _function(site: str) -> tuple[str, str]:
-    place = place_of(site)
-    return place.path, place.function
 
 
 def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
@@ -131,11 +127,7 @@ def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
     that a library called down to where it blocked."""
     ledger, table = facts.ledger, facts.model.states
     rows, best, at, most = ledger.rows_of_threads, -1, "", MS
-    low, high = rows.offset[job.thread], rows.offset[job.thread + 1]
-    for place in range(
-        bisect_left(rows.start_ns, job.began_ns, low, high),
-        bisect_left(rows.start_ns, job.ended_ns, low, high),
-    ):
+    for place in rows.begun(job.thread, job.began_ns, job.ended_ns):
         row = rows.row[place]
         state, ns = table.state[row] & STATE_MASK, rows.end_ns[place] - rows.start_ns[place]
         if state not in BLOCKED or ns < most:
@@ -238,24 +230,14 @@ def _charge(found: list[Job], batches: list[int]) -> Counter[_Kind]:
 
 def _together(waits: list[Job]) -> Windows:
     """The times in which at least one job waited."""
-    starts, ends = list[int](), list[int]()
-    for job in sorted(waits, key=lambda job: job.submitted_ns):
-        if ends and job.submitted_ns <= ends[-1]:
-            ends[-1] = max(ends[-1], job.began_ns)
-        else:
-            starts.append(job.submitted_ns)
-            ends.append(job.began_ns)
-    return Windows(longs(starts), longs(ends))
+    return windows_of(merged((job.submitted_ns, job.began_ns) for job in waits))
 
 
 def _did(facts: Facts, threads: Sequence[int], windows: Windows) -> Split:
     """What the workers did while jobs waited."""
-    found = Split(Counter(), Counter())
+    found = Split()
     for thread in threads:
-        part = facts.split(thread, windows)
-        found.states.update(part.states)
-        found.calls.update(part.calls)
-        found.waits.update(part.waits)
+        found.add(facts.split(thread, windows))
     return found
 
 

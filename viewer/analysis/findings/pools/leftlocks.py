@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
 from viewer.analysis.findings.basis.words import at, in_total, names
 from viewer.analysis.ledger.circles import Who
@@ -13,8 +13,6 @@ from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library
 from viewer.words import code, place
 
-# As for slots that do not come back.
-_VAIN_NS = 500_000_000
 _SUSPECTS = 2  # who were cancelled before are named if they are no more
 _WITH = "Acquire it with `with`, or release it in a `finally`."
 _ASYNC_WITH = "Acquire it with `async with`, or release it in a `finally`."
@@ -26,7 +24,7 @@ _CANCELLED = (
 
 def never_released(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     """Locks whose holder has ended, while others wait for them in vain."""
-    for left in left_locks(waits, _VAIN_NS, waits.told):
+    for left in left_locks(waits, LOST_NS, waits.told):
         since, step = _since(facts, left)
         if not since:
             continue

@@ -1,8 +1,8 @@
 """Slots and locks that never come back: who waits in vain, and who had them last."""
 
-from tracer.units import MS, duration, plural
+from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import doing, mostly
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import (
     LongWaits,
     around,
@@ -28,7 +28,6 @@ from viewer.analysis.resources.waits import Wait
 from viewer.words import code
 
 # A slot that does not come back: half a second was lost in waits that all ended in vain.
-VAIN_NS = 500 * MS
 _CLEAR = 80  # per cent: what those who may have a slot did is told when it is one thing
 _STEPS = {
     Has.WAITS: "Who holds a {slot} must not wait for another one of the same pool: give it "
@@ -48,7 +47,7 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
     """Waits that end in vain since somebody took a slot and did not give it back."""
     vain, served = InVain.of(group)
     lost, last_ns = sum(wait.ns for wait in vain), max((w.end_ns for w in served), default=0)
-    if lost < VAIN_NS or (served and max(w.end_ns for w in vain) - last_ns < VAIN_NS):
+    if lost < LOST_NS or (served and max(w.end_ns for w in vain) - last_ns < LOST_NS):
         return None
     found = kept(waits, group, vain, served)
     if found.has in _STEPS:
@@ -72,7 +71,7 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
             f"lost with {'it' if len(cut) == 1 else 'them'}"
         )
     elif had := found.by:
-        are_gone = all(waits.ends_ns(who) < worst.end_ns - VAIN_NS for who in had)
+        are_gone = all(waits.ends_ns(who) < worst.end_ns - LOST_NS for who in had)
         now = mostly(facts, [(who, worst.start_ns, worst.end_ns) for who in had])
         is_new = now.most >= _CLEAR and worst.name not in now.text
         did = ", and ended" if are_gone else f", {now.text}" if is_new else ""
@@ -120,7 +119,7 @@ def had_one(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     """Whoever waits for a slot in vain, and gives one back as soon as it gave up, had one."""
     stuck, circle = freed_too_late(waits, group)
     is_known = group.pool.slot != OWN_SLOT
-    if not is_known or sum(wait.ns for wait in stuck) < VAIN_NS:
+    if not is_known or sum(wait.ns for wait in stuck) < LOST_NS:
         return None
     return _deadlock(facts, waits, group, stuck, Kept(Has.WAITS, circle))
 

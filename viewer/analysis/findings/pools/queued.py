@@ -10,7 +10,7 @@ from tracer.units import MS, duration
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import BLOCKED, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, middle
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers, within
 from viewer.analysis.resources.enders import Enders
@@ -18,7 +18,7 @@ from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.waits import GETS, PUTS
 from viewer.analysis.states import numbers, stack_of
 from viewer.trace.columns import IDLE_WAIT, LOCK_WAIT, STATE_MASK
-from viewer.trace.sites import own_frames, place_of
+from viewer.trace.sites import function_of, own_frames, place_of
 from viewer.words import code
 
 # For a second none looked for work, and each was blocked for four fifths of that time.
@@ -35,7 +35,6 @@ _WAITS_FOR_THEM = ("Queue.join", "Thread.join", "Future.result", *PUTS)
 # not wait behind these.
 _SHORT = 10
 _SOME = 3
-_MAIN = "MainThread"
 
 
 class _Part(NamedTuple):
@@ -96,8 +95,8 @@ def _full(facts: Facts, threads: tuple[int, ...], lock: int) -> tuple[int, int] 
 def _went_on(facts: Facts, threads: tuple[int, ...], lock: int, end_ns: int) -> bool:
     """Whether the main thread looks for no more after a time: it does one thing after the
     other, and may be busy with the next."""
-    table, called = facts.model.states, facts.model.threads
-    mains = {thread for thread in threads if called[thread].thread_name == _MAIN}
+    table, is_main = facts.model.states, LongWaits.of(facts).is_main
+    mains = {thread for thread in threads if is_main(("thread", thread))}
     rows = facts.ledger.waits_of_locks.of(lock) if mains else ()
     last = {who: row for row in rows if (who := table.who[row]) in mains}
     return any(table.start_ns[row] < end_ns for row in last.values())
@@ -151,18 +150,13 @@ def _by_job(parts: list[_Part]) -> dict[str, list[_Part]]:
     """By job its blocked times: the first function that not all of them are in."""
     known = [part for part in parts if part.chain]
     level, deepest = 0, min((len(part.chain) for part in known), default=0) - 1
-    while level < deepest and len({_function(part.chain[level]) for part in known}) == 1:
+    while level < deepest and len({function_of(part.chain[level]) for part in known}) == 1:
         level += 1
     found, sites = defaultdict[str, list[_Part]](list), dict[tuple[str, str], str]()
     for part in known:
         site = part.chain[level]
-        found[sites.setdefault(_function(site), site)].append(part)
+        found[sites.setdefault(function_of(site), site)].append(part)
     return found
-
-
-def _function(site: str) -> tuple[str, str]:
-    place = place_of(site)
-    return place.path, place.function
 
 
 def _most(jobs: dict[str, list[_Part]]) -> str:
@@ -176,9 +170,7 @@ def _short(jobs: dict[str, list[_Part]]) -> str:
     if len(jobs) < 2:
         return ""
     most = _most(jobs)
-    from statistics import median  # it takes longer to import than this file
-
-    usual = median(part.end_ns - part.start_ns for part in jobs[most])
+    usual = middle(part.end_ns - part.start_ns for part in jobs[most])
     short = [
         job
         for job, parts in jobs.items()

@@ -1,7 +1,7 @@
 """Libraries that run jobs in their own threads: all of these are taken, and more jobs wait."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from viewer.analysis.findings.basis.inside import called_by, known_in
 from viewer.analysis.findings.basis.waits import place_in, users
 from viewer.analysis.findings.basis.words import at, names
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.ledger.resource import covers, within
+from viewer.analysis.ledger.resource import all_at_once, covers, longest_gap, within
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import LOCK_WAIT, STATE_MASK
 from viewer.trace.sites import innermost, place_of
@@ -137,10 +137,7 @@ def _of(stack: str) -> _Stack | None:
 def _waiting(facts: Facts, runner: _Runner, workers: _Threads) -> Finding | None:
     """All workers wait for results that only a worker brings."""
     asked = [_joined([one for one in states if one.asks]) for states in workers.values()]
-    together = asked[0]
-    for times in asked[1:]:
-        together = _meet(together, times)
-    start, end = max(together, key=lambda time: time[1] - time[0], default=(0, 0))
+    start, end = max(all_at_once(asked), key=lambda time: time[1] - time[0], default=(0, 0))
     if end - start < _ASKED_NS:
         return None
     jobs = [
@@ -162,6 +159,10 @@ def _waiting(facts: Facts, runner: _Runner, workers: _Threads) -> Finding | None
     return Finding("thread-pool starvation", lost, text, evidence)
 
 
+def _times(states: Iterable[_State]) -> _Times:
+    return [(one.start_ns, one.end_ns) for one in states]
+
+
 def _joined(states: list[_State]) -> _Times:
     """The times of the states, without the moments between attempts."""
     found = list[tuple[int, int]]()
@@ -181,20 +182,20 @@ def _full(
 ) -> Finding | None:
     """No worker is free, and who fetches jobs for them may not take more, or more wait for
     results than there are workers."""
-    idle = [one for states in workers.values() for one in states if not one.job]
+    idle = _times(one for states in workers.values() for one in states if not one.job)
     since = max(states[0].start_ns for states in workers.values())
     until = min(states[-1].end_ns for states in workers.values())
     for fetcher, states in fetchers.items():
         asks = [one for one in states if not _is_held_back(one)]
-        held = [(one.start_ns, one.end_ns) for one in states if _is_held_back(one)]
-        start, end = _longest_between([*idle, *asks], since, until)
+        held = _times(one for one in states if _is_held_back(one))
+        start, end = longest_gap([*idle, *_times(asks)], since, until)
         if end - start >= _FULL_NS and covers(within(held, start, end), end - start):
             more = (
                 f"{code(facts.model.thread_names[fetcher])} had as many {runner.job}s as it "
                 f"may take and asked for no more meanwhile: the others wait for a worker"
             )
             return _starved(facts, runner, workers, (start, end), more, end - start)
-    start, end = _longest_between(idle, since, until)
+    start, end = longest_gap(idle, since, until)
     asked = {who: within(_joined(states), start, end) for who, states in askers.items()}
     lost = sum(asked.values()) - (end - start) * len(workers)
     if end - start < _FULL_NS or lost < _ASKED_NS:
@@ -223,8 +224,7 @@ def _starved(
 ) -> Finding | None:
     start, end = times
     jobs = [one for states in workers.values() for one in states if one.job]
-    times_of = [(one.start_ns, one.end_ns) for one in jobs]
-    long = [(a, b) for a, b in times_of if b - a >= _LONG_NS]
+    long = [(a, b) for a, b in _times(jobs) if b - a >= _LONG_NS]
     if not covers(within(long, start, end), (end - start) * len(workers)):
         return None
     ns = defaultdict[str, int](int)
@@ -251,30 +251,3 @@ def _all(facts: Facts, runner: _Runner, workers: _Threads) -> str:
         return f"the only worker of {runner.name}, {named}, is"
     count = f"{len(workers)} " if len(workers) == 2 else ""
     return f"all {count}workers of {runner.name}, {named}, are"
-
-
-# Times --------------------------------------------------------------------------------------
-
-
-def _longest_between(states: list[_State], since: int, until: int) -> tuple[int, int]:
-    """The longest time in which none of the states is."""
-    best, begun = (since, since), since
-    for one in sorted(states):
-        if min(one.start_ns, until) - begun > best[1] - best[0]:
-            best = begun, min(one.start_ns, until)
-        begun = max(begun, one.end_ns)
-    return max(best, (begun, until), key=lambda time: time[1] - time[0])
-
-
-def _meet(one: _Times, other: _Times) -> _Times:
-    """When both are; each is in order of time."""
-    found, n, m = list[tuple[int, int]](), 0, 0
-    while n < len(one) and m < len(other):
-        start, end = max(one[n][0], other[m][0]), min(one[n][1], other[m][1])
-        if start < end:
-            found.append((start, end))
-        if one[n][1] < other[m][1]:
-            n += 1
-        else:
-            m += 1
-    return found

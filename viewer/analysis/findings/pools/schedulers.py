@@ -10,7 +10,7 @@ from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.inside import called_by
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, middle
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
@@ -83,9 +83,7 @@ def _of_thread(
     pauses = [end - start for start, end in idle if end - start >= _PAUSE_NS]
     if len(pauses) < _LOOKS:
         return
-    from statistics import median  # it takes longer to import than this file
-
-    usual = int(median(pauses))
+    usual = middle(pauses)
     busy.sort()
     begins = [start for start, _ in busy]
     found: dict[str, list[_Job]] = defaultdict(list)

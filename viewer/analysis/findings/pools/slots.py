@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 
 from tracer import schema as s
 from tracer.units import plural
-from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import left_part
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, sites, users
@@ -19,7 +18,7 @@ from viewer.analysis.findings.pools.lost import (
 )
 from viewer.analysis.findings.pools.stalled import stalled_slots
 from viewer.analysis.findings.servers.overdue import mostly_blocked
-from viewer.analysis.findings.vain.failed import server_that_failed
+from viewer.analysis.findings.vain.endedservers import server_that_failed
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import Pool
 from viewer.analysis.resources.pacing import is_batch, is_held_up, sleep_with_one
@@ -151,12 +150,11 @@ def _gave_up_at(facts: Facts, hold: Hold, parent: int, awaits: list[int]) -> str
         return ""
     i = awaits[first]
     is_its = slices.start_ns[i] - born <= _JUST_NS and slices.end_ns[i] < hold.end_ns
-    ended = waits.tree.ended_by(parent, i)
-    is_given_up = ended.kind in GIVEN_UP or waits.timed_out(ended, parent, i)
     what, site = facts.awaited(i)
     # `gather` ends before one of its tasks as another one fails.
-    has_failed = what == _GATHER and ended.on is not None and _failed(facts, ended.on)
-    return site if is_its and (is_given_up or has_failed) else ""
+    by = waits.tree.ended_by(parent, i).on if what == _GATHER else None
+    has_failed = by is not None and _failed(facts, by)
+    return site if is_its and (has_failed or waits.gave_up(parent, i)) else ""
 
 
 def _failed(facts: Facts, who: tuple[str, int]) -> bool:

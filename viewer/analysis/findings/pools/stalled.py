@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer.units import MS, duration, plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.jobs import Job
@@ -19,7 +19,6 @@ from viewer.words import code
 # All workers waited for half a second at the same time, until the first one gave up, and a job
 # that was queued for that long meanwhile began within 50 ms. It runs another function than
 # theirs, which would only wait as they do, unless they wait for each other.
-_STILL_NS = 500 * MS
 _AT_ONCE_NS = 50 * MS
 _ANSWERS = ("Event.wait", "Condition.wait")
 _BARRIER = "Barrier.wait"
@@ -31,7 +30,7 @@ def stalled_pool(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     long: dict[int, list[Wait]] = defaultdict(list)
     for wait in waits.all:
-        is_long = wait.ns >= _STILL_NS and wait.name in _FOR_OTHERS
+        is_long = wait.ns >= LOST_NS and wait.name in _FOR_OTHERS
         if is_long and wait.who[0] == "thread" and wait.slice not in waits.told:
             long[wait.who[1]].append(wait)
     if not any(wait.failed for found in long.values() for wait in found):
@@ -48,11 +47,11 @@ def stalled_pool(facts: Facts) -> Iterator[Finding]:
         queued = [
             job
             for job in jobs[number]
-            if until - max(job.submitted_ns, since) >= _STILL_NS
+            if until - max(job.submitted_ns, since) >= LOST_NS
             and 0 <= job.began_ns - until <= _AT_ONCE_NS
             and _may_end(job, last, jobs[number])
         ]
-        if first.failed and until - since >= _STILL_NS and queued:
+        if first.failed and until - since >= LOST_NS and queued:
             waits.told.update(wait.slice for wait in last)
             yield _finding(facts, waits, pool.name, last, queued[0], since, until)
 
@@ -63,7 +62,7 @@ def stalled_takers(facts: Facts) -> Iterator[Finding]:
     waits = LongWaits.of(facts)
     gave_up: dict[int, list[Wait]] = defaultdict(list)
     for wait in waits.all:
-        is_long = wait.failed and wait.ns >= _STILL_NS and wait.name in _ANSWERS
+        is_long = wait.failed and wait.ns >= LOST_NS and wait.name in _ANSWERS
         if is_long and wait.who[0] == "thread" and wait.slice not in waits.told:
             gave_up[wait.who[1]].append(wait)
     for _, threads in takers_of_queues(facts) if gave_up else ():
@@ -71,7 +70,7 @@ def stalled_takers(facts: Facts) -> Iterator[Finding]:
         if len(last) < len(threads) or len({wait.site for wait in last}) > 1:
             continue
         since, first = max(w.start_ns for w in last), min(last, key=lambda wait: wait.end_ns)
-        is_still = first.end_ns - since >= _STILL_NS
+        is_still = first.end_ns - since >= LOST_NS
         if not is_still or not _asks_them(waits, set(threads), first):
             continue
         waits.told.update(wait.slice for wait in last)
@@ -138,7 +137,7 @@ def stalled_slots(facts: Facts, waits: LongWaits, group: Group) -> Finding | Non
     served = sorted(wait.end_ns for wait in group.waits if not wait.failed)
     by_place: dict[tuple[str, str], list[Wait]] = defaultdict(list)
     for wait in waits.all:
-        is_long = wait.failed and not wait.is_open and wait.ns >= _STILL_NS
+        is_long = wait.failed and not wait.is_open and wait.ns >= LOST_NS
         if is_long and wait.name in _FOR_OTHERS and wait.who not in waiting:
             by_place[wait.name, wait.site].append(wait)
     for (name, site), gave_up in by_place.items():
@@ -176,7 +175,7 @@ def stalled_questions(facts: Facts, found: Resource) -> Finding | None:
         for wait in waits.all
         if wait.failed
         and not wait.is_open
-        and wait.ns >= _STILL_NS
+        and wait.ns >= LOST_NS
         and wait.lock >= 0
         and wait.end_ns > first
         and not asking.isdisjoint(Enders.of(waits).of_queue(wait.lock))

@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.uneven import uneven
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, middle
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.resource import covers
@@ -128,9 +128,7 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
     """Those of equal ones for which somebody waited when the others had ended."""
     if len(every) <= _OTHERS:
         return
-    from statistics import median  # it takes longer to import than this file
-
-    usual = int(median(one.ns for one in every))
+    usual = middle(one.ns for one in every)
     slow = [one for one in every if one.ns >= max(_EACH_NS, usual * _TIMES)]
     slow.sort(key=lambda one: -one.ns)
     for one in slow[:_MOST]:

@@ -2,7 +2,6 @@
 they pile up, or started again as soon as they have failed."""
 
 import signal
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import compress, pairwise
@@ -17,13 +16,11 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Findi
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.processes.family import Family, Member, Told
+from viewer.analysis.processes.family import Ended, Family, Member
 from viewer.analysis.processes.notes import Note, notes
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
-from viewer.trace.reader import number_of
 from viewer.trace.sites import is_library
-from viewer.trace.told import Told as Columns
 from viewer.words import code
 
 # Half a second in waits for the child, or for what it writes, one after the other up to its
@@ -45,16 +42,14 @@ type _Found = dict[tuple[int, str, str], list[tuple[int, list[int]]]]
 
 def killed_child(facts: Facts) -> Iterator[Finding]:
     """A thread waits for a child, or reads its output, until somebody kills the child."""
-    model, trace = facts.model, facts.model.trace
-    table, told = model.states, LongWaits.of(facts).told
+    table, waits_told = facts.model.states, LongWaits.of(facts).told
     found: _Found = {}
-    ends = trace.instants(trace.events.name, s.CHILD_ENDED)
-    signals = Columns(trace, ends).numbers(s.ARG_SIGNAL, 0)
-    for event in compress(ends, map(signal.SIGKILL.__eq__, signals)):
-        thread = model.threads.of_track[trace.events.track[event]]
-        rows = _waits(facts, thread, trace.events.time_ns[event]) if thread >= 0 else []
+    ends, told = notes(facts.model, s.CHILD_ENDED)
+    for end in compress(ends, map(signal.SIGKILL.__eq__, told.numbers(s.ARG_SIGNAL, 0))):
+        thread = end.thread
+        rows = _waits(facts, thread, end.time_ns) if thread >= 0 else []
         ns = facts.total_ns(rows)
-        if ns >= LOST_NS and not any(table.slice[row] in told for row in rows):
+        if ns >= LOST_NS and not any(table.slice[row] in waits_told for row in rows):
             worst = facts.longest(rows)
             name, site = facts.call(table.row[worst])
             if not is_library(site):
@@ -66,10 +61,8 @@ def killed_child(facts: Facts) -> Iterator[Finding]:
 def _waits(facts: Facts, thread: int, end_ns: int) -> list[int]:
     """The thread's waits for a child up to its end, the last one first."""
     table, of = facts.model.states, facts.ledger.rows_of_threads
-    low, high = of.offset[thread], of.offset[thread + 1]
     found, before = list[int](), end_ns
-    last = bisect_right(of.start_ns, end_ns, low, high)
-    for place in range(last - 1, max(low, last - _MOST) - 1, -1):
+    for place in reversed(of.begun(thread, 0, end_ns + 1)[-_MOST:]):
         row = of.row[place]
         start, end = table.start_ns[row], table.end_ns[row]
         if before - end > _GAP_NS:
@@ -206,13 +199,11 @@ _OTHER = "Look at its handler of the signal: what it sets must be looked at ofte
 
 def asked_in_vain(facts: Facts) -> Iterator[Finding]:
     """Waits for children that go on after a signal which was to end them."""
-    trace, table = facts.model.trace, facts.model.states
+    table, (sent, said) = facts.model.states, notes(facts.model, s.SIGNAL_SENT)
     asked: dict[tuple[int, int], int] = {}  # process and pid: when
-    for event in trace.instants(trace.events.name, s.SIGNAL_SENT):
-        args, process = trace.args(event), trace.track_process[trace.events.track[event]]
-        if number_of(args, s.ARG_SIGNAL, 0) in _ENDS:
-            key = process, number_of(args, s.ARG_CHILD, 0)
-            asked.setdefault(key, trace.events.time_ns[event])
+    for note, number in zip(sent, said.numbers(s.ARG_SIGNAL, 0), strict=True):
+        if number in _ENDS:
+            asked.setdefault((note.process, note.pid), note.time_ns)
     if not asked:
         return
     children, family = Elsewhere.of(facts.model).child_of_row, Family.of(facts.model)
@@ -264,7 +255,7 @@ _EARLY_NS = 100 * MS
 _ENDED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP)
 
 
-def _has_failed(told: Told) -> bool:
+def _has_failed(told: Ended) -> bool:
     return bool(told.status or (told.signal and told.signal not in _ENDED_BY))
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from tracer.units import MS, plural
 from viewer.analysis.endings import signal_name
-from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.processes.family import Family, Member
-from viewer.analysis.states import having, stack_of
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
 from viewer.trace.sites import Place, place_of
 from viewer.words import code
@@ -39,14 +39,10 @@ _MOST = 200  # waits that are looked at, the longest ones
 
 def ended_party(facts: Facts) -> Iterator[Finding]:
     """Somebody ended with a permit, or before a barrier, and nobody else goes on."""
-    model, table = facts.model, facts.model.states
-    named = having(model, table.call_name, lambda name: _SEMAPHORE in name, (_SEMAPHORE,))
-    family = Family.of(model)
-    if 1 not in named or len(family.members) < 2:
+    table, family = facts.model.states, Family.of(facts.model)
+    rows = facts.calls_with(_SEMAPHORE, _LONG_NS)
+    if not rows or len(family.members) < 2:
         return
-    rows = [
-        *model.trace.engine.pick(facts.rows_of((IO,), _LONG_NS), table.row, memoryview(named))
-    ]
     rows.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
     by_site: dict[str, list[tuple[int, Member, str]]] = {}
     for row in rows[:_MOST]:
@@ -147,7 +143,7 @@ def _finding(
 ) -> Finding:
     model, table = facts.model, facts.model.states
     worst, dead, what = found[0]
-    thread, ns = table.who[worst], facts.row_ns(worst)
+    ns = facts.row_ns(worst)
     waiting = {model.thread_process[table.who[row]] for row, _, _ in found}
     told, killed_by = dead.told, dead.killed_by
     how = f" with exit code {told.status}" if told is not None and told.status else ""
@@ -168,10 +164,5 @@ def _finding(
             f"and what an ended process has is never released. {_STEPS[bool(killed_by)]}"
         )
     )
-    start = table.start_ns[worst]
-    evidence = Evidence(
-        start, ns, model.thread_names[thread], tid=model.threads[thread].tid,
-        site=site, pid=model.pid(model.thread_process[thread]),
-    )  # fmt: skip
     kind = "wait in vain" if is_barrier else "slots never returned"
-    return Finding(kind, lost, text, evidence, processes=len(waiting) + 1)
+    return Finding(kind, lost, text, facts.evidence_of(worst), processes=len(waiting) + 1)

@@ -1,7 +1,6 @@
-"""What goes wrong between a process and its children: locks that a fork leaves locked, jobs of
-a worker that was killed."""
+"""What a fork leaves behind: locks that stay locked, and threads that are not copied; and
+servers that were killed."""
 
-import signal
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -12,31 +11,11 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, u
 from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.processes.family import ORDERLY, Family, Member
-from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.resources.waits import LOCKS, Wait
 from viewer.words import code, place
 
-_REPLACED = 8  # workers
 _ACCEPTS = "._accept_connection2"  # asyncio's task for a new connection
 _RESULTS = ("Future.result", "futures.wait", "executor")
-_JOBS = ("AsyncResult.get", "IMapIterator.next", "Future.result", "futures.wait", "Queue.get")
-
-
-def killed(facts: Facts, wait: Wait) -> str:
-    """`; `Worker-1` was ended by SIGKILL at 5 ms`: whose work a wait for jobs may be for."""
-    if wait.name not in _JOBS:
-        return ""
-    family, process = Family.of(facts.model), LongWaits.of(facts).process(wait.who)
-    for member in family.members.values():
-        told = member.told
-        if member.parent != process or told is None or told.signal is None:
-            continue
-        is_known = told.signal in signal.valid_signals() and told.signal not in ORDERLY
-        if is_known and member.start_ns < wait.end_ns and told.time_ns < wait.end_ns:
-            name = signal_name(told.signal)
-            when = at(facts, member.end_ns)
-            return f"; {code(member.name)} was killed by {name} {when}, and its job with it"
-    return _gone(facts, family, wait, process)
 
 
 def dead_servers(facts: Facts, at_ns: int) -> str:
@@ -72,31 +51,6 @@ def dead_servers(facts: Facts, at_ns: int) -> str:
         f"{processes(facts, killed)}, which accepted connections, had ended by "
         f"{signal_name(ended.signal or 0)} before ({at(facts, first)}), and nobody began in "
         f"their place. Watch them, and start new ones."
-    )
-
-
-def _gone(facts: Facts, family: Family, wait: Wait, process: int) -> str:
-    """Workers that end again and again, soon after they began, and are replaced."""
-    ended = [
-        member
-        for member in family.members.values()
-        if member.parent == process
-        and wait.start_ns <= member.start_ns
-        and member.told is not None
-        and member.told.signal is None
-        and member.told.time_ns < wait.end_ns
-    ]
-    if len(ended) < _REPLACED:
-        return ""
-    worked = Jobs.of(facts.model).workers
-    if any(member.process in worked for member in ended):
-        return ""
-    told = ended[0].told
-    status = f" with status {told.status}" if told is not None and told.status else ""
-    return (
-        f"; meanwhile {len(ended)} workers such as {code(ended[0].name)} began and ended"
-        f"{status} before they had run a job, and were replaced: look at the pool's "
-        f"`initializer`, and at what a worker imports"
     )
 
 

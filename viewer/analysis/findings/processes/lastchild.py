@@ -9,7 +9,7 @@ from viewer.analysis.findings.basis.doing import mostly
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.uneven import targets, uneven
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
-from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.basis.words import at, middle
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Job, Jobs, Pool
@@ -47,9 +47,7 @@ def last_child(facts: Facts) -> Iterator[Finding]:
 def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
     if len(members) <= _OTHERS:
         return
-    from statistics import median  # it takes longer to import than this file
-
-    usual = int(median(member.ns for member in members))
+    usual = middle(member.ns for member in members)
     last = max(members, key=lambda member: member.end_ns)
     since = max([last.start_ns, *(m.end_ns for m in members if m is not last)])
     ns, took = last.end_ns - since, last.ns
@@ -128,11 +126,9 @@ def _of_pool(facts: Facts, family: Family, pool: Pool) -> Iterator[Finding]:
     others = [job for job in batch if job is not last]
     if len(others) < _OTHERS or not {job.worker for job in others} - {last.worker}:
         return
-    from statistics import median  # it takes longer to import than this file
-
     since = max([last.start_ns, *(job.end_ns for job in begun if job is not last)])
     first, ns = min(job.start_ns for job in batch), last.end_ns - since
-    usual = int(median(job.ran_ns for job in others))
+    usual = middle(job.ran_ns for job in others)
     is_alone = ns >= LOST_NS and ns * _HALF >= last.end_ns - first
     if not is_alone or last.ran_ns < usual * _LONGER or not _is_awaited(facts, last, since):
         return

@@ -1,13 +1,12 @@
 """What a program waits for when it is over: threads that sleep on, jobs that nobody needs."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tracer import schema as s
 from tracer.units import duration, plural
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
@@ -21,7 +20,6 @@ from viewer.words import code
 
 # Who ends a program notices half a second. A thread that works on to the end of its job should
 # not be cut off; one that sleeps for four fifths of that time could be woken.
-_LONG_NS = 500_000_000
 _MOSTLY = 8, 10
 _JOIN = "Thread.join"
 _WHOLE = 30  # frames: of a deeper stack the outermost ones may not be recorded
@@ -69,7 +67,7 @@ def slow_end(facts: Facts) -> Iterator[Finding]:
     yield from _handlers(facts)
     for wait in waits.all:
         kind, thread = wait.ender or ("", -1)
-        is_join = wait.name in (_JOIN, _SHUTDOWN) and wait.ns >= _LONG_NS and not wait.failed
+        is_join = wait.name in (_JOIN, _SHUTDOWN) and wait.ns >= LOST_NS and not wait.failed
         is_join = is_join and wait.slice not in waits.told
         of_loop = any(frame.endswith(_LOOP_ENDS) for frame in wait.stack)
         if not is_join or kind != "thread":
@@ -101,7 +99,7 @@ def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     if not timers:
         return
     for wait in waits.all:
-        if wait.name != _JOIN or wait.ns < _LONG_NS or not wait.stack[-1].endswith(_OVER):
+        if wait.name != _JOIN or wait.ns < LOST_NS or not wait.stack[-1].endswith(_OVER):
             continue
         for timer in timers:
             met = timer.met_ns(wait)
@@ -131,7 +129,7 @@ def _handlers(facts: Facts) -> Iterator[Finding]:
     for (thread, handler), rows in by_handler.items():
         ns = sum(table.busy_end_ns[row] - table.start_ns[row] for row in rows)
         start, end = table.start_ns[rows[0]], table.busy_end_ns[rows[-1]]
-        if ns < _LONG_NS or not _is_last(facts, thread, start, ns):
+        if ns < LOST_NS or not _is_last(facts, thread, start, ns):
             continue
         did = doing(facts, [(("thread", thread), start, end)])
         text = (
@@ -149,15 +147,12 @@ def _is_last(facts: Facts, thread: int, since_ns: int, ns: int) -> bool:
     model, rows = facts.model, facts.ledger.rows_of_threads
     if ns * 2 < model.states.last_ns[thread] - since_ns:
         return False
-    low, high = rows.offset[thread], rows.offset[thread + 1]
-    later = bisect_left(rows.start_ns, since_ns, low, high)
+    before, later = rows.begun(thread, 0, since_ns), rows.begun(thread, since_ns)
 
     def is_in_module(n: int) -> bool:
         return _MODULE in stack_of(model, rows.row[n])
 
-    return any(map(is_in_module, range(low, min(later, low + _MOST)))) and not any(
-        map(is_in_module, range(later, min(high, later + _MOST)))
-    )
+    return any(map(is_in_module, before[:_MOST])) and not any(map(is_in_module, later[:_MOST]))
 
 
 def _jobs_that_wait(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
@@ -202,7 +197,7 @@ def _jobs_left(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         left = [job for job in later if job.pool in wanted]
         times = merged([(job.began_ns, min(job.ended_ns, until_ns)) for job in left])
         ns = sum(end - start for start, end in times)
-        if ns < _LONG_NS:
+        if ns < LOST_NS:
             continue
         job = max(left, key=lambda job: job.ran_ns)
         did = doing(facts, [(("thread", job.thread), job.began_ns, job.ended_ns)])
@@ -225,8 +220,7 @@ def _pollers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         is_join = wait.name == _JOIN and not wait.failed and wait.slice not in waits.told
         if not is_join or wait.ender is None or is_library(wait.site):
             continue
-        thread = wait.ender[1]
-        states = rows.row[rows.offset[thread] : rows.offset[thread + 1]]
+        states = rows.of(wait.ender[1])
         sleeps = [row for row in states if table.state[row] & STATE_MASK == SLEEP]
         before = [row for row in sleeps if table.end_ns[row] < wait.start_ns]
         if len(before) < _LOOKS or len({table.row[row] for row in sleeps}) > 1:
@@ -239,7 +233,7 @@ def _pollers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     for found in by_line.values():
         lost = sum(wait.ns for wait, _ in found)
         worst, last = max(found, key=lambda one: one[0].ns)
-        if lost < _LONG_NS:
+        if lost < LOST_NS:
             continue
         those = {wait.ender for wait, _ in found if wait.ender is not None}
         site = facts.call(table.row[last])[1]
@@ -262,7 +256,7 @@ def _sleeps_on(facts: Facts, wait: Wait) -> bool:
         ("thread", table.who[row]) == wait.ender
         and table.start_ns[row] < wait.start_ns
         and table.busy_end_ns[row] >= wait.end_ns - _SOON_NS
-        for row in longest_rows(facts, (SLEEP,), _LONG_NS, _MOST)
+        for row in longest_rows(facts, (SLEEP,), LOST_NS, _MOST)
     )
 
 

@@ -8,7 +8,7 @@ from tracer.units import MS, duration
 from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import COMPUTING, NOT_ITS_FAULT, Facts, Finding
-from viewer.analysis.ledger.resource import windows_of, within
+from viewer.analysis.ledger.resource import all_at_once, windows_of, within
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.states import having
@@ -66,7 +66,9 @@ def _starved(facts: Facts, elsewhere: Elsewhere, members: list[Member]) -> Itera
         return
     since = max(min(start for start, _ in times) for times in idle)
     until = min(max(end for _, end in times) for times in idle)
-    together = _all_at_once(idle, since, until)
+    together = all_at_once(
+        [[(max(a, since), min(b, until)) for a, b in times] for times in idle]
+    )
     lost, span = sum(end - start for start, end in together), until - since
     did = facts.split(maker, windows_of(together))
     computed, own = did.of(COMPUTING), lost - did.of(NOT_ITS_FAULT)
@@ -92,23 +94,6 @@ def _behind_the_reader(facts: Facts, elsewhere: Elsewhere, thread: int) -> _Time
         and names[table.row[row]]
         and elsewhere.is_get(row)
     ]
-
-
-def _all_at_once(idle: list[_Times], since: int, until: int) -> _Times:
-    """When all of them were idle."""
-    changes = sorted(
-        (min(max(time, since), until), change)
-        for times in idle
-        for start, end in times
-        if start < end
-        for time, change in ((start, 1), (end, -1))
-    )
-    found, count, begun = list[tuple[int, int]](), 0, 0
-    for time_ns, change in changes:
-        if count == len(idle) and time_ns > begun:
-            found.append((begun, time_ns))
-        count, begun = count + change, time_ns
-    return found
 
 
 def _finding(

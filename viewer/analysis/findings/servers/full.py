@@ -17,7 +17,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.regions import merged
-from viewer.analysis.resources.peers import is_own, servers
+from viewer.analysis.resources.connections import is_own, servers
 from viewer.analysis.resources.resource import Claim, loads
 from viewer.analysis.resources.waits import longest_rows
 from viewer.analysis.states import having, mentioned, stack_of

@@ -106,25 +106,19 @@ def _sleep_before(facts: Facts, ready: int) -> int:
     """The sleep from which a task was woken; -1 where it was none."""
     rows, slices = facts.ledger.rows_of_tasks, facts.model.trace.slices
     task = facts.model.owners.owner[ready]
-    low, high = rows.offset[task], rows.offset[task + 1]
-    at = bisect_left(rows.start_ns, slices.start_ns[ready], low, high) - 1
-    sleep = rows.row[at] if at >= low else -1
+    before = rows.begun(task, 0, slices.start_ns[ready])
+    sleep = rows.row[before[-1]] if before else -1
     return sleep if sleep >= 0 and _is_sleep(facts, sleep) else -1
 
 
 def _mostly(facts: Facts, sleep: int) -> list[int]:
     """How long the task's other sleeps at that line were, before and after."""
-    rows, slices, where = (
-        facts.ledger.rows_of_tasks,
-        facts.model.trace.slices,
-        facts.awaited(sleep),
-    )
+    rows, where = facts.ledger.rows_of_tasks, facts.awaited(sleep)
     task = facts.model.owners.owner[sleep]
-    low, high = rows.offset[task], rows.offset[task + 1]
-    at = bisect_left(rows.start_ns, slices.start_ns[sleep], low, high)
+    at = len(rows.begun(task, 0, facts.model.trace.slices.start_ns[sleep]))
     return [
         facts.slice_ns(row)
-        for row in rows.row[max(low, at - _NEAR) : min(high, at + _NEAR)]
+        for row in rows.of(task)[max(at - _NEAR, 0) : at + _NEAR]
         if row != sleep and _is_sleep(facts, row) and facts.awaited(row) == where
     ]
 

@@ -93,11 +93,9 @@ def _has_a_successor(member: Member, starts: dict[tuple[int, str], list[int]]) -
 
 def _last_request(facts: Facts, member: Member) -> _End | None:
     """What a worker did since it last waited for clients, up to its end."""
-    table, of = facts.model.states, facts.ledger.rows_of_threads
-    low, high = of.offset[member.main], of.offset[member.main + 1]
+    table, rows = facts.model.states, facts.ledger.rows_of_threads.of(member.main)
     since, is_server = -1, False
-    for place in range(high - 1, max(low, high - _MOST) - 1, -1):
-        row = of.row[place]
+    for row in reversed(rows[-_MOST:]):
         is_call = table.state[row] & STATE_MASK == IO
         stack = stack_of(facts.model, row)
         is_server = is_server or any(part in stack for part in _SERVERS)

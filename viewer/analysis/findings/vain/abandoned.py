@@ -1,7 +1,8 @@
-"""Waits for those who are gone or have ended, or who were told to go and stayed."""
+"""Waits for those who have ended, or were told to go and stayed; and those that a cancellation
+ended which was meant for another one."""
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import compress
@@ -15,94 +16,10 @@ from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, u
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.enders import Enders
-from viewer.analysis.resources.queues import fed_by
-from viewer.analysis.resources.waits import CHANNELS, GETS, PUTS, Wait
-from viewer.analysis.states import stack_of
+from viewer.analysis.resources.waits import CHANNELS, GETS, Wait
 from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, READY
-from viewer.trace.sites import own_frames, place_of
 from viewer.words import code
-
-_LONG_NS = 500_000_000
-_SOON = 10  # a tenth of a wait
-_LOOKED = 100  # states of a thread in which its function is looked for
-_MOST_ENDED = 1_000  # threads
-_PLAIN = "<locals>"
-_DONE = "Queue.join"
-
-
-def ended_before(facts: Facts, wait: Wait) -> str:
-    """`; `worker`, which it created, had ended long before`; "" where that is unknown."""
-    return _getters(facts, wait) or _worker(facts, wait) or _receivers(facts, wait)
-
-
-def _getters(facts: Facts, wait: Wait) -> str:
-    """`; `worker`, which it created, ended before`: whose work Queue.join waits for."""
-    waits, (kind, task) = LongWaits.of(facts), wait.who
-    if wait.name != _DONE or kind != "task":
-        return ""
-    children: list[Who] = [("task", child) for child in facts.ledger.children_of(task)]
-    found = {child for child in children if waits.ends_ns(child) < wait.end_ns - _LONG_NS}
-    if not found:
-        return ""
-    return f"; {users(facts.model, found)}, created by it, had ended long before"
-
-
-def _receivers(facts: Facts, wait: Wait) -> str:
-    """`; `pump`, which had got what it sent, was cancelled (at 1.20 s)`: all who waited for
-    items of whoever waits for room now, or until all are done, if they had ended as its wait
-    began."""
-    if wait.name not in (*PUTS, _DONE):
-        return ""
-    waits = LongWaits.of(facts)
-    found = fed_by(waits, wait.who)
-    ends_ns = [waits.ends_ns(who) for who in found]
-    if not ends_ns or max(ends_ns) > wait.start_ns + wait.ns // _SOON:
-        return ""
-    hows = {facts.ledger.how_it_ended(which) for kind, which in found if kind == "task"}
-    verb = "was" if len(found) == 1 else "were"
-    how = f"{verb} cancelled" if hows == {s.CANCELLED} else "had ended"
-    when = at(facts, max(ends_ns))
-    return f"; {users(facts.model, found)}, which had got what it sent, {how} ({when})"
-
-
-def _worker(facts: Facts, wait: Wait) -> str:
-    """`; `exporter` had ended (at 12 ms), the last thread in `Exporter.run``: threads of the
-    class whose method waits, none of which was there any more."""
-    of = _class_of(wait.site)
-    if wait.who[0] != "thread" or not of[1]:
-        return ""
-    waits, model, found = LongWaits.of(facts), facts.model, dict[int, str]()
-    process = waits.process(wait.who)
-    for thread in range(min(len(model.threads), _MOST_ENDED)):
-        is_other = model.thread_process[thread] == process and ("thread", thread) != wait.who
-        if is_other and _class_of(frame := _runs(facts, thread)) == of:
-            found[thread] = frame
-    until_ns = wait.end_ns - _LONG_NS
-    if not found or any(waits.ends_ns(("thread", one)) > until_ns for one in found):
-        return ""
-    last = max(found, key=lambda thread: waits.ends_ns(("thread", thread)))
-    name, end_ns = model.thread_names[last], waits.ends_ns(("thread", last))
-    return (
-        f"; {code(name)} had ended ({at(facts, end_ns)}), the last thread in "
-        f"{code(place_of(found[last]).function, found[last])}"
-    )
-
-
-def _class_of(site: str) -> tuple[str, str]:
-    """The file and the class of a method; empty of another function."""
-    place = place_of(site)
-    name = place.function.rpartition(".")[0]
-    return (place.path, name) if name and not name.endswith(_PLAIN) else ("", "")
-
-
-def _runs(facts: Facts, thread: int) -> str:
-    """The user's function that a thread was started with, by the stacks of what it did."""
-    for row in facts.ledger.rows_of_threads.of(thread)[:_LOOKED]:
-        if own := own_frames(stack_of(facts.model, row).split("\n")):
-            return own[-1]
-    return ""
-
 
 # Half a second was lost after all who ever made room had ended.
 _IDLE_NS = 1_000 * MS  # consumers may be idle for a while
@@ -121,36 +38,6 @@ _AWAIT = s.AWAIT_PREFIX
 _NURSERY = f"{_AWAIT}nursery"
 _TASK = s.AWAIT_TASK_PREFIX.removeprefix(_AWAIT)
 _NOT_BY_TASKS = (For.CLOCK, For.OUTSIDE, For.CHILD)  # another task ends such waits by force
-
-
-def no_consumer(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
-    """Producers wait for room in a queue whose consumers have all ended."""
-    by_queue: dict[int, list[Wait]] = defaultdict(list)
-    for wait in waits.all:
-        if wait.name in PUTS and wait.lock >= 0 and wait.slice not in waits.told:
-            by_queue[wait.lock].append(wait)
-    known = Enders.of(waits)
-    for queue, found in by_queue.items():
-        enders = {wait.ender for wait in found if wait.ender is not None and not wait.failed}
-        if not enders:  # those waits were short
-            enders = {*known.of_queue(queue)} - {wait.who for wait in found}
-        gone_ns = max(map(waits.ends_ns, enders), default=0)
-        vain = [wait for wait in found if wait.failed and wait.end_ns > gone_ns]
-        lost = sum(wait.end_ns - max(wait.start_ns, gone_ns) for wait in vain)
-        if not enders or lost < LOST_NS or enders & {wait.who for wait in vain}:
-            continue
-        waits.told.update(wait.slice for wait in vain)
-        worst = max(vain, key=lambda wait: wait.ns)
-        text = (
-            f"Waited in vain: "
-            f"{users(facts.model, (wait.who for wait in vain))}{place_in(worst.site)} waited "
-            f"for room in a queue: {plural(len(vain), 'wait')} in `{worst.name}`, "
-            f"{in_total(facts, lost, worst.ns, worst.start_ns)}. Whoever had emptied it, "
-            f"{users(facts.model, enders)}, had ended{_how(facts, enders)} "
-            f"{at(facts, gone_ns)}. End the producers with their consumers: keep both in one "
-            f"group, or give `put` a time-out."
-        )
-        yield Finding("wait in vain", lost, text, waits.evidence(worst))
 
 
 def no_producer(facts: Facts) -> Iterator[Finding]:
@@ -192,15 +79,13 @@ def no_producer(facts: Facts) -> Iterator[Finding]:
             f"`{what.removeprefix(_AWAIT)}` ({at(facts, slices.start_ns[i])}) for "
             f"{users(model, (wait.who for wait in found))}{place_in(found[0].site)}, idle in "
             f"`{found[0].name}` for the last {duration(lost)}: whoever had put something into "
-            f"that queue, {users(model, enders)}, had ended{_how(facts, set(enders))}. "
-            f"{_LAST[found[0].name in CHANNELS]}"
+            f"that queue, {users(model, enders)}, had "
+            f"ended{how_they_ended(facts, set(enders))}. {_LAST[found[0].name in CHANNELS]}"
         )
-        whole = facts.slice_ns(i)
-        evidence = facts.evidence(("task", parent), slices.start_ns[i], whole, site)
-        yield Finding("wait in vain", lost, text, evidence)
+        yield Finding("wait in vain", lost, text, facts.evidence_of_await(i))
 
 
-def _how(facts: Facts, who: set[Who]) -> str:
+def how_they_ended(facts: Facts, who: set[Who]) -> str:
     ends = {facts.ledger.how_it_ended(which) if kind == "task" else "" for kind, which in who}
     how = _HOW.get(ends.pop()) if len(ends) == 1 else None
     return f" ({how})" if how else ""
@@ -280,3 +165,87 @@ def cancelled_before(facts: Facts, waits: LongWaits, i: int) -> Iterator[tuple[i
         failed |= name.startswith(_TASK) and name != _TASK + model.task_name(canceller)
         if failed or waited_for(name) in _NOT_BY_TASKS:
             yield task, rows[before]
+
+
+# Half a second of waiting was thrown away. Who awaited the task goes on, or ends, at once.
+_THEN_NS = 5 * MS
+_FOR_ONE = FOR_TASKS[0]
+
+
+def cancelled_for_all(facts: Facts) -> Iterator[Finding]:
+    """A task is cancelled as one that awaits it gives up; the others begin again, or fail."""
+    trace = facts.model.trace
+    if not len(trace.instants(trace.events.name, s.CANCELLED)):
+        return
+    waits, awaited = LongWaits.of(facts), _Awaited(facts)
+    by_task: dict[int, list[Wait]] = defaultdict(list)
+    for wait in waits.for_tasks:
+        task = awaited.by(wait)
+        if task >= 0 and facts.ledger.how_it_ended(task) == s.CANCELLED:
+            by_task[task].append(wait)
+    found: dict[tuple[int, str], list[Wait]] = defaultdict(list)
+    times: Counter[tuple[int, str]] = Counter()
+    for task, alike in by_task.items():
+        if len(alike) < 2:
+            continue
+        ended = [wait for wait in alike if waits.ends_ns(wait.who) <= wait.end_ns + _THEN_NS]
+        cancelled = [wait for wait in ended if _is_cancelled(facts, wait)]
+        victims = [wait for wait in alike if awaited.again(wait)]
+        if len(cancelled) < len(ended):  # one of them gave up, and they did not
+            victims += cancelled
+        if ended and victims:
+            key = facts.model.owners.task_group[task], victims[0].site
+            found[key] += victims
+            times[key] += 1
+    for key, victims in found.items():
+        if sum(wait.ns for wait in victims) >= LOST_NS:
+            yield _finding(facts, awaited, victims, times[key])
+
+
+def _is_cancelled(facts: Facts, wait: Wait) -> bool:
+    return facts.ledger.how_it_ended(wait.who[1]) == s.CANCELLED
+
+
+class _Awaited:
+    """Finds which task a wait for one was for, and whether its waiter then awaits another."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.waits, self.model = LongWaits.of(facts), facts.model
+        self._next: dict[tuple[int, str], list[Wait]] = defaultdict(list)
+        for wait in self.waits.for_tasks:
+            self._next[wait.who[1], wait.site].append(wait)
+
+    def by(self, wait: Wait) -> int:
+        """The task that ended as the wait did; -1 none."""
+        if not wait.name.startswith(_FOR_ONE):
+            return -1
+        ledger, name = self.waits.reading.ledger, wait.name.removeprefix(_FOR_ONE)
+        for task in ledger.named_beside(wait.who[1], name):
+            if abs(self.waits.ends_ns(("task", task)) - wait.end_ns) <= _THEN_NS:
+                return task
+        return -1
+
+    def again(self, wait: Wait) -> bool:
+        """Whether it awaits another task of the same function at once."""
+        group, task = self.model.owners.task_group, self.by(wait)
+        later = self._next[wait.who[1], wait.site]
+        at = bisect_left(later, wait.end_ns, key=lambda other: other.start_ns)
+        if at == len(later) or later[at].start_ns > wait.end_ns + _THEN_NS:
+            return False
+        then = self.by(later[at])
+        return then not in (-1, task) and group[then] == group[task]
+
+
+def _finding(facts: Facts, awaited: _Awaited, victims: list[Wait], times: int) -> Finding:
+    waits, worst = LongWaits.of(facts), max(victims, key=lambda wait: wait.ns)
+    lost = sum(wait.ns for wait in victims)
+    task: Who = ("task", awaited.by(worst))
+    often = f"{plural(times, 'time')}, each time" if times > 1 else "once,"
+    text = (
+        f"Waited in vain: {users(facts.model, (wait.who for wait in victims))} awaited "
+        f"{code(name_of(facts.model, task))}{place_in(worst.site)}, which was cancelled "
+        f"{often} as another one that awaited it gave up: {plural(len(victims), 'wait')}, "
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}. A time-out cancels the task that "
+        f"one awaits, for all who do: `await asyncio.shield(task)`."
+    )
+    return Finding("wait in vain", lost, text, waits.evidence(worst))

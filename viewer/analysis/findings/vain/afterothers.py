@@ -137,9 +137,9 @@ class _Busy:
         assert wait.ender is not None
         kind, which = wait.ender
         rows = self.ledger.rows_of_threads if kind == "thread" else self.ledger.rows_of_tasks
-        low, high = rows.offset[which], rows.offset[which + 1]
-        place = bisect_right(rows.start_ns, wait.start_ns - _BEFORE_NS, low, high) - 1
-        if place < low or not wait.start_ns < rows.end_ns[place] <= wait.end_ns + _BEFORE_NS:
+        before = rows.begun(which, 0, wait.start_ns - _BEFORE_NS + 1)
+        place = before[-1] if before else -1
+        if place < 0 or not wait.start_ns < rows.end_ns[place] <= wait.end_ns + _BEFORE_NS:
             return 0
         is_job = is_result(wait.name)
         if is_idle(self.facts, kind, rows.row[place], is_job=is_job):

@@ -1,12 +1,11 @@
 """Wake-ups that nobody sent: somebody sleeps until a time-out, and others wait for it."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import (
     LongWaits,
     gave_up,
@@ -30,7 +29,6 @@ from viewer.words import code
 # Somebody waited a fifth of a second for one who slept on until a time-out, for four fifths of
 # that; in all, half a second was lost. Shorter time-outs are how batches are collected.
 _OWED_NS = 200 * MS
-_MISSED_NS = 500 * MS
 _AT_ONCE_NS = 50 * MS  # from the time-out to what ended the other's wait
 _BACK = 1_000  # states of a thread in which it was woken before
 _LOOKS = 3  # times that somebody gives up and looks again
@@ -61,7 +59,7 @@ def missed(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     for pairs in sorted(found.values(), key=lambda pairs: pairs[0][0].name not in LOCKS):
         pairs = [pair for pair in pairs if pair[1].slice not in waits.told]
         lost = sum(wait.ns for wait, _ in pairs)
-        if lost < _MISSED_NS:
+        if lost < LOST_NS:
             continue
         waits.told.update(one.slice for pair in pairs for one in pair)
         is_lock = pairs[0][0].name in LOCKS
@@ -100,7 +98,7 @@ def looked_in_vain(facts: Facts) -> Iterator[Finding]:
         found[sleep.site, wait.site].append((wait, sleep))
     for pairs in found.values():
         lost = sum(wait.ns for wait, _ in pairs)
-        if lost >= _MISSED_NS:
+        if lost >= LOST_NS:
             waits.told.update(one.slice for pair in pairs for one in pair)
             yield _not_woken(facts, waits, pairs, lost)
 
@@ -115,11 +113,10 @@ def _polled(facts: Facts, waits: LongWaits) -> Iterator[tuple[Wait, Wait]]:
             continue
         if thread in facts.ledger.lane_of_thread or _STOPS in "\n".join(wait.stack):
             continue  # loops have timers of their own, and servers look whether to stop
-        low = bisect_left(rows.start_ns, wait.start_ns, *rows.offset[thread : thread + 2])
-        high = bisect_left(rows.start_ns, wait.end_ns, low, rows.offset[thread + 1])
+        begun = rows.begun(thread, wait.start_ns, wait.end_ns)
         own = [
             row
-            for row in rows.row[max(low - 1, rows.offset[thread]) : high]
+            for row in rows.row[max(begun.start - 1, rows.offset[thread]) : begun.stop]
             if table.end_ns[row] <= wait.end_ns and gave_up(facts, row)
         ]
         met = within(
@@ -142,13 +139,12 @@ def _polled(facts: Facts, waits: LongWaits) -> Iterator[tuple[Wait, Wait]]:
 def _was_woken(facts: Facts, sleep: Wait) -> bool:
     """Whether somebody ended earlier waits of the thread for the same: so it gets its work."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
-    low = rows.offset[sleep.who[1]]
-    until = bisect_left(rows.start_ns, sleep.start_ns, low, rows.offset[sleep.who[1] + 1])
+    before = rows.begun(sleep.who[1], 0, sleep.start_ns)[-_BACK:]
     return any(
         table.state[row] & STATE_MASK in (IDLE_WAIT, LOCK_WAIT)
         and table.row[row] == sleep.lock
         and table.waker[row] >= 0
-        for row in rows.row[max(low, until - _BACK) : until]
+        for row in map(rows.row.__getitem__, before)
     )
 
 
@@ -206,7 +202,7 @@ def woke_another(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         if wait.name == _CONDITION and wait.lock >= 0:
             by_lock[wait.lock].append(wait)
     for found in by_lock.values():
-        late = [w for w in found if w.failed and not w.is_open and w.ns >= _MISSED_NS]
+        late = [w for w in found if w.failed and not w.is_open and w.ns >= LOST_NS]
         for wait in late[: _LOOKS - 1] if len(late) < _LOOKS else ():
             woken = [
                 other

@@ -1,6 +1,6 @@
 """Tasks that wait on after their time was over, or after they were cancelled."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
-from viewer.analysis.causes.part import GIVEN_UP
 from viewer.analysis.findings.basis.doing import doing
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.told import of_tasks
@@ -66,9 +65,8 @@ def refused_cancel(facts: Facts) -> Iterator[Finding]:
     slices, found = facts.model.trace.slices, defaultdict[tuple[str, str], list[_Late]](list)
     rows = facts.ledger.rows_of_tasks
     for one in of_tasks(facts, s.REFUSED):
-        low, high = rows.offset[one.task], rows.offset[one.task + 1]
-        row = bisect_right(rows.start_ns, one.at_ns, low, high) - 1
-        i = rows.row[row] if row >= low else -1
+        begun = rows.begun(one.task, 0, one.at_ns + 1)
+        i = rows.row[begun[-1]] if begun else -1
         if i >= 0 and facts.model.owners.kind[i] == AWAIT:
             ns = slices.end_ns[i] - one.at_ns
             found[facts.awaited(i)].append(_Late(one.task, i, one.at_ns, ns))
@@ -134,7 +132,7 @@ def _late(facts: Facts, i: int, scope: tuple[str, ...]) -> _Late | None:
     at_i = bisect_left(rows, i)
     before = _await_in(facts, rows[max(at_i - _NEAR, 0) : at_i][::-1])
     after = _await_in(facts, rows[at_i + 1 : at_i + 1 + _NEAR])
-    if before < 0 or _scope_of(facts, before) != scope or not _is_cut(waits, task, before):
+    if before < 0 or _scope_of(facts, before) != scope or not waits.gave_up(task, before):
         return None
     inner, now = _inside(facts, before), _inside(facts, i)
     is_same_call = inner.function == now.function and inner.line != now.line
@@ -157,11 +155,6 @@ def _inside(facts: Facts, i: int) -> Place:
     stack = facts.stack(i)
     frames = stack.split("\n")
     return place_of(frames[max(len(frames) - len(_scope(stack)) - 1, 0)])
-
-
-def _is_cut(waits: LongWaits, task: int, i: int) -> bool:
-    ended = waits.tree.ended_by(task, i)
-    return ended.kind in GIVEN_UP or waits.timed_out(ended, task, i)
 
 
 def _cleaning(facts: Facts, caller: str, where: str, every: list[_Late]) -> str:
@@ -220,8 +213,7 @@ def slow_clean_up(facts: Facts) -> Iterator[Finding]:
             f"{duration(lost)}{f', {did}' if did else ''}. Clean up without awaiting, with a "
             f"short time-out, or in a task of its own."
         )
-        evidence = facts.evidence(("task", task), slices.start_ns[after], lost, where)
-        yield Finding("wait in vain", lost, text, evidence)
+        yield Finding("wait in vain", lost, text, facts.evidence_of_await(after))
 
 
 def _cleans_up(facts: Facts, waits: LongWaits, task: int, cancelled: int) -> int:

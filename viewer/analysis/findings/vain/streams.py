@@ -10,7 +10,7 @@ from viewer.analysis.causes.part import GIVEN_UP, Kind
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
-from viewer.analysis.findings.outside.outside import other_stream
+from viewer.analysis.findings.outside.fullpipes import other_stream
 from viewer.analysis.findings.processes.forked import dead_servers
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
@@ -79,8 +79,8 @@ def _reads(facts: Facts) -> list[_Read]:
             continue
         if not any(name in facts.stack(i) for name in _READS):
             continue
-        ended, is_open = waits.tree.ended_by(owner[i], i), bool(slices.unfinished[i])
-        is_vain = is_open or ended.kind in GIVEN_UP or waits.timed_out(ended, owner[i], i)
+        is_open = bool(slices.unfinished[i])
+        is_vain = is_open or waits.gave_up(owner[i], i)
         site = facts.awaited(i)[1]
         found.append(_Read(i, owner[i], start_ns, end_ns, site, is_vain, is_open))
     return sorted(found, key=lambda read: read.end_ns)
@@ -141,8 +141,7 @@ def _both(facts: Facts, ones: list[_Read], others: list[_Read], lost: int) -> Fi
         f"answer was due, send what the other end still waits for (a newline, the whole "
         f"length, `write_eof`), or let it answer before."
     )
-    evidence = facts.evidence(("task", worst.task), worst.start_ns, ns, worst.site)
-    return Finding("wait in vain", lost, text, evidence)
+    return Finding("wait in vain", lost, text, facts.evidence_of_await(worst.slice))
 
 
 def _how(facts: Facts, read: _Read) -> str:
@@ -227,10 +226,7 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
             f"{in_total(facts, lost, longest, slices.start_ns[worst])}: "
             f"{dead or kind.why.format(others=others)}"
         )
-        evidence = facts.evidence(
-            who[found.index(worst)], slices.start_ns[worst], longest, site
-        )
-        yield Finding("wait in vain", lost, text, evidence)
+        yield Finding("wait in vain", lost, text, facts.evidence_of_await(worst))
 
 
 def _others(facts: Facts, worst: int) -> str:

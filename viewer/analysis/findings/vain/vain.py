@@ -1,6 +1,5 @@
 """Waits that ran into their time-out: for an end, an item or a result that never came."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -8,28 +7,24 @@ from tracer import schema as s
 from tracer.units import MS, duration, plural
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.doing import doing
-from viewer.analysis.findings.basis.facts import Facts, Finding
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.whom import why
 from viewer.analysis.findings.basis.words import at, in_total
-from viewer.analysis.findings.processes.endedpools import (
-    RESULTS,
-    ended_pool,
-    no_worker_left,
-    without_handlers,
-)
-from viewer.analysis.findings.processes.forked import killed, left_in_parent, locked_at_fork
-from viewer.analysis.findings.vain.abandoned import ended_before, no_consumer
+from viewer.analysis.findings.processes.forked import left_in_parent, locked_at_fork
+from viewer.analysis.findings.vain.endedservers import no_consumer
+from viewer.analysis.findings.vain.gone import ANSWERS, RESULTS, gone, no_worker_left
 from viewer.analysis.findings.vain.missed import CONDITIONS, WAKEABLE, missed, woke_another
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.cuts import Cuts
 from viewer.analysis.resources.enders import Enders
-from viewer.analysis.resources.handed import EVENTS, ended_one, is_pause, taker
+from viewer.analysis.resources.given import EVENTS, ended_one, is_pause, taker
 from viewer.analysis.resources.slots import looks
 from viewer.analysis.resources.takers import is_further_on
 from viewer.analysis.resources.waits import GETS, LOCKS, PUTS, Wait
+from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO, NATIVE, STATE_MASK
 from viewer.trace.sites import is_library
 from viewer.words import code, stem
@@ -40,19 +35,16 @@ _BARRIER = "Barrier.wait"
 _TRIED_NS = 200 * MS
 _MUST_COME = ("Future.result", "futures.wait", "AsyncResult.get", "executor", *PUTS,
               "Queue.join", _BARRIER, "Thread.join", *LOCKS)  # fmt: skip
-_VAIN_NS = 500 * MS
 # Others may only pace a loop: they count for tasks, for the main thread, and for one for which
 # the end of the program waits meanwhile, from a second on, where nothing ever came; three or
 # more of them are somebody who looks again and again, unless each looked once and ended when
 # it gave up: at the same thing, or, where a task failed meanwhile, each at a thing of its own.
 _LOOKS = 3
 _THEN_NS = 50 * MS
-# A thread that was answered five times at a line knows what it may wait for.
-_ANSWERS = 5
 _PILE = 8  # threads that somebody waited for in vain, as with workers that never exit
 _PACE_NS = 1_000 * MS
+_MOST = 10_000  # states of a thread between two waits for a result
 _BACK = 100  # states of a thread in which its last line is looked for
-_MAIN = "MainThread"
 _FOR_MORE = (*GETS, "Condition.wait", "Condition")
 
 
@@ -76,7 +68,7 @@ def _never_done(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
     for wait in waits.all:
         if wait.name != "Queue.join" or not wait.failed or wait.cancelled:
             continue
-        if wait.ns < _VAIN_NS or wait.slice in waits.told:
+        if wait.ns < LOST_NS or wait.slice in waits.told:
             continue
         idle = [
             other
@@ -120,7 +112,7 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             continue
         if name in _MUST_COME:
             is_all = name == _BARRIER or all(w.failed for w in found)
-            if lost < _VAIN_NS or not (is_all or no_worker_left(facts, vain[0])):
+            if lost < LOST_NS or not (is_all or no_worker_left(facts, vain[0])):
                 continue
         elif not _is_missing(facts, found, lost):
             continue
@@ -150,11 +142,9 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
                 _last_seen(facts, blocked.by[0], worst.end_ns) if len(blocked.by) == 1 else ""
             )
         else:
-            gone = ended_pool(facts, worst) or killed(facts, worst)
-            gone = gone or no_worker_left(facts, worst) or ended_before(facts, worst)
-            gone = gone or _answered(facts, found, worst)
-            text += gone or _nobody(vain, every) + _failures(facts, vain)
-            text += "" if gone else _idle_again(facts, worst)
+            text += gone(facts, found, worst) or (
+                _nobody(vain, every) + _failures(facts, vain) + _idle_again(facts, worst)
+            )
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
 
@@ -166,16 +156,15 @@ def _last_seen(facts: Facts, who: Who, end_ns: int) -> str:
     table, rows = facts.model.states, facts.ledger.rows_of_threads
     if kind != "thread":
         return ""
-    low, high = rows.offset[which], rows.offset[which + 1]
-    last = bisect_left(rows.start_ns, end_ns, low, high) - 1
-    if last < low or table.state[rows.row[last]] & STATE_MASK not in (IO, NATIVE):
+    before = rows.begun(which, 0, end_ns)[-_BACK:]
+    if not before or table.state[rows.row[before[-1]]] & STATE_MASK not in (IO, NATIVE):
         return ""
-    for place in range(last, max(low, last - _BACK) - 1, -1):
+    for place in reversed(before):
         row = rows.row[place]
         is_call = table.state[row] & STATE_MASK == IO
         site = facts.call(table.row[row])[1] if is_call else ""
         if site and not is_library(site):
-            return "" if place == last else f" after a call{place_in(site)}"
+            return "" if place == before[-1] else f" after a call{place_in(site)}"
     return ""
 
 
@@ -226,10 +215,9 @@ def _is_missing(facts: Facts, found: list[Wait], lost: int) -> bool:
 
 def _holds_up_the_end(facts: Facts, wait: Wait) -> bool:
     """Whether it is the main thread's, or the end of the program waited for that thread."""
-    which = wait.who[1]
-    is_main = facts.model.threads[which].thread_name == _MAIN
-    return is_main or covers(
-        RunPath.of(facts.model).ns_of(which, wait.start_ns, wait.end_ns), wait.ns
+    path = RunPath.of(facts.model)
+    return LongWaits.of(facts).is_main(wait.who) or covers(
+        path.ns_of(wait.who[1], wait.start_ns, wait.end_ns), wait.ns
     )
 
 
@@ -242,7 +230,7 @@ def _some_never_came(facts: Facts, found: list[Wait]) -> bool:
     if found[0].who[0] == "thread":
         last = {wait.who: wait for wait in found}
         return (
-            len(found) - len(vain) >= _ANSWERS
+            len(found) - len(vain) >= ANSWERS
             and all(last[wait.who] is wait and waits.is_for_one(wait) for wait in vain)
             and all(wait.ender is not None for wait in found if not wait.failed)
             and min(wait.ns for wait in vain) >= 2 * longest
@@ -332,19 +320,6 @@ def _idle_again(facts: Facts, wait: Wait) -> str:
     )
 
 
-def _answered(facts: Facts, found: list[Wait], worst: Wait) -> str:
-    """`; `network`, which had ended 40 others, spent …`: the one thread that answers all."""
-    ended = [wait.ender for wait in found if not wait.failed and wait.ender is not None]
-    if len(ended) < _ANSWERS or len(set(ended)) > 1 or worst.who[0] != "thread":
-        return ""
-    did = doing(facts, [(ended[0], worst.start_ns, worst.end_ns)])
-    ends_ns = LongWaits.of(facts).ends_ns(ended[0])
-    who = f"; {code(name_of(facts.model, ended[0]))}, which had ended {len(ended)} others,"
-    if ends_ns <= worst.start_ns:
-        return f"{who} had ended itself ({at(facts, ends_ns)})"
-    return f"{who} spent {did}" if did else ""
-
-
 def _nobody(vain: list[Wait], every: list[Wait]) -> str:
     """Nobody ended a wait, or only so that its waiter waited again at once."""
     begun = {wait.slice: wait.start_ns for wait in every}
@@ -352,3 +327,25 @@ def _nobody(vain: list[Wait], every: list[Wait]) -> str:
     if not woken:
         return f"; nothing ended {'it' if len(vain) == 1 else 'any of them'}"
     return f"; {woken} of them had been woken meanwhile and waited again at once"
+
+
+def without_handlers(facts: Facts, waits: list[Wait]) -> list[Wait]:
+    """Waits for results of which the pieces before and after a signal handler are one."""
+    found = list[Wait]()
+    for wait in waits:
+        before = found[-1] if found else None
+        is_same = before is not None and (before.who, before.lock) == (wait.who, wait.lock)
+        if before is not None and is_same and _runs_inside(facts, before, wait):
+            found[-1] = wait._replace(start_ns=before.start_ns)
+        else:
+            found.append(wait)
+    return found
+
+
+def _runs_inside(facts: Facts, before: Wait, wait: Wait) -> bool:
+    """Whether something ran between two waits that was called while the first one waited."""
+    if wait.name not in RESULTS or wait.who[0] != "thread":
+        return False
+    rows, inner = facts.ledger.rows_of_threads, "\n" + "\n".join(before.stack)
+    between = rows.begun(wait.who[1], before.end_ns, wait.start_ns)[:_MOST]
+    return any(inner in stack_of(facts.model, rows.row[n]) for n in between)

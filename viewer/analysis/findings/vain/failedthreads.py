@@ -1,4 +1,4 @@
-"""Waits that nobody ends any more, since the tasks or threads that did it have failed."""
+"""Waits, and calls, for what a thread would have done that has failed."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -6,139 +6,18 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from tracer import schema as s
-from tracer.units import MS, plural
+from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
+from viewer.analysis.findings.basis.waits import LongWaits, gave_up, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
-from viewer.analysis.resources.handed import EVENTS, started_for, was_woken
+from viewer.analysis.resources.given import EVENTS, started_for, was_woken
 from viewer.analysis.resources.waits import GETS, LOCKS, Wait
+from viewer.trace.columns import IO
 from viewer.trace.sites import is_library
-
-# Half a second was lost after all who had ended such waits had failed, one of them after
-# having ended two or more: it served others, and was not a request that failed.
-_SERVED = 2
-# Where it just ended, a second at once, and it had served five: who waits for the next item
-# with a time-out may find out that way that there is none, and looks again soon. Who waits
-# there again, or still, is there for whatever comes: a service with nothing to do.
-_OFTEN = 5
-_UNTOLD_NS = 1_000_000_000
-
-
-class _Failed(NamedTuple):
-    """`who` ended such waits until they failed, with an exception of these classes; then
-    `vain` waited, for `lost_ns` in all."""
-
-    who: frozenset[Who]
-    classes: tuple[str, ...]
-    last_ns: int
-    vain: list[Wait]
-    lost_ns: int
-
-
-def failed_server(facts: Facts) -> Iterator[Finding]:
-    """Waits at one line that all were in vain since the task that had ended them failed."""
-    waits = LongWaits.of(facts)
-    if not any(wait.failed for wait in waits.all):
-        return
-    alike: dict[tuple[int, str, str], list[Wait]] = defaultdict(list)
-    for wait in waits.all:
-        alike[waits.process(wait.who), wait.name, wait.site].append(wait)
-    for (_, name, site), every in alike.items():
-        new = [wait for wait in every if wait.slice not in waits.told]
-        found = server_that_failed(facts, new) or _server_that_ended(facts, new)
-        if found is None:
-            continue
-        waits.told.update(wait.slice for wait in found.vain)
-        worst = max(found.vain, key=lambda wait: wait.ns)
-        who = users(facts.model, found.who)
-        text = (
-            f"Waited in vain: "
-            f"{users(facts.model, (wait.who for wait in found.vain))}{place_in(site)} waited "
-            f"for `{name}`: {plural(len(found.vain), 'wait')}, "
-            f"{in_total(facts, found.lost_ns, worst.ns, worst.start_ns)}. "
-        )
-        if found.classes:
-            text += (
-                f"{who}, which had ended such waits, failed "
-                f"({', '.join(found.classes)}) {at(facts, found.last_ns)}. "
-                f"Fix that exception, and let those who wait know when such a task ends."
-            )
-        else:
-            text += (
-                f"{who}, which alone had ended such waits, had ended "
-                f"{at(facts, found.last_ns)}, and nobody did any more. Let those who wait "
-                f"know when it ends: a last item that says so, or `Queue.shutdown`."
-            )
-        yield Finding("wait in vain", found.lost_ns, text, waits.evidence(worst))
-
-
-def _server_that_ended(facts: Facts, every: list[Wait]) -> _Failed | None:
-    """The one who had ended these waits, if it came to its end, and those who wait then were
-    not told: their time-outs ended the waits, once for each."""
-    waits = LongWaits.of(facts)
-    served = Counter(w.ender for w in every if w.ender is not None and not w.failed)
-    if not served or served.total() < _OFTEN:
-        return None
-    servers = _servers(every, served)
-    vain = [
-        wait
-        for wait in every
-        if wait.failed
-        and not wait.cancelled
-        and (who := servers.get(wait.who)) is not None
-        and wait.end_ns > waits.ends_ns(who)
-    ]
-    times = [
-        wait.end_ns - max(wait.start_ns, waits.ends_ns(servers[wait.who])) for wait in vain
-    ]
-    of_vain = {servers[wait.who] for wait in vain}
-    is_other = not of_vain & {wait.who for wait in every}  # they take turns, as at a pool
-    is_idle = any(wait.is_open for wait in vain) or len({w.who for w in vain}) < len(vain)
-    is_over = all(
-        who[0] == "thread" or facts.ledger.how_it_ended(who[1]) == s.DONE for who in of_vain
-    )
-    is_long = max(times, default=0) >= _UNTOLD_NS
-    if is_idle or not is_long or not is_other or not is_over:
-        return None
-    last_ns = max(map(waits.ends_ns, of_vain))
-    return _Failed(frozenset(of_vain), (), last_ns, vain, sum(times))
-
-
-def _servers(every: list[Wait], served: Counter[Who]) -> dict[Who, Who]:
-    """By who waits there who alone ended such waits: one for all, or one for each."""
-    if len(served) == 1:
-        (who,) = served
-        return {wait.who: who for wait in every}
-    enders = defaultdict[Who, set[Who]](set)
-    for wait in every:
-        if wait.ender is not None and not wait.failed:
-            enders[wait.who].add(wait.ender)
-    return {who: next(iter(of)) for who, of in enders.items() if len(of) == 1}
-
-
-def server_that_failed(facts: Facts, every: list[Wait]) -> _Failed | None:
-    """Who had ended these waits, if all of them failed, and then waits were in vain."""
-    waits = LongWaits.of(facts)
-    served = Counter(w.ender for w in every if w.ender is not None and not w.failed)
-    if not served or max(served.values()) < _SERVED:
-        return None
-    ended = {
-        who: facts.ledger.how_it_ended(who[1]) if who[0] == "task" else "" for who in served
-    }
-    if not all(how.startswith(s.FAILED_PREFIX) for how in ended.values()):
-        return None
-    last_ns = max(map(waits.ends_ns, ended))
-    vain = [wait for wait in every if wait.failed and wait.end_ns > last_ns]
-    lost = sum(wait.end_ns - max(wait.start_ns, last_ns) for wait in vain)
-    if lost < LOST_NS or any(wait.who in ended for wait in vain):
-        return None
-    classes = {how.removeprefix(s.FAILED_PREFIX) for how in ended.values()}
-    return _Failed(frozenset(ended), tuple(sorted(classes)), last_ns, vain, lost)
-
+from viewer.words import code
 
 # Half a second was lost in waits that were given up, or are not over, after a thread had
 # failed that had ended such waits, or had fed those who had, who all wait for most of it, too.
@@ -152,7 +31,6 @@ _FOR_ONE = (
 )  # fmt: skip
 _PACES = ("Event", "Event.wait", "Condition", "Condition.wait")  # may only pace a loop: …
 _AGAIN = 3  # … whoever waits there that often
-_MAIN = "MainThread"
 _MOST = 2_000  # waits that are looked at, the longest ones
 
 
@@ -321,16 +199,12 @@ class _Search:
     def _is_its(self, thread: int, wait: Wait) -> bool:
         """Whether the main thread had given a thread something to do, else it may only pause;
         others have less to pause for."""
-        if wait.name not in EVENTS or not self._is_main(wait.who):
+        if wait.name not in EVENTS or not self.waits.is_main(wait.who):
             return True
         until = self.failures[thread].at_ns
         return thread in started_for(self.waits, wait) or was_woken(
             self.waits, thread, until, wait
         )
-
-    def _is_main(self, who: Who) -> bool:
-        kind, which = who
-        return kind == "thread" and self.facts.model.threads[which].thread_name == _MAIN
 
     def _is_once(self, wait: Wait) -> bool:
         """Whether all who ever waited there did so once, and in vain."""
@@ -343,3 +217,98 @@ class _Search:
         return ended | {
             (name, site) for (name, site, _), times in self._times.items() if times > 1
         }
+
+
+# Half a second was lost. The trace does not say who is at the other end, so the times must:
+# the thread that failed got on as the other began to wait, and failed at once; the other had
+# waited there before, never for a tenth of this, or now waits until its time is over.
+_AT_ONCE_NS = 5 * MS
+_TIMES = 10
+_MOST_FAILURES = 20  # failures that are looked at
+_WAITS = ("poll", "select", "recv", "read")
+
+
+class _Woken(NamedTuple):
+    """A thread that got on at `since_ns` (the end of its last call) and then failed."""
+
+    thread: int
+    since_ns: int
+
+
+def unanswered_call(facts: Facts) -> Iterator[Finding]:
+    """A thread waits in a call since another one failed that it had just woken."""
+    table, failures = facts.model.states, facts.ledger.failures
+    if not 0 < len(failures) <= _MOST_FAILURES:
+        return
+    failed, told = list(_woken(facts)), set[int]()
+    for row in facts.rows_of((IO,), LOST_NS) if failed else ():
+        who, start = table.who[row], table.start_ns[row]
+        name, site = facts.call(table.row[row])
+        if who in failures or who in told or not _waits(name, site):
+            continue
+        for one in failed:
+            process = facts.model.thread_process
+            is_near = abs(start - one.since_ns) <= _AT_ONCE_NS
+            if not is_near or process[who] != process[one.thread]:
+                continue
+            if oddity := _oddity(facts, row):
+                told.add(who)
+                yield _unanswered(facts, row, one.thread, oddity)
+                break
+
+
+def _waits(name: str, site: str) -> bool:
+    return name.rpartition(".")[2].startswith(_WAITS) and bool(site) and not is_library(site)
+
+
+def _woken(facts: Facts) -> Iterator[_Woken]:
+    table, failures = facts.model.states, facts.ledger.failures
+    last = dict.fromkeys(failures, 0)
+    calls, take = _calls(facts, *failures), facts.model.trace.engine.take
+    ends = take(table.end_ns, calls, 0)
+    for who, end in zip(take(table.who, calls, -1), ends, strict=True):
+        if last[who] < end <= failures[who].at_ns:
+            last[who] = end
+    for thread, since_ns in last.items():
+        if failures[thread].at_ns - since_ns <= _AT_ONCE_NS:
+            yield _Woken(thread, since_ns)
+
+
+def _calls(facts: Facts, *threads: int) -> memoryview:
+    """The rows of these threads' blocking calls."""
+    of = memoryview(bytes(n in threads for n in range(len(facts.model.threads))))
+    return facts.model.trace.engine.pick(facts.rows_of((IO,), 0), facts.model.states.who, of)
+
+
+def _oddity(facts: Facts, row: int) -> str:
+    """What shows that an answer should have come; "" nothing does."""
+    if _answered(facts, row):
+        return "where it had always got on soon"
+    return "until its time ran out" if gave_up(facts, row) else ""
+
+
+def _answered(facts: Facts, row: int) -> bool:
+    """Whether the thread had waited there before, and soon got on each time."""
+    table = facts.model.states
+    before = [
+        facts.row_ns(other)
+        for other in _calls(facts, table.who[row])
+        if table.row[other] == table.row[row] and table.end_ns[other] <= table.start_ns[row]
+    ]
+    whole = facts.row_ns(row)
+    return bool(before) and max(before) * _TIMES < whole
+
+
+def _unanswered(facts: Facts, row: int, failed: int, oddity: str) -> Finding:
+    model, table, failure = facts.model, facts.model.states, facts.ledger.failures[failed]
+    name, site = facts.call(table.row[row])
+    who, start = table.who[row], table.start_ns[row]
+    ns = table.end_ns[row] - start
+    text = (
+        f"Waited in vain: {code(model.thread_names[who])}{place_in(site)} waited "
+        f"{duration(ns)} in `{name}` ({at(facts, start)}), {oddity}: "
+        f"{code(model.thread_names[failed])}, which went on as that wait began, failed at "
+        f"once ({failure.exception}){place_in(failure.site)}. "
+        f"Answer also where a request fails."
+    )
+    return Finding("wait in vain", ns, text, facts.evidence_of(row))

@@ -1,35 +1,27 @@
-"""Calls that wait outside of Python for what the program itself keeps: a child's full pipe, or
-the handshake of a client that sends nothing."""
+"""Full pipes of children: nobody reads what these write, while somebody waits for them, or
+asks again and again whether they have ended."""
 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
 from tracer.units import size as size_of
 from viewer.analysis.causes.part import GIVEN_UP
-from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Finding
+from viewer.analysis.findings.basis.calls import size_read
+from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
-from viewer.analysis.findings.basis.words import at, in_total
+from viewer.analysis.findings.basis.words import at
 from viewer.analysis.processes.family import Family
+from viewer.analysis.processes.notes import notes
 from viewer.analysis.resources.reading import awaits_of
-from viewer.analysis.states import at_least, every, having, keys, mentioned, stack_of
+from viewer.analysis.states import at_least, every, keys, stack_of
 from viewer.trace.columns import IO, SLEEP, STATE_MASK
-from viewer.trace.reader import number_of
+from viewer.trace.sites import is_library
 from viewer.words import code
 
-# A client that sends nothing for half a second keeps everybody from connecting. So do those
-# that send in pieces, if that takes a quarter of the time from the first one to the last.
-_LONG_NS = 100 * MS
-_PIECE_NS = 20 * MS
-_PART = 4
-_SERVES = (" BaseServer.serve_forever", " SyncWorker.run")
-_READS_REQUEST = (" BaseHTTPRequestHandler.handle_one_request", " SocketUnreader.chunk")
-_SOCKETS = ("/socket.py", "/ssl.py")
 # A pipe holds 64 KiB: a child whose output was read only after the wait hung in `write`.
-_CHILD_NS = 500 * MS
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
 _MULTIPROCESSING = "/multiprocessing/"
 _READ = "Call `communicate` instead of `wait`, or read the pipe in a thread."
@@ -39,136 +31,16 @@ _CHILD, _READING = f"{s.AWAIT_PREFIX}subprocess", f"{s.AWAIT_PREFIX}socket"
 _THEN_NS = 50 * MS
 
 
-class _Accept(NamedTuple):
-    """A function that accepts a connection and does its handshake, too: in calls of such a
-    name, called from one of `inner`."""
-
-    function: str
-    call: str
-    inner: tuple[str, ...]
-    said: str
-    step: str
-
-
-_ACCEPTS = (
-    _Accept(" SSLSocket.accept", "do_handshake", ("",), "`do_handshake` inside `accept`",
-            "Wrap the connection after `accept`, in the thread that serves it, and give it a "
-            "time-out."),
-    _Accept(" Listener.accept", "os.read", (" deliver_challenge", " answer_challenge"),
-            "the handshake of the `authkey` inside `Listener.accept`",
-            "Make the listener without `authkey`, and call `deliver_challenge` and "
-            "`answer_challenge` in the thread that serves the connection."),
-)  # fmt: skip
-
-
-def outside_findings(facts: Facts) -> Iterator[Finding]:
-    """Long calls whose end is in the hands of the program itself."""
-    yield from _handshakes(facts)
-    yield from _silent_clients(facts)
+def full_pipes(facts: Facts) -> Iterator[Finding]:
+    """Children that stand in a write, since nobody reads what they write."""
     yield from _full_pipes(facts)
     yield from _unread_streams(facts)
     yield from _both_write(facts)
     yield from other_stream(facts)
 
 
-def _calls(facts: Facts, least_ns: int, wanted: str) -> list[int]:
-    """Rows of States of such calls; `wanted` is part of their name."""
-    table, trace = facts.model.states, facts.model.trace
-    is_wanted = having(facts.model, table.call_name, lambda name: wanted in name, (wanted,))
-    if 1 not in is_wanted:
-        return []
-    rows = facts.rows_of((IO,), least_ns)
-    return list(trace.engine.pick(rows, table.row, memoryview(is_wanted)))
-
-
-def _evidence(facts: Facts, row: int, ns: int = 0) -> Evidence:
-    table = facts.model.states
-    start, site = table.start_ns[row], facts.call(table.row[row])[1]
-    return facts.evidence(
-        ("thread", table.who[row]), start, ns or table.end_ns[row] - start, site
-    )
-
-
-def _stack(facts: Facts, row: int) -> list[str]:
+def stack_in(facts: Facts, row: int) -> list[str]:
     return stack_of(facts.model, row).split("\n")
-
-
-# A client that sends nothing ----------------------------------------------------------------
-
-
-def _handshakes(facts: Facts) -> Iterator[Finding]:
-    """`accept` of a listening socket waits for the client's handshake: of TLS, of a key."""
-    table = facts.model.states
-    if not mentioned(facts.model, *(accept.function for accept in _ACCEPTS)):
-        return
-    by_site: dict[tuple[_Accept, str], list[int]] = defaultdict(list)
-    for accept in _ACCEPTS:
-        for row in _calls(facts, _LONG_NS, accept.call):
-            stack = _stack(facts, row)
-            is_inside = any(frame.endswith(accept.inner) for frame in stack)
-            if is_inside and any(frame.endswith(accept.function) for frame in stack):
-                by_site[accept, facts.call(table.row[row])[1]].append(row)
-    for (accept, site), rows in by_site.items():
-        lost = facts.total_ns(rows)
-        if lost < LOST_NS:
-            continue
-        worst = facts.longest(rows)
-        who = code(name_of(facts.model, ("thread", table.who[worst])))
-        worst_ns, start = facts.row_ns(worst), table.start_ns[worst]
-        text = (
-            f"Handshake in accept: {who}{place_in(site)} waited in {accept.said}, "
-            f"{plural(len(rows), 'time')}, {in_total(facts, lost, worst_ns, start)}: a "
-            f"client that sends nothing keeps all others from connecting. {accept.step}"
-        )
-        yield Finding("handshake in accept", lost, text, _evidence(facts, worst))
-
-
-def _silent_clients(facts: Facts) -> Iterator[Finding]:
-    """A server's only thread waits for a request of which little or nothing comes."""
-    table = facts.model.states
-    if not mentioned(facts.model, *_SERVES):
-        return
-    by_thread: dict[int, list[int]] = defaultdict(list)
-    for row in (*_calls(facts, _PIECE_NS, "recv"), *_calls(facts, _PIECE_NS, "read")):
-        stack = _stack(facts, row)
-        asked = next((f for f in stack if not f.partition(":")[0].endswith(_SOCKETS)), "")
-        is_alone = any(f.endswith(_SERVES) for f in stack)
-        if is_alone and asked.endswith(_READS_REQUEST):
-            by_thread[table.who[row]].append(row)
-    for rows in by_thread.values():
-        worst = facts.longest(rows)
-        long = [r for r in rows if facts.row_ns(r) >= _LONG_NS]
-        is_in_pieces = facts.total_ns(long) < LOST_NS
-        waits = rows if is_in_pieces else long
-        lost = facts.total_ns(waits)
-        span = max(table.end_ns[row] for row in waits) - min(table.start_ns[r] for r in waits)
-        if lost < LOST_NS or (is_in_pieces and lost * _PART < span):
-            continue
-        name, site = facts.call(table.row[worst])
-        thread = code(name_of(facts.model, ("thread", table.who[worst])))
-        longest = (
-            f"{plural(len(waits), 'time')}, "
-            f"{in_total(facts, lost, facts.row_ns(worst), table.start_ns[worst])}. Meanwhile "
-            f"it served nobody."
-        )
-        if is_in_pieces:
-            text = (
-                f"Slow client: {thread}{place_in(site)}, the only thread of a server, waited "
-                f"in `{name}` for the rest of requests that their clients "
-                f"send bit by bit, {longest} Let a proxy collect requests before it passes "
-                f"them on, or serve each connection in a thread."
-            )
-        else:
-            text = (
-                f"Slow client: {thread}, the only thread of a server, waited "
-                f"in `{name}` for the request of a client that had connected and sent "
-                f"nothing, {longest} Serve each connection in a thread "
-                f"(`ThreadingHTTPServer`), and give it a short time-out."
-            )
-        yield Finding("slow client", lost, text, _evidence(facts, worst))
-
-
-# A child whose pipe nobody reads ------------------------------------------------------------
 
 
 def _full_pipes(facts: Facts) -> Iterator[Finding]:
@@ -183,7 +55,7 @@ def _full_pipes(facts: Facts) -> Iterator[Finding]:
     for row in facts.model.trace.engine.pick(long, table.row, is_chosen):
         waits[table.who[row], table.row[row]].append(row)
     reads = defaultdict[int, list[int]](list)
-    for row in _calls(facts, 0, "read"):
+    for row in facts.calls_with("read", 0):
         reads[table.who[row]].append(row)
     told = LongWaits.of(facts).told
     for (thread, call), rows in waits.items():
@@ -191,7 +63,7 @@ def _full_pipes(facts: Facts) -> Iterator[Finding]:
         if is_told or _bytes_read(facts, reads[thread], end_ns) < _PIPE_BYTES:
             continue
         ns, site = end_ns - table.start_ns[rows[0]], facts.call(call)[1]
-        is_joined = any(_MULTIPROCESSING in frame for frame in _stack(facts, rows[0])[:3])
+        is_joined = any(_MULTIPROCESSING in frame for frame in stack_in(facts, rows[0])[:3])
         name, remedy = ("Process.join", _READ_FIRST) if is_joined else ("Popen.wait", _READ)
         text = (
             f"Full pipe: {code(name_of(facts.model, ('thread', thread)))}{place_in(site)} "
@@ -199,7 +71,7 @@ def _full_pipes(facts: Facts) -> Iterator[Finding]:
             f"for a child that could not go on: it writes to a pipe, which was full and which "
             f"nobody read until the wait was over. {remedy}"
         )
-        yield Finding("full pipe", ns, text, _evidence(facts, rows[0], ns))
+        yield Finding("full pipe", ns, text, facts.evidence_of(rows[0], ns))
 
 
 def _calls_for_children(facts: Facts) -> set[int]:
@@ -212,8 +84,8 @@ def _calls_for_children(facts: Facts) -> set[int]:
     first = engine.spans(table.end_ns, call, calls).first
     return {
         n
-        for n in at_least(total, _CHILD_NS)
-        if any(f.endswith(_WAITS_FOR_CHILD) for f in _stack(facts, first[n])[:3])
+        for n in at_least(total, LOST_NS)
+        if any(f.endswith(_WAITS_FOR_CHILD) for f in stack_in(facts, first[n])[:3])
     }
 
 
@@ -229,15 +101,8 @@ def _bytes_read(facts: Facts, reads: list[int], since_ns: int) -> int:
         if table.start_ns[row] > until_ns:
             break
         until_ns = table.end_ns[row] + _THEN_NS
-        total += _size(facts, row)
+        total += max(size_read(facts, row), 0)
     return total
-
-
-def _size(facts: Facts, row: int) -> int:
-    """How many bytes a call read."""
-    trace = facts.model.trace
-    end = trace.slices.end_event[facts.model.states.slice[row]]
-    return number_of(trace.args(end), s.ARG_BYTES) if end >= 0 else 0
 
 
 def _unread_streams(facts: Facts) -> Iterator[Finding]:
@@ -246,11 +111,11 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
     model, table, slices = facts.model, facts.model.states, facts.model.trace.slices
     long = [
         i for i in awaits_of(facts, _CHILD)
-        if facts.slice_ns(i) >= _CHILD_NS
+        if facts.slice_ns(i) >= LOST_NS
     ]  # fmt: skip
     if not long:
         return
-    reads = _calls(facts, 0, "os.read")
+    reads = facts.calls_with("os.read", 0)
     for i in long:
         start, end = slices.start_ns[i], slices.end_ns[i]
         process = model.owners.task_process[model.owners.owner[i]]
@@ -260,8 +125,8 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
             and model.thread_process[table.who[row]] == process
         ]  # fmt: skip
         last = max((table.end_ns[row] for row in near), default=end)
-        size = sum(_size(facts, row) for row in near)
-        if end - last < _CHILD_NS or size < _PIPE_BYTES:
+        size = sum(max(size_read(facts, row), 0) for row in near)
+        if end - last < LOST_NS or size < _PIPE_BYTES:
             continue
         task = model.owners.owner[i]
         if not _is_in_vain(facts, task, i) or _is_read(facts, task, last, end):
@@ -274,8 +139,7 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
             f"the child hung in a write to its full pipe. Call `communicate` instead of "
             f"`wait`, or read the stream in a task."
         )
-        evidence = facts.evidence(("task", task), start, end - start, site)
-        yield Finding("full pipe", end - last, text, evidence)
+        yield Finding("full pipe", end - last, text, facts.evidence_of_await(i))
 
 
 def _is_in_vain(facts: Facts, task: int, i: int) -> bool:
@@ -302,7 +166,7 @@ def _both_write(facts: Facts) -> Iterator[Finding]:
     if len(family.members) < 2:
         return
     by_process = defaultdict[int, list[int]](list)
-    for row in _calls(facts, _CHILD_NS, "write"):
+    for row in facts.calls_with("write", LOST_NS):
         by_process[model.thread_process[table.who[row]]].append(row)
     for process, rows in by_process.items():
         member = family.members.get(process)
@@ -310,7 +174,7 @@ def _both_write(facts: Facts) -> Iterator[Finding]:
             for row in by_process.get(member.parent, []) if member is not None else ():
                 start = max(table.start_ns[row], table.start_ns[child])
                 ns = min(table.end_ns[row], table.end_ns[child]) - start
-                if ns < _CHILD_NS or member is None:
+                if ns < LOST_NS or member is None:
                     continue
                 name, site = facts.call(table.row[row])
                 thread = code(name_of(model, ("thread", table.who[row])))
@@ -321,7 +185,7 @@ def _both_write(facts: Facts) -> Iterator[Finding]:
                     f"`{facts.call(table.row[child])[0]}`: each waits until the other one "
                     f"reads. Call `communicate`, or read in a thread of its own."
                 )
-                yield Finding("full pipe", ns, text, _evidence(facts, row, ns))
+                yield Finding("full pipe", ns, text, facts.evidence_of(row, ns))
                 return
 
 
@@ -332,7 +196,7 @@ def other_stream(facts: Facts) -> Iterator[Finding]:
     if len(family.members) < 2:
         return
     writes = defaultdict[int, list[int]](list)  # by parent
-    for row in _calls(facts, _CHILD_NS, "write"):
+    for row in facts.calls_with("write", LOST_NS):
         member = family.members.get(model.thread_process[table.who[row]])
         if member is not None:
             writes[member.parent].append(row)
@@ -340,7 +204,7 @@ def other_stream(facts: Facts) -> Iterator[Finding]:
     for i in awaits_of(facts, _READING) if writes else ():
         start, end, task = slices.start_ns[i], slices.end_ns[i], model.owners.owner[i]
         process, site = model.owners.task_process[task], facts.awaited(i)[1]
-        if end - start < _CHILD_NS or site in told or process not in writes:
+        if end - start < LOST_NS or site in told or process not in writes:
             continue
         stuck = [
             row
@@ -361,5 +225,100 @@ def other_stream(facts: Facts) -> Iterator[Finding]:
             f"pipe that is full and that nobody reads, as that of its other output. Call "
             f"`communicate`, or read both at the same time."
         )
-        evidence = facts.evidence(("task", task), start, end - start, site)
-        yield Finding("full pipe", end - start, text, evidence)
+        yield Finding("full pipe", end - start, text, facts.evidence_of_await(i))
+
+
+# Five pauses one after the other, half a second in all, in which no child ended; it ended by
+# itself as soon as its output was read.
+_PAUSES = 5
+_SOON_NS = 50 * MS
+_OUTPUT = " Popen._communicate"
+_MOST = 10_000  # pauses and reads that are looked at
+_READ_BESIDE = (
+    "Read the pipe while the child runs: `communicate(timeout=…)`, or a thread that reads."
+)
+
+
+def polled_pipes(facts: Facts) -> Iterator[Finding]:
+    """A function sleeps until a child has ended that stands in a write meanwhile."""
+    model, table = facts.model, facts.model.states
+    if not facts.model.trace.instants(model.trace.events.name, s.CHILD_ENDED):
+        return
+    reads = [row for row in _every(facts, (IO,)) if _reads_output(facts, row)]
+    if not reads:
+        return
+    ends = _ends(facts)
+    pauses = defaultdict[int, list[int]](list)
+    for row in _every(facts, (SLEEP,)):
+        pauses[table.who[row]].append(row)
+    by_line = defaultdict[tuple[int, str], list[list[int]]](list)
+    since = dict[int, int]()
+    for row in reads:
+        thread, start = table.who[row], table.start_ns[row]
+        before = since.get(thread, -1)
+        since[thread] = table.end_ns[row]
+        run = _run(facts, pauses[thread], before, start)
+        run_start = table.start_ns[run[0]] if run else start
+        lost = table.end_ns[run[-1]] - run_start if run else 0
+        if (
+            len(run) >= _PAUSES
+            and lost >= LOST_NS
+            and _ends_then(ends[thread], run_start, start)
+        ):
+            by_line[thread, facts.call(table.row[run[0]])[1]].append(run)
+    for (thread, site), runs in by_line.items():
+        worst = max(runs, key=lambda run: table.end_ns[run[-1]] - table.start_ns[run[0]])
+        lost = sum(table.end_ns[run[-1]] - table.start_ns[run[0]] for run in runs)
+        start, end = table.start_ns[worst[0]], table.end_ns[worst[-1]]
+        text = (
+            f"Full pipe: {code(model.thread_names[thread])}{place_in(site)} looked again and "
+            f"again for the end of a child, {plural(sum(map(len, runs)), 'pause')}, "
+            f"{duration(lost)} in total ({at(facts, start)}): the child writes to a pipe, "
+            f"which was full and which nobody read until then. {_READ_BESIDE}"
+        )
+        evidence = facts.evidence(("thread", thread), start, end - start, site)
+        yield Finding("full pipe", lost, text, evidence, processes=2)
+
+
+def _ends(facts: Facts) -> dict[int, list[int]]:
+    """By thread when it was told that a child had ended by itself."""
+    noted, told = notes(facts.model, s.CHILD_ENDED)
+    found = defaultdict[int, list[int]](list)
+    for note, by in zip(noted, told.numbers(s.ARG_SIGNAL, 0), strict=True):
+        if not by:
+            found[note.thread].append(note.time_ns)
+    return found
+
+
+def _ends_then(ends: list[int], since_ns: int, read_ns: int) -> bool:
+    """Whether no child ended in the pauses, and one did soon after the read began."""
+    after = [ns for ns in ends if since_ns <= ns <= read_ns + _SOON_NS]
+    return bool(after) and min(after) >= read_ns
+
+
+def _every(facts: Facts, states: tuple[int, ...]) -> list[int]:
+    """Rows of calls of user code or of `communicate`, in order of begin; none where there are
+    too many."""
+    rows = facts.rows_of(states, 0)
+    return list(rows) if len(rows) <= _MOST else []
+
+
+def _reads_output(facts: Facts, row: int) -> bool:
+    name = facts.call(facts.model.states.row[row])[0]
+    return name.endswith("read") and _OUTPUT in stack_of(facts.model, row)
+
+
+def _run(facts: Facts, pauses: list[int], after_ns: int, until_ns: int) -> list[int]:
+    """The pauses of one line before a read of the same function, one after the other."""
+    table, found = facts.model.states, list[int]()
+    for row in reversed(pauses):
+        if table.start_ns[row] >= until_ns:
+            continue
+        last = found[-1] if found else -1
+        limit = table.start_ns[last] if last >= 0 else until_ns
+        same = last < 0 or table.row[row] == table.row[last]
+        if table.start_ns[row] < after_ns or not same or limit - table.end_ns[row] > _SOON_NS:
+            break
+        found.append(row)
+    site = facts.call(table.row[found[0]])[1] if found else ""
+    return found[::-1] if site and not is_library(site) else []

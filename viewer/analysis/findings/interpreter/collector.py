@@ -1,12 +1,13 @@
-"""Waits that the interpreter imposes: for its lock, and for its garbage collector."""
+"""The garbage collector: it runs too often or too long, or waits in a finaliser."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural, share
 from viewer.analysis.causes.path import RunPath
 from viewer.analysis.findings.basis.facts import (
+    BLOCKED,
     COMPUTING,
     NOT_ITS_FAULT,
     Evidence,
@@ -14,26 +15,24 @@ from viewer.analysis.findings.basis.facts import (
     Finding,
 )
 from viewer.analysis.findings.basis.hot import hot
-from viewer.analysis.findings.basis.words import at, names, sampled, waited
+from viewer.analysis.findings.basis.words import at, did, sampled, waited
 from viewer.analysis.ledger.ledger import Interval
-from viewer.analysis.ledger.resource import parts
-from viewer.analysis.ledger.rows import has_gil
-from viewer.analysis.states import keys, numbers
-from viewer.analysis.threads import Holder
-from viewer.trace.columns import GIL_WAIT, LOOP_CALLBACK, LOOP_TASK, Column
+from viewer.analysis.ledger.resource import parts, windows_of
+from viewer.analysis.states import numbers, stack_of
+from viewer.trace.columns import (
+    GIL_WAIT,
+    IO,
+    LOCK_WAIT,
+    LOOP_CALLBACK,
+    LOOP_TASK,
+    SLEEP,
+    STATE_MASK,
+    Column,
+)
 from viewer.trace.garbage import Collection, Collections
 from viewer.trace.sites import place_of
 from viewer.words import code, stem
 
-# A hog keeps the GIL for whole switch intervals (5 ms); threads that take turns wait less. The
-# hog itself hardly waits: at most a third of what it makes others wait.
-_TURN_NS = MS
-_SELF = 3
-_HOG_NS = 40 * MS  # eight intervals
-_TURNS = 5  # fewer waits occur when a program starts; a long one counts as several
-_LONG_TURN_NS = 10 * MS
-_PART = 5  # … and it costs a victim a fifth of its working time, and a tenth of its life:
-_LIFE = 10  # … without what the kernel took: a few milliseconds now and then hurt nobody
 _NOTED = 10  # preemption is mentioned when it is a tenth of the rest
 # Collections take 5 % of the running time and a tenth of a second, which is the most that one
 # who waits can lose to them, or one lasts 50 ms; and tasks of the loop wait for
@@ -50,7 +49,6 @@ _ENDS_NS = 500 * MS
 _ENDS_PART = 4
 _CALLED = 3
 _MOST_PAUSES = 5_000  # only the longest are examined
-_ELSEWHERE = "Compute in a process, or in code that releases the GIL."
 _DO_NOT_CALL = "Do not call `gc.collect()` there."
 _FEWER_CYCLES = "Make fewer objects in reference cycles; `gc.freeze()` after start-up."
 # Fewer than an object in each collection: it looks at what lives on, and finds no garbage.
@@ -58,88 +56,6 @@ _NO_GARBAGE = (
     "Next to nothing of what it looks at is garbage: `gc.freeze()` once the program has "
     "loaded what it keeps, or a higher `gc.set_threshold()`."
 )
-
-
-def gil_hog(facts: Facts) -> Iterator[Finding]:
-    """One thread computes and releases the GIL only when forced to; others wait for it."""
-    model, threads = facts.model, facts.threads
-    least = _HOG_NS * facts.patience
-    # Nobody waits longer for a thread than it had the GIL.
-    if max(_with_gil_ns(facts), default=0) < least:
-        return
-    blamed: dict[tuple[int, int], list[tuple[int, str, int, int]]] = defaultdict(list)
-    away, turns = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-    waited = threads.measure(s.GIL_WAIT)
-    counts = threads.measure("gil_waits")
-    for row in threads.with_numbers(
-        [i for i in threads.numbers if counts[i] and waited[i] >= counts[i] * _TURN_NS]
-    ):
-        kept = row.gil_wait_ns - sum(map(_taken, row.held.holders))
-        if kept < row.gil_waits.count * _TURN_NS:
-            continue
-        idle = row.idle_ns + sum(row.states[state] for state in ("io", s.SLEEP, s.PREEMPTED))
-        for holder in row.held.holders:
-            taken = _taken(holder)
-            working = row.wall_ns - idle - taken
-            away[row.pid, holder.tid] += taken
-            ns = holder.ns - taken
-            life = row.wall_ns - row.states[s.PREEMPTED] - taken
-            hurts = ns * _PART >= working and ns * _LIFE >= life
-            if hurts and ns >= least:
-                blamed[row.pid, holder.tid].append((ns, row.name, row.tid, working))
-                long = row.gil_waits.max_ns // _LONG_TURN_NS
-                turns[row.pid, holder.tid] += max(row.gil_waits.count, long)
-    if not blamed:
-        return
-    pids, tids = model.pids(model.thread_process), model.threads.tids
-    by_id = {(pids[i], tids[i]): i for i in threads.numbers}
-    for hog, victims in blamed.items():
-        lost = sum(ns for ns, *_ in victims)
-        own = waited[by_id[hog]] if hog in by_id else 0
-        takes_turns = own * _SELF > lost + away[hog]
-        if turns[hog] < _TURNS or takes_turns:
-            continue
-        pid, tid = hog
-        name = model.thread_names[by_id[hog]] if hog in by_id else f"thread {tid}"
-        where = sampled(*hot(facts.hot_places, [stack for _, stack in facts.samples_of(tid)]))
-        _, _, victim, _ = max(victims)
-        (row,) = threads.with_numbers([by_id[pid, victim]])
-        worst = row.worst
-        assert worst is not None
-        kept = sum(
-            holder.states.get(state, 0)
-            for holder in worst.held.holders
-            for state in (s.RUNNING, "io")
-        )
-        they, summed = ("they", ", summed over all of them") if victims[1:] else ("it", "")
-        text = (
-            f"{code(name)} hogs the GIL: {names(who for _, who, _, _ in victims)} waited "
-            f"{duration(lost)} for it{summed} ({share(lost, sum(w for *_, w in victims))} of "
-            f"the time {they} wanted to run), the longest {duration(kept)}"
-        )
-        text += f"; {code(name)} computes in {where}" if where else ""
-        if away[hog] * _NOTED >= lost:
-            text += f" (not counted: {duration(away[hog])} while the kernel had preempted it)"
-        evidence = Evidence(worst.start_ns, worst.ns, row.name, tid=victim, pid=pid)
-        yield Finding("GIL hog", lost, f"{text}.", evidence, _ELSEWHERE)
-
-
-def _with_gil_ns(facts: Facts) -> Sequence[int]:
-    """By thread the time that it held the GIL."""
-    model, table = facts.model, facts.model.states
-    return model.trace.engine.tally(
-        table.start_ns,
-        table.end_ns,
-        keys(model, has_gil, table.who, numbers(range(len(model.threads)))),
-        memoryview(bytes(len(table.state))),
-        len(model.threads),
-        1,
-    ).total
-
-
-def _taken(holder: Holder) -> int:
-    """How long the kernel kept the holder from releasing the GIL."""
-    return holder.states.get(s.PREEMPTED, 0) + holder.states.get(s.OFF_CPU, 0)
 
 
 def gc_in_hot_path(facts: Facts) -> Iterator[Finding]:
@@ -299,3 +215,62 @@ def _gil_waits(facts: Facts, thread: int, runs: list[Collection]) -> int:
     process = facts.model.thread_process
     others = {i for i, of in enumerate(process) if of == process[thread]} - {thread}
     return sum(facts.meanwhile_ns(runs, others, {GIL_WAIT}))
+
+
+# A collection computes. Where its finalisers wait, a fifth of a second in all is worth a word.
+_LONG_NS = 10 * MS
+_LOST_NS = 200 * MS
+_LOOKED_AT = 100  # states
+_MOST = 200  # collections of a thread that are looked at, the longest ones
+
+
+def slow_finalisers(facts: Facts) -> Iterator[Finding]:
+    """Finalisers wait within collections, so whoever happens to collect waits for them."""
+    model, every = facts.model, facts.model.collections
+    is_any = memoryview(bytes(b"\1" * len(every)))
+    longest = {*model.trace.engine.longer(every.start_ns, every.end_ns, is_any, _LONG_NS)}
+    for (process, tid), rows in facts.collections.items() if longest else ():
+        long = [every[row] for row in rows if row in longest]
+        if sum(run.end_ns - run.start_ns for run in long) < _LOST_NS:
+            continue
+        thread = facts.ledger.thread(process, tid)
+        if thread < 0:
+            continue
+        long = sorted(long, key=lambda run: run.start_ns - run.end_ns)[:_MOST]
+        long.sort(key=lambda run: run.start_ns)
+        times = [(run.start_ns, run.end_ns) for run in long]
+        split = facts.split(thread, windows_of(times))
+        lost = split.of(BLOCKED)
+        if lost < _LOST_NS:
+            continue
+        worst = max(long, key=lambda run: run.end_ns - run.start_ns)
+        name = model.thread_names[thread]
+        finaliser = _finaliser(facts, thread, worst)
+        by = f" (such as {code(place_of(finaliser).function, finaliser)})" if finaliser else ""
+        how = f", {said}" if (said := did(facts, split)) else ""
+        text = (
+            f"GC in the hot path: finalisers{by} wait in {plural(len(long), 'collection')} on "
+            f"{code(name)}, {duration(lost)} in total, the longest collection "
+            f"{duration(worst.end_ns - worst.start_ns)} ({at(facts, worst.start_ns)})"
+            f"{how}. Whatever runs when a collection is due waits for them. Close such "
+            f"objects by hand (`with`, `close()`), and leave nothing that waits to `__del__`."
+        )
+        evidence = Evidence(
+            worst.start_ns, worst.end_ns - worst.start_ns, name, tid=tid,
+            site=finaliser, pid=model.pid(process),
+        )  # fmt: skip
+        about = frozenset((finaliser,) if finaliser else ())
+        yield Finding("GC in the hot path", lost, text, evidence, about=about)
+
+
+def _finaliser(facts: Facts, thread: int, run: Collection) -> str:
+    """The frame of a `__del__` that waits in a collection; "" where no stack has one."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    for n in rows.begun(thread, run.start_ns, run.end_ns)[:_LOOKED_AT]:
+        row = rows.row[n]
+        if table.state[row] & STATE_MASK in (SLEEP, IO, LOCK_WAIT):
+            stack = stack_of(facts.model, row)
+            found = next((f for f in stack.split("\n") if f.endswith("__del__")), "")
+            if found:
+                return found
+    return ""

@@ -1,33 +1,25 @@
-"""Pools of threads: too large, too many, or never ended."""
+"""Threads and processes of which more and more are made, and never end: workers that wait for
+work, that poll, or that wait for an answer which does not come."""
 
-from array import array
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache, partial
 
 from tracer import schema as s
-from tracer.units import duration, share
+from tracer.units import duration
 from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.waits import name_of, place_in
-from viewer.analysis.findings.interpreter.gil import gil_saturated
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Jobs as ProcessJobs
 from viewer.analysis.processes.jobs import Pool
-from viewer.analysis.resources.herds import Herds
-from viewer.analysis.states import every, having, keys, numbers, stack_of
-from viewer.analysis.threads import spent_by, spent_on
-from viewer.trace.columns import GIL_WAIT, IDLE_WAIT, LOCK_WAIT, SLEEP, STATE_MASK, Column
-from viewer.trace.model import Model
+from viewer.analysis.states import having, stack_of
+from viewer.trace.columns import IDLE_WAIT, IO, SLEEP, STATE_MASK
 from viewer.trace.sites import place_of
 from viewer.words import code, place, stem
 
 # Eight threads of a name are a pool, not a pair of helpers.
-_MANY = 8
-# A pool is too large when a quarter of its threads could do the work, and they get in each
-# other's way: they wait for a lock or the GIL for half of their time.
-_TOO_MANY = 4
-_IN_THE_WAY = 2
+MANY = 8
 # An executor for a call or two need not stay: its threads, idle for two seconds in all.
 _FEW_JOBS = 2
 _IDLE_NS = 2_000_000_000
@@ -41,94 +33,6 @@ _CACHE = "/trio/_core/_thread_cache.py:"
 _POLLERS = 16
 _ASLEEP = 8, 10
 _LAST_NS = 500_000_000  # after it, a poller has said nothing more before the end
-# A worker is there for at least half of its pool's time.
-_STAYS = 2
-
-
-def _workers(facts: Facts, threads: list[int]) -> tuple[Column, int]:
-    """The threads that stay, and the time in which there were any.
-
-    A thread that lives for less than half of that time is not a worker of a pool but has one
-    job: a request, a call.
-    """
-    table, engine = facts.model.states, facts.model.trace.engine
-    at, columns = numbers(threads), (table.first_ns, table.last_ns)
-    first_ns, last_ns = (engine.take(column, at, -1) for column in columns)
-    whole = engine.bounds(last_ns)[1] - engine.bounds(first_ns)[0]
-    least, every = (whole + _STAYS - 1) // _STAYS, memoryview(b"\1" * len(at))
-    return engine.take(at, engine.longer(first_ns, last_ns, every, least), -1), whole
-
-
-def _pool_of(facts: Facts, pools: dict[tuple[int, str], tuple[Column, int]]) -> Column:
-    """By thread the number of its pool; -1 none."""
-    threads, numbers_of, engine = array("i"), array("i"), facts.model.trace.engine
-    for n, (workers, _) in enumerate(pools.values()):
-        threads.frombytes(bytes(workers))
-        numbers_of.extend([n] * len(workers))
-    nothing = memoryview(bytes(8 * len(threads))).cast("q")
-    places = engine.spans(nothing, memoryview(threads), len(facts.model.threads)).first
-    return engine.take(memoryview(numbers_of), places, -1)
-
-
-def _contended(model: Model) -> Column:
-    """By thread how long it waited for locks that somebody had, and for the GIL."""
-    table, threads = model.states, len(model.threads)
-    waits = keys(model, _is_contended, table.who, every(threads))
-    none = memoryview(bytes(len(waits)))
-    tally = model.trace.engine.tally
-    return tally(table.start_ns, table.end_ns, waits, none, threads, 1).total
-
-
-def _is_contended(state: int) -> bool:
-    return state & STATE_MASK in (LOCK_WAIT, GIL_WAIT)
-
-
-def too_many_workers(facts: Facts) -> Iterator[Finding]:
-    """Many more workers than can work at the same time."""
-    if all(len(members) < _MANY for members in facts.pools.values()):
-        return
-    pools = {key: _workers(facts, members) for key, members in facts.pools.items()
-             if len(members) >= _MANY}  # fmt: skip
-    pools = {key: found for key, found in pools.items() if len(found[0]) >= _MANY}
-    if not pools:
-        return
-    model, engine, pool_of = facts.model, facts.model.trace.engine, _pool_of(facts, pools)
-    spent, table = spent_by(model, pool_of, len(pools)), model.states
-    none = memoryview(bytes(len(pool_of)))
-    lives = engine.tally(table.first_ns, table.last_ns, pool_of, none, len(pools), 1).total
-    waited = cache(lambda: _contended(model))
-    for n, ((pid, name), (workers, span)) in enumerate(pools.items()):
-        wall, summed = lives[n], partial(spent_on, spent, n)
-        locks = summed("lock") - summed("idle")
-        gil = summed(s.GIL_WAIT)
-        if gil > locks and pid in {found.evidence.pid for found in gil_saturated(facts)}:
-            continue  # the same fault, and its line
-        if not Herds.of(facts).threads.isdisjoint(workers):
-            continue  # they wait for what wakes them all
-        active = sum(map(summed, (s.RUNNING, s.NATIVE, "io", s.SLEEP)))
-        at_work = active / span if span else 0.0
-        if (locks + gil) * _IN_THE_WAY < wall or max(at_work, 1) * _TOO_MANY > len(workers):
-            continue
-        cost = engine.take(waited(), workers, 0).tolist()
-        worst = workers[cost.index(max(cost))]
-        waits = [f"{share(ns, wall)} for {what}" for ns, what in
-                 ((locks, "locks"), (gil, "the GIL")) if ns * 100 >= wall]  # fmt: skip
-        text = (
-            f"{len(workers)} threads {code(name)} together do the work of "
-            f"{max(at_work, 0.1):.1f} threads; the rest of their time they wait "
-            f"({', '.join(waits)}). More workers make it slower, not faster."
-        )
-        if (pid, name) in _waiting_at_the_end(facts):
-            text += " They never exit: at the end of the program they wait for more work."
-        evidence = Evidence(
-            model.start_ns,
-            table.last_ns[worst] - table.first_ns[worst],
-            model.thread_names[worst],
-            tid=model.threads[worst].tid,
-            pid=pid,
-        )
-        step = "Use fewer workers, or do less under the lock."
-        yield Finding("too many workers", gil, text, evidence, step)
 
 
 def workers_never_exit(facts: Facts) -> Iterator[Finding]:
@@ -138,8 +42,8 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
     have a queue of their own were made one by one, and nobody ends them.
     """
     model, table = facts.model, facts.model.states
-    for (pid, name), waits in _waiting_at_the_end(facts).items():
-        if len({table.row[row] for row in waits}) < _MANY:
+    for (_, name), waits in waiting_at_the_end(facts).items():
+        if len({table.row[row] for row in waits}) < MANY:
             continue
         first = min(waits, key=lambda row: table.start_ns[row])
         site = model.trace.text(table.site[first])
@@ -150,11 +54,8 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
             f"exit: at the end of the program they still wait in {_awaited(facts, first)} "
             f"({place(site)}), each for {_for_what(facts, first)}"
         )
-        evidence = Evidence(
-            table.start_ns[first], facts.row_ns(first),
-            model.thread_names[table.who[first]], tid=model.threads[table.who[first]].tid,
-            site=site, pid=pid,
-        )  # fmt: skip
+        who: Who = ("thread", table.who[first])
+        evidence = facts.evidence(who, table.start_ns[first], facts.row_ns(first), site)
         step = (
             ""
             if text.endswith("all.")
@@ -190,17 +91,26 @@ def _is_awaited(name: str) -> bool:
     return not name.endswith("Lock")  # a library's signal
 
 
-def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
+def _ended(facts: Facts) -> dict[int, int]:
+    """By pid when a program ended by itself."""
+    model = facts.model
+    return {
+        model.pid(n): process.end_ns
+        for n, process in enumerate(model.trace.processes)
+        if process.recording_ended is not None
+    }
+
+
+def waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
     """By pool of many threads, the idle waits that last to the end of a program."""
     model, table = facts.model, facts.model.states
-    large = {key: rows for key, rows in facts.pools.items() if len(rows) >= _MANY}
+    large = {key: rows for key, rows in facts.pools.items() if len(rows) >= MANY}
     if not large:
         return {}
-    ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
-             if process.recording_ended is not None}  # fmt: skip
+    ended = _ended(facts)
     engine, is_awaited = model.trace.engine, having(model, table.lock_name, _is_awaited)
     idle = engine.pick(facts.rows_of((IDLE_WAIT,), 0), table.row, memoryview(is_awaited))
-    if len(idle) < _MANY:
+    if len(idle) < MANY:
         return {}
     who, ends = (engine.take(column, idle, -1) for column in (table.who, table.end_ns))
     spans = engine.spans(ends, who, len(model.threads))
@@ -211,7 +121,7 @@ def _waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
             for last in (spans.last[thread] for thread in rows)
             if last >= 0 and ends[last] >= ended.get(key[0], 1 << 63)
         ]
-        if len(waits) >= _MANY:
+        if len(waits) >= MANY:
             found[key] = waits
     return found
 
@@ -231,7 +141,7 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
         busy = sum(job.ran_ns for n in few for job in of_pool[n])
         lives = sum(table.last_ns[thread] - table.first_ns[thread] for thread in alive)
         idle = lives - busy
-        if len(few) < _MANY or len(alive) < _MANY or idle < _IDLE_NS or busy * 2 > lives:
+        if len(few) < MANY or len(alive) < MANY or idle < _IDLE_NS or busy * 2 > lives:
             continue
         if len(alive) * _STAY[1] < len(threads) * _STAY[0]:
             continue  # somebody ends them
@@ -255,8 +165,7 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
     """Threads that are started one after the other, all the time, and look for something to
     the end of the program: nobody stops them."""
     model, table = facts.model, facts.model.states
-    ended = {model.pid(n): process.end_ns for n, process in enumerate(model.trace.processes)
-             if process.recording_ended is not None}  # fmt: skip
+    ended = _ended(facts)
     for (pid, name), threads in facts.pools.items():
         if len(threads) < _POLLERS or pid not in ended:
             continue
@@ -281,10 +190,8 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
             f"ended: each still sleeps and looks again{place_in(site)}. End each one when "
             f"nobody needs it any more, or let one thread look for all."
         )
-        evidence = Evidence(
-            starts[0], table.last_ns[found[0]] - starts[0], model.thread_names[found[0]],
-            tid=model.threads[found[0]].tid, site=site, pid=pid,
-        )  # fmt: skip
+        until = table.last_ns[found[0]]
+        evidence = facts.evidence(("thread", found[0]), starts[0], until - starts[0], site)
         yield Finding("workers never exit", 0, text, evidence)
 
 
@@ -315,7 +222,7 @@ def processes_pile_up(facts: Facts) -> Iterator[Finding]:
         if pool.process >= 0 and len(pool.jobs) <= _FEW_JOBS * max(len(pool.workers), 1):
             by_parent[pool.process].append(pool)
     for process, pools in by_parent.items():
-        if len(pools) < _MANY:
+        if len(pools) < MANY:
             continue
         last = max(job.start_ns for pool in pools for job in pool.jobs)
         children = [one for one in family.members.values() if one.parent == process]
@@ -350,3 +257,67 @@ def _who_submits(facts: Facts, job: Job) -> str:
     if site := facts.awaits_job(job):
         return code(place_of(site).function, site)
     return code(name_of(facts.model, job.submitter))
+
+
+# As of threads that poll: sixteen, made one by one, of which four in five are still there.
+# Each has connected itself, so it waits for a server; who serves may have clients that stay.
+_FIRST = 200  # rows of a thread in which it connects
+_READS = ("socket.recv", "socket.recv_into", "ssl.read", "ssl.recv")
+_CONNECT = "socket.connect"
+
+
+def readers_pile_up(facts: Facts) -> Iterator[Finding]:
+    """Threads that are started one after the other, ask a server, and have no answer at the
+    end of the program."""
+    model, table = facts.model, facts.model.states
+    if 1 not in having(model, table.call_name, lambda name: name.endswith(_CONNECT)):
+        return
+    ended = _ended(facts)
+    for (pid, name), threads in facts.pools.items():
+        if len(threads) < _POLLERS or pid not in ended:
+            continue
+        found = {t: site for t in threads if (site := _connected_at(facts, t)) is not None}
+        hanging = sorted(found, key=table.first_ns.__getitem__)
+        if len(hanging) < _POLLERS or len(hanging) * _STAY[1] < len(threads) * _STAY[0]:
+            continue
+        starts = [table.first_ns[thread] for thread in hanging]
+        whole = ended[pid] - model.trace.processes[model.thread_process[hanging[0]]].start_ns
+        if starts[len(starts) // 2] > ended[pid] - _LAST_NS or not one_by_one(starts, whole):
+            continue
+        first = hanging[0]
+        call = facts.call(table.row[_last(facts, first)])[0]
+        text = (
+            f"Threads pile up: {len(hanging)} threads {code(name)}{started_at(facts, first)} "
+            f"were made one after the other and have not ended: each connected"
+            f"{place_in(found[first])} and still waits in `{call}` for an answer. Give the "
+            f"socket a time-out, or close it when nobody needs it any more."
+        )
+        evidence = facts.evidence(
+            ("thread", first), starts[0], table.last_ns[first] - starts[0], found[first]
+        )
+        yield Finding("workers never exit", 0, text, evidence, about=frozenset((name,)))
+
+
+def _last(facts: Facts, thread: int) -> int:
+    """The last row of a thread; -1: it has none."""
+    rows = facts.ledger.rows_of_threads.of(thread)
+    return rows[-1] if len(rows) else -1
+
+
+def _connected_at(facts: Facts, thread: int) -> str | None:
+    """Where a thread connected that reads to the end; None where it does not."""
+    table, slices = facts.model.states, facts.model.trace.slices
+    last = _last(facts, thread)
+    if last < 0 or table.state[last] & STATE_MASK != IO:
+        return None
+    if (
+        not slices.unfinished[table.slice[last]]
+        or facts.call(table.row[last])[0] not in _READS
+    ):
+        return None
+    for row in facts.ledger.rows_of_threads.of(thread)[:_FIRST]:
+        if table.state[row] & STATE_MASK == IO:
+            name, site = facts.call(table.row[row])
+            if name == _CONNECT:
+                return site
+    return None
