@@ -1,4 +1,4 @@
-"""Waits that nobody ends any more since a task failed."""
+"""Waits that nobody ends any more, since whoever ended such waits has failed or ended."""
 
 import pytest
 
