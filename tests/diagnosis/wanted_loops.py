@@ -77,6 +77,22 @@ LOOPS: dict[str, Wanted] = {
         "wait in vain", ("3 coroutines `consume`", "produce", "ValueError"), ("twisted",)
     ),
     "ok_eg2_deferred_queue_fed": Wanted("", (), ("twisted",)),
+    "eg04_semaphore_kept_before_anybody_waits": Wanted(
+        "slots never returned",
+        ("5 tasks `render`", "permit"),
+    ),
+    "ok_eg4_permits_returned_by_others": Wanted(""),
+    "eg05_checkout_lost_before_anybody_waits": Wanted(
+        "slots never returned", ("`show`", "SQLAlchemy", "8 waits"), ("sqlalchemy",)
+    ),
+    "eg06_anyio_permit_kept": Wanted(
+        "slots never returned",
+        (r"5 trio tasks `\S*render`", "permit"),
+        ("anyio", "trio"),
+    ),
+    "eg08_response_never_read": Wanted(
+        "slots never returned", ("5 tasks `fetch`", "2 tasks `probe`"), ("aiohttp",)
+    ),
     "eg03_lock_run_over_slow_call": Wanted(
         "lock held across await", ("store", "upload", "7 waits"), ("twisted",)
     ),
