@@ -185,7 +185,9 @@ def _doing(cause: Cause, whole: int) -> str:
         return f"{LINKS.get(cause.kind, ', ')}{_activity(main[0])}"
     said = [f"{duration(part.ns)} {_activity(part)}" for part in main]
     spent = ", which spent " if cause.kind in WHICH else ", spending "
-    return spent + " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
+    first = ", ".join(said[:-1])
+    first += "," * first.endswith(_IN_TURN)
+    return spent + " and ".join(filter(None, (first, said[-1])))
 
 
 def _activity(cause: Cause) -> str:
