@@ -103,9 +103,9 @@ def test_jobs_that_pile_up(tmp_path):
     assert found.text == (
         "Jobs pile up in `thumbs`, which has 1 worker: 16 waited at 81.0 ms, 320 after "
         "1.52 s, and the number rose all the time. Most run `thumbnail` (bus.py:5), 100 % of "
-        "that time asleep in `thumbnail` (bus.py:6). They come from `listener`. Let who "
-        "submits wait (a semaphore with as many permits as jobs may wait), or use more "
-        "workers."
+        "that time asleep in `thumbnail` (bus.py:6). They come from `listener`. "
+        "Let the submitter wait (a semaphore with as many permits as jobs may wait), or use "
+        "more workers."
     )
 
 

@@ -40,7 +40,7 @@ def test_all_gave_up(tmp_path):
         "401 ms, the time-out (at 854 ms). Who has the lock is not in the trace: a "
         "transaction that is not committed, a cursor whose rows are read slowly, or another "
         "program. Fetch all rows at once and commit soon, or use `pragma journal_mode=wal`, "
-        "in which readers hold up no writer."
+        "in which readers do not block writers."
     )
     assert (found.severity_ns, found.evidence.site) == (1212 * MS, SAVE)
 

@@ -34,7 +34,7 @@ def test_finalisers_that_sleep(tmp_path):
         "collections on `MainThread`, 285 ms in total, the longest collection 100 ms (at "
         "10.0 ms), 95 % of that time in `sleep` (cursor.py:6), 5 % computing. Whatever runs "
         "when a collection is due waits for them. Close such objects by hand (`with`, "
-        "`close()`), and leave nothing that waits to `__del__`."
+        "`close()`), and do not leave blocking work to `__del__`."
     )
     assert found.evidence.site == DEL
 

@@ -37,8 +37,9 @@ def test_a_server_that_does_not_answer_is_asked_first(tmp_path):
     assert found.text == (
         "Waited in vain: `MainThread` in `ask` (client.py:9) waited in `connect` for a server "
         "that did not answer, gave up, and then connected elsewhere at once: 4 times, mostly "
-        "for 200 ms, 800 ms in total, the longest 200 ms (at 1.00 ms). Remember who did not "
-        "answer, and ask him last for a while; or give the connect a shorter time-out."
+        "for 200 ms, 800 ms in total, the longest 200 ms (at 1.00 ms). "
+        "Remember which server did not answer, and try it last for a while; or give the "
+        "connect a shorter time-out."
     )
 
 

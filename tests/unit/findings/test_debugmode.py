@@ -34,8 +34,8 @@ def test_debug_mode(tmp_path, stack):
     assert found.finding == "loop overloaded"
     assert found.text == (
         "Event loop overloaded: asyncio's debug mode takes 50 % of 100 CPU samples of "
-        "`MainThread`, about 1.00 s (at 19.8 ms): the loop notes the whole stack at each "
-        "call, future and task."
+        "`MainThread`, about 1.00 s (at 19.8 ms): "
+        "the loop records the whole stack at each call, future and task."
     )
     assert found.next_step.startswith("Switch it off")
 

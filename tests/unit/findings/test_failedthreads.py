@@ -172,8 +172,8 @@ def test_the_one_who_was_asked_failed(tmp_path):
     assert told(tmp_path) == [
         "Waited in vain: `MainThread` in `ask` (rates.py:27) waited 1.00 s in `poll` (at 21.0 "
         "ms), where it had always got on soon: `worker`, which went on as that wait began, "
-        "failed at once (KeyError) in `lookup` (rates.py:13). Answer also where a request "
-        "fails."
+        "failed at once (KeyError) in `lookup` (rates.py:13). "
+        "Send an answer even if a request fails."
     ]
 
 

@@ -131,7 +131,7 @@ def test_a_timer_that_nobody_cancels(tmp_path):
     assert found.text == (
         "Slow end: `MainThread` waits for `Thread-1`, a `threading.Timer` started in `watch` "
         "(job.py:6), when the program is over: 801 ms (at 10.0 ms), until its 809 ms are "
-        "over. Nobody had cancelled it."
+        "over. Nobody cancelled it."
     )
     assert found.next_step.startswith("Call its `cancel()`")
 
@@ -283,7 +283,7 @@ def test_jobs_that_nobody_waits_for(tmp_path):
     assert found.text == (
         "Slow end: when the program is over, `MainThread` waits 1.20 s (at 300 ms) for the "
         "end of a pool: 2 jobs of it, such as `probe` (probe.py:5), began only then, and "
-        "nobody waits for what they give; that one spent 99 % of that time asleep in `probe` "
+        "nobody waits for their results; that one spent 99 % of that time asleep in `probe` "
         "(probe.py:6)."
     )
     assert found.next_step.startswith("End the pool with `shutdown(wait=False, cancel_futures")
@@ -343,8 +343,8 @@ def test_a_stop_that_waits_for_a_sleep(tmp_path):
     assert found.text == (
         "Slow end: `MainThread` in `Ring.stop` (ring.py:14) waits for the end of 4 threads "
         "`poller`: 4 times, 1.00 s in total, the longest 251 ms (at 950 ms), asleep in "
-        "`Ring.poll` (ring.py:9). It does little else than sleep, and looks only when it "
-        "wakes whether it is to end."
+        "`Ring.poll` (ring.py:9). It mostly sleeps, "
+        "and checks only when it wakes whether it should end."
     )
 
 

@@ -114,7 +114,7 @@ def test_a_full_pipe_of_a_queue_between_processes(tmp_path):
     (found,) = find_in(tmp_path, child(wait=JOIN))
     assert "waited 800 ms in `Process.join` (at 0) for a child" in found.text
     assert found.text.endswith(
-        "Take all that it puts into a queue or pipe out first, then join it."
+        "First take out everything that it puts into a queue or pipe, then join it."
     )
 
 
@@ -260,8 +260,8 @@ def test_one_output_is_read_and_the_other_is_full(tmp_path):
     assert found.text == (
         "In `convert.py`: Full pipe: `convert` in `convert` (convert.py:19) read one output "
         "of a child in vain for 810 ms (at 4.00 ms), while its child `ffmpeg` hung in "
-        "`os.write` for 800 ms: it writes to a pipe that is full and that nobody reads, as "
-        "that of its other output. Call `communicate`, or read both at the same time."
+        "`os.write` for 800 ms: it writes to a pipe that is full and that nobody reads, "
+        "such as that of its other output. Call `communicate`, or read both at the same time."
     )
 
 

@@ -141,7 +141,7 @@ def test_a_lock_that_is_polled(tmp_path):
         "Lock convoy: 2 threads `install-N` poll a lock of the program's own in `install` "
         "(install.py:20): 60 pauses between attempts, 1.20 s in total (at 1.00 ms). It is "
         "held for 400 ms, 99 % of that time asleep in `download` (install.py:15). Do the slow "
-        "part outside the lock, or use a lock that wakes who waits."
+        "part outside the lock, or use a lock that wakes its waiters."
     )
 
 

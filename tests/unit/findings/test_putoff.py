@@ -46,8 +46,8 @@ def test_nothing_is_saved_while_changes_come(tmp_path):
     assert found.text == (
         "Missed wake-up: `viewer` in `wait_for_save` (edit.py:28) waited 850 ms (at 1.00 ms) "
         "for what a `threading.Timer` of 100 ms does. 15 timers before it, started in "
-        "`changed` (edit.py:16), were cancelled, each for the next one. Set a moment after "
-        "which the timer is no longer put off."
+        "`changed` (edit.py:16), were cancelled, each for the next one. "
+        "Limit how long the timer can be put off."
     )
 
 

@@ -53,7 +53,7 @@ def test_a_reloader_without_a_pause(tmp_path):
     assert found.text == (
         "`reloader` polls in `watch` (reload.py:12): it computes for 801 ms, 75 % of 80 CPU "
         "samples are in `os.stat`, one short call after the other without a pause. If it "
-        "looks for changes, let it wait between checks, or be told of them (inotify, "
+        "looks for changes, let it wait between checks, or be notified of them (inotify, "
         "`watchfiles`)."
     )
     assert found.evidence.site == "/app/reload.py:12 watch"

@@ -196,7 +196,7 @@ def test_what_fails_at_once(tmp_path):
 def test_what_stays_ready(tmp_path):
     (found,) = find_in(tmp_path, asking(question=SELECT))
     assert "polling calls (EpollSelector.select, 70 of 80 CPU samples)" in found.text
-    assert "unregister what is at its end" in found.text
+    assert "unregister what has ended" in found.text
 
 
 def reading(
@@ -229,7 +229,7 @@ def test_what_stays_ready_and_brings_nothing(tmp_path, size):
     (found,) = find_in(tmp_path, reading(**AT_ITS_END, size=size))
     said = "polling calls (EpollSelector.select, and reads that get nothing, 70 of "
     assert said in found.text
-    assert "unregister what is at its end" in found.text
+    assert "unregister what has ended" in found.text
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def test_timers_that_nobody_cancels(tmp_path):
     assert found.text == (
         "Timers pile up: 256 of `Session.expire` waited in a loop at 0, 3,256 after 1.50 s, "
         "and the number rose all the time. They are set in `send` (session.py:13). Cancel a "
-        "timer when what it guards is done (`TimerHandle.cancel`), or let one timer look "
-        "after all."
+        "timer when what it guards is done (`TimerHandle.cancel`), or "
+        "let one timer handle all of them."
     )
     assert found.evidence.site == SET
 
@@ -86,7 +86,7 @@ def test_a_timer_that_is_put_off(tmp_path):
         "Missed wake-up: 20 tasks `push` in `push` (batch.py:31) waited up to 840 ms "
         "(at 2 ns) for what `Batch.send` does, which a timer of at most 80.0 ms is to call: "
         "that was cancelled in `Batch.add` (batch.py:17) 19 times or more meanwhile, each "
-        "time for a new one. Set a moment after which the timer is no longer put off."
+        "time for a new one. Limit how long the timer can be put off."
     )
 
 
@@ -137,7 +137,7 @@ def test_a_thread_for_each_timer(tmp_path):
         "Timers pile up: 4 threads waited for a `threading.Timer` at 37.0 ms, 80 after "
         "912 ms, and the number rose all the time; each waits for up to 1.60 s. They are "
         "started in `changed` (edit.py:16). Cancel a timer when the next one replaces it "
-        "(`Timer.cancel`), or let one thread look after all."
+        "(`Timer.cancel`), or let one thread handle all of them."
     )
 
 

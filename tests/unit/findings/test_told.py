@@ -78,7 +78,7 @@ def test_a_thread_is_not_abandoned(tmp_path):
         "Waited in vain: 2 tasks `fetch` waited on, in `executor` in `fetch` (app.py:7) after "
         "the time of a cancel scope around it had run out: 2 waits, 2.00 s in total, the "
         "longest 1.00 s (at 100 ms). A cancel does not end what a thread does: give that a "
-        "time-out of its own, or leave the thread to itself (`abandon_on_cancel=True`)."
+        "time-out of its own, or abandon the thread (`abandon_on_cancel=True`)."
     )
     assert found.evidence.site == "/app/app.py:7 fetch"
 

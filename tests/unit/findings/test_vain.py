@@ -237,8 +237,8 @@ def test_threads_that_are_left_alone(tmp_path):
         "Threads pile up: `main` in `run_timed` (mail.py:16) waited for one thread after the "
         "other, gave up 9 waits in `Thread.join`, and 9 threads `Thread-N (fetch)` are still "
         "alive; during the last wait they spent 99 % of that time in `socket.recv` in `fetch` "
-        "(mail.py:9). Nobody can stop a thread from outside: give what it does a time-out of "
-        "its own."
+        "(mail.py:9). A thread cannot be stopped from outside: give what it does a time-out "
+        "of its own."
     )
 
 

@@ -253,7 +253,8 @@ def slow_finalisers(facts: Facts) -> Iterator[Finding]:
             f"{code(name)}, {duration(lost)} in total, the longest collection "
             f"{duration(worst.end_ns - worst.start_ns)} ({at(facts, worst.start_ns)})"
             f"{how}. Whatever runs when a collection is due waits for them. Close such "
-            f"objects by hand (`with`, `close()`), and leave nothing that waits to `__del__`."
+            f"objects by hand (`with`, `close()`), and do not leave blocking work to "
+            f"`__del__`."
         )
         evidence = Evidence(
             worst.start_ns, worst.end_ns - worst.start_ns, name, tid=tid,

@@ -138,7 +138,7 @@ def _polled(facts: Facts) -> Iterator[Finding]:
             mean = sum(until - since for _, since, until in held) // len(held)
             text += f". It is held for {duration(mean)}{f', {did}' if did else ''}"
         text += left or (
-            ". Do the slow part outside the lock, or use a lock that wakes who waits."
+            ". Do the slow part outside the lock, or use a lock that wakes its waiters."
         )
         name = name_of(facts.model, first)
         evidence = facts.evidence(first, start, end - start, site, track=name)

@@ -184,7 +184,7 @@ def _finding(facts: Facts, busy: _Busy, late: list[TaskRow]) -> Finding:
     means = _growth(facts, busy)
     grows = (
         f" They take longer and longer, {duration(means[0])} on average at first, "
-        f"{duration(means[-1])} in the end: each does something with all before it."
+        f"{duration(means[-1])} in the end: each works on everything before it."
         if means
         else ""
     )

@@ -275,7 +275,7 @@ def _slowed(facts: Facts, thread: int, noted: list[int], every: int, lost: int) 
     text = (
         f"Event loop overloaded: asyncio's debug mode takes {share(len(noted), every)} of "
         f"{every} CPU samples of {code(name)}, about {duration(lost)} ({at(facts, start)}): "
-        f"the loop notes the whole stack at each call, future and task."
+        f"the loop records the whole stack at each call, future and task."
     )
     evidence = facts.evidence(("thread", thread), start, whole, "")
     return Finding("loop overloaded", lost, text, evidence, _STEP)

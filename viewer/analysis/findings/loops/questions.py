@@ -51,8 +51,8 @@ _WAIT_INSTEAD = {
     "the `sentinel` of several processes.",
 }
 _SELECT = (
-    "It returns at once, for something that stays ready or with a time-out of 0: unregister "
-    "what is at its end, read all that is there, or let it wait."
+    "It returns at once, because something stays ready or the time-out is 0: "
+    "unregister what has ended, read everything that is there, or let it wait."
 )
 _LISTENS = (
     "It returns at once, as with a time-out of 0, or fails, as when the connection is closed: "
@@ -226,7 +226,7 @@ _LOOKS = ("os.stat", "os.lstat", "os.listdir", "os.scandir")
 _LIFE = 8, 10
 _MAIN = "MainThread"
 _BE_TOLD = (
-    "If it looks for changes, let it wait between checks, or be told of them (inotify, "
+    "If it looks for changes, let it wait between checks, or be notified of them (inotify, "
     "`watchfiles`)."
 )
 _LET_IT_WAIT = "Let the call wait, with a time-out, instead of asking again."

@@ -49,7 +49,7 @@ def timers_pile_up(facts: Facts) -> Iterator[Finding]:
             f"Timers pile up: {first:,} of {code(of.function)} waited in a loop "
             f"{at(facts, since)}, {last:,} after {duration(until - since)}, and the number "
             f"rose all the time. They are set{place_in(of.site)}. Cancel a timer when what it "
-            f"guards is done (`TimerHandle.cancel`), or let one timer look after all."
+            f"guards is done (`TimerHandle.cancel`), or let one timer handle all of them."
         )
         pid = facts.model.pid(of.process)
         evidence = Evidence(since, until - since, "", site=of.site, pid=pid)
@@ -99,7 +99,7 @@ def timer_threads(facts: Facts) -> Iterator[Finding]:
             f"{at(facts, since)}, {last:,} after {duration(until - since)}, and the number "
             f"rose all the time; each waits for up to {duration(longest.ns)}. They are "
             f"started{place_in(site)}. Cancel a timer when the next one replaces it "
-            f"(`Timer.cancel`), or let one thread look after all."
+            f"(`Timer.cancel`), or let one thread handle all of them."
         )
         evidence = LongWaits.of(facts).evidence(longest)
         yield Finding("timers pile up", until - since, text, evidence)
@@ -209,7 +209,7 @@ def _finding(
         f"({at(facts, worst.start_ns)}) for what {code(of.function)} does, which a timer of "
         f"at most {duration(last.ns)} is to call: that was cancelled{place_in(of.site)} "
         f"{plural(_cancelled(run, counts), 'time')} or more meanwhile, each time for a new "
-        f"one. Set a moment after which the timer is no longer put off."
+        f"one. Limit how long the timer can be put off."
     )
     lost = sum(map(_lost, runs))
     return Finding("missed wake-up", lost, text, waits.evidence(worst))
@@ -260,7 +260,7 @@ def _put_off_finding(
         f"Missed wake-up: {code(name_of(facts.model, wait.who))}{place_in(wait.site)} waited "
         f"{duration(wait.ns)} ({at(facts, wait.start_ns)}) for what a `threading.Timer` of "
         f"{duration(chain[-1].ns)} does. {len(chain) - 1} timers before it, started"
-        f"{place_in(site)}, were cancelled, each for the next one. Set a moment after which "
-        f"the timer is no longer put off."
+        f"{place_in(site)}, were cancelled, each for the next one. "
+        f"Limit how long the timer can be put off."
     )
     return Finding("missed wake-up", lost, text, waits.evidence(wait))

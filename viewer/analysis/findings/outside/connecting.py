@@ -38,8 +38,8 @@ _EARLY_NS, _LATE_NS = 10 * MS, 150 * MS
 _PAUSED_NS = 500 * MS
 _REFUSED = ("ConnectionRefusedError", "FileNotFoundError", "gaierror", "OSError")
 _DOWN = (
-    "Remember who did not answer, and ask him last for a while; or give the connect a shorter "
-    "time-out."
+    "Remember which server did not answer, and try it last for a while; or give the "
+    "connect a shorter time-out."
 )
 _NOBODY = "Check whether the server is up and at that address; pause longer before each try."
 _REFUSES = (

@@ -25,7 +25,7 @@ from viewer.words import code
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
 _MULTIPROCESSING = "/multiprocessing/"
 _READ = "Call `communicate` instead of `wait`, or read the pipe in a thread."
-_READ_FIRST = "Take all that it puts into a queue or pipe out first, then join it."
+_READ_FIRST = "First take out everything that it puts into a queue or pipe, then join it."
 _PIPE_BYTES = 1 << 16
 _CHILD, _READING = f"{s.AWAIT_PREFIX}subprocess", f"{s.AWAIT_PREFIX}socket"
 _THEN_NS = 50 * MS
@@ -222,7 +222,7 @@ def other_stream(facts: Facts) -> Iterator[Finding]:
             f"output of a child in vain for {duration(end - start)} ({at(facts, start)}), "
             f"while its child {code(child)} hung in "
             f"`{facts.call(table.row[stuck[0]])[0]}` for {duration(ns)}: it writes to a "
-            f"pipe that is full and that nobody reads, as that of its other output. Call "
+            f"pipe that is full and that nobody reads, such as that of its other output. Call "
             f"`communicate`, or read both at the same time."
         )
         yield Finding("full pipe", end - start, text, facts.evidence_of_await(i))

@@ -166,6 +166,6 @@ def gave_up(facts: Facts) -> Finding | None:
         f"about {duration(least)}, the time-out ({at(facts, worst.start_ns)}). Who has the "
         f"lock is not in the trace: a transaction that is not committed, a cursor whose rows "
         f"are read slowly, or another program. Fetch all rows at once and commit soon, or use "
-        f"`pragma journal_mode=wal`, in which readers hold up no writer."
+        f"`pragma journal_mode=wal`, in which readers do not block writers."
     )
     return Finding("database locked", lost, text, evidence(facts, worst))

@@ -93,8 +93,8 @@ def _of_pool(facts: Facts, pool: ThreadPool, jobs: list[Job], counts: Counts) ->
         f"Jobs pile up in {code(pool.name)}, which has {plural(len(pool.threads), 'worker')}: "
         f"{first:,} waited {at(facts, since)}, {last:,} after {duration(until - since)}, "
         f"and the number rose all the time. Most run {code(*job)}{f', {did}' if did else ''}."
-        f"{f' They come from {by}.' if by else ''} Let who submits wait (a semaphore with as "
-        f"many permits as jobs may wait), or use more workers."
+        f"{f' They come from {by}.' if by else ''} Let the submitter wait (a semaphore with "
+        f"as many permits as jobs may wait), or use more workers."
     )
     thread = facts.evidence(("thread", pool.threads[0]), since, until - since, job[1])
     return Finding("queue grows", until - since, text, thread)

@@ -110,7 +110,7 @@ def _timers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
                 f"Slow end: {code(name_of(facts.model, wait.who))} waits for {name}, a "
                 f"`threading.Timer`{began}, when the program is over: {duration(wait.ns)} "
                 f"({at(facts, wait.start_ns)}), until its {duration(timer.ns)} are over. "
-                f"Nobody had cancelled it."
+                f"Nobody cancelled it."
             )
             yield Finding("slow end", wait.ns, text, waits.evidence(wait), _CANCEL)
 
@@ -205,7 +205,7 @@ def _jobs_left(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             f"Slow end: when the program is over, {code(name_of(facts.model, main))} waits "
             f"{duration(until_ns - since_ns)} ({at(facts, since_ns)}) for the end of a pool: "
             f"{plural(len(left), 'job')} of it, such as {code(job.name, job.site)}, began "
-            f"only then, and nobody waits for what they give; that one spent {did}."
+            f"only then, and nobody waits for their results; that one spent {did}."
         )
         waits.told.update(join.slice for join in joins)
         yield Finding("slow end", ns, text, waits.evidence(joins[0]), _CANCEL_JOBS)
@@ -240,8 +240,8 @@ def _pollers(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
         text = (
             f"Slow end: {code(name_of(facts.model, worst.who))}{place_in(worst.site)} waits "
             f"for the end of {users(facts.model, those)}: {plural(len(found), 'time')}, "
-            f"{in_total(facts, lost, worst.ns, worst.start_ns)}, asleep{place_in(site)}. It "
-            f"does little else than sleep, and looks only when it wakes whether it is to end."
+            f"{in_total(facts, lost, worst.ns, worst.start_ns)}, asleep{place_in(site)}. "
+            f"It mostly sleeps, and checks only when it wakes whether it should end."
         )
         yield Finding("slow end", lost, text, waits.evidence(worst), _WAKE_IT)
 

@@ -309,6 +309,6 @@ def _unanswered(facts: Facts, row: int, failed: int, oddity: str) -> Finding:
         f"{duration(ns)} in `{name}` ({at(facts, start)}), {oddity}: "
         f"{code(model.thread_names[failed])}, which went on as that wait began, failed at "
         f"once ({failure.exception}){place_in(failure.site)}. "
-        f"Answer also where a request fails."
+        f"Send an answer even if a request fails."
     )
     return Finding("wait in vain", ns, text, facts.evidence_of(row))

@@ -80,8 +80,8 @@ def _refused(facts: Facts, awaited: str, site: str, every: list[_Late]) -> str:
     behind = ((enders.get(one.i), one.since_ns, one.since_ns + one.ns) for one in every)
     did = doing(facts, [(who, since, until) for who, since, until in behind if who])
     step = (
-        "A cancel does not end what a thread does: give that a time-out of its own, or leave "
-        "the thread to itself (`abandon_on_cancel=True`)."
+        "A cancel does not end what a thread does: give that a time-out of its own, or "
+        "abandon the thread (`abandon_on_cancel=True`)."
         if what == _EXECUTOR
         else "What it awaits is shielded: give that a time-out of its own."
     )

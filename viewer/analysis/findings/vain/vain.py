@@ -184,8 +184,8 @@ def _left_alone(facts: Facts, waits: LongWaits, vain: list[Wait]) -> Finding | N
         f"Threads pile up: {code(name_of(facts.model, last.who))}{place_in(last.site)} waited "
         f"for one thread after the other, gave up {plural(len(vain), 'wait')} in "
         f"`Thread.join`, and {users(facts.model, alive)} are still alive"
-        f"{f'; during the last wait they spent {did}' if did else ''}. Nobody can stop a "
-        f"thread from outside: give what it does a time-out of its own."
+        f"{f'; during the last wait they spent {did}' if did else ''}. "
+        f"A thread cannot be stopped from outside: give what it does a time-out of its own."
     )
     about = frozenset(stem(name_of(facts.model, who)) for who in alive)
     return Finding("workers never exit", lives, text, waits.evidence(last), about=about)
