@@ -1,18 +1,22 @@
 """Exceptions that the program's calls raised, answers that are errors, and what ran there."""
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
+from operator import sub
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.rows import longs
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import longest_rows, longest_slices
 from viewer.analysis.states import numbered, numbers, stack_of
 from viewer.trace.columns import AWAIT, IO, LOOP_TASK, SLEEP, STATE_MASK, Column
+from viewer.trace.engine import Engine
 from viewer.trace.sites import innermost, place_of
 from viewer.trace.told import Told
 
@@ -42,6 +46,34 @@ class Call(NamedTuple):
     is_pause: bool
 
 
+class Calls:
+    """All of somebody. Many lines may fail in turn: each looks only at its own."""
+
+    def __init__(self, every: list[Call]) -> None:
+        self.every = every
+        self.starts = [call.start_ns for call in every]
+
+    @cached_property
+    def _within(self) -> dict[tuple[str, str], list[int]]:
+        """By file and function the calls made there or further in."""
+        functions, found = cache(_functions), defaultdict[tuple[str, str], list[int]](list)
+        for n, call in enumerate(self.every):
+            for function in functions(call.site, call.stack):
+                found[function].append(n)
+        return found
+
+    def within(self, site: str) -> Iterator[tuple[Call, Call | None]]:
+        """Those in the function of a line or further in, each with the next one of all."""
+        path, _, function = place_of(site)
+        for n in self._within.get((path, function), ()):
+            yield self.every[n], self.every[n + 1] if n + 1 < len(self.every) else None
+
+
+def _functions(site: str, stack: str) -> set[tuple[str, str]]:
+    places = map(place_of, (site, *stack.split("\n")))
+    return {(path, function) for path, _, function in places}
+
+
 class _Kind(NamedTuple):
     """What failures at one stack have in common."""
 
@@ -60,11 +92,49 @@ class _Noted(NamedTuple):
     kinds: list[_Kind]
 
 
+class Crowd:
+    """How many are in calls at a line at a time, and who ever was."""
+
+    def __init__(self, engine: Engine, calls: Iterable[tuple[Who, Call]]) -> None:
+        found = list(calls)
+        self.whos = {who for who, _ in found}
+        self._engine = engine
+        self._starts = longs(sorted(call.start_ns for _, call in found))
+        self._ends = longs(sorted(call.end_ns for _, call in found))
+
+    def each(self, times_ns: Iterable[int]) -> list[int]:
+        """How many at each of some times, which are in order."""
+        times, latest = longs(times_ns), self._engine.latest
+        none = memoryview(bytes(4 * max(len(times), len(self._starts)))).cast("i")
+        of = (none[: len(self._starts)], times, none[: len(times)], 1)
+        return [*map(sub, latest(self._starts, *of), latest(self._ends, *of))]
+
+    @cached_property
+    def most(self) -> int:
+        return max(self.each(self._starts), default=0)
+
+    def full_ns(self, many: int, since_ns: int, until_ns: int) -> int:
+        """For how long of that time so many are."""
+        marks = sorted({since_ns, until_ns, *self._within(since_ns, until_ns)})
+        each = zip(self.each(marks[:-1]), pairwise(marks), strict=True)
+        return sum(end - start for there, (start, end) in each if there >= many)
+
+    def _within(self, since_ns: int, until_ns: int) -> list[int]:
+        return [
+            at
+            for every in (self._starts, self._ends)
+            for at in every[bisect_left(every, since_ns) : bisect_left(every, until_ns)]
+        ]
+
+
 class Failures:
     """What a trace tells of failures, by line of the program and class or status."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
+        self._calls = dict[Who, Calls]()
+        self._call = cache(self._read_call)  # those of a line are also some thread's
+        self.crowd_at = cache(self._find_crowd)
 
     @cached_property
     def _noted(self) -> _Noted:
@@ -141,28 +211,34 @@ class Failures:
     def _rows(self) -> memoryview:
         return longest_rows(self.reading, (IO, SLEEP), 0, _MOST)
 
-    def calls_of(self, whos: Iterable[Who]) -> dict[Who, list[Call]]:
-        """What each of them waited for in calls, asleep or awaited, in order of time."""
-        reading, who_of = self.reading, self.reading.model.states.who
-        found: dict[Who, list[Call]] = {who: [] for who in whos}
+    @cached_property
+    def _rows_of(self) -> dict[int, list[int]]:
+        """By thread."""
+        who_of, found = self.reading.model.states.who, defaultdict[int, list[int]](list)
         for row in self._rows:
-            if (own := found.get(("thread", who_of[row]))) is not None:
-                own.append(self._call(row))
-        for who, own in found.items():
-            own += map(
-                self._awaited, reading.awaits_of_task(who[1]) if who[0] == "task" else ()
-            )
-            own.sort()
+            found[who_of[row]].append(row)
         return found
 
-    def calls_at(self, site: str) -> list[tuple[Who, Call]]:
-        """What anybody waited for at a line of the program."""
+    def calls_of(self, who: Who) -> Calls:
+        """What somebody waited for in calls, asleep or awaited, in order of time."""
+        if who not in self._calls:
+            rows = self._rows_of.get(who[1], ()) if who[0] == "thread" else ()
+            awaits = self.reading.awaits_of_task(who[1]) if who[0] == "task" else ()
+            found = sorted((*map(self._call, rows), *map(self._awaited, awaits)))
+            self._calls[who] = Calls(found)
+        return self._calls[who]
+
+    def _find_crowd(self, site: str) -> Crowd:
+        """Whoever called or awaited something at a line of the program."""
         owner, who_of = self.reading.model.owners.owner, self.reading.model.states.who
         rows, awaits = self._at.get(site, ((), ()))
-        return [
-            *((("thread", who_of[row]), self._call(row)) for row in rows),
-            *((("task", owner[i]), self._awaited(i)) for i in awaits),
-        ]
+        return Crowd(
+            self.reading.model.trace.engine,
+            [
+                *((("thread", who_of[row]), self._call(row)) for row in rows),
+                *((("task", owner[i]), self._awaited(i)) for i in awaits),
+            ],
+        )
 
     @cached_property
     def _at(self) -> dict[str, tuple[list[int], list[int]]]:
@@ -176,7 +252,7 @@ class Failures:
                 found.setdefault(reading.awaited(i)[1], ([], []))[1].append(i)
         return found
 
-    def _call(self, row: int) -> Call:
+    def _read_call(self, row: int) -> Call:
         table = self.reading.model.states
         site = self.reading.call(table.row[row])[1]
         stack = stack_of(self.reading.model, row)
@@ -216,31 +292,3 @@ def is_within(stack: str, site: str, *, below: bool = False) -> bool:
         for frame in stack.split("\n")
         if frame.startswith(start) and frame.endswith(end)
     )
-
-
-class Crowd:
-    """How many are in calls at a line at a time."""
-
-    def __init__(self, calls: Iterable[Call]) -> None:
-        found = list(calls)
-        self._starts = sorted(call.start_ns for call in found)
-        self._ends = sorted(call.end_ns for call in found)
-
-    def at(self, time_ns: int) -> int:
-        return bisect_right(self._starts, time_ns) - bisect_right(self._ends, time_ns)
-
-    @cached_property
-    def most(self) -> int:
-        return max(map(self.at, self._starts), default=0)
-
-    def full_ns(self, many: int, since_ns: int, until_ns: int) -> int:
-        """For how long of that time so many are."""
-        marks = sorted({since_ns, until_ns, *self._within(since_ns, until_ns)})
-        return sum(end - start for start, end in pairwise(marks) if self.at(start) >= many)
-
-    def _within(self, since_ns: int, until_ns: int) -> list[int]:
-        return [
-            at
-            for every in (self._starts, self._ends)
-            for at in every[bisect_left(every, since_ns) : bisect_left(every, until_ns)]
-        ]

@@ -5,7 +5,7 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.failures import (
     Call,
+    Calls,
     Crowd,
     Failure,
     Failures,
@@ -51,7 +52,7 @@ class _Line(NamedTuple):
     how: str
     found: list[Failure]
     failed: dict[Who, list[int]]
-    calls: dict[Who, list[Call]]
+    calls: dict[Who, Calls]
 
     def has(self, call: Call) -> bool:
         return call.site == self.site and not call.is_pause
@@ -99,21 +100,20 @@ def failing_calls(facts: Facts) -> Iterator[Finding]:
             failed[one.who].append(one.at_ns)
         if found[0].is_answer and len(found) < 2 * len(failed):
             continue  # hardly anybody tried again
-        line = _Line(site, how, found, failed, failures.calls_of(failed))
-        told = _turned_away(facts, line, failures.calls_at(site)) or _tried_again(facts, line)
+        line = _Line(site, how, found, failed, {who: failures.calls_of(who) for who in failed})
+        told = _turned_away(facts, line, failures.crowd_at(site)) or _tried_again(facts, line)
         if told is not None:
             yield told
 
 
-def _turned_away(facts: Facts, line: _Line, there: list[tuple[Who, Call]]) -> Finding | None:
+def _turned_away(facts: Facts, line: _Line, crowd: Crowd) -> Finding | None:
     """There is a limit: calls fail while so many of the others are in theirs."""
     if line.is_answer:  # the limit is somebody else's
         return None
-    crowd, first, last = Crowd(call for _, call in there), line.found[0], line.found[-1]
-    many, whos = crowd.most, {*line.failed, *(who for who, _ in there)}
-    if len(whos) <= many:
+    many, first, last = crowd.most, line.found[0], line.found[-1]
+    if len(crowd.whos.union(line.failed)) <= many:
         return None
-    full = sum(crowd.at(one.at_ns) == many for one in line.found)
+    full = crowd.each([one.at_ns for one in line.found]).count(many)
     if full * _TURNED_AWAY[1] < len(line.found) * _TURNED_AWAY[0]:
         return None
     lost = crowd.full_ns(many, first.at_ns, last.at_ns)
@@ -143,7 +143,7 @@ def _instead_ns(line: _Line, who: Who) -> int:
     failed = line.failed[who]
     return sum(
         call.end_ns - call.start_ns
-        for call in line.calls[who]
+        for call in line.calls[who].every
         if call.start_ns > failed[0] and is_within(call.stack, line.site, below=True)
     )
 
@@ -194,9 +194,8 @@ def _last_calls(line: _Line) -> set[str]:
     call elsewhere, which is the end of any attempt."""
     found, apart, count = Counter[str](), 0, 0
     for who, failed in line.failed.items():
-        calls = line.calls[who]
-        starts = [call.start_ns for call in calls]
-        for n in (bisect_left(starts, at_ns) for at_ns in failed):
+        calls = line.calls[who].every
+        for n in map(partial(bisect_left, line.calls[who].starts), failed):
             if n and line.has(calls[n - 1]):
                 found[calls[n - 1].stack] += 1
             apart += n == len(calls) or not line.has(calls[n])
@@ -209,8 +208,8 @@ def _attempts(line: _Line, who: Who, last: set[str]) -> _Attempts:
     """An attempt begins with the first call in the function. It has failed if a failure comes
     after its first call at the line and before the next attempt."""
     failed, ended, pauses, costs, begun, there = line.failed[who], 0, 0, list[int](), -1, -1
-    for call, after in pairwise((*line.calls[who], None)):
-        if call is None or call.is_pause:
+    for call, after in line.calls[who].within(line.site):
+        if call.is_pause:
             continue
         if begun < 0 and is_within(call.stack, line.site):
             begun = call.start_ns
