@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from viewer.analysis.profiles.within import Within
@@ -58,7 +59,12 @@ def memory(model: Model) -> Memory | None:
 
 def site_of(block: Block) -> str:
     """The line of the program's own code."""
-    return head(block.stack) or block.site or NO_SITE
+    return _own_line(block.stack) or block.site or NO_SITE
+
+
+@lru_cache(maxsize=1 << 16)
+def _own_line(stack: str) -> str:
+    return head(stack)
 
 
 class _Coroutines:

@@ -6,7 +6,8 @@ from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.trace.model import Model
-from viewer.trace.reader import Trace, number_of
+from viewer.trace.reader import Trace
+from viewer.trace.told import Told
 
 
 @dataclass(slots=True)
@@ -72,42 +73,48 @@ class Heap(NamedTuple):
 
 
 def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
-    events = trace.events
     means: dict[int, int] = {}
     blocks: list[Block] = []
     open_: dict[tuple[int, int], Block] = {}
     running: set[tuple[int, int]] = set()
     ended: set[int] = set()
-    for i in trace.instants(events.category, s.CAT_HEAP):
-        name, args = trace.text(events.name[i]), trace.args(i)
-        process = trace.track_process[events.track[i]]
-        key = process, number_of(args, s.ARG_BLOCK)
-        if name == s.SAMPLING:
-            means[process] = number_of(args, s.ARG_MEAN_BYTES)
-        elif name == s.ALLOC and means.get(process):
-            size = number_of(args, s.ARG_BYTES)
+    noted, take = trace.instants(trace.events.category, s.CAT_HEAP), trace.engine.take
+    told, text = Told(trace, noted), trace.text
+    alloc, free = map(trace.symbol, (s.ALLOC, s.FREE))
+    numbers = (s.ARG_BLOCK, s.ARG_BYTES, s.ARG_TID, s.ARG_TASK, s.ARG_CALL, s.ARG_RESIZED)
+    each = zip(
+        take(trace.events.name, noted, -1),
+        trace.engine.gather(noted, trace.events.track, trace.track_process),
+        take(trace.events.time_ns, noted, -1),
+        *(told.numbers(name, 0) for name in numbers),
+        told.numbers(s.ARG_RETURNED, -1),
+        told.numbers(s.ARG_MEAN_BYTES, 0),
+        told.strings(s.ARG_SITE),
+        told.strings(s.ARG_STACK),
+        strict=True,
+    )
+    for name, process, at_ns, id_, size, tid, task, call, *more in each:
+        resized, returned, mean, site, stack = more
+        key = process, id_
+        if name == alloc:
+            if not (per := means.get(process)):
+                continue
+            count = 1 / -math.expm1(-max(size, 1) / per)
             block = open_[key] = Block(
-                process,
-                number_of(args, s.ARG_TID),
-                number_of(args, s.ARG_TASK),
-                events.time_ns[i],
-                -1,
-                size,
-                1 / -math.expm1(-max(size, 1) / means[process]),
-                str(args.get(s.ARG_SITE, "")),
-                str(args.get(s.ARG_STACK, "")),
-                call=number_of(args, s.ARG_CALL),
+                process, tid, task, at_ns, -1, size, count, text(site), text(stack), call=call
             )
             blocks.append(block)
-        elif name == s.FREE and key in open_:
-            block = open_.pop(key)
-            block.end_ns, block.freed_by = events.time_ns[i], number_of(args, s.ARG_TID)
-            returned = args.get(s.ARG_RETURNED)
-            block.outlived = bool(returned) if returned is not None else None
-            block.resized = bool(args.get(s.ARG_RESIZED))
-        elif name == s.STILL_RUNS:
-            running.add((process, number_of(args, s.ARG_CALL)))
-        elif name == s.SAMPLING_ENDED:
+        elif name == free:
+            if key in open_:
+                block = open_.pop(key)
+                block.end_ns, block.freed_by = at_ns, tid
+                block.outlived = bool(returned) if returned >= 0 else None
+                block.resized = bool(resized)
+        elif (what := text(name)) == s.SAMPLING:
+            means[process] = mean
+        elif what == s.STILL_RUNS:
+            running.add((process, call))
+        elif what == s.SAMPLING_ENDED:
             ended.add(process)
     for block in open_.values():
         if (

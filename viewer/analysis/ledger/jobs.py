@@ -126,10 +126,12 @@ class Jobs:
     def _find_pools(self) -> None:
         model, members = self.model, defaultdict[tuple[int, str, int], list[int]](list)
         queues = defaultdict[tuple[int, str], set[int]](set)
+        names, processes = model.threads.names, model.thread_process
+        prefix = {thread: _NUMBERED.sub("", names[thread]) for thread in self._runs}
         for thread, idle in self._idle.items():
-            queues[model.thread_process[thread], self._prefix(thread)].add(idle.queue)
+            queues[processes[thread], prefix[thread]].add(idle.queue)
         for thread in self._runs:
-            of = model.thread_process[thread], self._prefix(thread)
+            of = processes[thread], prefix[thread]
             only = next(iter(queues[of])) if len(queues[of]) == 1 else -1
             queue = self._idle[thread].queue if thread in self._idle else only
             members[*of, -1 if of[1].startswith(_OWN_QUEUES) else queue].append(thread)
@@ -137,9 +139,6 @@ class Jobs:
             for thread in threads:
                 self.pool_of[thread] = len(self.pools)
             self.pools.append(ThreadPool(name, tuple(threads)))
-
-    def _prefix(self, thread: int) -> str:
-        return _NUMBERED.sub("", self.model.threads[thread].thread_name)
 
     def _find_jobs(self) -> list[Job]:
         trace, take = self.model.trace, self.model.trace.engine.take
