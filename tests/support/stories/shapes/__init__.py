@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 from tests.support.builder.family import Family
 from tests.support.builder.trace import TraceBuilder
-from tests.support.stories.shapes import of_processes, of_services, of_tasks, of_threads
+from tests.support.stories.shapes import (
+    of_processes,
+    of_services,
+    of_signals,
+    of_tasks,
+    of_threads,
+)
 
 type Shape = Callable[[int], TraceBuilder | Family]
 
@@ -48,5 +54,14 @@ SHAPES: dict[str, Shape] = {
         of_services.queues,
         of_services.processes,
         of_services.waiters,
+        of_signals.exceptions,
+        of_signals.failing_calls,
+        of_signals.error_responses,
+        of_signals.nested_nurseries,
+        of_signals.named_regions,
+        of_signals.conditions,
+        of_signals.programs,
+        of_signals.queue_lengths,
+        of_signals.blocks,
     )
 }
