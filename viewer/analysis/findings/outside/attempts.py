@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache, partial
-from itertools import pairwise
 from typing import NamedTuple
 
 from tracer import schema as s
