@@ -2,15 +2,15 @@
 #include "interned.h"
 
 /* A table is at most so much larger than what it was told: ids may be any numbers, and sequences as
- * many as processes. */
-enum { AHEAD = 32, TIMES = 4 };
+ * many as processes, most of which have few ids. */
+enum { AHEAD = 32, TIMES = 4, FIRST = 4 };
 
 int remember(Sequence *q, uint64_t iid, int which, int32_t value)
 {
     Ids *ids = &q->ids[which];
     uint64_t most = ++ids->told * TIMES + AHEAD;
     if (iid >= ids->room && iid < most) {
-        uint64_t room = most * 2;
+        uint64_t room = (iid < FIRST ? FIRST : iid) * 2;
         void *grown = PyMem_RawRealloc(ids->entries, room * sizeof *ids->entries);
         if (!grown) {
             PyErr_NoMemory();
