@@ -3,44 +3,44 @@
 
 #include "ring/hot.h"
 
-static void handle_at(timeline *line, const tick_line *ticks, thread_buffer *b, const record *r)
+static inline uint64_t time_of(const tick_line *ticks, uint64_t tick)
 {
-    uint64_t ns = r->tick < ticks->from.tick ? ticks_convert_past(ticks, r->tick) : ticks_convert(ticks, r->tick);
-    timeline_record(line, b->timeline, r, ns, NULL);
+    return tick < ticks->from.tick ? ticks_convert_past(ticks, tick) : ticks_convert(ticks, tick);
 }
 
-/* The first records of what is held, or was. */
-typedef struct {
-    record begin, ready; /* the latter of a callback */
-} held_records;
-
-static inline held_records records_of(const thread_buffer *b, uint64_t since, uint8_t kind, uint8_t called, uint32_t what,
-                                      record ready)
+static inline void handle_at(timeline *line, const tick_line *ticks, thread_buffer *b, const record *r)
 {
-    uint64_t handle = kind == REC_CB_BEGIN ? (uint64_t)(uintptr_t)b : 0; /* none */
-    return (held_records){{since, kind, called, 0, what, handle, 0}, ready};
+    timeline_record(line, b->timeline, r, time_of(ticks, r->tick), NULL);
 }
 
-static inline held_records records_of_short(const thread_buffer *b, const record *r)
+/* No handle has this key. */
+static inline uint64_t own_handle(const thread_buffer *b)
 {
-    int is_step = r->kind == REC_STEP_SHORT;
-    record ready = {r->tick - (r->c >> 32), REC_READY, 0, 0, (uint32_t)(r->b >> 32), (uint32_t)r->b, 0};
-    return records_of(b, r->tick - (uint32_t)r->c, is_step ? REC_STEP_BEGIN : REC_CB_BEGIN, is_step ? 0 : r->flag, r->a,
-                      is_step ? (record){0} : ready);
+    return (uint64_t)(uintptr_t)b;
 }
 
-HOT void held_handle(timeline *line, const tick_line *ticks, thread_buffer *b, const record *r)
+/* Each record is made where it is handled: the processor waits where it copies what was just written in parts. */
+HOT void held_handle(timeline *line, const tick_line *ticks, thread_buffer *b, const record *r, uint64_t ns)
 {
-    held_records first = records_of_short(b, r);
-    record end = r->kind == REC_STEP_SHORT ? (record){r->tick, r->flag, 0, 0, r->a, r->b, r->c >> 32 << 32}
-                                           : (record){r->tick, REC_CB_END, 0, 0, 0, 0, 0};
+    uint64_t since = r->tick - (uint32_t)r->c;
     int shown = b->shown;
     b->shown = 0;
-    if (shown < 1)
-        handle_at(line, ticks, b, &first.begin);
-    if (shown < 2 && first.ready.kind)
-        handle_at(line, ticks, b, &first.ready);
-    handle_at(line, ticks, b, &end);
+    if (r->kind == REC_STEP_SHORT) {
+        record begin = {since, REC_STEP_BEGIN, 0, 0, r->a, 0, 0};
+        record end = {r->tick, r->flag, 0, 0, r->a, r->b, r->c >> 32 << 32};
+        if (!shown)
+            handle_at(line, ticks, b, &begin);
+        timeline_record(line, b->timeline, &end, ns, NULL);
+        return;
+    }
+    record begin = {since, REC_CB_BEGIN, r->flag, 0, r->a, own_handle(b), 0};
+    record ready = {r->tick - (r->c >> 32), REC_READY, 0, 0, (uint32_t)(r->b >> 32), (uint32_t)r->b, 0};
+    record end = {r->tick, REC_CB_END, 0, 0, 0, 0, 0};
+    if (!shown)
+        handle_at(line, ticks, b, &begin);
+    if (shown < 2)
+        handle_at(line, ticks, b, &ready);
+    timeline_record(line, b->timeline, &end, ns, NULL);
 }
 
 const record *held_pass(thread_buffer *b, const record *r)
@@ -50,6 +50,26 @@ const record *held_pass(thread_buffer *b, const record *r)
     uint8_t shown = b->shown;
     b->shown = 0;
     return r + shown;
+}
+
+/* The first records of what is held, or was. */
+typedef struct {
+    record begin, ready; /* the latter of a callback that has woken a task; else of no kind */
+} held_records;
+
+static held_records records_of(const thread_buffer *b, uint64_t since, uint8_t kind, uint8_t called, uint32_t what)
+{
+    return (held_records){{since, kind, called, 0, what, kind == REC_CB_BEGIN ? own_handle(b) : 0, 0}, {0}};
+}
+
+static held_records records_of_short(const thread_buffer *b, const record *r)
+{
+    uint64_t since = r->tick - (uint32_t)r->c;
+    if (r->kind == REC_STEP_SHORT)
+        return records_of(b, since, REC_STEP_BEGIN, 0, r->a);
+    held_records first = records_of(b, since, REC_CB_BEGIN, r->flag, r->a);
+    first.ready = (record){r->tick - (r->c >> 32), REC_READY, 0, 0, (uint32_t)(r->b >> 32), (uint32_t)r->b, 0};
+    return first;
 }
 
 static void show(timeline *line, const tick_line *ticks, thread_buffer *b, const held_records *first, uint64_t horizon)
@@ -77,8 +97,9 @@ void held_show(timeline *line, const tick_line *ticks, thread_buffer *b, int las
         first = records_of_short(b, next);
     } else {
         uint32_t woken = atomic_load_explicit(&held->woken, memory_order_acquire);
-        first = records_of(b, tick, held->kind, held->called, held->what,
-                           (record){held->woken_tick, woken ? REC_READY : 0, 0, 0, woken, held->stack, 0});
+        first = records_of(b, tick, held->kind, held->called, held->what);
+        if (woken)
+            first.ready = (record){held->woken_tick, REC_READY, 0, 0, woken, held->stack, 0};
         atomic_thread_fence(memory_order_acquire);
         if (!tick || atomic_load_explicit(&held->tick, memory_order_relaxed) != tick)
             return; /* there is nothing, or it has just changed */

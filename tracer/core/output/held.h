@@ -6,8 +6,8 @@
 #include "ring/ring.h"
 #include "timeline/timeline.h"
 
-/* Handles a REC_STEP_SHORT or a REC_CB_SHORT as the records that it stands for. */
-void held_handle(timeline *line, const tick_line *ticks, thread_buffer *b, const record *r);
+/* Handles a REC_STEP_SHORT or a REC_CB_SHORT, which has ended at `ns`, as the records that it stands for. */
+void held_handle(timeline *line, const tick_line *ticks, thread_buffer *b, const record *r, uint64_t ns);
 /* The next unread record behind those that held_show() has shown already. */
 const record *held_pass(thread_buffer *b, const record *r);
 /* Shows what the thread has held since before the horizon, and how what ended only after that began; all, if it is the

@@ -133,7 +133,7 @@ static inline void handle(thread_buffer *buffer, const record *r)
     if (!buffer->timeline && !(buffer->timeline = timeline_thread(&w.line, (uint32_t)buffer->tid, buffer->pthread)))
         return;
     if (tick_fields[r->kind] == IS_SHORT)
-        held_handle(&w.line, &w.ticks, buffer, r);
+        held_handle(&w.line, &w.ticks, buffer, r, ns);
     else if (tick_fields[r->kind])
         handle_with_ticks(buffer->timeline, r, ns);
     else

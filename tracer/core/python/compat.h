@@ -373,13 +373,13 @@ typedef char compat_mutex;
 #define compat_unspin(taken) ((void)(taken))
 #endif
 
-/* The tools of sys.monitoring that are told of each exception, as bits by their ids; a trace function is one of them. */
-static inline unsigned compat_hear_of_exceptions(void)
+/* Which tools of sys.monitoring are told of each exception, as bits by their ids; a trace function is one of them. */
+static inline const uint8_t *compat_hear_of_exceptions(void)
 {
 #ifdef Py_GIL_DISABLED
-    return ~0u; /* not known */
+    return NULL; /* not known */
 #else
-    return PyThreadState_Get()->interp->monitors.tools[PY_MONITORING_EVENT_RAISE];
+    return &PyInterpreterState_Get()->monitors.tools[PY_MONITORING_EVENT_RAISE];
 #endif
 }
 

@@ -133,6 +133,8 @@ typedef struct thread_buffer {
     _Atomic uint64_t released_tick;  /* 0 while it holds the GIL */
     uint64_t takes_before;   /* number of takes of the GIL by all threads, as of this thread's release */
     uint64_t asked_tick;     /* when it asked for the GIL */
+    uint64_t took_tick;      /* when libuv's loop took it to call something, 0: not known, … */
+    uint64_t took_records;   /* … and how many records there were by then */
     uint64_t out_tick;       /* when it could run again after releasing it, 0 = at the release */
     uint32_t libc, libc_longest;           /* what strings: current libc call of this release; its longest */
     uint64_t libc_longest_ticks, libc_tick;
@@ -158,6 +160,8 @@ typedef struct thread_buffer {
     uint64_t gap_tick;
     uint64_t attached_tick;  /* without a GIL: when it attached; 0: its lane has not begun */
     uint8_t libc_longest_class;
+    uint64_t left_tick;      /* when the callback that was in the first of these returned, 0: not known, … */
+    uint64_t left_records;   /* … and how many records there were by then */
     context_entry entered[CONTEXT_DEPTH]; /* the first of `contexts` */
     greenlet_state greenlets;
     /* shared */

@@ -26,7 +26,8 @@ enum { LEAST_STATUS = 400, MOST_STATUS = 599 }; /* of HTTP: the client's or the 
 
 /* With the GIL. */
 static PyObject *set_events, *get_tool, *tool, *tool_name, *mask, *zero;
-HOT_DATA unsigned failures_tool;
+HOT_DATA const uint8_t *failures_heard;
+HOT_DATA uint8_t failures_tool;
 static uint64_t omitted; /* since the last one that was written */
 static uint64_t off_ms;  /* for how long it was switched off since then */
 static uint32_t new_stacks;
@@ -233,7 +234,8 @@ static PyObject *watch_failures(PyObject *module, PyObject *args)
     new_stacks = 0;
     pauses = 0;
     atomic_store(&off_ns, 0);
-    failures_tool = 1u << (PyLong_AsLong(tool) & 31);
+    failures_tool = (uint8_t)(1u << (PyLong_AsLong(tool) & 7));
+    failures_heard = compat_hear_of_exceptions();
     want(mask);
     Py_RETURN_NONE;
 }
@@ -243,7 +245,7 @@ PyDoc_STRVAR(unwatch_doc, "unwatch_failures()\n\nSwitches the event off.");
 static PyObject *unwatch_failures(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    failures_tool = 0;
+    failures_heard = NULL;
     want(zero);
     atomic_store(&off_ns, 0);
     Py_CLEAR(set_events);

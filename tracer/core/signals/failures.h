@@ -12,11 +12,12 @@ void failures_after_pass(void);
 /* A role of monitor.c: the head of an answer has been read. */
 void failures_on_answer(thread_buffer *b, uint64_t tick, PyObject *value);
 
-extern OURS unsigned failures_tool; /* bit by its id; 0: exceptions are not recorded */
+extern OURS const uint8_t *failures_heard; /* by which tools, as bits; NULL: exceptions are not recorded … */
+extern OURS uint8_t failures_tool;         /* … by this one */
 /* Whether exceptions are recorded, and nobody else is told of them. */
 static inline int failures_are_heard_alone(void)
 {
-    return failures_tool && !(compat_hear_of_exceptions() & ~failures_tool);
+    return failures_heard && !(*failures_heard & ~failures_tool);
 }
 
 extern PyMethodDef failures_methods[];

@@ -36,6 +36,8 @@ static inline void contexts_enter(thread_buffer *b)
     const context_entry *around = contexts_innermost(b);
     if (around && around->tick)
         contexts_enter_unknown(b);
+    uint64_t took = b->took_records == b->offered ? b->took_tick : 0;
+    b->took_tick = b->left_tick = 0;
     b->contexts++;
     context_entry *entry = contexts_innermost(b);
     if (!entry)
@@ -46,13 +48,33 @@ static inline void contexts_enter(thread_buffer *b)
     entry->is_shown = 0;
     if (b->depth != b->poll_depth)
         return; /* a known one's call */
-    entry->tick = clock_tick();
+    entry->tick = took ? took : clock_tick(); /* uvloop has prepared the call meanwhile */
     entry->records = running_noticed(b, 0).records;
     PyObject **callee = COMPAT_FREE_THREADED ? NULL : compat_next_code((const PyThreadState *)b->libuv_tstate);
     entry->callee = callee;
     entry->deaths = codes_deaths;
     if (callee)
         *callee = NULL;
+}
+
+/* The thread has left the context of a callback that is shown; whatever Python function runs now will have changed that
+ * place. */
+static inline void contexts_note_left(thread_buffer *b, uint64_t tick, PyObject **callee)
+{
+    b->left_tick = 0;
+    if (b->contexts || !callee)
+        return;
+    *callee = NULL;
+    b->left_tick = tick;
+    b->left_records = b->offered;
+}
+
+/* When the thread gives up the GIL: now; or, where it has done nothing since, as it left a context. */
+static inline uint64_t contexts_left(thread_buffer *b)
+{
+    uint64_t left = b->left_tick;
+    b->left_tick = 0;
+    return left && b->left_records == b->offered && !*(PyObject **)b->entered[0].callee ? left : clock_counter();
 }
 
 /* Leaves the innermost context if what ran in it has shown itself, as most do, or was shown as a callback: that ends now.
@@ -66,8 +88,12 @@ static inline int contexts_leave_known(thread_buffer *b)
         const step *top = running_top(b);
         if (!top || top->object || top->kind != STEP_COMMON || top->readied_itself)
             return 0;
+        uint64_t tick = clock_tick();
         b->depth--;
-        held_end_callback(b, clock_tick());
+        held_end_callback(b, tick);
+        b->contexts--;
+        contexts_note_left(b, tick, entry->callee);
+        return 1;
     }
     b->contexts--;
     return 1;

@@ -50,6 +50,7 @@ static HOT void on_drop(thread_buffer *b, uint64_t tick)
 {
     b->has_gil = b->queued = b->forced = 0;
     b->asked_tick = b->out_tick = 0;
+    b->took_tick = 0;
     b->libc = b->libc_longest = 0;
     b->libc_longest_ticks = 0;
     b->takes_before = takes;
@@ -100,9 +101,12 @@ static HOT void write_take(thread_buffer *b, uint64_t tick, uint64_t released)
 static HOT int on_quick_take(thread_buffer *b)
 {
     uint64_t released = atomic_load_explicit(&b->released_tick, memory_order_relaxed);
-    if (!released || takes != b->takes_before || clock_counter() - released >= gil_threshold_ticks || b->traffic.count)
+    uint64_t tick = clock_counter();
+    if (!released || takes != b->takes_before || tick - released >= gil_threshold_ticks || b->traffic.count)
         return 0;
     takes++;
+    b->took_tick = b->contexts ? 0 : tick;
+    b->took_records = b->offered;
     b->has_gil = 1;
     b->asked_tick = 0;
     atomic_store_explicit(&b->released_tick, 0, memory_order_release);
@@ -150,7 +154,7 @@ static HOT int hook_cond_signal(pthread_cond_t *cond)
         thread_buffer *b = ring_known();
         if (!b || !clock_is_counter())
             return signal_cond(cond);
-        on_drop(b, clock_counter());
+        on_drop(b, contexts_left(b));
     } else if (cond == switch_cond) {
         thread_buffer *b = ring_known();
         if (!b || !clock_is_counter() || !on_quick_take(b))
