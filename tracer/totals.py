@@ -13,7 +13,7 @@ class Totals:
         "dropped",
         "duration_ns",
         "error",  # errno of the write that failed, 0 = none
-        "events",  # in the file
+        "events",  # of this process, without its children's
         "forks",  # how often it forked
         "late",  # records whose time was clamped to keep a track in order
         "lost",  # events that are missing in a file that was cut (`error`) …
@@ -74,8 +74,9 @@ class Totals:
             )
             if count
         )
+        where = " of the first process" if self.children_recorded else ""
         return (
-            f"{duration(self.duration_ns)}, {plural(self.events, 'event')}, "
+            f"{duration(self.duration_ns)}, {plural(self.events, 'event')}{where}, "
             f"{size(self.bytes)}, {self.dropped:,} dropped{children}{longest}{then} "
             f"-> {output}. Next: tracer report {output}"
         )

@@ -14,7 +14,7 @@ from viewer.server.later import Later
 from viewer.server.perfetto import find_ui
 from viewer.server.site import make_site
 from viewer.trace.files import Given, files_of, paths_of
-from viewer.trace.reader import begins_as_trace
+from viewer.trace.reader import begins_as_trace, read_trace
 from viewer.trace.sites import Names
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ def _load(trace: Given, names: str) -> "Answers":
     from viewer.commands.report import announce
     from viewer.server.answers import Answers
     from viewer.trace.model import build_model
-    from viewer.trace.reader import read_trace
 
     announce(trace)
     answers = Answers(build_model(read_trace(trace), names))
@@ -65,6 +64,8 @@ def open_ui(
                 pass
         except OSError as error:
             raise TraceFileError(f"cannot read '{path}': {error.strerror}.") from None
+    if not begins_as_trace(trace):
+        read_trace(trace)  # raises what is wrong with it
     _show(trace, make_site(trace, None, ui), port, browser, out, lambda: None)
 
 

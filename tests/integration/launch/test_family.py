@@ -61,6 +61,7 @@ def test_a_tree_of_forks(record: Recorder) -> None:
     arrows = {flow: event for event in events(trace, s.FORK) for flow in event.flows}
     for started in events(trace, s.PROCESS_STARTED):
         assert arrows[started.ends_flows[0]].args[s.ARG_CHILD] == started.process.pid
+    assert " of the first process, " in record.stderr
     assert ", 6 child processes recorded" in record.stderr
 
 

@@ -141,7 +141,7 @@ def test_sizes_refused(capsys: pytest.CaptureFixture[str], directory: Path, size
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("fly",), ("run", "--frce"), ("run", "--buffer"), ("report",)]
+    "words", [("fly",), ("run", "--frce"), ("run", "--buffer"), ("report",)]
 )
 def test_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     """A command line that makes no sense: exit code 2, and where the help is."""

@@ -191,6 +191,19 @@ def test_empty_folder(
     )
 
 
+@pytest.mark.parametrize("words", [words for words in READERS if words("")[0] != "pprof"])
+def test_no_trace(
+    family: Path, capsys: pytest.CaptureFixture[str], words: Callable[[str], tuple[str, ...]]
+) -> None:
+    """Another file is refused before it is served. (`pprof` also reads profiles.)"""
+    (family / "notes.txt").write_text("hello")
+    assert refused(capsys, *words("notes.txt")) == (
+        1,
+        "cannot read 'notes.txt': not a trace (begins 68 65 6c 6c). "
+        "Record one with 'tracer run prog.py'.",
+    )
+
+
 def test_labels(family: Path) -> None:
     """A sample of a profile says which process it is of; that of a single process does not."""
     assert cli.main(["pprof", "x.pftrace"]) == 0

@@ -26,6 +26,14 @@ def test_summaries_are_not_cut(
     assert len(summary) < SUMMARY
 
 
+def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help, as a refusal: on stderr."""
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert "First steps: `tracer run" in err
+
+
 @pytest.mark.parametrize("command", every_command(), ids=lambda command: command.name)
 def test_options_are_explained(command: click.Command) -> None:
     """Every option has a text, which begins with a capital and ends with a full stop."""
