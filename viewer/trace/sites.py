@@ -24,6 +24,8 @@ _SITE = re.compile(r"(.+):(-?\d+) (.+)")
 # What a loop's own code is called by: outside of it is only who started the loop.
 _RUN = (" Handle._run", " Runner.run", " unrolled_run")
 _LOOPS = re.compile(r".*/(?:asyncio/(?:events|runners)|trio/_core/_run)\.py:\d+ ")
+# Not called by who awaits something: it is the await.
+_AWAIT = re.compile(r".*/twisted/internet/defer\.py:\d+ Deferred\.__iter__$")
 
 
 class Names(StrEnum):
@@ -119,7 +121,8 @@ def head(stack: str) -> str:
         if frame.endswith(_RUN) and not imports and _LOOPS.match(frame):
             return ""
         if _SITE.fullmatch(frame) and not is_library(frame):
-            called = place_of(inside).function if _PACKAGE.match(inside) else ""
+            is_called = _PACKAGE.match(inside) and not _AWAIT.match(inside)
+            called = place_of(inside).function if is_called else ""
             called = IMPORT if imports else called
             return Site(frame, called) if called else frame if inside else ""
         inside, imports = frame, imports or frame.startswith(IMPORTLIB)

@@ -29,6 +29,9 @@ HANDLE = "/usr/lib/python3.13/asyncio/events.py:89 Handle._run"
 LOADS = "<frozen importlib._bootstrap>:488 _call"
 UVLOOP = "/usr/lib/python3.13/asyncio/runners.py:118 Runner.run"
 TRIO = "/srv/venv/lib/python3.13/site-packages/trio/_core/_run.py:2758 unrolled_run"
+DEFERRED = (
+    "/srv/venv/lib/python3.13/site-packages/twisted/internet/defer.py:1181 Deferred.__iter__"
+)
 
 
 def column(code, values):
@@ -89,6 +92,7 @@ def test_place_of():
     [
         ([INNER, PACKAGE, MINE, ABOVE], MINE, "Connection.execute"),
         ([STANDARD, MINE], MINE, ""),
+        ([DEFERRED, MINE, ABOVE], MINE, ""),
         ([STANDARD, PACKAGE, MINE], MINE, "Connection.execute"),
         ([MINE, PACKAGE, ABOVE], "", ""),
         ([INNER, PACKAGE], "", ""),
