@@ -37,5 +37,6 @@ PATH: dict[str, Wanted] = {
     "ka08_notified_only_when_full": Wanted(
         "wait in vain|missed wake-up", ("consume", "Condition.wait")
     ),
+    "ok_fp2_viewers_of_a_board": Wanted("", (), ("websockets",)),
     "ok_ha3_worker_waits_for_jobs": Wanted("", (), ("redis",), "REDIS_URL"),
 }

@@ -73,6 +73,7 @@ def test_who_is_not_waited_for_twice(tmp_path, story):
 
 
 PACKAGES = "/venv/lib/python3.13/site-packages"
+SERVER = f"{PACKAGES}/websockets/asyncio/server.py"
 CLOSE = "/app/shop.py:29 main"
 STACK = f"{PACKAGES}/asyncpg/pool.py:1092 Pool.close\n{CLOSE}"
 
@@ -120,6 +121,14 @@ def test_somebody_still_has_a_connection(tmp_path):
         pytest.param({"ns": 900 * MS}, id="a moment"),
         pytest.param({"gives_up": False}, id="it ends"),
         pytest.param({"stack": CLOSE}, id="no library closes"),
+        pytest.param(
+            {"stack": f"{SERVER}:439 Server.wait_closed\n{SERVER}:408 serve_forever\n{CLOSE}"},
+            id="serves until it is closed",
+        ),
+        pytest.param(
+            {"stack": f"{PACKAGES}/websockets/asyncio/connection.py:501 wait_closed\n{CLOSE}"},
+            id="until the other side closes",
+        ),
     ],
 )
 def test_other_waits(tmp_path, story):

@@ -200,11 +200,13 @@ def test_workers_that_share_a_saturated_gil(tmp_path, monkeypatch, state, found)
     assert kinds(tmp_path, pool(state=state)) == found
 
 
-def shared_processes(slow_ns=300 * MS, workers=1, own_pool=False):
-    """A pool of processes runs slow jobs of one thread, and quick ones of another."""
+def shared_processes(slow_ns=300 * MS, workers=1, own_pool=False, hands_on="", third=False):
+    """A pool of processes runs slow jobs of one thread, and quick ones of another; this may be
+    the pool's own, and a third thread, too, may have quick ones."""
     family = Family("/app/render.py")
     main = family.first.thread("MainThread", 100).native(0)
     web = family.first.thread("web", 150).native(0)
+    api = family.first.thread("api", 160).native(0)
     children = [
         family.fork(main, MS, 201 + n, name=f"Worker-{n + 1}") for n in range(workers + 1)
     ]
@@ -214,17 +216,23 @@ def shared_processes(slow_ns=300 * MS, workers=1, own_pool=False):
             is_slow = name == "render"
             pool = 1 if is_slow or not own_pool else 2
             child = children[0 if pool == 1 else 1]
-            job = family.job(pool, name, thread, (10 + n) * MS, site)
+            by = api if third and n and not is_slow else thread
+            job = family.job(pool, name, by, (10 + n) * MS, site)
             start = 20 * MS + n * slow_ns + (0 if is_slow else slow_ns - 10 * MS)
             end = start + (slow_ns - 20 * MS if is_slow else MS)
             job.run(child, start, end)
             family.main(child).sleep(start, site=site).native(end)
+            if hands_on == "sends":
+                job.sent(web, (10 + n) * MS + 1, 100)
+            elif hands_on == "reads":
+                job.received(web, end + MS)
     end = 4 * slow_ns + 100 * MS
     for child in children:
         family.main(child).native(end - 2 * MS).end(end)
         child.ended(end)
     main.end(end)
     web.end(end)
+    api.end(end)
     family.first.ended(end + MS)
     return family
 
@@ -241,6 +249,15 @@ def test_pools_of_processes_of_their_own(tmp_path):
     family = shared_processes(own_pool=True)
     found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
     assert "thread-pool starvation" not in [each.finding for each in found]
+
+
+@pytest.mark.parametrize("hands_on", ["sends", "reads"])
+@pytest.mark.parametrize("third", [False, True])
+def test_a_thread_of_the_pool_hands_on(tmp_path, hands_on, third):
+    """It is no caller: with a single one, all jobs are his."""
+    family = shared_processes(hands_on=hands_on, third=third)
+    found = find(Facts(build_model(read_trace(family.write(tmp_path)))))
+    assert ("thread-pool starvation" in [each.finding for each in found]) == third
 
 
 def with_helpers(*entries, dispatch=""):

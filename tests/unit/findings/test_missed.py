@@ -96,7 +96,7 @@ NOTIFIES = "/venv/lib/python3.13/site-packages/psycopg/connection.py:414 Connect
 
 def noticed(
     pieces=6, piece_ns=100 * MS, timed_out=True, fd=3, late_ns=MS, waits="Event.wait",
-    frame="", times=1, looped=False,
+    frame="", times=1, looped=False, looks=LOOKS,
 ):  # fmt: skip
     """`worker` looks for data in pieces; then it ends the wait of `main`, which began soon
     after it had begun to look."""
@@ -109,8 +109,8 @@ def noticed(
     for _ in range(times):
         begun = at
         for n in range(pieces):
-            gone, stack_of = timed_out or n < pieces - 1, f"{NOTIFIES}\n{LOOKS}"
-            worker.io(at, "poll", site=LOOKS, stack=stack_of, fd=fd, timed_out=gone)
+            gone, stack_of = timed_out or n < pieces - 1, f"{NOTIFIES}\n{looks}"
+            worker.io(at, "poll", site=looks, stack=stack_of, fd=fd, timed_out=gone)
             if not n:
                 main.lock_wait(begun + 10 * MS, waits, lock=done, site=ENQUEUES, stack=stack)
             at += piece_ns
@@ -153,6 +153,10 @@ def test_one_look_at_a_time(tmp_path):
         pytest.param({"waits": "Queue.get"}, id="whoever has nothing to do"),
         pytest.param({"pieces": 4}, id="little is lost"),
         pytest.param({"looped": True}, id="a loop"),
+        pytest.param(
+            {"looks": "/venv/lib/python3.13/site-packages/gevent/hub.py:647 Hub.run"},
+            id="a job of gevent's pool sleeps",
+        ),
         pytest.param(
             {"frame": "/usr/lib/python3.13/socketserver.py:253 BaseServer.shutdown"},
             id="a server looks whether to stop",

@@ -130,7 +130,7 @@ def test_bodies_that_are_all_right(tmp_path, story):
 WAIT = "/app/rpc.py:9 call"
 
 
-def calls(lost=2, answered=4, ns=1_500 * MS, usual=20 * MS, what="future", twice=False):
+def calls(lost=2, answered=4, ns=1_500 * MS, usual=20 * MS, what="future", twice=False, by=""):
     """Tasks that await a reply each: the last ones to the end, when they are cancelled."""
     trace = TraceBuilder(argv="rpc.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
@@ -151,7 +151,7 @@ def calls(lost=2, answered=4, ns=1_500 * MS, usual=20 * MS, what="future", twice
             task.ready(at + usual, waker="io").running(at + usual).done(at + usual + 1)
     main = loop.task("main", site="/app/rpc.py:20 main").ready(end).running(end)
     for task in gone:
-        task.ready(end, by=main)
+        task.ready(end, waker=by) if by else task.ready(end, by=main)
     main.done(end + 1)
     for n, task in enumerate(gone):
         task.running(end + n + 2).done(end + n + 3, "cancelled")
@@ -179,6 +179,7 @@ def test_two_replies_are_lost(tmp_path):
         pytest.param({"usual": 200 * MS}, id="answers take their time"),
         pytest.param({"what": "Queue.get"}, id="consumers are idle at the end"),
         pytest.param({"twice": True}, id="each waits there again and again"),
+        pytest.param({"by": "timer"}, id="a time limit is over, as of a long poll"),
     ],
 )
 def test_no_lost_replies(tmp_path, story):

@@ -12,7 +12,7 @@ RUN = "/lib/python3.13/threading.py:992 Thread.run"
 
 def jobs(
     rounds=4, slow_ns=400 * MS, quick_ns=4 * MS, producers=1, rests=0, batch="", pauses=20,
-    first="worker-0",
+    first="worker-0", take=TAKE,
 ):  # fmt: skip
     """Two workers wait for a first job each, then do slow ones and quick ones in turn;
     `rests`: the second one waits for a job before that round. A producer sleeps between two
@@ -22,7 +22,7 @@ def jobs(
     shops = [trace.thread(f"shop-{n}").native(0) for n in range(producers)]
     queue = trace.lock("Queue.get", TAKE)
     for n, worker in enumerate(workers):
-        worker.lock_wait(MS + n, "Queue.get", lock=queue, site=TAKE)
+        worker.lock_wait(MS + n, "Queue.get", lock=queue, site=take)
         shops[n % producers].release(10 * MS + n, queue, to=worker)
     end = 10 * MS
     for turn in range(rounds):
@@ -55,6 +55,12 @@ def jobs(
 def test_the_main_thread_does_something_else_then(tmp_path):
     """It has taken a job before, and looks for no more."""
     assert kinds(tmp_path, jobs(first="MainThread")) == []
+
+
+def test_a_pool_of_processes_takes_what_comes(tmp_path):
+    """Its thread runs the generator that a program gives to `imap`, which sleeps."""
+    take = "/usr/lib/python3.13/multiprocessing/pool.py:527 Pool._handle_tasks"
+    assert kinds(tmp_path, jobs(take=take)) == []
 
 
 def test_short_jobs_behind_slow_ones(tmp_path):

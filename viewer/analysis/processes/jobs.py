@@ -113,6 +113,7 @@ class Jobs:
         read = found.read(s.JOB_SENT)
         read.put(
             sent_ns=read.times,
+            sender=read.threads,
             sent_bytes=read.numbers(s.ARG_BYTES, -1),
             pickled_ns=read.numbers(s.ARG_PICKLING, 0),
         )

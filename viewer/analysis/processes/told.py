@@ -27,6 +27,7 @@ class Columns(NamedTuple):
     process: Column  # i
     thread: Column  # i
     worker: Column  # i
+    sender: Column  # i
     receiver: Column  # i
     submit_ns: Column  # q
     sent_ns: Column  # q
@@ -54,6 +55,7 @@ _BLANK = {
     "process": ("i", -1),
     "thread": ("i", -1),
     "worker": ("i", -1),
+    "sender": ("i", -1),
     "receiver": ("i", -1),
     "submit_ns": ("q", NEVER),
     "sent_ns": ("q", NEVER),

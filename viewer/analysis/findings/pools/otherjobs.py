@@ -43,7 +43,10 @@ def of_processes(
         rows = engine.known(of.submit_ns, of.start_ns)
         rows = engine.pick(rows, threads, memoryview(b"\1" * (engine.bounds(threads)[1] + 1)))
         kind_of = engine.take(of.kind, rows, -1)
-        alone = _one_caller(facts, engine.take(of.thread, rows, -1), kind_of)
+        threads_of = engine.take(of.thread, rows, -1)
+        if _is_of_one(threads_of, {*of.sender, *of.receiver}):
+            continue
+        alone = _one_caller(facts, threads_of, kind_of)
         if alone is not None and not is_of_library(found.kinds[kind_of[0]][1]):
             since = engine.take(of.submit_ns, rows, -1)
             one = memoryview(bytes(4 * len(rows))).cast("i")
@@ -64,11 +67,18 @@ def of_processes(
             ended,
             map(names.__getitem__, kinds),
             map(sites.__getitem__, kinds),
-            _who_submitted(facts, engine.take(of.thread, rows, -1), submitted),
+            _who_submitted(facts, threads_of, submitted),
         )
         name = next((one.name for one in members.values() if one is not None), "")
         if jobs:
             yield ThreadPool(stem(name), tuple({*on})), jobs
+
+
+def _is_of_one(threads: Column, own: set[int]) -> bool:
+    """Whether the pool's own threads, which send jobs or read results, submit what its only
+    caller has for it: the items of an `imap`, or the next job once one is done."""
+    callers = {*threads}
+    return not callers.isdisjoint(own) and len(callers - own) == 1
 
 
 def _one_caller(facts: Facts, threads: Column, kinds: Column) -> Who | None:

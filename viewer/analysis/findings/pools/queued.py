@@ -35,6 +35,7 @@ _WAITS_FOR_THEM = ("Queue.join", "Thread.join", "Future.result", *PUTS)
 # not wait behind these.
 _SHORT = 10
 _SOME = 3
+_FED = "/multiprocessing/pool.py:"
 
 
 class _Part(NamedTuple):
@@ -50,7 +51,7 @@ def jobs_in_queue(facts: Facts) -> Iterator[Finding]:
     """All takers of a queue are busy for long, while others go on putting jobs into it."""
     for lock, threads in takers_of_queues(facts):
         full = _full(facts, threads, lock)
-        if full is None or _went_on(facts, threads, lock, full[1]):
+        if full is None or _is_fed(facts, lock) or _went_on(facts, threads, lock, full[1]):
             continue
         parts = [*_parts(facts, threads, *full)]
         worked = within(((p.start_ns, p.end_ns) for p in parts), *full)
@@ -90,6 +91,12 @@ def _full(facts: Facts, threads: tuple[int, ...], lock: int) -> tuple[int, int] 
     ]
     best = max([*times, (max(begun, last), until)], key=lambda time: time[1] - time[0])
     return best if best[1] - best[0] >= _FULL_NS else None
+
+
+def _is_fed(facts: Facts, lock: int) -> bool:
+    """Whether it is the queue of a pool of processes, whose thread takes the items of an
+    `imap` as they come: then a paced source is all that it is busy with."""
+    return any(_FED in facts.wait(row)[1] for row in facts.ledger.waits_of_locks.of(lock)[:1])
 
 
 def _went_on(facts: Facts, threads: tuple[int, ...], lock: int, end_ns: int) -> bool:

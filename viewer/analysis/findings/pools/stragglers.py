@@ -145,10 +145,13 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
 
 def _is_alone(facts: Facts, waits: LongWaits, late: _Slow) -> bool:
     """Not where `asyncio.wait` waited as long for another task, such as one that waits for
-    the order to stop: it ends with the first of them, and whoever has no work is not late."""
+    the order to stop: it ends with the first of them, and whoever has no work is not late.
+    That may be a future, too, where a new task is made for each item."""
     waiter = late.wait.who
     if waiter[0] != "task" or late.wait.name != "wait":
         return True
+    if late.since_ns == late.one.start_ns:
+        return False
     others = (("task", task) for task in facts.ledger.children_of(waiter[1]))
     return not any(
         other != late.one.who

@@ -96,9 +96,7 @@ def _finding(facts: Facts, waits: LongWaits, alike: list[_End]) -> Finding:
 _LONG_NS = 1_000 * MS
 # So are three of a quarter of a second at one line, which take a second.
 _EACH_NS, _TIMES = 250 * MS, 3
-_CLOSES = re.compile(
-    r"-packages/(?P<package>\w+)/\S+ \S*\b(?:close|aclose|wait_closed|disconnect)$"
-)
+_CLOSES = re.compile(r"-packages/(?P<package>\w+)/\S+ \S*\b(?:close|aclose|disconnect)$")
 _AT_ONCE_NS = 20 * MS
 _SAID = 3
 

@@ -38,6 +38,7 @@ CONDITIONS = (_CONDITION, "Condition")
 WAKEABLE = (*GETS, *CONDITIONS, *_SET)
 _TIMER = " Timer.run"  # sleeps on purpose
 _STOPS = " BaseServer.shutdown"
+_HUB = "/gevent/hub.py:"
 _RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
 # It had to end first, or nobody owes an idle worker anything: not for a wake-up.
 _ENDS = (*FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
@@ -126,6 +127,8 @@ def _polled(facts: Facts, waits: LongWaits) -> Iterator[tuple[Wait, Wait]]:
         )
         if own and covers(met, wait.ns) and wait.end_ns - table.end_ns[own[-1]] <= _AT_ONCE_NS:
             name, site = facts.call(table.row[own[-1]])
+            if _HUB in site:
+                continue  # a job of gevent's own pool sleeps: that is a loop, too
             yield (
                 wait,
                 wait._replace(

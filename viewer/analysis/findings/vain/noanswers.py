@@ -180,7 +180,7 @@ def lost_answers(facts: Facts) -> Iterator[Finding]:
 
 def _is_in_vain(waits: LongWaits, task: int, i: int) -> bool:
     is_open = bool(waits.model.trace.slices.unfinished[i])
-    return is_open or waits.tree.ended_by(task, i).kind in GIVEN_UP
+    return is_open or waits.tree.ended_by(task, i).kind is Kind.CANCELLED
 
 
 def _alone(facts: Facts, line: _Line, task: int) -> int:
