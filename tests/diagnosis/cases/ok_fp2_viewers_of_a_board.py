@@ -1,5 +1,6 @@
-"""HEALTHY: a server of `websockets` serves until it is cancelled; its viewers only listen until they leave."""
+"""HEALTHY: a server of `websockets` serves until its time is over; its viewers only listen until they leave."""
 import asyncio
+from contextlib import suppress
 
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast, serve
@@ -27,17 +28,14 @@ async def watch(port):
             await connection.recv()
 
 
-async def run(server):
-    await server.serve_forever()
-
-
 async def main():
-    server = await serve(view, "127.0.0.1", 0)
-    serving = asyncio.create_task(run(server))
-    port = server.sockets[0].getsockname()[1]
-    await asyncio.gather(show(), *(watch(port) for _ in range(4)))
-    serving.cancel()
-    await asyncio.wait({serving})
+    async with serve(view, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        others = asyncio.gather(show(), *(watch(port) for _ in range(4)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(4):
+                await server.serve_forever()
+        await others
 
 
 asyncio.run(main())
