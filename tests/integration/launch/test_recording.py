@@ -18,7 +18,8 @@ PACKAGE = Path(tracer.__file__).parent
 SUMMARY = (
     "tracer: tasks: seen late\n"
     "tracer: children: 77 still run, and their traces stay in a.pftrace.d\n"
-    "tracer: 2.31 s, 48,210 events, 831.5 kB, 0 dropped, 2 child processes recorded, "
+    "tracer: 2.31 s, 48,210 events of the first process, 831.5 kB, 0 dropped, "
+    "2 child processes recorded, "
     "3 child processes not recorded, longest wait to run 31.2 ms (tick) -> a.pftrace. "
     "Next: tracer report a.pftrace\n"
 )
