@@ -243,3 +243,21 @@ def test_left_waiting(tmp_path: Path) -> None:
 
     summary = record(main, tmp_path)
     assert task_of(summary, "wait").states[-1] == "await future"
+
+
+def test_more_nested_than_are_kept(tmp_path: Path) -> None:
+    """Each of very many coroutines that wait for one another has its wait and its end."""
+    deep = 60  # a loop shows a little more
+
+    @defer.inlineCallbacks  # type: ignore[untyped-decorator]
+    def nest(n: int, awaited: Any) -> Steps:
+        yield nest(n - 1, awaited) if n else awaited
+
+    def main() -> None:
+        awaited = defer.Deferred()
+        nest(deep - 1, awaited)
+        awaited.callback(None)
+
+    nested = tasks_of(record(main, tmp_path), "nest")
+    assert len(nested) == deep
+    assert {task.end for task in nested} == {"done"}

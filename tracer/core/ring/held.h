@@ -20,6 +20,7 @@ static inline void held_begin(thread_buffer *b, uint64_t tick, uint8_t kind, uin
 {
     b->writing = 1;
     b->room = 0;
+    atomic_thread_fence(memory_order_release); /* whoever sees one of these sees that what was held before is no more */
     b->held.kind = kind;
     b->held.called = called;
     b->held.what = what;

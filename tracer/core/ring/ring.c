@@ -263,6 +263,15 @@ static int next_chunk(thread_buffer *buffer)
     return 0;
 }
 
+/* The same as ring_commit() between reserve and commit: more is written at once. Whoever closes the ring must not take the
+ * thread for one that has ended writing: it may have released the GIL. */
+static void commit_before(thread_buffer *buffer, uint32_t count)
+{
+    buffer->write_at += count;
+    atomic_store_explicit(&buffer->write_chunk->committed, buffer->write_at, memory_order_release);
+    buffer->offered += count;
+}
+
 /* There is room for it. */
 static HOT_ALONE void write_held(thread_buffer *b)
 {
@@ -275,9 +284,8 @@ static HOT_ALONE void write_held(thread_buffer *b)
     if (woken)
         slot[1] = (record){held->woken_tick, REC_READY, 0, 0, woken, held->stack, 0};
     b->room = CHUNK_RECORDS;
-    ring_commit(b, woken ? 2 : 1);
+    commit_before(b, woken ? 2 : 1);
     atomic_store_explicit(&held->tick, 0, memory_order_release);
-    b->writing = 1;
 }
 
 COLD record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t tick)
@@ -305,9 +313,8 @@ COLD record *ring_reserve_slow(thread_buffer *buffer, uint32_t count, uint64_t t
         buffer->write_chunk->records[buffer->write_at] =
             (record){tick, REC_GAP, 0, 0, 0, buffer->gap_records, buffer->gap_tick};
         buffer->gap_records = 0;
-        ring_commit(buffer, 1);
+        commit_before(buffer, 1);
         buffer->room = ring_free_threaded ? 0 : CHUNK_RECORDS;
-        buffer->writing = 1;
     }
     return &buffer->write_chunk->records[buffer->write_at];
 }

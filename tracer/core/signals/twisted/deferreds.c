@@ -283,9 +283,10 @@ static int leave(thread_buffer *b, const void *status)
     uint32_t depth = b->depth < STEP_DEPTH ? b->depth : STEP_DEPTH;
     while (depth && !(b->steps[depth - 1].kind == STEP_DEFERRED && b->steps[depth - 1].object == status))
         depth--;
-    if (depth)
-        b->depth = depth - 1;
-    return depth != 0;
+    int is_deeper = !depth && b->depth > STEP_DEPTH; /* more are nested than are kept: it is the innermost of those */
+    if (depth || is_deeper)
+        b->depth = (is_deeper ? b->depth : depth) - 1;
+    return depth || is_deeper;
 }
 
 /* The frame that has called this one, of such code; the interpreter has some of its own in between. */
@@ -533,6 +534,7 @@ void deferreds_leave_parent(void)
 
 void deferreds_forget(void)
 {
+    polling = NULL; /* the next recording may have a buffer at the same address */
     PyObject **all[] = {&types.module, &types.status,    &types.failure,   &types.lock, &types.semaphore, &types.queue,
                         &types.gathering, &types.cancelled, &types.made, &types.sleep, &types.timers, &types.reads,
                         &types.step, &types.errback};
