@@ -79,7 +79,7 @@ LOOPS: dict[str, Wanted] = {
     "ok_eg2_deferred_queue_fed": Wanted("", (), ("twisted",)),
     "eg04_semaphore_kept_before_anybody_waits": Wanted(
         "slots never returned",
-        ("5 tasks `render`", "permit"),
+        ("5 tasks `render`", "permit", "2 tasks `export` held one last"),
     ),
     "ok_eg4_permits_returned_by_others": Wanted(""),
     "eg05_checkout_lost_before_anybody_waits": Wanted(
@@ -87,7 +87,7 @@ LOOPS: dict[str, Wanted] = {
     ),
     "eg06_anyio_permit_kept": Wanted(
         "slots never returned",
-        (r"5 trio tasks `\S*render`", "permit"),
+        (r"5 trio tasks `\S*render`", r"2 trio tasks `\S*export` held one last"),
         ("anyio", "trio"),
     ),
     "eg08_response_never_read": Wanted(

@@ -17,6 +17,7 @@
 #include "signals/asyncio/found.h"
 #include "signals/asyncio/loops.h"
 #include "signals/asyncio/old_timers.h"
+#include "signals/asyncio/permits.h"
 #include "signals/asyncio/tasks.h"
 #include "signals/asyncio/timers.h"
 #include "signals/asyncio/unsent.h"
@@ -68,7 +69,7 @@ static int exec_core(PyObject *module)
         launch_methods, learn_methods, libraries_methods, loads_methods, locks_methods, loops_methods,
         moments_methods, monitor_methods, processes_methods, reaped_methods, reasons_methods, recording_methods, requests_methods,
         retained_methods, sampling_methods, sites_methods, slices_methods, spawned_methods, stacks_methods,
-        old_timers_methods,
+        old_timers_methods, permits_methods,
         timers_methods,
         unsent_methods,
         switches_methods, tasks_methods, testing_methods, threads_methods, trio_methods, user_methods, utf8_methods,

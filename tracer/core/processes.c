@@ -8,6 +8,7 @@
 #include "signals/asyncio/found.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
+#include "signals/asyncio/permits.h"
 #include "signals/asyncio/timers.h"
 #include "signals/asyncio/unsent.h"
 #include "signals/asyncio/unasked.h"
@@ -67,6 +68,7 @@ static PyObject *leave_parent(PyObject *module, PyObject *unused)
     found_await_nothing();
     locks_leave_parent();
     async_locks_leave_parent();
+    permits_forget();
     deferreds_leave_parent();
     kernel_leave_parent();
     Py_RETURN_NONE;

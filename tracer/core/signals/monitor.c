@@ -15,6 +15,7 @@
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
 #include "signals/asyncio/loops.h"
+#include "signals/asyncio/permits.h"
 #include "signals/asyncio/ready.h"
 #include "signals/asyncio/results.h"
 #include "signals/asyncio/scopes.h"
@@ -82,6 +83,8 @@ static watched_role roles[] = {
     {"async lock released", NULL, async_locks_released, LOOP_NO_PART},
     {"owned lock acquired", NULL, owned_lock_acquired, LOOP_NO_PART},
     {"owned lock released", NULL, owned_lock_released, LOOP_NO_PART},
+    {"permit taken", NULL, permits_on_taken, LOOP_NO_PART},
+    {"permit given", permits_on_given, NULL, LOOP_NO_PART},
     {"trio run", trio_on_run, NULL, LOOP_RUNS_TRIO},
     {"trio close", NULL, trio_on_close, LOOP_NO_PART},
     {"trio reschedule", NULL, NULL, LOOP_QUEUES_TRIO},
@@ -168,7 +171,8 @@ static HOT PyObject *on_py_start(PyObject *module, PyObject *const *args, Py_ssi
         role->on_start(b, 0, NULL); /* reads the clock itself, if it records anything */
         check(role);
     }
-    if (role && role->on_start == queues_on_take && !queues_calls_left)
+    if (role && ((role->on_start == queues_on_take && !queues_calls_left) ||
+                 (role->on_start == permits_on_given && !permits_calls_left)))
         return Py_NewRef(disable);
     Py_RETURN_NONE;
 }
@@ -182,6 +186,8 @@ static HOT PyObject *on_py_return(PyObject *module, PyObject *const *args, Py_ss
     if (b) {
         role->on_return(b, tick, args[2]);
         check(role);
+        if (role->on_return == permits_on_taken && !permits_calls_left)
+            return Py_NewRef(disable);
     } else if (role && role->loop_part == LOOP_RUNS_STEPS && (b = found_current())) {
         tasks_end_adopted(b, tick);
         if (!tasks_adopting && !found_awaited)

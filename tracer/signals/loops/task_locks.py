@@ -51,6 +51,12 @@ SIGNALS = {
         (STREAMS, "MemoryObjectReceiveStream.receive", "anyio.MemoryObjectStream.receive"),
     ),
 }
+# By the same: semaphores, which do not know who has their permits.
+SEMAPHORES = {
+    "asyncio": ("asyncio.locks", "Semaphore"),
+    "trio": ("trio._sync", "Semaphore"),
+    ON_ASYNCIO: (ON_ASYNCIO, "Semaphore"),
+}
 # Those of them that take an item from a queue.
 _TAKES = ("Queue.get", ".receive")
 # By the same: type of a lock, its name, the attribute that is the task that holds it, perhaps
@@ -81,10 +87,41 @@ def arm(core: "ModuleType", tool: "Tool") -> "Disarm":
     """Useful only when tasks are recorded; must be armed after them."""
     opcodes = getattr(sys.modules.get("opcode"), "opmap", {})
     core.start_async_locks(opcodes.get("WITH_EXCEPT_START", -1))
+    semaphores: list[Any] = []
+
+    def watch_semaphores() -> None:
+        for each in semaphores:
+            _watch_semaphore(tool, each)
+
+    core.start_permits(watch_semaphores)
+    for module, (where, name) in SEMAPHORES.items():
+
+        def on_import(where: str = where, name: str = name) -> None:
+            semaphore = find(sys.modules.get(where), name)
+            if semaphore is not None:
+                semaphores.append(semaphore)
+                _watch_semaphore(tool, semaphore)
+
+        tool.after_import(module, on_import)
     for module in SIGNALS:
         tool.after_import(module, lambda module=module: _watch(core, tool, module))  # type: ignore[misc]
     twisted.arm_locks(core, tool)
-    return lambda: core.stop_async_locks()
+
+    def disarm() -> None:
+        core.stop_permits()
+        core.stop_async_locks()
+
+    return disarm
+
+
+def _watch_semaphore(tool: "Tool", semaphore: "Any") -> None:
+    """Also anew, where only the first calls were looked at."""
+    for method, role, event in (
+        (semaphore.acquire, "permit taken", "PY_RETURN"),
+        (semaphore.release, "permit given", "PY_START"),
+    ):
+        tool.watch(method, role, "")
+        tool.watch(method, role, event)
 
 
 def _watch(core: "ModuleType", tool: "Tool", module: str) -> None:

@@ -59,12 +59,12 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     if blocked := takers.on_its_loop(waits, worst):
         return Kept(Has.LOOP, blocked)
     circle = told | takers.parents(waits, vain) or takers.nobody_else(waits, vain)
+    deeper, passed_at = takers.further_in(waits, vain)
     if circle and circle <= _all_wait(waits, vain, circle):
-        return Kept(Has.WAITS, circle)
+        return Kept(Has.WAITS, circle, passed_at if circle == deeper else "")
     if not served and (around := takers.nested(waits, vain)):
         return Kept(Has.WAITS, {*around}, min(around.values()))
     own = {wait.who for wait in vain}
-    deeper, passed_at = takers.further_in(waits, vain)
     if deeper and not waits.free_meanwhile(worst, own):  # so nobody else has one
         return Kept(Has.WAITS, deeper, passed_at)
     size = takers.size(waits, worst)

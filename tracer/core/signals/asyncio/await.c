@@ -8,6 +8,7 @@
 #include "ring/hot.h"
 #include "ring/intern.h"
 #include "signals/asyncio/identity.h"
+#include "signals/asyncio/permits.h"
 #include "signals/libraries.h"
 
 enum { CHAIN_LIMIT = 256, CHAIN_SETS = 256, CHAINS = 2 /* of a set, the newest first: two often meet */ };
@@ -370,6 +371,8 @@ static HOT void find_awaited(const naming *name, await_facts *found)
     } else if (found->primitive) {
         PyObject *self = compat_frame_local(name->frame, 0);
         found->lock = Py_XNewRef(self && PyCell_Check(self) ? PyCell_GET(self) : self);
+        if (found->lock && found->primitive == PRIMITIVE_SIGNAL)
+            permits_tell(found->lock, found);
     }
 }
 

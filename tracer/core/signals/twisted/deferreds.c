@@ -12,9 +12,9 @@
 #include "signals/asyncio/await.h"
 #include "signals/asyncio/identity.h"
 #include "signals/asyncio/locks.h"
+#include "signals/asyncio/permits.h"
 #include "signals/asyncio/running.h"
 #include "signals/locks/queues.h"
-#include "signals/twisted/tokens.h"
 #include "signals/watched.h"
 
 enum { CHAIN_LIMIT = 64, WALKED = 64, NESTED = 16, BETWEEN = 3, CANCELLED = INT32_MAX };
@@ -30,7 +30,7 @@ static struct {
 } types;
 static int at_finished; /* the variable of _inlineCallbacks that says that it has returned */
 
-static PyObject *str_canceller, *str_called, *str_chained, *str_callbacks, *str_waiting, *str_locked;
+static PyObject *str_canceller, *str_called, *str_chained, *str_callbacks, *str_waiting, *str_locked, *str_limit, *str_tokens;
 static PyObject *str_value, *str_reactor, *str_loop;
 static uint32_t text_future, text_sleep, text_gather, text_lock, text_semaphore, text_queue, text_exception;
 static uint32_t kind_lock, kind_semaphore, kind_queue;
@@ -85,6 +85,16 @@ static int is_true(PyObject *object, PyObject *name)
     PyObject *value = plain_attribute(object, name);
     Py_XDECREF(value);
     return value == Py_True;
+}
+
+/* 0: it does not say. */
+static uint32_t number_of(PyObject *object, PyObject *name)
+{
+    PyObject *value = plain_attribute(object, name);
+    long number = value && PyLong_CheckExact(value) ? PyLong_AsLong(value) : 0;
+    PyErr_Clear();
+    Py_XDECREF(value);
+    return number > 0 ? (uint32_t)number : 0;
 }
 
 /* The Deferred whose result is awaited in the end, as a new reference. */
@@ -145,7 +155,8 @@ static void describe(thread_buffer *b, PyObject *gen, PyObject *deferred, await_
         name(facts, text_lock, kind_lock, PRIMITIVE_LOCK, maker);
     } else if (is_a(maker, types.semaphore)) {
         name(facts, text_semaphore, kind_semaphore, PRIMITIVE_SIGNAL, maker);
-        tokens_tell(maker, facts);
+        facts->slots = number_of(maker, str_limit);
+        permits_tell(maker, facts);
     } else if (is_a(maker, types.queue)) {
         name(facts, text_queue, kind_queue, PRIMITIVE_SIGNAL, maker);
     } else if (is_a(last, types.gathering)) {
@@ -365,13 +376,13 @@ void deferreds_on_acquire(thread_buffer *b, uint64_t tick, PyObject *value)
     (void)tick, (void)value;
     PyObject *self = local(0);
     int is_lock = is_a(self, types.lock);
-    if (is_lock ? is_true(self, str_locked) : !tokens_left(self))
+    if (is_lock ? is_true(self, str_locked) : !number_of(self, str_tokens))
         return;
     introduce_running(b);
     if (is_lock)
         async_lock_taken(b, self, current(b), callers_site());
     else
-        tokens_take(self, current(b));
+        permits_take(self, current(b));
 }
 
 /* The first that waits has it at once. */
@@ -388,7 +399,9 @@ void deferreds_on_release(thread_buffer *b, uint64_t tick, PyObject *value)
     if (is_lock && known)
         async_lock_taken(b, self, known->id, known->await_site);
     else if (!is_lock)
-        tokens_give(self, current(b), first != NULL, known ? known->id : 0);
+        permits_give(self, current(b));
+    if (first && !is_lock)
+        permits_take(self, known ? known->id : 0);
     Py_XDECREF(waiting);
 }
 
@@ -460,7 +473,7 @@ static void intern_all(void)
         PyObject **name;
         const char *text;
     } names[] = {{&str_canceller, "_canceller"}, {&str_called, "called"},   {&str_chained, "_chainedTo"},
-                 {&str_callbacks, "_callbacks"}, {&str_waiting, "waiting"}, {&str_locked, "locked"},
+                 {&str_callbacks, "_callbacks"}, {&str_waiting, "waiting"}, {&str_locked, "locked"}, {&str_limit, "limit"}, {&str_tokens, "tokens"},
                  {&str_value, "value"}, {&str_reactor, "twisted.internet.reactor"}, {&str_loop, "_asyncioEventloop"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!*names[i].name)
@@ -505,7 +518,6 @@ static PyObject *setup_twisted(PyObject *module, PyObject *facts)
         take(facts, "made", &types.made) || take(facts, "step", &types.step) || take(facts, "errback", &types.errback))
         return NULL;
     intern_all();
-    tokens_forget();
     Py_RETURN_NONE;
 }
 
@@ -528,7 +540,6 @@ static PyObject *know_twisted(PyObject *module, PyObject *facts)
 
 void deferreds_leave_parent(void)
 {
-    tokens_forget();
     polling = NULL;
 }
 

@@ -22,7 +22,7 @@ void deferreds_on_acquire(thread_buffer *b, uint64_t tick, PyObject *value);
 void deferreds_on_release(thread_buffer *b, uint64_t tick, PyObject *value);
 void deferreds_on_released(thread_buffer *b, uint64_t tick, PyObject *value);
 
-/* In a forked child: the coroutines that have tokens do not run in it. */
+/* In a forked child: no reactor polls in it yet. */
 void deferreds_leave_parent(void);
 void deferreds_forget(void);
 
