@@ -372,7 +372,7 @@ static HOT void find_awaited(const naming *name, await_facts *found)
         PyObject *self = compat_frame_local(name->frame, 0);
         found->lock = Py_XNewRef(self && PyCell_Check(self) ? PyCell_GET(self) : self);
         if (found->lock && found->primitive == PRIMITIVE_SIGNAL)
-            permits_tell(found->lock, found);
+            found->holder_count = permits_tell(found->lock, found->what, &found->holders);
     }
 }
 

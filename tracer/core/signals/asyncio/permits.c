@@ -81,19 +81,19 @@ static void start_watching(void)
     Py_DECREF(start);
 }
 
-void permits_tell(PyObject *semaphore, await_facts *facts)
+uint32_t permits_tell(PyObject *semaphore, uint32_t what, await_holders *holders)
 {
-    if (on_first_wait && facts->what == text_semaphore)
+    if (on_first_wait && what == text_semaphore)
         start_watching();
     const permits *place = place_of(semaphore);
     uint32_t known = 0;
     if (place->semaphore != semaphore || !is_of(place, semaphore))
-        return;
-    facts->holders = (await_holders){0};
+        return 0;
+    *holders = (await_holders){0};
     for (int i = 0; i < HOLDERS_MOST; i++)
         if (place->tasks[i])
-            facts->holders.tasks[known++] = place->tasks[i];
-    facts->holder_count = known ? known + place->others : 0;
+            holders->tasks[known++] = place->tasks[i];
+    return known ? known + place->others : 0;
 }
 
 static uint32_t current(thread_buffer *b)

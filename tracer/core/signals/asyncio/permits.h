@@ -2,14 +2,15 @@
 #ifndef TRACER_PERMITS_H
 #define TRACER_PERMITS_H
 
-#include "signals/asyncio/await.h"
+#include "python/compat.h"
+#include "ring/ring.h"
 
 /* `task` has got one; 0: it is not known. */
 void permits_take(PyObject *semaphore, uint32_t task);
 /* `task` is about to give one back. */
 void permits_give(PyObject *semaphore, uint32_t task);
-/* Says who has them to whoever waits for one. */
-void permits_tell(PyObject *semaphore, await_facts *facts);
+/* A wait called `what` begins: how many have one, and which tasks; 0: none is known. */
+uint32_t permits_tell(PyObject *semaphore, uint32_t what, await_holders *holders);
 
 /* acquire() of a semaphore has returned, or release() begins; `value` and `tick`: see watched.h. */
 void permits_on_taken(thread_buffer *b, uint64_t tick, PyObject *value);

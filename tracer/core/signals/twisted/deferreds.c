@@ -156,7 +156,7 @@ static void describe(thread_buffer *b, PyObject *gen, PyObject *deferred, await_
     } else if (is_a(maker, types.semaphore)) {
         name(facts, text_semaphore, kind_semaphore, PRIMITIVE_SIGNAL, maker);
         facts->slots = number_of(maker, str_limit);
-        permits_tell(maker, facts);
+        facts->holder_count = permits_tell(maker, facts->what, &facts->holders);
     } else if (is_a(maker, types.queue)) {
         name(facts, text_queue, kind_queue, PRIMITIVE_SIGNAL, maker);
     } else if (is_a(last, types.gathering)) {
