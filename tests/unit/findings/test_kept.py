@@ -8,21 +8,28 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 RUN = "/app/crawl.py:8 run"
 
 
-def crawl(ns=700 * MS, at_line=10, lives=True, children=2, others=False):
+def crawl(ns=700 * MS, at_line=10, lives=True, children=2, others=False, told=()):
     """`run` has a permit and awaits a child of another coroutine, which waits for one there to
-    the end."""
+    the end. `told`: of each child, which creator has the permits that it waits for, as the
+    trace says; of other ones for each creator."""
     trace = TraceBuilder(argv="crawl.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop, at = trace.loop(thread), MS
     behind = f"/app/crawl.py:{at_line} run"
-    for _ in range(children):
-        parent = loop.task("page", site="/app/crawl.py:5 page")
+    pages = [loop.task("page", site="/app/crawl.py:5 page") for _ in range(children)]
+    locks = [trace.lock("Semaphore", RUN) for _ in {*told}]
+    for n, parent in enumerate(pages):
+        had = (
+            {"lock": locks[told[n]].id, "holders": f"page ({pages[told[n]].id})"}
+            if told
+            else {}
+        )
         parent.ready(at).running(at + 1)
         child = loop.task("link", site="/app/crawl.py:15 link", parent=parent.id)
         child.ready(at + 2)
         parent.awaits(at + MS, "gather", site=behind, stack=behind)
         loop.step(parent, at + 1, at + MS)
-        child.running(at + MS).awaits(at + 2 * MS, "Semaphore", site=RUN, stack=RUN)
+        child.running(at + MS).awaits(at + 2 * MS, "Semaphore", site=RUN, stack=RUN, **had)
         loop.step(child, at + MS, at + 2 * MS)
         at += 3 * MS
         if not lives:
@@ -46,6 +53,22 @@ def test_permits_of_those_who_wait_for_others(tmp_path):
         "another one of the same pool: give it back before, or use a second pool."
     )
     assert found.evidence.site == RUN
+
+
+def test_permits_of_those_who_wait_for_others_as_the_trace_says(tmp_path):
+    """It is told once, and of all who wait."""
+    (found,) = find_in(tmp_path, crawl(told=(0, 0)))
+    assert found.finding == "deadlock"
+    assert "2 tasks `link` wait for a permit of a `Semaphore` in `run`" in found.text
+    assert "Who holds a permit must not wait for another one" in found.text
+
+
+def test_permits_of_two_semaphores(tmp_path):
+    """Each child waits for what the creator of the other one has."""
+    found = find_in(tmp_path, crawl(told=(1, 0), at_line=7))
+    assert [one.finding for one in found] == ["deadlock"]
+    assert "which `page` has" in found[0].text
+    assert "take both in one order" in found[0].text
 
 
 @pytest.mark.parametrize(

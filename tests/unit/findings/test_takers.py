@@ -259,9 +259,10 @@ def test_another_greenlet_may_have_one(tmp_path, other):
 ALBUM, TRACK = "/app/album.py:11 fetch_album", "/app/album.py:7 fetch_track"
 
 
-def albums(line=13, other="", inner=True, ns=900 * MS):
+def albums(line=13, other="", inner=True, ns=900 * MS, had=(), more=""):
     """Two tasks have a permit and wait for another one in what they call at a line of the
-    function in which two others wait for one; `other` is what one more task does."""
+    function in which two others wait for one; `other` is what one more task does. `had`: which
+    of the five have one, as the trace says, and `more` whether others do."""
     trace = TraceBuilder(argv="album.py", signals=SIGNALS)
     thread = trace.thread("MainThread").native(0)
     loop, end = trace.loop(thread, s.TRACK_TRIO_PREFIX), 10 * MS + ns
@@ -269,8 +270,13 @@ def albums(line=13, other="", inner=True, ns=900 * MS):
     main = loop.task("main", site="/app/album.py:20 main")
     main.ready(0).running(0).awaits(MS, "nursery", site="/app/album.py:22 main")
     acquire = "/x/site-packages/trio/_sync.py:420 Semaphore.acquire\n"
-    for n in range(4):
-        task = loop.task("fetch_album", site="/app/album.py:10 fetch_album").ready(1)
+    site = "/app/album.py:10 fetch_album"
+    tasks = [loop.task("fetch_album", site=site) for _ in range(4)]
+    upload = loop.task("upload", site="/app/album.py:30 upload") if other else main
+    told = [f"{who.coro} ({who.id})" for who in [*tasks, upload]]
+    told = {"holders": ", ".join(told[n] for n in had) + more} if had else {}
+    for n, task in enumerate(tasks):
+        task.ready(1)
         is_inner = n > 1 and inner
         stack = f"{TRACK}\n/app/album.py:{line} fetch_album" if is_inner else ALBUM
         task.running(2).awaits(
@@ -280,12 +286,12 @@ def albums(line=13, other="", inner=True, ns=900 * MS):
             lock=lock.id,
             site=TRACK if is_inner else ALBUM,
             stack=acquire + stack,
+            **told,
         )
         task.ready(end, waker="timer").running(end).done(end + MS)
     if other:
-        more = loop.task("upload", site="/app/album.py:30 upload").ready(1).running(2)
-        more.awaits(3, other, site="/app/album.py:31 upload")
-        more.ready(end, waker="timer").running(end).done(end + MS)
+        upload.ready(1).running(2).awaits(3, other, site="/app/album.py:31 upload")
+        upload.ready(end, waker="timer").running(end).done(end + MS)
     main.ready(end, waker="timer").running(end + MS).done(end + 2 * MS)
     thread.end(end + 3 * MS)
     return trace.ended(end + 4 * MS)
@@ -322,6 +328,32 @@ def test_whoever_is_further_in_had_one_last(tmp_path):
         "`fetch_album` (album.py:11, via `Semaphore.acquire`). Who holds a permit must not "
         "wait for another one of the same pool: give it back before, or use a second pool."
     )
+
+
+def test_whoever_is_further_in_has_one_as_the_trace_says(tmp_path):
+    """So no other task has one, whatever it does."""
+    (found,) = find_in(tmp_path, albums(other="sleep", had=(2, 3)))
+    assert found.finding == "deadlock"
+    assert (
+        "and of these 2 trio tasks `fetch_album` hold them all in `fetch_album`" in found.text
+    )
+
+
+def test_it_is_not_known_where_those_got_one_who_are_not_further_in(tmp_path):
+    (found,) = find_in(tmp_path, albums(other="sleep", had=(0, 1, 2, 3)))
+    assert found.finding == "deadlock"
+    assert "hold them all. Who holds" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"had": (2, 4)}, id="another task has one"),
+        pytest.param({"had": (2, 3), "more": ", …"}, id="somebody has one who is not known"),
+    ],
+)
+def test_others_have_one_as_well(tmp_path, story):
+    assert kinds(tmp_path, albums(other="sleep", **story)) == ["slots never returned"]
 
 
 def tunnels(ns=700 * MS, line=26, awaits="socket", short=False):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple, Self
 
+from tracer import schema as s
 from tracer.units import MS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
@@ -22,6 +23,7 @@ _AT_ONCE_NS = 50 * MS
 # is how some ask whether there is a slot.
 _GAVE_UP_NS = 200 * MS
 _TOKEN = "token"
+_SAID = 8  # tasks that have slots: a trace says no more
 _IDLE = "executor idle"  # a worker without a job
 _OWED = ("Future.result", "Thread.join", "as_completed", "wait", "executor")
 
@@ -58,7 +60,8 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
         return Kept(Has.CALLS, have, stuck=stuck)
     if blocked := takers.on_its_loop(waits, worst):
         return Kept(Has.LOOP, blocked)
-    circle = told | takers.parents(waits, vain) or takers.nobody_else(waits, vain)
+    all_told = set() if _others_too(waits, vain) else told
+    circle = all_told | takers.parents(waits, vain) or takers.nobody_else(waits, vain)
     deeper, passed_at = takers.further_in(waits, vain)
     if circle and circle <= _all_wait(waits, vain, circle):
         return Kept(Has.WAITS, circle, passed_at if circle == deeper else "")
@@ -79,7 +82,7 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     if asking and len({wait.who for wait in asking}) == size:
         return Kept(Has.AWAITS, {wait.who for wait in asking}, stuck=asking)
     gave_ns = {wait.ender: wait.end_ns for wait in sorted(served, key=lambda w: w.end_ns)}
-    had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle
+    had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle or told
     if not had and (listen := takers.listeners(waits, vain)):
         return Kept(Has.HAD, {*listen}, _one_of(listen.values()))
     if len(had) < max(size, 1):  # others did not wait for theirs, or for moments only
@@ -94,6 +97,14 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     if deeper and not had:
         return Kept(Has.HAD, deeper, passed_at)
     return Kept(Has.HAD if had else Has.UNKNOWN, had, taken_at)
+
+
+def _others_too(waits: Waits, vain: list[Wait]) -> bool:
+    """Whether the trace says that others have slots, too, whom it does not know. Of many it
+    says the first."""
+    trace = waits.model.trace
+    told = (trace.args(trace.slices.event[wait.slice]).get(s.ARG_HOLDERS, "") for wait in vain)
+    return any(text.endswith(", …") and text.count(" (") < _SAID for text in map(str, told))
 
 
 def _users(waits: Waits, wait: Wait) -> set[Who]:

@@ -14,6 +14,7 @@ from viewer.analysis.findings.basis.whom import why
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.enders import Blocked, Enders, How
+from viewer.analysis.resources.kept import Has, SlotsInVain
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.analysis.waited import FOR_TASKS
 from viewer.words import code, stem
@@ -141,7 +142,19 @@ def _is_deadlock(waits: LongWaits, members: _Members, start_ns: int) -> bool:
         hard = [one for one, _ in members.values() if not _is_soft(one)]
     in_vain = any(one.failed for one in hard)
     lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
-    return hows not in _TOLD and in_vain and lasts
+    return hows not in _TOLD and in_vain and lasts and not _is_of_a_pool(waits, members)
+
+
+def _is_of_a_pool(waits: LongWaits, members: _Members) -> bool:
+    """Whether all who wait for the end of others have a slot of the pool for which those wait:
+    lost tells it of all who wait there, not of those in the knot alone."""
+    if {blocked.how for _, blocked in members.values()} != {How.SLOT, How.JOIN}:
+        return False
+    kept = SlotsInVain.of(waits)
+    found = [
+        kept.get(one.slice) for one, blocked in members.values() if blocked.how is How.SLOT
+    ]
+    return all(each is not None and each.has is Has.WAITS for each in found)
 
 
 def _is_soft(wait: Wait) -> bool:
