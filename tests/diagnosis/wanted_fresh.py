@@ -116,7 +116,11 @@ FRESH: dict[str, Wanted] = {
     ),
     "fm06_permit_within_a_permit": Wanted(
         "deadlock|slots never returned",
-        ("4 tasks `page-N`", "`call`", "3 tasks `page-N` held one last in `multicall`"),
+        (
+            "4 tasks `page-N`",
+            "`call`",
+            "3 tasks `page-N` (hold them all|held one last) in `mul",
+        ),
         ("uvloop",),
     ),
     "fm07_loader_is_cancelled": Wanted(

@@ -273,8 +273,8 @@ def albums(line=13, other="", inner=True, ns=900 * MS, had=(), more=""):
     site = "/app/album.py:10 fetch_album"
     tasks = [loop.task("fetch_album", site=site) for _ in range(4)]
     upload = loop.task("upload", site="/app/album.py:30 upload") if other else main
-    told = [f"{who.coro} ({who.id})" for who in [*tasks, upload]]
-    told = {"holders": ", ".join(told[n] for n in had) + more} if had else {}
+    named = [f"{who.coro} ({who.id})" for who in [*tasks, upload]]
+    told = {"holders": ", ".join(named[n] for n in had) + more} if had else {}
     for n, task in enumerate(tasks):
         task.ready(1)
         is_inner = n > 1 and inner
