@@ -146,15 +146,17 @@ def _is_deadlock(waits: LongWaits, members: _Members, start_ns: int) -> bool:
 
 
 def _is_of_a_pool(waits: LongWaits, members: _Members) -> bool:
-    """Whether all who wait for the end of others have a slot of the pool for which those wait:
-    lost tells it of all who wait there, not of those in the knot alone."""
+    """Whether all who wait for the end of others have a slot of the pool for which those wait,
+    and others wait there as well: lost tells it of all of them."""
     if {blocked.how for _, blocked in members.values()} != {How.SLOT, How.JOIN}:
         return False
     kept = SlotsInVain.of(waits)
-    found = [
-        kept.get(one.slice) for one, blocked in members.values() if blocked.how is How.SLOT
-    ]
-    return all(each is not None and each.has is Has.WAITS for each in found)
+    slots = [one for one, blocked in members.values() if blocked.how is How.SLOT]
+    first = kept.get(slots[0].slice)
+    if first is None or first.has is not Has.WAITS:
+        return False
+    alike = {slice_ for slice_, each in kept.items() if each is first}
+    return {one.slice for one in slots} < alike
 
 
 def _is_soft(wait: Wait) -> bool:
