@@ -38,13 +38,13 @@ def children(model: Model) -> tuple[Children, ...]:
     """In order of their first start; children that the trace has as processes are left out,
     and those that modules of the standard library ask something."""
     trace, engine = model.trace, model.trace.engine
-    members = Family.of(model).members.values()
+    family = Family.of(model)
+    begun = engine.take(family.starts.of, family.order, -1)
     # By pid it may be a shell that was started, and a child of that which is recorded.
-    recorded = {(m.start.parent, m.start.time_ns) for m in members if m.start}
+    recorded = {*engine.take(family.starts.event, begun, -1)}
     noted = trace.instants(trace.events.name, s.FORK, s.SPAWN)
     noted = engine.pick(noted, trace.events.category, trace.mark(s.CAT_THREAD))
     starts = engine.take(trace.events.time_ns, noted, -1)
-    parents = engine.gather(noted, trace.events.track, trace.track_process)
     told = Told(trace, noted)
     names = engine.take(trace.events.name, noted, -1)
     commands, stacks, sites, reasons = map(
@@ -63,10 +63,9 @@ def children(model: Model) -> tuple[Children, ...]:
         is_left_out = is_helper or is_asking(stacks[n])
         of_kind.append(-1 if is_left_out else keys.setdefault(key, len(keys)))
     which = [*engine.take(numbers(of_kind), kinds.number, -1)]
-    if recorded:
-        for n, start in enumerate(zip(parents, starts, strict=True)):
-            if start in recorded and reasons[n] < 0:
-                which[n] = -1  # with a reason it is another of the same shell's
+    for n, event in enumerate(noted):
+        if event in recorded and reasons[n] < 0:
+            which[n] = -1  # with a reason it is another of the same shell's
     none, pids = memoryview(bytes(len(which))), told.whole(s.ARG_CHILD)
     lanes = engine.lanes(starts, starts, none, numbers(which), len(keys))
     found = [(rows, key) for key, n in keys.items() if len(rows := lanes.of(n))]

@@ -2,12 +2,14 @@
 
 import errno
 import signal
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import duration, plural
-from viewer.trace.reader import Arg, Process, number_of
+from viewer.trace.processes import Arg, Process, number_of
 
 _CUT_BY = {
     errno.ENOSPC: "by a full disk ",
@@ -45,6 +47,7 @@ class End(NamedTuple):
     killed: tuple[str, str] | None = None  # who, and by which signal, if the parent was told
 
 
+@cache
 def signal_name(number: int) -> str:
     """`SIGKILL`; `signal 77` of one without a name."""
     known = {one.value: one.name for one in signal.Signals}
@@ -69,7 +72,7 @@ def end_of(process: Process, live: bool) -> End:
     return End(pid, How.UNKNOWN, _UNKNOWN.format(pid))
 
 
-def _cut(process: Process, note: dict[str, Arg], live: bool) -> End:
+def _cut(process: Process, note: Mapping[str, Arg], live: bool) -> End:
     by = _CUT_BY.get(number_of(note, s.ARG_ERRNO), "")
     what = f"the file was cut {by}({note.get(s.ARG_REASON, '?')})"
     if s.ARG_UNTIL not in note:

@@ -1,10 +1,11 @@
 """What a trace says of the flight recording that it comes from."""
 
+from itertools import compress, count
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace.model import Model
-from viewer.trace.reader import number_of
+from viewer.trace.processes import number_of
 from viewer.trace.told import Told
 
 
@@ -33,20 +34,20 @@ class Flight(NamedTuple):
 def flight_of(model: Model) -> Flight | None:
     """None: the trace has everything from the beginning of the recording on."""
     trace = model.trace
-    begun = Told(trace, trace.begins).numbers(s.ARG_BEGAN, 0)
-    for process, began in zip(trace.processes, begun, strict=True):
-        if not began:
-            continue
-        said = process.snapshot
-        return Flight(
-            began,
-            process.start_ns,
-            process.end_ns,
-            said is not None,
-            number_of(said or {}, s.ARG_ASKED),
-            str((said or {}).get(s.ARG_REASON, "")),
-            str((said or {}).get(s.ARG_TRIGGER, "")),
-            (number_of(said or {}, s.ARG_SINCE), number_of(said or {}, s.ARG_UNTIL)),
-            number_of(said or {}, s.ARG_COUNT),
-        )
-    return None
+    begun = Told(trace, trace.processes.begin).numbers(s.ARG_BEGAN, 0)
+    first = next(compress(count(), begun), -1)
+    if first < 0:
+        return None
+    process = trace.processes[first]
+    said = process.snapshot or {}
+    return Flight(
+        begun[first],
+        process.start_ns,
+        process.end_ns,
+        process.snapshot is not None,
+        number_of(said, s.ARG_ASKED),
+        str(said.get(s.ARG_REASON, "")),
+        str(said.get(s.ARG_TRIGGER, "")),
+        (number_of(said, s.ARG_SINCE), number_of(said, s.ARG_UNTIL)),
+        number_of(said, s.ARG_COUNT),
+    )

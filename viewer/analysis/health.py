@@ -1,13 +1,16 @@
 """How far the trace can be trusted: what was lost, what was off, what recording cost."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.children import Children, children
 from viewer.analysis.endings import LOST, End, How, end_of, signal_name
 from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.rows import Later
 from viewer.trace.model import Model
-from viewer.trace.reader import Process
+from viewer.trace.processes import Process
 from viewer.trace.told import Told as Columns
 
 # The signals that a recording can have.
@@ -29,7 +32,8 @@ class Health(NamedTuple):
     disabled: tuple[tuple[str, str], ...]  # (hook, reason)
     overhead_ns: int
     late: int
-    ends: tuple[End, ...]  # by process
+    ends: Sequence[End]  # by process
+    open: tuple[End, ...]  # those without an end of their own
     sampled: tuple[str, ...]
     signals: tuple[str, ...]
     off: tuple[str, ...]  # signals that were switched off
@@ -41,7 +45,7 @@ class Health(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        return all(end.how in (How.ENDED, How.SNAPSHOT) for end in self.ends)
+        return all(end.how is How.SNAPSHOT for end in self.open)
 
 
 def health(model: Model) -> Health:
@@ -50,9 +54,10 @@ def health(model: Model) -> Health:
 
 def _health(model: Model) -> Health:
     trace, family, started = model.trace, Family.of(model), children(model)
-    told, ended = model.remarks.dropped_events(), Columns(trace, trace.ends)
+    ends = trace.processes.end
+    told, ended = model.remarks.dropped_events(), Columns(trace, ends)
     summed = sum(ended.numbers(s.ARG_DROPPED, 0))
-    begun = dict.fromkeys(Columns(trace, trace.begins).texts(s.ARG_SIGNALS))
+    begun = dict.fromkeys(Columns(trace, trace.processes.begin).texts(s.ARG_SIGNALS))
     signals = dict.fromkeys(
         signal.strip() for signals in begun for signal in signals.split(",")
     )
@@ -66,9 +71,8 @@ def _health(model: Model) -> Health:
         ),
         overhead_ns=sum(ended.numbers(s.ARG_OVERHEAD, 0)),
         late=sum(ended.numbers(s.ARG_LATE, 0)),
-        ends=tuple(
-            _end(family, trace.processes[i], family.members[i]) for i in trace.recorded
-        ),
+        ends=Later(lambda: [*map(partial(_end, family), trace.processes.recorded)]),
+        open=tuple(_end(family, i) for i in trace.processes.recorded if ends[i] < 0),
         sampled=(),
         signals=tuple(signal for signal in signals if signal),
         off=tuple(signal for signal in _SIGNALS if signal not in signals),
@@ -91,9 +95,10 @@ def _is_launch(process: Process, member: Member) -> bool:
     return member.start is not None and is_short and not process.replaced_why
 
 
-def _end(family: Family, process: Process, member: Member) -> End:
-    """How it ended; its parent may know which signal killed it."""
-    found = end_of(process, process.live)
+def _end(family: Family, number: int) -> End:
+    """How a process ended; its parent may know which signal killed it."""
+    process = family.model.trace.processes[number]
+    found, member = end_of(process, process.live), family.members[number]
     if found.how is How.REPLACED and (
         family.became(member.process) >= 0 or _is_launch(process, member)
     ):

@@ -55,7 +55,10 @@ def io_rows(model: Model) -> Rows[IoRow]:
     stats = engine.grouped_stats(table.start_ns, table.busy_end_ns, calls, rows)
     has_gil = marks(model, lambda state: int(bool(state & HOLDING)))
     held = engine.tally(table.start_ns, table.end_ns, pieces, has_gil, rows, 2).total
-    children, writers = Elsewhere.of(model).children_of_calls(), writers_of_calls(model)
+    children, writers = (
+        Elsewhere.of(model).child_of_row.names_of_calls(),
+        writers_of_calls(model),
+    )
 
     def make(wanted: Iterable[int]) -> Iterator[IoRow]:
         for row in wanted:

@@ -186,17 +186,14 @@ def why_not(report: Report, section: str) -> str:
 def heading(model: Model) -> Heading:
     """What was recorded, and when."""
     trace = model.trace
-    recorded = [trace.processes[i] for i in trace.recorded]
-    first = min(recorded, key=lambda process: process.start_ns)
+    recorded, first = trace.processes.recorded, trace.processes[trace.processes.first]
     family, pid = Family.of(model), first.pid
-    track = trace.tracks.get(first.uuid)
-    words = track.cmdline if track is not None else ()
-    argv = words or (str(first.recording.get(s.ARG_ARGV, "")),)
+    argv = trace.cmdline or (str(first.recording.get(s.ARG_ARGV, "")),)
     start = first.start_ns
     return Heading(
         str(trace.path),
         tuple(map(str, trace.given)) or (str(trace.path),),
-        max(process.end_ns for process in recorded) - start,
+        max(map(trace.processes.end_ns.__getitem__, recorded)) - start,
         start,
         first.start_unix_ns,
         pid,
@@ -205,8 +202,8 @@ def heading(model: Model) -> Heading:
         len(trace.events.time_ns),
         trace.size_bytes,
         len(recorded),
-        max(Columns(trace, trace.begins).numbers(s.ARG_THRESHOLD, 0)),
-        {i: family.name(i) for i in family.members} if len(recorded) > 1 else {},
+        max(Columns(trace, trace.processes.begin).numbers(s.ARG_THRESHOLD, 0)),
+        {i: family.names[i] for i in family.order} if len(recorded) > 1 else {},
         model.nouns,
         flight_of(model),
     )

@@ -140,6 +140,17 @@ def numbered(engine: Engine, a: Column, b: Column) -> Pairs:
     return engine.pairs(a, b)
 
 
+def groups(engine: Engine, number: Column, count: int) -> list[Column]:
+    """By number its rows, in their order."""
+    order = engine.ranked(every(len(number)), memoryview(array("q", number)), 0)
+    nothing = memoryview(bytes(8 * len(number))).cast("q")
+    spans = engine.spans(nothing, engine.take(number, order, -1), count)
+    return [
+        order[first : last + 1] if first >= 0 else order[:0]
+        for first, last in zip(spans.first, spans.last, strict=True)
+    ]
+
+
 def stack_of(model: Model, row: int) -> str:
     """The stack of a state, the innermost frame first, a line each; "" if it has none."""
     return model.trace.text_of_slice(model.states.slice[row], s.ARG_STACK)

@@ -239,7 +239,7 @@ def thread_rows(model: Model) -> Rows[ThreadRow]:
                 process=model.thread_process[i],
             )
 
-    pids = longs(map(model.pid, range(len(model.trace.processes))))
+    pids = longs(model.trace.processes.pid)
     order = in_order(
         compress(range(threads), table.last_ns.tolist()),
         (contended, True),

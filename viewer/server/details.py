@@ -25,7 +25,7 @@ from viewer.trace import columns
 from viewer.trace.garbage import Collection
 from viewer.trace.heap import Heap
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg
+from viewer.trace.processes import Arg
 
 _STEPS = (columns.LOOP_TASK, columns.LOOP_CALLBACK, columns.RUNNING)
 _SMALL, _BROAD = 1_000, 24  # what a page shows of a wait: parts of a thousandth, at a level

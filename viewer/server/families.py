@@ -1,7 +1,9 @@
 """Processes and the jobs of their pools on the page: lanes, and what a click on one shows."""
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import cast
 
 from viewer.analysis.causes.part import shortened
@@ -144,20 +146,18 @@ def runs_of_families(model: Model) -> Iterator[tuple[str, list[int]]]:
 
 
 def process_details(tree: Tree, groups: Mapping[str, Group], row: int) -> dict[str, Json]:
-    model, group = tree.model, groups["processes"]
-    members = list(Family.of(model).members.values())
-    member = members[group.lane[row]]
+    model, group, family = tree.model, groups["processes"], Family.of(tree.model)
+    member = family.members[family.order[group.lane[row]]]
     start, _ = life(member)
     is_start = start < member.start_ns and group.label(row) == "starting"
     begin, end = (start, member.start_ns) if is_start else (member.start_ns, life(member)[1])
     links = list[Json]()
     if member.start is not None and member.start.parent >= 0:
-        parent = Family.of(model).members[member.start.parent]
-        links.append(_link(model, group, members, "started by", parent, member.start.time_ns))
+        parent = family.members[member.start.parent]
+        links.append(_link(model, group, "started by", parent, member.start.time_ns))
     links += [
-        _link(model, group, members, "started", child, life(child)[0])
-        for child in members
-        if child.parent == member.process
+        _link(model, group, "started", child, life(child)[0])
+        for child in family.children(member.process)
     ]
     args: dict[str, Json] = {"pid": member.pid, "program": member.program}
     args |= {"origin": member.origin} if member.origin else {}
@@ -174,18 +174,20 @@ def process_details(tree: Tree, groups: Mapping[str, Group], row: int) -> dict[s
     }
 
 
-def _link(
-    model: Model, group: Group, members: list[Member], what: str, other: Member, at_ns: int
-) -> Json:
-    lane = members.index(other)
-    row = max(i for i, of in enumerate(group.lane) if of == lane)
-    at = at_ns - model.start_ns
+class _Lanes(dict[int, int]):
+    """By process its lane."""
+
+
+def _link(model: Model, group: Group, what: str, other: Member, at_ns: int) -> Json:
+    order = Family.of(model).order
+    lane = model.derive(_Lanes, lambda: _Lanes(zip(order, count(), strict=False)))
     return {
         "what": what,
         "title": other.name,
-        "start_ns": at,
+        "start_ns": at_ns - model.start_ns,
         "group": "processes",
-        "row": row,
+        # The last of its rows, which are in the order of the lanes.
+        "row": bisect_right(group.lane, lane[other.process]) - 1,
     }
 
 

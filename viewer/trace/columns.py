@@ -88,8 +88,10 @@ class Events(NamedTuple):
     descriptor_at: Column  # q: the TrackDescriptors, each once; where the first one is
     descriptor_bytes: Column  # q
     descriptor_packet: Column  # q: the last packet that had it
+    clock_mono_ns: Column  # q: the clocks at the beginning of each sequence of packets
+    clock_real_ns: Column  # q
+    clock_boot_ns: Column  # q
     strings: Strings
-    snapshots: list[tuple[int, int, int, int]]  # (sequence, monotonic, realtime, boottime)
     framed_bytes: int  # the file consists of packets up to here
     skipped_bytes: int  # of packets that could not be used
     packets: int
@@ -106,9 +108,9 @@ class Described(NamedTuple):
     tid: Column  # Q
     name: Column  # i: index into texts
     thread_name: Column  # i
+    body: Column  # i: which of the descriptors it is
     row_of_track: Column  # i, by event track: -1 without
     texts: Strings
-    cmdlines: dict[int, tuple[str, ...]]  # by row
     is_plain: bool  # all texts are printable ASCII
 
 

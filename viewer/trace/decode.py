@@ -83,6 +83,7 @@ class _Sequence:
 
 
 _INT31 = 0x7FFF_FFFF
+_CLOCKS = s.CLOCK_MONOTONIC, s.CLOCK_REALTIME, s.CLOCK_BOOTTIME
 
 
 def _signed(value: int) -> int:
@@ -92,11 +93,11 @@ def _signed(value: int) -> int:
 class _Decoder:
     def __init__(self, data: Data) -> None:
         self.data = data
-        self.sequences: dict[int, tuple[int, _Sequence]] = {}
+        self.sequences: dict[int, _Sequence] = {}
         self.tracks: dict[int, int] = {}
         self.strings: dict[bytes, int] = {}
         self.descriptors: dict[bytes, tuple[int, int]] = {}  # where, the last packet
-        self.snapshots: list[tuple[int, int, int, int]] = []
+        self.clocks = array("q"), array("q"), array("q")
         self.packets = self.skipped = 0
         self.time, self.type = array("q"), array("B")
         self.track, self.name, self.category = array("i"), array("i"), array("i")
@@ -119,7 +120,7 @@ class _Decoder:
             except Malformed:
                 used = False
                 # Times and names may depend on it: nothing counts before the next chunk heads.
-                for _, sequence in self.sequences.values():
+                for sequence in self.sequences.values():
                     sequence.ready = False
             if not used:
                 self.skipped += end - at
@@ -138,11 +139,11 @@ class _Decoder:
             array("q", (at for at, _ in self.descriptors.values())),
             array("q", map(len, self.descriptors)),
             array("q", (packet for _, packet in self.descriptors.values())),
+            *self.clocks,
         )  # fmt: skip
         row = [
             *views(columns),
             Strings(text.decode("utf-8", "replace") for text in self.strings),
-            self.snapshots,
             at,
             self.skipped,
             self.packets,
@@ -164,15 +165,15 @@ class _Decoder:
                 parts[tag] = (value, behind)
         sequence_id = numbers.get("sequence_id", 0)
         if sequence_id not in self.sequences:
-            self.sequences[sequence_id] = (len(self.sequences), _Sequence())
-        index, sequence = self.sequences[sequence_id]
+            self.sequences[sequence_id] = _Sequence()
+        sequence = self.sequences[sequence_id]
         if numbers.get("flags", 0) & s.FLAG_STATE_CLEARED:
             sequence.names.clear()
             sequence.now_ns = -1
             sequence.track_uuid = sequence.clock_id = sequence.hz = 0
             sequence.ready = True
         if span := parts.get(message(s.PACKET_CLOCK_SNAPSHOT)):
-            self.read_snapshot(index, sequence, span)
+            self.read_snapshot(sequence, span)
         if span := parts.get(message(s.PACKET_DEFAULTS)):
             self.read_defaults(sequence, span)
         if span := parts.get(message(s.PACKET_INTERNED_DATA)):
@@ -206,7 +207,7 @@ class _Decoder:
             return timestamp
         return -1
 
-    def read_snapshot(self, index: int, sequence: _Sequence, span: Span) -> None:
+    def read_snapshot(self, sequence: _Sequence, span: Span) -> None:
         clocks: dict[int, int] = {}
         for tag, value, behind in fields(self.data, *span):
             if tag == message(s.SNAPSHOT_CLOCKS):
@@ -223,8 +224,8 @@ class _Decoder:
         sequence.now_ns = clocks[s.CLOCK_MONOTONIC]
         if not sequence.has_snapshot:
             sequence.has_snapshot = True
-            real, boot = clocks.get(s.CLOCK_REALTIME, 0), clocks.get(s.CLOCK_BOOTTIME, 0)
-            self.snapshots.append((index, sequence.now_ns, real, boot))
+            for known_by, column in zip(_CLOCKS, self.clocks, strict=True):
+                column.append(clocks.get(known_by, 0))
 
     def read_defaults(self, sequence: _Sequence, span: Span) -> None:
         for tag, value, behind in fields(self.data, *span):

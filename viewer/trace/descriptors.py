@@ -7,8 +7,8 @@ from viewer.trace.columns import Column, Described, views
 from viewer.trace.strings import Strings
 from viewer.trace.wire import Data, Malformed, fields, message, varint
 
-# uuid, name, the parent's uuid, pid, tid, the thread's name, the command line
-type _Descriptor = tuple[int, str, int, int, int, str, tuple[str, ...]]
+# uuid, name, the parent's uuid, pid, tid, the thread's name
+type _Descriptor = tuple[int, str, int, int, int, str]
 
 _PROCESS, _THREAD = message(s.TRACK_PROCESS), message(s.TRACK_THREAD)
 
@@ -19,15 +19,17 @@ def describe(data: Data, at: Column, size: Column, last: Column, uuids: Column) 
     Descriptors are at `at` in the data, and have been seen last in the packets `last`.
     """
     known: dict[int, _Descriptor] = {}
+    body: dict[int, int] = {}
     for i in sorted(range(len(at)), key=last.__getitem__):
         told = _described(bytes(data[at[i] : at[i] + size[i]]))
         if told is not None:
             known[told[0]] = told
+            body[told[0]] = i
     row = {uuid: number for number, uuid in enumerate(known)}
     texts: dict[str, int] = {}
     names = array("i")
     thread_names = array("i")
-    for _, name, _, _, _, thread_name, _ in known.values():
+    for _, name, _, _, _, thread_name in known.values():
         names.append(texts.setdefault(name, len(texts)))
         thread_names.append(texts.setdefault(thread_name, len(texts)))
     rows = known.values()
@@ -39,11 +41,11 @@ def describe(data: Data, at: Column, size: Column, last: Column, uuids: Column) 
         array("Q", (told[4] for told in rows)),
         names,
         thread_names,
+        array("i", body.values()),
         array("i", (row.get(uuid, -1) for uuid in uuids)),
     )
-    words = {number: told[6] for number, told in enumerate(rows) if told[6]}
     is_plain = all(text.isascii() and text.isprintable() for text in texts)
-    return Described(*[*views(columns), Strings(texts), words, is_plain])
+    return Described(*[*views(columns), Strings(texts), is_plain])
 
 
 def above(parent: Column, wanted: Column) -> Column:
@@ -60,6 +62,17 @@ def above(parent: Column, wanted: Column) -> Column:
         answer = -1 if at < 0 or at in way else found.get(at, at)
         found |= dict.fromkeys(way, answer)
     return memoryview(array("i", (found.get(row, row) for row in range(len(parent)))))
+
+
+def command_line(body: bytes) -> list[str]:
+    """The words of the command line that the well-formed descriptor of a process has."""
+    return [
+        body[start:end].decode("utf-8", "replace")
+        for inside, at, behind in fields(body, 0, len(body))
+        if inside == _PROCESS
+        for tag, start, end in fields(body, at, behind)
+        if tag == message(s.PROCESS_CMDLINE)
+    ]
 
 
 def _described(body: bytes) -> _Descriptor | None:
@@ -93,5 +106,4 @@ def _described(body: bytes) -> _Descriptor | None:
         number(_PROCESS, s.PROCESS_PID) or number(_THREAD, s.THREAD_PID),
         number(_THREAD, s.THREAD_TID),
         last_text(_THREAD, s.THREAD_NAME),
-        tuple(texts.get((_PROCESS, message(s.PROCESS_CMDLINE)), ())),
     )

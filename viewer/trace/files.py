@@ -8,13 +8,13 @@ the snapshots in it are traces of their own.
 import mmap
 import os
 import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from tracer.errors import TraceFileError
+from viewer.trace.columns import Column
 from viewer.trace.engine import Engine
 from viewer.trace.locks import is_locked
 from viewer.trace.rings import is_ring, is_snapshot, read_ring, rings_in
@@ -230,18 +230,11 @@ def _unpack(data: bytes) -> tuple[bytes, int]:
     return b"".join(parts), len(data)
 
 
-def check_clocks(
-    snapshots: Iterable[tuple[int, int, int, int]], paths: tuple[Path, ...]
-) -> None:
+def check_clocks(real_ns: Column, boot_ns: Column, paths: tuple[Path, ...]) -> None:
     """Times of two machines, or from before and after a reboot, have nothing in common."""
-    boots: dict[int, list[int]] = defaultdict(list)  # by sequence: the clock may have been set
-    for sequence, _, real, boot in snapshots:
-        if real and boot:
-            boots[sequence].append(real - boot)
-    spans = sorted((min(times), max(times)) for times in boots.values())
-    reached = [*accumulate((last for _, last in spans), max)]
-    nexts = zip(reached, spans[1:], strict=False)
-    if any(first - last > _ONE_CLOCK_NS for last, (first, _) in nexts):
+    clocks = zip(real_ns, boot_ns, strict=True)
+    boots = sorted({real - boot for real, boot in clocks if real and boot})
+    if any(after - before > _ONE_CLOCK_NS for before, after in pairwise(boots)):
         raise TraceFileError(
             f"cannot read '{' '.join(map(str, paths))}': these recordings are of different "
             "machines, or a machine was restarted between them, so their times cannot be "

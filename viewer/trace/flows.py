@@ -4,6 +4,8 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import compress
+from operator import not_
 
 from viewer.trace.columns import Events
 
@@ -67,11 +69,12 @@ class Flows:
         if len(events) < _TIMES:
             yield from ((event, cause) for event in events for cause in self.causes(event))
             return
-        wanted, begins, at = {*events}, self._firsts[0], self._events.flow_event.tolist()
-        columns = at, self._events.flow_id.tolist(), bytes(self._events.flow_end)
-        for event, flow, is_end in zip(*columns, strict=True):
-            if is_end and event in wanted and flow in begins:
-                yield event, at[begins[flow]]
+        at, flows = self._events.flow_event.tolist(), self._events.flow_id.tolist()
+        is_end, arrows = bytes(self._events.flow_end), [*zip(flows, at, strict=True)]
+        begins, wanted = dict(reversed([*compress(arrows, map(not_, is_end))])), {*events}
+        for flow, event in compress(arrows, is_end):
+            if event in wanted and flow in begins:
+                yield event, begins[flow]
 
     def causes(self, event: int) -> Iterator[int]:
         """The events that arrows lead from to this one."""

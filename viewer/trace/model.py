@@ -94,11 +94,11 @@ class Model:
 
     @property
     def start_ns(self) -> int:
-        return min(process.start_ns for process in self.trace.processes)
+        return self.trace.processes.span_ns[0]
 
     @property
     def end_ns(self) -> int:
-        return max(process.end_ns for process in self.trace.processes)
+        return self.trace.processes.span_ns[1]
 
     def derive[T](self, kind: type[T], make: Callable[[], T]) -> T:
         """What one analysis makes of the model on its first use, and others use again."""
@@ -122,7 +122,7 @@ class Model:
         return nouns_of(tuple(self.loops[lane] for lane in lanes)) if lanes else self.nouns
 
     def pid(self, process: int) -> int:
-        return self.trace.processes[process].pid if process >= 0 else 0
+        return self.trace.pid(process)
 
     def pids(self, processes: Iterable[int]) -> list[int]:
         """`pid` of each of very many."""

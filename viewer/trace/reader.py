@@ -5,78 +5,21 @@ import struct
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.trace import files
-from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices, Spans, records
+from viewer.trace.columns import DOUBLE, STRING, UINT, Column, Events, Slices
+from viewer.trace.descriptors import command_line
 from viewer.trace.engine import BEST, Engine
 from viewer.trace.files import Contents, Given
-from viewer.trace.shown import shown_texts
+from viewer.trace.processes import Arg, Processes
+from viewer.trace.shown import shown_name, shown_texts
 from viewer.trace.tracks import Tracks, find_processes, read_tracks
 
-# Instants in which a process says of its recording how it began, and how it ended.
-_OF_RECORDING = (
-    *(s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT),
-    *(s.EXEC, s.EXEC_FAILED, s.SNAPSHOT),
-)
-
 _NO_EVENTS: Column = memoryview(array("i"))
-
-type Arg = int | float | str
-
-
-def number_of(args: Mapping[str, Arg], name: str, missing: int = 0) -> int:
-    """An integer among an event's arguments; `missing` where it is absent, or no integer."""
-    value = args.get(name, missing)
-    return value if isinstance(value, int) else missing
-
-
-class Said(Mapping[str, Arg]):
-    """The arguments of an event, read when somebody asks; of -1 there are none."""
-
-    def __init__(self, trace: "Trace", event: int) -> None:
-        self._trace, self._event = trace, event
-
-    @property
-    def _args(self) -> dict[str, Arg]:
-        return self._trace.args(self._event) if self._event >= 0 else {}
-
-    def __getitem__(self, name: str) -> Arg:
-        return self._args[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._args)
-
-    def __len__(self) -> int:
-        starts, event = self._trace.events.arg_start, self._event
-        return starts[event + 1] - starts[event] if event >= 0 else 0
-
-
-class Process(NamedTuple):
-    """One recorded process.
-
-    `recording_ended` is None when the trace does not say how it ended. `recording_cut` is what
-    it says of a file that could not be written on; `replaced_by` the program that took the
-    process over (exec), "" if none did; `replaced_why` is why that does not record itself;
-    `snapshot` what the trace says of itself if it is one.
-    """
-
-    pid: int
-    start_ns: int
-    end_ns: int
-    start_unix_ns: int
-    recording: Mapping[str, Arg]
-    recording_ended: Mapping[str, Arg] | None
-    recording_cut: dict[str, Arg] | None = None
-    replaced_by: str = ""
-    live: bool = False  # it was being recorded when it was read
-    uuid: int = 0  # of its track
-    replaced_why: str = ""
-    snapshot: dict[str, Arg] | None = None
 
 
 class Trace(NamedTuple):
@@ -89,25 +32,22 @@ class Trace(NamedTuple):
     slices: Slices
     tracks: Tracks
     track_process: Column  # i: index into processes, -1 unknown
-    processes: tuple[Process, ...]
     engine: Engine
     event_names: Column  # i: the strings that are an event's name, each once
     await_names: tuple[int, ...]  # those that say what a task awaits
     given: tuple[Path, ...] = ()  # what the user named
     unread: tuple[str, ...] = ()  # which files of a folder could not be read, and why
-    # By process the event that says how its recording began, and how it ended; -1 unknown.
-    begins: Column = _NO_EVENTS  # i
-    ends: Column = _NO_EVENTS  # i
-    recorded: tuple[int, ...] = ()  # the processes that say how theirs began
+    cmdline: tuple[str, ...] = ()  # of the process that was recorded first
+    processes: Processes = None  # type: ignore[assignment]  # which asks the others of it
 
     @property
     def live(self) -> bool:
         """Whether a process of it was being recorded when it was read."""
-        return any(process.live for process in self.processes)
+        return bool(self.processes.live)
 
     def pid(self, process: int) -> int:
         """0: unknown."""
-        return self.processes[process].pid if process >= 0 else 0
+        return self.processes.pid[process] if process >= 0 else 0
 
     @property
     def name(self) -> str:
@@ -259,20 +199,24 @@ def _parse(given: Given, contents: Contents, engine: Engine) -> Trace:
     if not events.is_plain:
         shown = shown_texts([*events.strings])
         events = events._replace(strings=engine.strings(shown))
-    files.check_clocks(events.snapshots, paths)
+    files.check_clocks(events.clock_real_ns, events.clock_boot_ns, paths)
     tracks = read_tracks(data, events, engine)
-    track_process, processes = find_processes(tracks, engine)
-    slices = engine.pair(
-        events.time_ns, events.type, events.track, track_process, len(processes)
-    )
+    track_process, uuids, pids = find_processes(tracks, engine)
+    slices = engine.pair(events.time_ns, events.type, events.track, track_process, len(pids))
     names = engine.distinct(events.name, len(events.strings))
     lost = contents.lost_bytes + len(data) - events.framed_bytes + events.skipped_bytes
     trace = Trace(
-        paths[0], contents.size_bytes, lost, events, slices, tracks, track_process, (),
+        paths[0], contents.size_bytes, lost, events, slices, tracks, track_process,
         engine, names, _awaits(events, names, engine), paths, contents.unread,
     )  # fmt: skip
     live = {uuid for head in contents.heads for uuid in _described(head, engine)}
-    return _with_processes(trace, processes, live, contents.has_rings)
+    processes = Processes.read(trace, uuids, pids, live, contents.has_rings)
+    _check_version(trace, processes.begin)
+    body = tracks.body_of(processes.uuid[processes.first])
+    at = events.descriptor_at[body] if body >= 0 else 0
+    size = events.descriptor_bytes[body] if body >= 0 else 0
+    words = command_line(bytes(data[at : at + size]))
+    return trace._replace(processes=processes, cmdline=tuple(map(shown_name, words)))
 
 
 def _awaits(events: Events, names: Column, engine: Engine) -> tuple[int, ...]:
@@ -290,11 +234,11 @@ def _read_twice(trace: Trace, given: Given, engine: Engine) -> frozenset[Path]:
     into, or because the user named something twice."""
     events, times = trace.events, Counter[tuple[int, int]]()
     begun = trace.instants(events.name, s.RECORDING)
-    if len(begun) <= len(trace.recorded):  # each once, as nearly always
+    if len(begun) <= len(trace.processes.recorded):  # each once, as nearly always
         return frozenset()
     for event in begun:
         process = trace.track_process[events.track[event]]
-        times[trace.processes[process].uuid, events.time_ns[event]] += 1
+        times[trace.processes.uuid[process], events.time_ns[event]] += 1
     left = Counter({uuid: count for (uuid, _), count in times.items() if count > 1})
     if not left:
         return frozenset()
@@ -305,73 +249,6 @@ def _read_twice(trace: Trace, given: Given, engine: Engine) -> frozenset[Path]:
             twice.add(path)
             left.subtract(uuids)
     return frozenset(twice)
-
-
-def _with_processes(
-    trace: Trace, processes: list[tuple[int, int]], live: set[int], has_rings: bool
-) -> Trace:
-    """With what each process says of its recording. Raises TraceFileError when none does."""
-    events, engine, count = trace.events, trace.engine, len(processes)
-    of_tracer = engine.pick(
-        trace.instants(events.name, *_OF_RECORDING), events.category, trace.mark(s.CAT_TRACER)
-    )
-
-    def by_process(named: Column) -> Spans:
-        nothing = memoryview(bytes(8 * len(named))).cast("q")
-        return engine.spans(
-            nothing, engine.gather(named, events.track, trace.track_process), count
-        )
-
-    def newest(name: str) -> Column:
-        """By process its last event of that name; -1 none."""
-        named = engine.pick(of_tracer, events.name, trace.mark(name))
-        return engine.take(named, by_process(named).last, -1)
-
-    begins, ends, cuts, snapshots = map(
-        newest, (s.RECORDING, s.RECORDING_ENDED, s.RECORDING_CUT, s.SNAPSHOT)
-    )
-    execs = [
-        event if event > failed else -1
-        for event, failed in zip(newest(s.EXEC), newest(s.EXEC_FAILED), strict=True)
-    ]
-    _check_version(trace, begins)
-
-    def said(event: int) -> dict[str, Arg] | None:
-        return trace.args(event) if event >= 0 else None
-
-    def ends_there(i: int) -> bool:
-        """In a snapshot its own event is the last one. A trace that snapshots were taken of
-        has such events too."""
-        if has_rings or snapshots[i] < 0:
-            return False
-        if ends[i] >= 0 and s.ARG_BEGAN in Said(trace, begins[i]):
-            return True
-        return events.time_ns[snapshots[i]] >= trace.slices.process_end_ns[i + 1]
-
-    firsts = engine.take(of_tracer, by_process(of_tracer).first, -1)
-    starts = engine.take(events.time_ns, firsts, 0)
-    # The clocks of one machine agree, so one snapshot serves for all processes.
-    offset = next((real - mono for _, mono, real, _ in events.snapshots if real), 0)
-    found = records(
-        Process,
-        [pid for _, pid in processes],
-        starts,
-        trace.slices.process_end_ns[1:],
-        (
-            start + offset if offset and first >= 0 else 0
-            for start, first in zip(starts, firsts, strict=True)
-        ),
-        map(Said, repeat(trace), begins),
-        (Said(trace, event) if event >= 0 else None for event in ends),
-        map(said, cuts),
-        (trace.text_of_event(event, s.ARG_PATH) for event in execs),
-        (uuid in live for uuid, _ in processes),
-        [uuid for uuid, _ in processes],
-        (trace.text_of_event(event, s.ARG_REASON) for event in execs),
-        (said(event) if ends_there(i) else None for i, event in enumerate(snapshots)),
-    )
-    recorded = tuple(i for i, process in enumerate(found) if process.recording)
-    return trace._replace(processes=tuple(found), recorded=recorded, begins=begins, ends=ends)
 
 
 def _check_version(trace: Trace, begins: Column) -> None:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.trace.columns import Column
-from viewer.trace.reader import Arg, Trace
+from viewer.trace.processes import Arg
+from viewer.trace.reader import Trace
 from viewer.trace.told import Told
 
 
@@ -32,6 +33,11 @@ class Remarks:
     def named(self, name: str) -> list[Remark]:
         """The remarks of that name."""
         return [*self._made(self._called(name))]
+
+    def texts(self, name: str, arg: str) -> Iterator[tuple[int, str]]:
+        """Of each remark of that name the process, and a text that it tells."""
+        found = self._called(name)
+        return zip(self._processes(found), Told(self._trace, found).texts(arg), strict=True)
 
     def drops(self) -> list[tuple[int, int, int]]:
         """(process, from, until) of the times whose events were dropped."""

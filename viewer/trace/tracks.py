@@ -3,8 +3,9 @@
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import compress, count
 from sys import byteorder
 from typing import NamedTuple, overload
 
@@ -14,6 +15,7 @@ from viewer.trace.shown import shown_name
 from viewer.trace.wire import Data
 
 _FEW = 4
+_LARGEST = (1 << 31) - 1
 
 
 class Track(NamedTuple):
@@ -25,7 +27,6 @@ class Track(NamedTuple):
     pid: int = 0
     tid: int = 0
     thread_name: str = ""
-    cmdline: tuple[str, ...] = ()
 
 
 class Tracks(Mapping[int, Track]):
@@ -48,16 +49,20 @@ class Tracks(Mapping[int, Track]):
     def __getitem__(self, uuid: int) -> Track:
         if self._asked < _FEW:  # a search takes less time than a table of all
             self._asked += 1
-            return self.at(self._search(uuid))
+            row = self._search(uuid)
+            if row < 0:
+                raise KeyError(uuid)
+            return self.at(row)
         return self.at(self._row[uuid])
 
     def _search(self, uuid: int) -> int:
+        """Its row; -1 without."""
         of = self._columns.uuid
         text, wanted, at = bytes(of), uuid.to_bytes(of.itemsize, byteorder), -1
         while (at := text.find(wanted, at + 1)) >= 0:
             if at % of.itemsize == 0:
                 return at // of.itemsize
-        raise KeyError(uuid)
+        return -1
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._columns.uuid)
@@ -75,9 +80,13 @@ class Tracks(Mapping[int, Track]):
                 of.pid[row],
                 of.tid[row],
                 of.texts[of.thread_name[row]],
-                of.cmdlines.get(row, ()),
             )
         return track
+
+    def body_of(self, uuid: int) -> int:
+        """Which of the trace's descriptors is the newest of this track; -1 none."""
+        row = self._search(uuid)
+        return int(self._columns.body[row]) if row >= 0 else -1
 
     def names_at(self, rows: Column) -> list[str]:
         names = self._engine.take(self._columns.name, rows, -1).tolist()
@@ -261,8 +270,6 @@ def read_tracks(data: Data, events: Events, engine: Engine) -> Tracks:
     )
     if not described.is_plain:
         described = _shown(described, engine)
-    words = {row: tuple(map(shown_name, line)) for row, line in described.cmdlines.items()}
-    described = described._replace(cmdlines=words)
     return Tracks(described, engine)
 
 
@@ -277,28 +284,46 @@ def _shown(described: Described, engine: Engine) -> Described:
     return described._replace(texts=texts, name=name, thread_name=thread_name)
 
 
-def find_processes(tracks: Tracks, engine: Engine) -> tuple[Column, list[tuple[int, int]]]:
-    """By event track, the index of its process (-1 unknown); by process, its (uuid, pid)."""
+def find_processes(tracks: Tracks, engine: Engine) -> tuple[Column, Column, Column]:
+    """By event track, the index of its process (-1 unknown); by process, its uuid and pid."""
+    tops = tracks.on(tracks.tops)
+    rows = engine.take(tops, engine.pairs(tops, tops).head, -1)
+    uuids, pids, tids, _ = tracks.columns_of(rows)
+    if any(tids):
+        uuids = _of_threads(tracks, uuids, pids, tids)
+    found = dict(compress(zip(uuids, pids, strict=True), pids))
+    index = dict(zip(found, count(), strict=False))
+    numbers = array("i", map(index.__getitem__, compress(uuids, pids)))
+    process_of = array("i", [-1]) * len(tracks)
+    for row, number in zip(compress(rows, pids), numbers, strict=True):
+        process_of[row] = number
+    every = memoryview(b"\1" * len(tops))
+    of_track = engine.group_keys(every, tops, memoryview(process_of), 1)
+    return of_track, memoryview(array("Q", found)), pids_of(found.values())
+
+
+def pids_of(numbers: Collection[int]) -> Column:
+    """Numbers of processes; only a damaged file has larger ones than fit."""
+    try:
+        return memoryview(array("i", numbers))
+    except OverflowError:
+        return memoryview(array("i", (min(number, _LARGEST) for number in numbers)))
+
+
+def _of_threads(
+    tracks: Tracks, uuids: list[int], pids: list[int], tids: list[int]
+) -> list[int]:
+    """The uuids of processes, where the track of a thread may be below none."""
     # A process is identified by its track, not by its pid: two containers may share a pid, and
     # one that becomes another program keeps its own. Its other tracks have later numbers.
     by_pid: dict[int, list[int]] = defaultdict(list)
-    uuids, pids, *_ = tracks.columns_of(memoryview(array("i", tracks.of_processes)))
-    for pid, uuid in zip(pids, uuids, strict=True):
+    known, known_pids, *_ = tracks.columns_of(memoryview(array("i", tracks.of_processes)))
+    for pid, uuid in zip(known_pids, known, strict=True):
         by_pid[pid].append(uuid)
     for mine in by_pid.values():
         mine.sort()
-    index: dict[int, int] = {}
-    found: list[tuple[int, int]] = []
-    tops = tracks.on(tracks.tops)
-    process_of = array("i", [-1]) * len(tracks)
-    rows = engine.take(tops, engine.pairs(tops, tops).head, -1)
-    for row, process, pid, tid in zip(rows, *tracks.columns_of(rows)[:3], strict=True):
-        if pid:
-            if tid:
-                mine = by_pid.get(pid, [pid])
-                process = mine[max(bisect_right(mine, process) - 1, 0)]
-            process_of[row] = index.setdefault(process, len(index))
-            if len(found) < len(index):
-                found.append((process, pid))
-    every = memoryview(b"\1" * len(tops))
-    return engine.group_keys(every, tops, memoryview(process_of), 1), found
+    found = []
+    for uuid, pid, tid in zip(uuids, pids, tids, strict=True):
+        mine = by_pid.get(pid, [pid]) if tid else [uuid]
+        found.append(mine[max(bisect_right(mine, uuid) - 1, 0)])
+    return found

@@ -10,7 +10,8 @@ from tracer import schema as s
 from viewer.analysis.endings import End, How, end_of
 from viewer.analysis.health import health
 from viewer.trace.model import build_model
-from viewer.trace.reader import Process, read_trace
+from viewer.trace.processes import Process
+from viewer.trace.reader import read_trace
 
 MS = 1_000_000
 

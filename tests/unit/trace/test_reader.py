@@ -13,7 +13,8 @@ from tracer import schema as s
 from tracer.errors import TraceFileError
 from viewer.analysis.tasks import By, task_rows
 from viewer.trace.model import build_model
-from viewer.trace.reader import Arg, Trace, read_trace
+from viewer.trace.processes import Arg
+from viewer.trace.reader import Trace, read_trace
 
 pytestmark = [pytest.mark.parametrize("engine", ENGINES), pytest.mark.invalid_traces]
 

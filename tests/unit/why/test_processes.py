@@ -75,7 +75,7 @@ def test_what_came_before_the_child_was_not_for_its_end(tmp_path: Path) -> None:
     main.end(130 * MS)
     family.first.ended(131 * MS)
     model = build_model(read_trace(family.write(tmp_path)))
-    assert Elsewhere.of(model).children_of_calls() == {}
+    assert Elsewhere.of(model).child_of_row.names_of_calls() == {}
 
 
 @pytest.mark.parametrize("what", ["sleep", "socket.recv"])
@@ -95,7 +95,7 @@ def test_what_the_program_did_itself_was_not_for_the_end_of_a_child(
     main.end(101 * MS)
     family.first.ended(102 * MS)
     model = build_model(read_trace(family.write(tmp_path)))
-    assert Elsewhere.of(model).children_of_calls() == {}
+    assert Elsewhere.of(model).child_of_row.names_of_calls() == {}
 
 
 def test_several_children_at_one_line(tmp_path: Path) -> None:

@@ -8,20 +8,18 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 from tracer import schema as s
-from viewer.analysis.causes.looks import may_be_for_child
+from viewer.analysis.causes.childwaits import LONG_NS, WAITS, Child, ChildWaits
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.ledger.resource import Windows, parts, windows_of
 from viewer.analysis.processes.family import Family
 from viewer.analysis.processes.jobs import Job, Jobs
 from viewer.analysis.processes.messages import Message, Messages
-from viewer.analysis.processes.notes import notes
 from viewer.analysis.processes.told import NEVER
 from viewer.analysis.states import numbers, stack_of
 from viewer.trace.columns import (
     IDLE_WAIT,
     IO,
-    LOCK_WAIT,
     LOOP_CALLBACK,
     SELECT,
     SLEEP,
@@ -30,19 +28,8 @@ from viewer.trace.columns import (
 from viewer.trace.model import Model
 from viewer.trace.sites import head, is_library
 
-_WAITS = (LOCK_WAIT, IDLE_WAIT, IO, SLEEP)
-_LONG_NS = 1_000_000  # what is shorter does not come between a wait and what it brought
 _GET = re.compile(r"multiprocessing/queues\.py:\d+ (Simple)?Queue\.get$", re.MULTILINE)
 _MOST_CALLBACKS = 4  # from the one that is told of a child's end to the task's wake-up
-_MOST_LOOKS = 64  # rows of a library that sleeps and looks whether a child has ended
-
-
-class Child(NamedTuple):
-    """A child process; `process` is -1 if it was not recorded."""
-
-    process: int
-    pid: int
-    name: str
 
 
 class Written(NamedTuple):
@@ -59,10 +46,9 @@ class Elsewhere:
     def __init__(self, model: Model, ledger: Ledger) -> None:
         self.model, self.ledger = model, ledger
         self.family, self.jobs = Family.of(model), Jobs.of(model).all
-        self.child_of_row: dict[int, Child] = {}
-        self._ended: dict[int, list[tuple[int, Child]]] = {}  # by thread, in order of time
         self.messages = Messages.of(model).all
-        self._find_children()
+        loops = ledger.lane_of_thread
+        self.child_of_row = ChildWaits(model, loops, self.is_poll_of_loop, self.message_of_row)
 
     @classmethod
     def of(cls, model: Model) -> Self:
@@ -87,76 +73,30 @@ class Elsewhere:
         for thread, got in self._received.items():
             before = 0
             for at_ns, number in got:
-                for row in self._rows_before(thread, at_ns, before, looks=False):
+                for row in self._rows_before(thread, at_ns, before):
                     found[row] = number
                 before = at_ns
         return found
 
-    def children_of_calls(self) -> dict[int, tuple[str, ...]]:
-        """By row of the table of calls the names of the children that it waited for."""
-        table, found = self.model.states, dict[int, dict[str, None]]()
-        for row, child in sorted(self.child_of_row.items()):
-            found.setdefault(table.row[row], {})[child.name] = None
-        return {call: tuple(names) for call, names in found.items()}
-
-    def _find_children(self) -> None:
-        trace, members = self.model.trace, self.family.members
-        commands: dict[tuple[int, int], str] = {}  # of children that are not recorded
-        begun: dict[tuple[int, int], int] = {}  # nothing before that was for the child's end
-        noted, said = notes(self.model, s.SPAWN, s.CHILD_ENDED)
-        spawn, messages = trace.symbol(s.SPAWN), self.message_of_row
-        for note, command in zip(noted, said.strings(s.ARG_COMMAND), strict=True):
-            _, process, thread, at_ns, pid = note
-            if trace.events.name[note.event] == spawn:
-                commands[process, pid] = trace.text(command)
-                begun[process, pid] = at_ns
-                continue
-            if thread < 0:
-                continue
-            number = self.family.child(process, pid, at_ns)
-            if number >= 0:
-                name, ended_ns = members[number].name, members[number].end_ns
-            else:
-                name, ended_ns = commands.get((process, pid), f"pid {pid}"), -1
-            child = Child(number, pid, name)
-            told = self._ended.setdefault(thread, [])
-            before = max(told[-1][0] if told else 0, begun.get((process, pid), 0))
-            for row in self._rows_before(thread, at_ns, before, looks=True):
-                if not may_be_for_child(self.model, row, ended_ns):
-                    break
-                if row not in messages:
-                    self.child_of_row[row] = child
-            told.append((at_ns, child))
-
-    def _rows_before(
-        self, thread: int, at_ns: int, since_ns: int, *, looks: bool
-    ) -> Iterator[int]:
-        """The thread's last wait before a moment, with the short ones after it.
-
-        Where a library `looks` again and again, all of them at that place. None of those
-        before `since_ns`, which brought something else.
-        """
+    def _rows_before(self, thread: int, at_ns: int, since_ns: int) -> Iterator[int]:
+        """The thread's last wait before a moment, with the short ones after it; none of those
+        before `since_ns`, which brought something else."""
         rows, table = self.ledger.rows_of_threads, self.model.states
         low = rows.offset[thread]
         at = bisect_right(rows.start_ns, at_ns, low, rows.offset[thread + 1])
-        site, found = -1, 0
         while at > low:
             at -= 1
             row = rows.row[at]
             base = table.state[row] & STATE_MASK
             if table.start_ns[row] < since_ns:
                 return
-            if base not in _WAITS:
+            if base not in WAITS:
                 continue
             if base not in (IO, SLEEP) or self.is_poll_of_loop(thread, row):
                 return
-            if found and table.site[row] != site:
-                return
             yield row
-            if table.end_ns[row] - table.start_ns[row] >= _LONG_NS:
-                if not looks or found > _MOST_LOOKS:
-                    return
-                site, found = table.site[row], found + 1
+            if table.end_ns[row] - table.start_ns[row] >= LONG_NS:
+                return
 
     def is_poll_of_loop(self, thread: int, row: int) -> bool:
         """A loop that polls waits for everything that its tasks await."""
@@ -212,7 +152,7 @@ class Elsewhere:
             if table.end_ns[row] < since_ns:
                 return
             middle = (table.start_ns[row] + table.end_ns[row]) // 2
-            if since_ns <= middle < until_ns and table.state[row] & STATE_MASK in _WAITS:
+            if since_ns <= middle < until_ns and table.state[row] & STATE_MASK in WAITS:
                 yield row
 
     def written(self, number: int) -> Written:
@@ -247,7 +187,7 @@ class Elsewhere:
             (
                 child
                 for since_ns, until_ns in self._callbacks_behind(step, at_ns)
-                if (child := self.child_between(thread, since_ns, until_ns)) is not None
+                if (child := self.child_of_row.between(thread, since_ns, until_ns)) is not None
             ),
             None,
         )
@@ -289,12 +229,6 @@ class Elsewhere:
             found.setdefault(message.receiver, []).append((message.received_ns, number))
         return found
 
-    def child_between(self, thread: int, since_ns: int, until_ns: int) -> Child | None:
-        """The child of whose end a thread was told in that time."""
-        told = self._ended.get(thread, [])
-        at = bisect_right(told, until_ns, key=lambda one: one[0]) - 1
-        return told[at][1] if at >= 0 and told[at][0] >= since_ns else None
-
     def job_before(self, thread: int, at_ns: int) -> int:
         """The job whose result a thread had read when it ended a wait of another; -1 none."""
         got = self._received.get(thread, [])
@@ -309,8 +243,8 @@ class Elsewhere:
             bisect_left(rows.start_ns, at_ns, low, high),
         ):
             row = rows.row[place]
-            is_wait = table.state[row] & STATE_MASK in _WAITS
-            if is_wait and table.end_ns[row] - table.start_ns[row] >= _LONG_NS:
+            is_wait = table.state[row] & STATE_MASK in WAITS
+            if is_wait and table.end_ns[row] - table.start_ns[row] >= LONG_NS:
                 return -1
         return number
 
@@ -322,7 +256,7 @@ class Elsewhere:
         if at < 0:
             return -1
         before = self.jobs[earlier[at][1]]
-        is_behind = before.end_ns - max(job.submit_ns, before.start_ns) >= _LONG_NS
+        is_behind = before.end_ns - max(job.submit_ns, before.start_ns) >= LONG_NS
         return earlier[at][1] if job.submit_ns >= 0 and is_behind else -1
 
     @cached_property

@@ -4,7 +4,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from viewer.analysis.causes.children import Children
-from viewer.analysis.causes.elsewhere import Child, Elsewhere
+from viewer.analysis.causes.childwaits import Child
+from viewer.analysis.causes.elsewhere import Elsewhere
 from viewer.analysis.causes.lanes import Lanes
 from viewer.analysis.causes.part import Kind
 from viewer.analysis.ledger.holders import Holders

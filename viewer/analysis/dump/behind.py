@@ -7,7 +7,7 @@ from viewer.analysis.dump.covering import Covering
 from viewer.analysis.dump.entry import Behind, Entry, How, What
 from viewer.analysis.locks import ENDS
 from viewer.trace.columns import AWAIT
-from viewer.trace.reader import Arg
+from viewer.trace.processes import Arg
 
 _JOINED = tuple(s.LOCK_WAIT_PREFIX + end for end in ENDS)
 _TASKS = (s.AWAIT_TASK_PREFIX, s.AWAIT_GREENLET_PREFIX)

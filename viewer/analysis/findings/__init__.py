@@ -75,7 +75,7 @@ def _failures(facts: Facts) -> bool:
 
 
 def _snapshots(facts: Facts) -> bool:
-    return any(process.snapshot for process in facts.model.trace.processes)
+    return bool(facts.model.trace.processes.snapshots)
 
 
 FINDERS = (

@@ -108,6 +108,8 @@ class Index:
     @cached_property
     def thread_of_loop(self) -> list[int]:
         """-1 when several threads have the loop's name."""
+        if not self.model.loops:
+            return []  # an index of all threads would be for nothing
         known, nobody = self._threads, dict[int, int]()
         return [
             of[loop.tid] if loop.tid in (of := known.get(loop.process, nobody))

@@ -5,50 +5,30 @@ again, and a process that becomes another program keeps its own.
 """
 
 import signal
-from bisect import bisect_left, bisect_right
+from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import accumulate, compress, repeat
-from operator import attrgetter, eq
+from itertools import accumulate, compress
+from operator import eq
 from os.path import basename
 from typing import NamedTuple, Self
 
 from tracer import schema as s
-from viewer.analysis.processes.notes import notes
-from viewer.analysis.states import numbers
-from viewer.trace.columns import Column, records
-from viewer.trace.flows import Flows
+from viewer.analysis.ledger.rows import joined
+from viewer.analysis.processes.ends import UNKNOWN, Ended, Ends, known
+from viewer.analysis.processes.starts import Start, starts
+from viewer.analysis.states import every, numbers
+from viewer.trace.columns import Column
 from viewer.trace.model import Model
 from viewer.trace.told import Told
 from viewer.words import stems
 
-_STARTS = (s.FORK, s.SPAWN, s.EXEC)
 _OPTIONS_WITH_MODULE = ("-m",)
-_START, _TIME = attrgetter("start_ns"), attrgetter("time_ns")
+_CHILD = "child"
 # Who is ended by these could give back what it had; a pool ends its workers so.
 ORDERLY = (signal.SIGTERM, signal.SIGINT)
-
-
-class Start(NamedTuple):
-    """How a process began, as its parent saw it; `thread` is -1 and `site` "" if unknown. Its
-    pid there is another one than its own in another namespace of pids; -1 if not forked.
-    """
-
-    parent: int
-    thread: int
-    time_ns: int
-    site: str
-    pid: int = -1
-
-
-class Ended(NamedTuple):
-    """What the parent was told of a child's end: an exit code or a signal, else None."""
-
-    thread: int
-    time_ns: int
-    status: int | None
-    signal: int | None
 
 
 class Member(NamedTuple):
@@ -89,244 +69,271 @@ class Member(NamedTuple):
 
 
 class Family:
-    """The recorded processes of a trace."""
+    """The recorded processes of a trace. There may be one of each request: what is asked of
+    all is asked of columns, which are by process."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        trace, starts, told = model.trace, _Starts(model), _Ends(model)
-        begun = Told(trace, trace.begins)
-        programs, origins = begun.texts(s.ARG_ARGV), begun.texts(s.ARG_ORIGIN)
-        names, main = _names(model, programs, origins), _main_threads(model)
-        said = _said(model, main)
-        order = sorted(trace.recorded, key=lambda i: trace.processes[i].start_ns)
-        began, reapers, ends = list[Start | None](), dict[int, int](), list[Ended | None]()
-        for i in order:
-            process, start = trace.processes[i], starts.of(i)
-            parent = start.parent if start else -1
-            # What became another program keeps its pid, and the one that waits for it.
-            is_exec = parent in reapers and trace.processes[parent].pid == process.pid
-            reapers[i] = reaper = reapers[parent] if is_exec else parent
-            pid = start.pid if start and start.pid >= 0 and not is_exec else process.pid
-            is_told = not process.replaced_by
-            ends.append(told.of(reaper, pid, process.start_ns) if is_told else None)
-            began.append(start)
-        processes = [*map(trace.processes.__getitem__, order)]
-        members = records(
-            Member,
-            order,
-            [process.pid for process in processes],
-            map(names.__getitem__, order),
-            map(programs.__getitem__, order),
-            map(origins.__getitem__, order),
-            map(main.get, order, repeat(-1)),
-            [process.start_ns for process in processes],
-            [process.end_ns for process in processes],
-            began,
-            reapers.values(),
-            ends,
-            map(said.__getitem__, order),
+        trace, take = model.trace, model.trace.engine.take
+        self._of = trace.processes
+        self.order = trace.processes.in_order  # those that are recorded, as they began
+        self.starts, self._ends = starts(model), Ends(model)
+        self.parent = take(self.starts.parent, self.starts.of, -1)
+        self.main = _main_threads(model)
+        begun, ended = (Told(trace, of) for of in (self._of.begin, self._of.end))
+        self._said = (
+            ended.numbers(s.ARG_STATUS, UNKNOWN),
+            ended.numbers(s.ARG_SIGNAL, UNKNOWN),
         )
-        self.members = dict(zip(order, members, strict=True))
+        self._argv, self._origin = begun.strings(s.ARG_ARGV), begun.strings(s.ARG_ORIGIN)
+        self._programs = {argv: program_of(trace.text(argv)) for argv in {*self._argv}}
+        self.reaper, known_as = self._known_to_parents()
+        self._end = self._ends.first_of(self.order, self.reaper, known_as)
+        self.names = self._named()
+        self.members = _Members(self)
 
     @classmethod
     def of(cls, model: Model) -> Self:
         """The model's family, made on its first use."""
         return model.derive(cls, lambda: cls(model))
 
-    def name(self, process: int) -> str:
-        """What text calls a process; "" where the trace has only one."""
-        member = self.members.get(process)
-        return member.name if member is not None and len(self.members) > 1 else ""
+    @property
+    def start_ns(self) -> Column:
+        return self._of.start_ns
+
+    @property
+    def end_ns(self) -> Column:
+        return self._of.end_ns
 
     @cached_property
-    def alike(self) -> list[list[Member]]:
+    def ns(self) -> Column:
+        """How long the recording of each lasts."""
+        return self.model.trace.engine.between(self.start_ns, self.end_ns)
+
+    def member(self, i: int) -> "Member":
+        """A recorded process."""
+        text, of = self.model.trace.text, self._of
+        status, ended_by = (known(column[i]) for column in self._said)
+        is_said = status is not None or ended_by is not None
+        return Member(
+            i,
+            of.pid[i],
+            self.names[i],
+            text(self._argv[i]),
+            text(self._origin[i]),
+            self.main[i],
+            of.start_ns[i],
+            of.end_ns[i],
+            self._start(i),
+            self.reaper[i],
+            self._ends.told(self._end[i]) if self._end[i] >= 0 else None,
+            Ended(self.main[i], of.end_ns[i], status, ended_by) if is_said else None,
+        )
+
+    def _start(self, i: int) -> Start | None:
+        row, of = self.starts.of[i], self.starts
+        if row < 0:
+            return None
+        site = self.model.trace.text(of.site[row])
+        return Start(of.parent[row], of.thread[row], of.time_ns[row], site, of.pid[row])
+
+    def _known_to_parents(self) -> tuple[Column, Column]:
+        """By process the one that is told of its end, and by which pid that knows it. What
+        became another program keeps its pid, and the one that waits for it."""
+        take, pid, parent = self.model.trace.engine.take, self._of.pid, self.parent
+        forked = take(self.starts.pid, self.starts.of, -1)
+        known_as = self.model.trace.engine.either(forked, pid, -1)
+        kept = {*compress(range(len(pid)), map(eq, take(pid, parent, 0), pid))}
+        if not kept:
+            return parent, known_as
+        found, own, begun = array("i", parent), array("i", known_as), set[int]()
+        for i in self.order:
+            if i in kept and parent[i] in begun:
+                found[i], own[i] = found[parent[i]], pid[i]
+            begun.add(i)
+        return memoryview(found), memoryview(own)
+
+    def _named(self) -> list[str]:
+        """By process a name of its own: what it is called, else its program or number."""
+        trace, of, argv = self.model.trace, self._of, self._argv
+        given = dict(self.model.remarks.texts(s.PROCESS_NAMED, s.ARG_NAME))
+        parents = Told(trace, of.begin).numbers(s.ARG_PARENT_PID, UNKNOWN)
+        became, names, children = trace.symbol(s.EXEC), [""] * len(of), 0
+        first = self._programs[argv[of.first]]
+        for i in self.order:
+            name = given.get(i, "") if given else ""
+            if not name:
+                program = self._programs[argv[i]]
+                is_child = program == first and self._origin[i] != became
+                is_child = is_child and parents[i] != UNKNOWN
+                name = _CHILD if is_child else program or "process"
+                children += name == _CHILD
+                name = f"{name} {children}" if is_child else name
+            names[i] = name
+        for form in (" ({pid})", " #{i}"):
+            times = Counter(map(names.__getitem__, self.order))
+            if len(times) == len(self.order):
+                break
+            for i in self.order:
+                if times[names[i]] > 1:
+                    names[i] += form.format(pid=of.pid[i], i=i)
+        return names
+
+    def name(self, process: int) -> str:
+        """What text calls a process; "" where the trace has only one."""
+        return self.names[process] if process >= 0 and len(self.order) > 1 else ""
+
+    @cached_property
+    def alike(self) -> list[list[int]]:
         """Those of one parent that run the same program, and are called alike."""
-        groups = defaultdict[tuple[int, str, str], list[Member]](list)
-        children = [one for one in self.members.values() if one.parent >= 0]
-        names = stems([one.name for one in children]) if children else []
-        for member, name in zip(children, names, strict=True):
-            groups[member.parent, member.program, name].append(member)
+        groups = defaultdict[tuple[int, int, str], list[int]](list)
+        children = [i for i in self.order if self.parent[i] >= 0]
+        names = stems([*map(self.names.__getitem__, children)]) if children else []
+        for i, name in zip(children, names, strict=True):
+            groups[self.parent[i], self._argv[i], name].append(i)
         return [*groups.values()]
+
+    @cached_property
+    def below(self) -> Mapping[int, list[int]]:
+        """By process those that it started."""
+        found = defaultdict[int, list[int]](list)
+        for i, parent in zip(
+            self.order, map(self.parent.__getitem__, self.order), strict=True
+        ):
+            found[parent].append(i)
+        return found
+
+    def children(self, process: int) -> list[Member]:
+        return [*map(self.members.__getitem__, self.below.get(process, ()))]
+
+    @cached_property
+    def failed(self) -> list[Member]:
+        """Those that, as their parents were told, a signal or an error ended."""
+        take = self.model.trace.engine.take
+        told = (
+            take(column, self._end, 0) for column in (self._ends.status, self._ends.signal)
+        )
+        codes = [*told]
+        known = {code for column in codes for code in {*column}} - {0, UNKNOWN}
+        if not known:
+            return []
+        return [
+            self.members[i]
+            for i in self.order
+            if not known.isdisjoint((codes[0][i], codes[1][i]))
+        ]
 
     def killed_before(self, time_ns: int) -> Member | None:
         """The last process that had been killed by then."""
-        dead = [one for one in self.members.values() if one.killed_by]
-        dead = [one for one in dead if one.end_ns <= time_ns]
+        dead = [one for one in self.failed if one.killed_by and one.end_ns <= time_ns]
         return max(dead, key=lambda one: one.end_ns, default=None)
 
     @cached_property
-    def _by_pid(self) -> dict[int, list[Member]]:
+    def _pids(self) -> tuple[Column, Column]:
+        """The processes in order of begin, each with its pid; and again with the one by which
+        its parent knows it, where that is another."""
+        take = self.model.trace.engine.take
+        own = take(self._of.pid, self.order, -1)
+        forked = take(self.starts.pid, take(self.starts.of, self.order, -1), -1)
+        if self.model.trace.engine.either(forked, own, -1) == own:
+            return self.order, own
+        found = array("i"), array("i")
+        for i, *both in zip(self.order, own, forked, strict=True):
+            for pid in {pid: None for pid in both if pid >= 0}:
+                found[0].append(i)
+                found[1].append(pid)
+        return memoryview(found[0]), memoryview(found[1])
+
+    @cached_property
+    def _by_pid(self) -> Mapping[int, list[int]]:
         """In order of begin."""
-        found: dict[int, list[Member]] = defaultdict(list)
-        for member in self.members.values():
-            found[member.pid].append(member)
-            if member.start is not None and member.start.pid not in (-1, member.pid):
-                found[member.start.pid].append(member)
+        found = defaultdict[int, list[int]](list)
+        for i, pid in zip(*self._pids, strict=True):
+            found[pid].append(i)
         return found
 
     def at(self, pid: int, time_ns: int) -> int:
         """The process that had the pid at that time; -1 none."""
         mine = self._by_pid.get(pid, [])
-        began = bisect_right(mine, time_ns, key=_START)
-        return mine[max(began - 1, 0)].process if mine else -1
+        began = bisect_right(mine, time_ns, key=self.start_ns.__getitem__)
+        return mine[max(began - 1, 0)] if mine else -1
 
     def at_once(self, processes: Iterable[int]) -> int:
         """The most of these that lived at the same time: workers are replaced."""
-        known = [self.members[process] for process in processes if process in self.members]
-        changes = [(member.start_ns, 1) for member in known]
-        changes += [(member.end_ns, -1) for member in known]
+        known = [process for process in processes if process in self.members]
+        changes = [(self.start_ns[i], 1) for i in known]
+        changes += [(self.end_ns[i], -1) for i in known]
         return max(accumulate(change for _, change in sorted(changes)), default=0)
 
     def became(self, process: int) -> int:
         """The program that it became by exec; -1 none, or none that is recorded."""
-        one = self.members[process]
-        later = (other for other in self._by_pid[one.pid] if other.parent == process)
-        return next((other.process for other in later), -1)
+        later = self._by_pid[self._of.pid[process]]
+        return next((other for other in later if self.parent[other] == process), -1)
 
     def child(self, process: int, pid: int, time_ns: int) -> int:
-        """The latest process of that pid which began before then, below `process`; -1 none."""
-        mine = self._by_pid.get(pid, [])
-        for i in range(bisect_right(mine, time_ns, key=_START) - 1, -1, -1):
-            if mine[i].process != process and mine[i].reaper in (process, -1):
-                return mine[i].process
+        """The latest process of that pid which began before then, below `process`; -1 none.
+
+        What has no known parent may be below any."""
+        mine, start_ns = self._by_pid.get(pid, ()), self.start_ns.__getitem__
+        for at in range(bisect_right(mine, time_ns, key=start_ns) - 1, -1, -1):
+            if mine[at] != process and self.reaper[mine[at]] in (process, -1):
+                return mine[at]
         return -1
 
+    def children_at(self, parents: Column, pids: Column, times_ns: Column) -> Column:
+        """`child` of each of very many, in order of time."""
+        engine, (known, own) = self.model.trace.engine, self._pids
+        above = engine.take(self.reaper, known, -1)
+        of = engine.pairs(joined(own, pids), joined(above, parents))
+        key, key_at = of.number[: len(own)], of.number[len(own) :]
+        since = engine.take(self.start_ns, known, -1)
+        rows = engine.latest(since, key, times_ns, key_at, len(of.head))
+        found = engine.take(known, rows, -1)
+        orphans = {pid for pid, parent in zip(own, above, strict=True) if parent < 0}
+        if orphans.isdisjoint(pids) and not any(map(eq, found, parents)):
+            return found
+        return numbers(map(self.child, parents, pids, times_ns))
 
-class _Starts:
-    """How each process was started: by the arrow into it, else by what the pids say."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        trace, events = model.trace, model.trace.events
-        flows, noted = Flows(events), trace.instants(events.name, *_STARTS)
-        pids, starts = self._read(noted)
-        made = dict(zip(noted, starts, strict=True))
-        self.by_arrow: dict[int, Start] = {}
-        self.by_pid: dict[int, list[Start]] = defaultdict(list)
-        begun = trace.instants(events.name, s.PROCESS_STARTED)
-        for event, cause in flows.all_causes(begun):
-            process = trace.track_process[events.track[event]]
-            start = made[cause] if cause in made else self._read(numbers((cause,)))[1][0]
-            self.by_arrow.setdefault(process, start)
-        for pid, start in zip(pids, starts, strict=True):
-            if pid is not None:
-                self.by_pid[pid].append(start)
+class _Members(Mapping[int, Member]):
+    """The members of a family in order of their begin, each made when somebody asks for it."""
 
-    def _read(self, noted: Column) -> tuple[list[int | None], list[Start]]:
-        """The pids that events of parents tell, and what else they do."""
-        trace, take = self.model.trace, self.model.trace.engine.take
-        told, tracks = Told(trace, noted), take(trace.events.track, noted, -1)
-        pids, names = told.whole(s.ARG_CHILD), take(trace.events.name, noted, -1)
-        fork = trace.symbol(s.FORK)  # else it may be a shell's
-        forked = (
-            pid if pid and name == fork else -1 for pid, name in zip(pids, names, strict=True)
-        )
-        return pids, records(
-            Start,
-            take(trace.track_process, tracks, -1),
-            take(self.model.threads.of_track, tracks, -1),
-            take(trace.events.time_ns, noted, -1),
-            told.texts(s.ARG_SITE),
-            forked,
-        )
+    def __init__(self, family: Family) -> None:
+        self._family, self._made = family, dict[int, Member]()
 
-    def of(self, process: int) -> Start | None:
-        one = self.model.trace.processes[process]
-        if process in self.by_arrow:
-            return self.by_arrow[process]
-        earlier = [start for start in self.by_pid.get(one.pid, ()) if start.parent != process]
-        before = [start for start in earlier if start.time_ns <= one.start_ns]
-        if before or earlier:  # fork's own note may be later than the child's first event
-            return max(before, key=_TIME) if before else min(earlier, key=_TIME)
-        parent = self._by_parent_pid(process)
-        return Start(parent, -1, one.start_ns, "") if parent >= 0 else None
-
-    def _by_parent_pid(self, process: int) -> int:
-        """The process that lived under the parent's pid when this one began."""
-        processes = self.model.trace.processes
-        one = processes[process]
-        alive = [
-            i
-            for i in self._of_pid.get(one.recording.get(s.ARG_PARENT_PID), ())
-            if i != process and processes[i].start_ns <= one.start_ns
-        ]
-        return max(alive, key=lambda i: processes[i].start_ns, default=-1)
-
-    @cached_property
-    def _of_pid(self) -> dict[object, list[int]]:
-        """The recorded processes by their pid."""
-        found, trace = defaultdict[object, list[int]](list), self.model.trace
-        for i in trace.recorded:
-            found[trace.processes[i].pid].append(i)
+    def __getitem__(self, process: int) -> Member:
+        found = self._made.get(process)
+        if found is None:
+            if process not in self:
+                raise KeyError(process)
+            found = self._made[process] = self._family.member(process)
         return found
 
+    def __contains__(self, process: object) -> bool:
+        return process in self._known
 
-class _Ends:
-    """The ends of children that their parents were told of."""
+    @cached_property
+    def _known(self) -> set[int]:
+        return {*self._family.order}
 
-    def __init__(self, model: Model) -> None:
-        noted, told = notes(model, s.CHILD_ENDED)
-        hows = zip(noted, told.whole(s.ARG_STATUS), told.whole(s.ARG_SIGNAL), strict=True)
-        self._of = defaultdict[tuple[int, int], list[Ended]](list)  # in order of time
-        for note, *how in hows:
-            self._of[note.process, note.pid].append(Ended(note.thread, note.time_ns, *how))
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._family.order)
 
-    def of(self, parent: int, pid: int, since_ns: int) -> Ended | None:
-        """The first of a child of that pid from then on."""
-        ends = self._of.get((parent, pid), ())
-        at = bisect_left(ends, since_ns, key=_TIME)
-        return ends[at] if at < len(ends) else None
+    def __len__(self) -> int:
+        return len(self._family.order)
 
 
-def _said(model: Model, main: dict[int, int]) -> list[Ended | None]:
-    """By process what its recording's end says; None: how it ended is unknown."""
-    told = Told(model.trace, model.trace.ends)
-    hows = zip(told.whole(s.ARG_STATUS), told.whole(s.ARG_SIGNAL), strict=True)
-    return [
-        None if how == (None, None) else Ended(main.get(i, -1), process.end_ns, *how)
-        for i, (process, how) in enumerate(zip(model.trace.processes, hows, strict=True))
-    ]
-
-
-def _main_threads(model: Model) -> dict[int, int]:
-    """By process its first thread, as the kernel has it; else the one with the first state."""
+def _main_threads(model: Model) -> Column:
+    """By process its first thread, as the kernel has it; else the one with the first state; -1
+    none."""
     threads, of, engine = model.threads, model.thread_process, model.trace.engine
     nothing = memoryview(bytes(8 * len(of))).cast("q")
-    first_of = engine.spans(nothing, of, len(model.trace.processes)).first
-    found = {process: thread for process, thread in enumerate(first_of) if thread >= 0}
-    firsts = map(eq, threads.tids, threads.pids)
-    return found | {of[i]: i for i in compress(range(len(of)), firsts)}
-
-
-def _names(model: Model, argvs: list[str], origins: list[str]) -> dict[int, str]:
-    """By process a name of its own: what the program calls it, else its program or number."""
-    given = {
-        remark.process: str(remark.args.get(s.ARG_NAME, ""))
-        for remark in model.remarks.named(s.PROCESS_NAMED)
-    }
-    trace, counts, names = model.trace, Counter[str](), dict[int, str]()
-    processes, programs = trace.processes, {argv: program_of(argv) for argv in {*argvs}}
-    recorded = sorted(trace.recorded, key=lambda i: processes[i].start_ns)
-    parents = Told(trace, trace.begins).whole(s.ARG_PARENT_PID)
-    first = programs[argvs[recorded[0]]]
-    for i in recorded:
-        program, name = programs[argvs[i]], given.get(i, "")
-        if not name:
-            became = origins[i] == "exec"
-            is_child = parents[i] is not None and program == first and not became
-            name = "child" if is_child else program or "process"
-            counts[name] += 1
-            name = f"{name} {counts[name]}" if is_child else name
-        names[i] = name
-    if len({*names.values()}) == len(names):
-        return names
-    times = Counter(names.values())
-    named = {
-        i: f"{name} ({processes[i].pid})" if times[name] > 1 else name
-        for i, name in names.items()
-    }
-    times = Counter(named.values())
-    return {i: f"{name} #{i}" if times[name] > 1 else name for i, name in named.items()}
+    firsts = memoryview(bytes(map(eq, threads.tids, threads.pids)))
+    of_firsts = engine.group_keys(firsts, every(len(of)), of, 1)
+    known, others = (
+        engine.spans(nothing, key, len(model.trace.processes)) for key in (of_firsts, of)
+    )
+    return engine.either(known.last, others.first, -1)
 
 
 def program_of(argv: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg, number_of
+from viewer.trace.processes import Arg, number_of
 from viewer.trace.sites import head
 
 _PUT = re.compile(r"\S*multiprocessing/queues\.py:\d+ (Joinable)?Queue\.put(\n|$)")

@@ -40,7 +40,7 @@ from viewer.trace.columns import (
     WAKER_THREAD,
 )
 from viewer.trace.model import Model
-from viewer.trace.reader import Arg
+from viewer.trace.processes import Arg
 
 DELAY_TYPES = (("contentions", "count"), ("delay", "nanoseconds"))
 CALL_TYPES = (("calls", "count"), ("delay", "nanoseconds"))

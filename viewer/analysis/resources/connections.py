@@ -10,7 +10,7 @@ from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import GETS, Waits, longest_slices
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import AWAIT, IO, STATE_MASK
-from viewer.trace.reader import number_of
+from viewer.trace.processes import number_of
 from viewer.trace.sites import is_library
 
 _IDLE_NS = 1_000_000

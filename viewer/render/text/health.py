@@ -59,14 +59,14 @@ def _started(row: Children) -> str:
 
 def _endings(health: Health) -> list[str]:
     """A line for each recording without a proper end; those with one signal share a line."""
-    killed = Counter(end.killed[1] for end in health.ends if end.killed)
+    killed = Counter(end.killed[1] for end in health.open if end.killed)
     told = [
         end.text
-        for end in health.ends
+        for end in health.open
         if end.text and not (end.killed and killed[end.killed[1]] > 1)
     ]
     for signal, many in killed.items():
-        who = [end.killed[0] for end in health.ends if end.killed and end.killed[1] == signal]
+        who = [end.killed[0] for end in health.open if end.killed and end.killed[1] == signal]
         if many > 1:
             more = [f"{many - _CHILDREN} more"] if many > _CHILDREN else []
             shown = ", ".join([*who[:_CHILDREN], *more])

@@ -85,6 +85,8 @@ def _starving(report: Report) -> Rows[ThreadRow]:
     """The threads that waited for the GIL for a good part of their time."""
     groups = report.thread_groups
     waited, wall = groups.measure(s.GIL_WAIT), groups.measure("wall_ns")
+    if not any(waited):
+        return Rows()
     return groups.only(lambda number: waited[number] * _NEWS >= wall[number] > 0)
 
 

@@ -73,14 +73,13 @@ static int read_packet(Span s, Packet *p)
     }
 }
 
-static int read_snapshot(Decoder *d, Py_ssize_t index, Span s)
+static int read_snapshot(Decoder *d, Sequence *q, Span s)
 {
     uint64_t tag, clocks[CLOCK_BOOTTIME_ID + 1] = {0};
     int has_monotonic = 0;
     Value v;
     while (next_field(&s, &tag, &v)) {
         if (tag == 0) {
-            Sequence *q = &d->sequences[index];
             if (!has_monotonic) {
                 return 1;
             }
@@ -94,12 +93,9 @@ static int read_snapshot(Decoder *d, Py_ssize_t index, Span s)
                 return 1;
             }
             q->has_snapshot = 1;
-            PyObject *row = Py_BuildValue("nLLL", index, (long long)q->now_ns,
-                                          (long long)clocks[CLOCK_REALTIME_ID],
-                                          (long long)clocks[CLOCK_BOOTTIME_ID]);
-            int bad = !row || PyList_Append(d->snapshots, row) < 0;
-            Py_XDECREF(row);
-            return bad ? -1 : 1;
+            return push_i64(&d->clock_mono, q->now_ns) < 0
+                    || push_i64(&d->clock_real, (int64_t)clocks[CLOCK_REALTIME_ID]) < 0
+                    || push_i64(&d->clock_boot, (int64_t)clocks[CLOCK_BOOTTIME_ID]) < 0 ? -1 : 1;
         }
         if (tag != BYTES(1)) {
             continue;
@@ -359,7 +355,7 @@ static int apply_packet(Decoder *d, Span body)
         q->ready = 1;
     }
     int good = 1;
-    if (p.packet[P_SNAPSHOT].at && (good = read_snapshot(d, index, p.packet[P_SNAPSHOT])) != 1) {
+    if (p.packet[P_SNAPSHOT].at && (good = read_snapshot(d, q, p.packet[P_SNAPSHOT])) != 1) {
         return good;
     }
     if (p.packet[P_DEFAULTS].at && (good = read_defaults(q, p.packet[P_DEFAULTS])) != 1) {
@@ -425,7 +421,7 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
         file.at = packet.end;
         if (file.at > sampled) {
             sampled = file.end;
-            for (Column *c = &d->time; c <= &d->descriptor_packet; c++) {
+            for (Column *c = &d->time; c < (Column *)&d->strings; c++) {
                 if (column_reserve(c, SAMPLE * c->used) < 0) {
                     return -1;
                 }
@@ -472,7 +468,7 @@ static int put_descriptors(Decoder *d, const uint8_t *data)
 static void decoder_free(Decoder *d)
 {
     Column *columns = &d->time;
-    for (Column *c = columns; c <= &d->descriptor_packet; c++) {
+    for (Column *c = columns; c < (Column *)&d->strings; c++) {
         Py_CLEAR(c->bytes);
     }
     for (Py_ssize_t i = 0; i < d->sequence_count; i++) {
@@ -487,7 +483,6 @@ static void decoder_free(Decoder *d)
     uuids_free(&d->tracks);
     map_free(&d->sequence_ids);
     PyMem_RawFree(d->sequences);
-    Py_CLEAR(d->snapshots);
 }
 
 PyObject *framed(PyObject *module, PyObject *arg)
@@ -515,29 +510,28 @@ PyObject *decode(PyObject *module, PyObject *arg)
     }
     /* In the order of the Column members of Decoder. */
     static const char *const formats[] = {"q", "B", "i", "i", "i", "i", "i", "B",
-                                          "q", "i", "q", "B", "i", "Q", "B", "Q",
-                                          "q", "i", "i", "i", "i", "i", "i", "i", "i", "i", "q", "q", "q"};
+                                          "q", "i", "q", "B", "i", "Q", "B", "Q", "q", "i",
+                                          "i", "i", "i", "i", "i", "i", "i", "i", "q", "q",
+                                          "q", "q", "q", "q"};
     enum { COLUMNS = sizeof formats / sizeof *formats };
     static_assert(offsetof(Decoder, strings) == COLUMNS * sizeof(Column), "one format each");
     Decoder d = {0};
     PyObject *result = NULL, *texts = NULL;
-    d.snapshots = PyList_New(0);
-    Py_ssize_t framed = d.snapshots ? decode_all(&d, buffer.buf, buffer.len) : -1;
+    Py_ssize_t framed = decode_all(&d, buffer.buf, buffer.len);
     if (framed < 0 || push_i32(&d.arg_start, (int32_t)d.arg_kind.used) < 0
         || push_i32(&d.stack_start, (int32_t)(d.stack_frame.used / 4)) < 0
         || put_descriptors(&d, buffer.buf) < 0 || !(texts = strings_of(module, &d.strings))) {
         goto done;
     }
-    result = PyTuple_New(COLUMNS + 6);
-    for (int i = 0; result && i < COLUMNS + 6; i++) {
+    result = PyTuple_New(COLUMNS + 5);
+    for (int i = 0; result && i < COLUMNS + 5; i++) {
         PyObject *item;
         switch (i - COLUMNS) {
         case 0: item = Py_NewRef(texts); break;
-        case 1: item = Py_NewRef(d.snapshots); break;
-        case 2: item = PyLong_FromSsize_t(framed); break;
-        case 3: item = PyLong_FromLongLong(d.skipped); break;
-        case 4: item = PyLong_FromLongLong(d.packets); break;
-        case 5: item = PyBool_FromLong(((Strings *)texts)->is_plain); break;
+        case 1: item = PyLong_FromSsize_t(framed); break;
+        case 2: item = PyLong_FromLongLong(d.skipped); break;
+        case 3: item = PyLong_FromLongLong(d.packets); break;
+        case 4: item = PyBool_FromLong(((Strings *)texts)->is_plain); break;
         default: item = column_view(&(&d.time)[i], formats[i]);
         }
         if (!item) {

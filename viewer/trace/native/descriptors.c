@@ -8,22 +8,23 @@
 #define BYTES(field) ((uint64_t)(field) << 3 | 2)
 
 enum { UUID = 1, NAME = 2, PROCESS = 3, THREAD = 4, PARENT = 5 };
-enum { PROCESS_PID = 1, CMDLINE = 2 };
+enum { PROCESS_PID = 1 };
 enum { THREAD_PID = 1, TID = 2, THREAD_NAME = 5 };
 
 /* In the order of the columns of Described. */
 enum { OUT_UUID, OUT_PARENT, OUT_PARENT_ROW, OUT_PID, OUT_TID, OUT_NAME, OUT_THREAD_NAME,
-       OUT_OF_TRACK, OUTS };
-#define FORMATS "QQiQQiii"
+       OUT_BODY, OUT_OF_TRACK, OUTS };
+#define FORMATS "QQiQQiiii"
 
 typedef struct {
     uint64_t uuid, parent, process_pid, thread_pid, tid;
     Span name, thread_name;
-    PyObject *cmdline; /* list, owned; NULL when there is none */
+    int32_t body; /* its number among those given */
 } Descriptor;
 
 typedef struct {
     int64_t at, size, last;
+    int32_t number;
 } Body;
 
 /* Descriptors that are read and not yet put, in order, while their slots are fetched. */
@@ -32,12 +33,7 @@ typedef struct {
     Py_ssize_t read, done;
 } Ahead;
 
-static PyObject *text(Span s)
-{
-    return PyUnicode_DecodeUTF8((const char *)s.at, s.end - s.at, "replace");
-}
-
-/* Returns 1 if well-formed, 0 if malformed, -1 with an exception set. */
+/* Returns 1 if well-formed, 0 if malformed. */
 static int read_process(Descriptor *d, Span s)
 {
     uint64_t tag;
@@ -46,18 +42,6 @@ static int read_process(Descriptor *d, Span s)
         switch (tag) {
         case 0: return 1;
         case VARINT(PROCESS_PID): d->process_pid = v.number; break;
-        case BYTES(CMDLINE): {
-            PyObject *word = text(v.body);
-            if (!d->cmdline && !(d->cmdline = PyList_New(0))) {
-                Py_XDECREF(word);
-                return -1;
-            }
-            if (!word || PyList_Append(d->cmdline, word) < 0) {
-                Py_XDECREF(word);
-                return -1;
-            }
-            Py_DECREF(word);
-        }
         }
     }
     return 0;
@@ -92,8 +76,8 @@ static int read_descriptor(Descriptor *d, Span s)
         case BYTES(PROCESS): is_good = read_process(d, v.body); break;
         case BYTES(THREAD): is_good = read_thread(d, v.body);
         }
-        if (is_good < 1) {
-            return is_good;
+        if (!is_good) {
+            return 0;
         }
     }
     return 0;
@@ -105,7 +89,7 @@ static int64_t *row_of(Column *column)
 }
 
 /* Puts a descriptor in the row of its uuid, or in a new one; -1 with an exception set. */
-static int put(const Descriptor *d, Column *out, Uuids *rows, Pool *texts, PyObject *words)
+static int put(const Descriptor *d, Column *out, Uuids *rows, Pool *texts)
 {
     Py_ssize_t known = rows->count;
     Py_ssize_t row = uuids_put(rows, (const uint64_t *)out[OUT_UUID].data, d->uuid);
@@ -128,29 +112,19 @@ static int put(const Descriptor *d, Column *out, Uuids *rows, Pool *texts, PyObj
     row_of(&out[OUT_TID])[row] = (int64_t)d->tid;
     ((int32_t *)out[OUT_NAME].data)[row] = (int32_t)name;
     ((int32_t *)out[OUT_THREAD_NAME].data)[row] = (int32_t)thread_name;
-    PyObject *key = NULL, *value = NULL;
-    int is_good = 1;
-    if (d->cmdline || (!fresh && PyDict_GET_SIZE(words))) {
-        key = PyLong_FromSsize_t(row);
-        value = d->cmdline ? PyList_AsTuple(d->cmdline) : PyTuple_New(0);
-        is_good = key && value && PyDict_SetItem(words, key, value) == 0;
-        Py_XDECREF(key);
-        Py_XDECREF(value);
-    }
-    return is_good ? 0 : -1;
+    ((int32_t *)out[OUT_BODY].data)[row] = d->body;
+    return 0;
 }
 
 /* Puts those that are read, up to the last `left`; -1 with an exception set. */
-static int put_ahead(Ahead *ahead, Py_ssize_t left, Column *out, Uuids *rows, Pool *texts,
-                     PyObject *words)
+static int put_ahead(Ahead *ahead, Py_ssize_t left, Column *out, Uuids *rows, Pool *texts)
 {
-    int is_good = 1;
-    for (; is_good && ahead->read - ahead->done > left; ahead->done++) {
-        Descriptor *d = &ahead->all[ahead->done % ON_THE_WAY];
-        is_good = put(d, out, rows, texts, words) == 0;
-        Py_CLEAR(d->cmdline);
+    for (; ahead->read - ahead->done > left; ahead->done++) {
+        if (put(&ahead->all[ahead->done % ON_THE_WAY], out, rows, texts) < 0) {
+            return -1;
+        }
     }
-    return is_good ? 0 : -1;
+    return 0;
 }
 
 /* By uuid its row, -1 without. */
@@ -177,7 +151,7 @@ static Body *in_order(const Inputs *in)
 {
     const int64_t *at = in->view[1].buf, *size = in->view[2].buf, *last = in->view[3].buf;
     Py_ssize_t n = in->length[1];
-    if (in->length[2] != n || in->length[3] != n) {
+    if (in->length[2] != n || in->length[3] != n || n > INT32_MAX) {
         bad_columns();
         return NULL;
     }
@@ -193,7 +167,7 @@ static Body *in_order(const Inputs *in)
             bad_columns();
             return NULL;
         }
-        bodies[i] = (Body){at[i], size[i], last[i]};
+        bodies[i] = (Body){at[i], size[i], last[i], (int32_t)i};
         is_sorted &= !i || last[i] > last[i - 1];
     }
     if (!is_sorted) {
@@ -212,31 +186,26 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Pool texts = {0};
     Body *bodies = NULL;
     Ahead ahead = {0};
-    PyObject *words = PyDict_New(), *columns = NULL, *strings = NULL, *result = NULL;
-    if (inputs_get(&in, args, nargs, "BqqqQ") < 0 || !words || !(bodies = in_order(&in))) {
+    PyObject *columns = NULL, *strings = NULL, *result = NULL;
+    if (inputs_get(&in, args, nargs, "BqqqQ") < 0 || !(bodies = in_order(&in))) {
         goto done;
     }
     const uint8_t *data = in.view[0].buf;
     for (Py_ssize_t i = 0; i < in.length[1]; i++) {
         const uint8_t *at = data + bodies[i].at;
-        if (put_ahead(&ahead, ON_THE_WAY - 1, out, &rows, &texts, words) < 0) {
+        if (put_ahead(&ahead, ON_THE_WAY - 1, out, &rows, &texts) < 0) {
             goto done;
         }
         Descriptor *d = &ahead.all[ahead.read % ON_THE_WAY];
-        *d = (Descriptor){.name = {at, at}, .thread_name = {at, at}}; /* empty, not NULL */
-        int is_good = read_descriptor(d, (Span){at, at + bodies[i].size});
-        if (is_good > 0) {
+        *d = (Descriptor){.name = {at, at}, .thread_name = {at, at}, /* empty, not NULL */
+                          .body = bodies[i].number};
+        if (read_descriptor(d, (Span){at, at + bodies[i].size})) {
             uuids_fetch(&rows, d->uuid);
             pool_fetch(&texts, hash_bytes(d->name));
             ahead.read++;
-            continue;
-        }
-        Py_CLEAR(d->cmdline);
-        if (is_good < 0) {
-            goto done;
         }
     }
-    if (put_ahead(&ahead, 0, out, &rows, &texts, words) < 0) {
+    if (put_ahead(&ahead, 0, out, &rows, &texts) < 0) {
         goto done;
     }
     out[OUT_PARENT_ROW].used = 0;
@@ -248,16 +217,12 @@ PyObject *describe(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     strings = strings_of(module, &texts);
     columns = strings ? take_columns(out, FORMATS) : NULL;
-    result = columns ? PyTuple_Pack(4, columns, strings, words,
+    result = columns ? PyTuple_Pack(3, columns, strings,
                                     strings_are_names((Strings *)strings) ? Py_True : Py_False)
                      : NULL;
 done:
-    for (; ahead.done < ahead.read; ahead.done++) {
-        Py_CLEAR(ahead.all[ahead.done % ON_THE_WAY].cmdline);
-    }
     Py_XDECREF(columns);
     Py_XDECREF(strings);
-    Py_XDECREF(words);
     PyMem_RawFree(bodies);
     PyMem_RawFree(texts.slots.all);
     PyMem_RawFree(texts.items);

@@ -41,6 +41,7 @@ typedef struct {
     Column sample_time, sample_pid, sample_tid, sample_hz, sample_stack;
     Column stack_start, stack_frame, frame_function, frame_path, frame_line;
     Column descriptor_at, descriptor_bytes, descriptor_packet;
+    Column clock_mono, clock_real, clock_boot;
     Pool strings, descriptors;
     PoolQueue described; /* on their way into `descriptors` */
     Uuids tracks;
@@ -50,7 +51,6 @@ typedef struct {
     uint64_t cached_id; /* runs of packets share a sequence */
     Py_ssize_t cached_sequence;
     Known known[KNOWN]; /* and few tracks: those last seen, by uuid */
-    PyObject *snapshots; /* list of (sequence, monotonic, realtime, boottime) */
     int64_t skipped, packets;
 } Decoder;
 

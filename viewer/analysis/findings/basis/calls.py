@@ -4,7 +4,7 @@ from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.states import begins_call, marks, stack_of
 from viewer.trace.columns import CONTINUES
-from viewer.trace.reader import number_of
+from viewer.trace.processes import number_of
 from viewer.trace.sites import imports, place_of
 
 _QUICK_NS = 1_000_000

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tracer import schema as s
 from viewer.analysis.findings.basis.facts import Facts
-from viewer.trace.reader import number_of
+from viewer.trace.processes import number_of
 
 
 class Said(NamedTuple):

@@ -58,7 +58,7 @@ def _is_deadlock(facts: Facts, circle: Circle) -> bool:
     if is_thread and _is_of_another_job(facts, who, circle.links[0]):
         return False
     process = model.thread_process[who] if is_thread else model.owners.task_process[who]
-    ended = model.trace.processes[process].recording_ended is not None
+    ended = model.trace.processes.end[process] >= 0
     is_left = is_open[0] and ended and is_thread and not _is_within(facts, rows[0])
     return not is_left and not is_signal(facts.ledger, table.row[rows[0]])
 
@@ -98,7 +98,7 @@ def _finding(facts: Facts, circle: Circle) -> Finding:
         where = place_in(site) or (f" at {place(site)}" if site else "")
         waits = f"{code(named[n])}{place_in(text(table.site[wait]))}"
         parts.append(f"{waits} waits for the lock {took}{where}")
-    unfinished = circle.end_ns >= max(p.end_ns for p in model.trace.processes)
+    unfinished = circle.end_ns >= model.end_ns
     lasted = duration(circle.end_ns - circle.start_ns)
     end = "until the end of the trace" if unfinished else f"for {lasted}"
     said = f"Deadlock {at(facts, circle.start_ns)}, {end}: {'; '.join(parts)}."

@@ -61,10 +61,9 @@ def standing_still(facts: Facts) -> Iterator[Finding]:
 
 def _calls(facts: Facts, family: Family) -> list[_Call]:
     table, found = facts.model.states, list[_Call]()
-    mains = {member.main: member for member in family.members.values() if member.main >= 0}
     for row in longest_rows(facts, (IO,), LOST_NS, _MOST):
-        member = mains.get(table.who[row])
-        if member is not None:
+        member = family.members.get(facts.model.thread_process[table.who[row]])
+        if member is not None and member.main == table.who[row]:
             name, site = facts.call(table.row[row])
             stack = stack_of(facts.model, row)
             times = table.start_ns[row], table.busy_end_ns[row]
@@ -110,18 +109,16 @@ def _both_read(
 
 def _alive(facts: Facts, call: _Call) -> set[int]:
     """The processes that are there for some time of a call."""
-    return {
-        member.process
-        for member in Family.of(facts.model).members.values()
-        if member.start_ns < call.end_ns and member.end_ns > call.start_ns + LOST_NS
-    }
+    family = Family.of(facts.model)
+    begun, ended, since = family.start_ns, family.end_ns, call.start_ns + LOST_NS
+    return {i for i in family.order if begun[i] < call.end_ns and ended[i] > since}
 
 
 def _threads(facts: Facts, processes: set[int]) -> bool:
     """Whether these have other threads, which may send something."""
-    mains = {member.main for member in Family.of(facts.model).members.values()}
+    main = Family.of(facts.model).main
     return any(
-        process in processes and thread not in mains
+        process in processes and thread != main[process]
         for thread, process in enumerate(facts.model.thread_process)
     )
 
@@ -156,15 +153,13 @@ def _joined_in_vain(
     """A parent gave up joining children that all wait for a message at one line."""
     how, site = join_of(facts, call.row)
     if how != "Process.join" or any(
-        member.parent == call.member.process
-        and abs(call.end_ns - member.end_ns) <= _ENDED_NS
-        and not any(o.member == member and _covers(o, call) for o in calls)
-        for member in family.members.values()
+        abs(call.end_ns - family.end_ns[child]) <= _ENDED_NS
+        and not any(o.member.process == child and _covers(o, call) for o in calls)
+        for child in family.below.get(call.member.process, ())
     ):
         return None
     joins = {o.row for o in calls if o.member == call.member and _is_join(o)}
-    children = sum(m.parent == call.member.process for m in family.members.values())
-    if len(joins) > children:
+    if len(joins) > len(family.below.get(call.member.process, ())):
         return None  # it looks after them again and again
     idle = [
         other
@@ -243,10 +238,8 @@ def join_under_lock(facts: Facts) -> Iterator[Finding]:
 
 def _has_ended(family: Family, parent: int, join_ns: int) -> bool:
     """Whether a child ended when the parent stopped waiting for one."""
-    return any(
-        member.parent == parent and 0 <= join_ns - member.end_ns <= _ENDED_NS
-        for member in family.members.values()
-    )
+    ends = map(family.end_ns.__getitem__, family.below.get(parent, ()))
+    return any(0 <= join_ns - end_ns <= _ENDED_NS for end_ns in ends)
 
 
 def _is_lock(facts: Facts, row: int) -> bool:

@@ -120,7 +120,7 @@ def _left_over(facts: Facts) -> Iterator[tuple[int, int, int]]:
     pending = dict(zip(take(owned.owner, rows, -1).tolist(), rows.tolist(), strict=True))
     pending.pop(-1, None)
     # When a program is killed, or a loop runs in a daemon thread, the tasks just stop.
-    ended = [process.recording_ended is not None for process in model.trace.processes]
+    ended = [*map((-1).__ne__, model.trace.processes.end)]
     tasks = numbers(pending)
     columns = (take(of, tasks, -1).tolist() for of in (owned.task_process, owned.task_parent))
     parents = [*zip(*columns, strict=True)]

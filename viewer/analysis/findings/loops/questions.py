@@ -19,7 +19,7 @@ from viewer.trace.columns import (
     IO,
     STATE_MASK,
 )
-from viewer.trace.reader import number_of
+from viewer.trace.processes import number_of
 from viewer.trace.sites import is_library, place_of
 
 # A thread that computes for half a second, and mostly in questions; few samples must be

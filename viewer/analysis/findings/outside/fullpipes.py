@@ -284,9 +284,10 @@ def _ends(facts: Facts) -> dict[int, list[int]]:
     """By thread when it was told that a child had ended by itself."""
     noted, told = notes(facts.model, s.CHILD_ENDED)
     found = defaultdict[int, list[int]](list)
-    for note, by in zip(noted, told.numbers(s.ARG_SIGNAL, 0), strict=True):
-        if not by:
-            found[note.thread].append(note.time_ns)
+    by = told.numbers(s.ARG_SIGNAL, 0)
+    for thread, ns, killed_by in zip(noted.thread, noted.time_ns, by, strict=True):
+        if not killed_by:
+            found[thread].append(ns)
     return found
 
 

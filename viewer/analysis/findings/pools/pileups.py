@@ -91,23 +91,13 @@ def _is_awaited(name: str) -> bool:
     return not name.endswith("Lock")  # a library's signal
 
 
-def _ended(facts: Facts) -> dict[int, int]:
-    """By pid when a program ended by itself."""
-    model = facts.model
-    return {
-        model.pid(n): process.end_ns
-        for n, process in enumerate(model.trace.processes)
-        if process.recording_ended is not None
-    }
-
-
 def waiting_at_the_end(facts: Facts) -> dict[tuple[int, str], list[int]]:
     """By pool of many threads, the idle waits that last to the end of a program."""
     model, table = facts.model, facts.model.states
     large = {key: rows for key, rows in facts.pools.items() if len(rows) >= MANY}
     if not large:
         return {}
-    ended = _ended(facts)
+    ended = model.trace.processes.ended_ns
     engine, is_awaited = model.trace.engine, having(model, table.lock_name, _is_awaited)
     idle = engine.pick(facts.rows_of((IDLE_WAIT,), 0), table.row, memoryview(is_awaited))
     if len(idle) < MANY:
@@ -165,7 +155,7 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
     """Threads that are started one after the other, all the time, and look for something to
     the end of the program: nobody stops them."""
     model, table = facts.model, facts.model.states
-    ended = _ended(facts)
+    ended = model.trace.processes.ended_ns
     for (pid, name), threads in facts.pools.items():
         if len(threads) < _POLLERS or pid not in ended:
             continue
@@ -180,7 +170,7 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
         starts = [table.first_ns[thread] for thread in found]
         if any(table.last_ns[thread] < ended[pid] - _LAST_NS for thread in found):
             continue
-        whole = ended[pid] - model.trace.processes[model.thread_process[found[0]]].start_ns
+        whole = ended[pid] - model.trace.processes.start_ns[model.thread_process[found[0]]]
         if not one_by_one(starts, whole):
             continue
         site = _sleeps_at(facts, found[0])
@@ -225,7 +215,7 @@ def processes_pile_up(facts: Facts) -> Iterator[Finding]:
         if len(pools) < MANY:
             continue
         last = max(job.start_ns for pool in pools for job in pool.jobs)
-        children = [one for one in family.members.values() if one.parent == process]
+        children = family.children(process)
         alive = [one for one in children if one.end_ns > last]
         idle = sum(one.end_ns - one.start_ns for one in alive)
         idle -= sum(job.ran_ns for pool in pools for job in pool.jobs)
@@ -272,7 +262,7 @@ def readers_pile_up(facts: Facts) -> Iterator[Finding]:
     model, table = facts.model, facts.model.states
     if 1 not in having(model, table.call_name, lambda name: name.endswith(_CONNECT)):
         return
-    ended = _ended(facts)
+    ended = model.trace.processes.ended_ns
     for (pid, name), threads in facts.pools.items():
         if len(threads) < _POLLERS or pid not in ended:
             continue
@@ -281,7 +271,7 @@ def readers_pile_up(facts: Facts) -> Iterator[Finding]:
         if len(hanging) < _POLLERS or len(hanging) * _STAY[1] < len(threads) * _STAY[0]:
             continue
         starts = [table.first_ns[thread] for thread in hanging]
-        whole = ended[pid] - model.trace.processes[model.thread_process[hanging[0]]].start_ns
+        whole = ended[pid] - model.trace.processes.start_ns[model.thread_process[hanging[0]]]
         if starts[len(starts) // 2] > ended[pid] - _LAST_NS or not one_by_one(starts, whole):
             continue
         first = hanging[0]

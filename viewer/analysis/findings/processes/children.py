@@ -5,7 +5,6 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import compress, pairwise
-from typing import NamedTuple
 
 from tracer import schema as s
 from tracer.units import MS, duration, plural
@@ -16,10 +15,11 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Evidence, Facts, Findi
 from viewer.analysis.findings.basis.waits import LongWaits, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.processes.family import Ended, Family, Member
-from viewer.analysis.processes.notes import Note, notes
-from viewer.analysis.states import stack_of
-from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.analysis.processes.ends import Ended
+from viewer.analysis.processes.family import Family, Member
+from viewer.analysis.processes.notes import notes
+from viewer.analysis.states import groups, numbered, numbers, stack_of
+from viewer.trace.columns import IO, SLEEP, STATE_MASK, Column
 from viewer.trace.sites import is_library
 from viewer.words import code
 
@@ -45,9 +45,9 @@ def killed_child(facts: Facts) -> Iterator[Finding]:
     table, waits_told = facts.model.states, LongWaits.of(facts).told
     found: _Found = {}
     ends, told = notes(facts.model, s.CHILD_ENDED)
-    for end in compress(ends, map(signal.SIGKILL.__eq__, told.numbers(s.ARG_SIGNAL, 0))):
-        thread = end.thread
-        rows = _waits(facts, thread, end.time_ns) if thread >= 0 else []
+    is_killed = map(signal.SIGKILL.__eq__, told.numbers(s.ARG_SIGNAL, 0))
+    for thread, ns in compress(zip(ends.thread, ends.time_ns, strict=True), is_killed):
+        rows = _waits(facts, thread, ns) if thread >= 0 else []
         ns = facts.total_ns(rows)
         if ns >= LOST_NS and not any(table.slice[row] in waits_told for row in rows):
             worst = facts.longest(rows)
@@ -115,74 +115,63 @@ _LEFT = "each runs on, or has ended and stays in the kernel's table of processes
 _KILLED = "all ran on until they were killed together"
 
 
-class _End(NamedTuple):
-    at_ns: int
-    is_killed: bool
-
-
-def _are_killed(found: list[Note], ends: list[_End], end_ns: int) -> bool:
+def _are_killed(begun: list[int], ends: list[int], end_ns: int) -> bool:
     """Whether all ran on until they were killed, after the last one had been started; and
     some were started nearly all the time."""
-    first, last = found[0].time_ns, found[-1].time_ns
+    first, last = begun[0], begun[-1]
     part = max(end_ns - first, 1) // _PARTS + 1
-    starts = {(child.time_ns - first) // part for child in found}
-    return all(end.is_killed and end.at_ns > last for end in ends) and len(starts) >= _STARTS
+    starts = {(since - first) // part for since in begun}
+    return min(ends) > last and len(starts) >= _STARTS
 
 
-def _most_at_once(facts: Facts, process: int, found: list[Note]) -> int:
+def _most_at_once(facts: Facts, process: int, pids: Column) -> int:
     """Whose end is not known may live on."""
     family, processes = Family.of(facts.model), facts.model.trace.processes
-    end_ns = processes[process].end_ns
-    known = [family.child(process, child.pid, end_ns) for child in found]
-    known = [child for child in known if child >= 0 and not processes[child].replaced_by]
-    return len(found) - len(known) + family.at_once(known)
+    end_ns = processes.end_ns[process]
+    known = [family.child(process, pid, end_ns) for pid in pids]
+    known = [child for child in known if child >= 0 and child not in processes.replaced]
+    return len(pids) - len(known) + family.at_once(known)
 
 
 def children_pile_up(facts: Facts) -> Iterator[Finding]:
     """Children of one line, of which the program never learns that one has ended."""
     model, trace = facts.model, facts.model.trace
-    by_line: dict[tuple[int, str], list[Note]] = defaultdict(list)
-    for name in (s.SPAWN, s.FORK):
-        noted, told = notes(model, name)
-        for note, site in zip(noted, told.texts(s.ARG_SITE), strict=True):
-            by_line[note.process, site].append(note)
-    by_line = {
-        (process, site): found
-        for (process, site), found in by_line.items()
-        if len(found) >= _MANY and found[-1].time_ns - found[0].time_ns >= _SPREAD_NS
-        if site and not is_library(site)
-    }
-    if not by_line:
-        return
-    noted, told = notes(model, s.CHILD_ENDED)
-    ended = {
-        (note.process, note.pid): _End(note.time_ns, by != 0)
-        for note, by in zip(noted, told.numbers(s.ARG_SIGNAL, 0), strict=True)
-    }
-    for (process, site), found in by_line.items():
-        first = found[0]
-        ends = [ended[process, one.pid] for one in found if (process, one.pid) in ended]
-        end_ns = trace.processes[process].end_ns
+    take, (noted, told) = trace.engine.take, notes(model, s.SPAWN, s.FORK)
+    sites = told.strings(s.ARG_SITE)
+    lines = numbered(trace.engine, noted.process, sites)
+    ended, told = notes(model, s.CHILD_ENDED)
+    end_of, killed_by = ended.last_of(model, noted), told.numbers(s.ARG_SIGNAL, 0)
+    for rows in groups(trace.engine, lines.number, len(lines.head)):
+        site, begun = trace.text(sites[rows[0]]), take(noted.time_ns, rows, -1).tolist()
+        if len(rows) < _MANY or begun[-1] - begun[0] < _SPREAD_NS:
+            continue
+        if not site or is_library(site):
+            continue
+        process, thread = noted.process[rows[0]], noted.thread[rows[0]]
+        ends = [end for end in take(end_of, rows, -1) if end >= 0]
+        ends_ns = take(ended.time_ns, numbers(ends), -1).tolist()
+        end_ns = trace.processes.end_ns[process]
         if ends:
-            is_left = len(ends) == len(found) and _are_killed(found, ends, end_ns)
+            is_left = len(ends) == len(rows) and all(map(killed_by.__getitem__, ends))
+            is_left = is_left and _are_killed(begun, ends_ns, end_ns)
         else:
-            is_left = _most_at_once(facts, process, found) >= _MANY
+            is_left = _most_at_once(facts, process, take(noted.pid, rows, -1)) >= _MANY
         if not is_left:
             continue
-        end_ns = min((end.at_ns for end in ends), default=end_ns)
-        lost = sum(end_ns - child.time_ns for child in found)
+        end_ns = min(ends_ns, default=end_ns)
+        lost = sum(end_ns - since for since in begun)
         text = (
-            f"Processes pile up: {len(found)} children were started{place_in(site)}, from "
-            f"{at(facts, first.time_ns).removeprefix('at ')} on, and in "
-            f"{duration(end_ns - first.time_ns)} nobody waited for one: "
+            f"Processes pile up: {len(rows)} children were started{place_in(site)}, from "
+            f"{at(facts, begun[0]).removeprefix('at ')} on, and in "
+            f"{duration(end_ns - begun[0])} nobody waited for one: "
             f"{_KILLED if ends else _LEFT}. Wait for each child "
             f"(`subprocess.run`, `wait()`, `poll()` now and then), and start no more than a "
             f"few at a time."
         )
-        who = model.thread_names[first.thread] if first.thread >= 0 else ""
-        tid = model.threads[first.thread].tid if first.thread >= 0 else -1
+        who = model.thread_names[thread] if thread >= 0 else ""
+        tid = model.threads[thread].tid if thread >= 0 else -1
         evidence = Evidence(
-            first.time_ns, end_ns - first.time_ns, who, tid=tid, site=site,
+            begun[0], end_ns - begun[0], who, tid=tid, site=site,
             pid=model.pid(process),
         )  # fmt: skip
         yield Finding("workers never exit", lost, text, evidence)
@@ -201,9 +190,10 @@ def asked_in_vain(facts: Facts) -> Iterator[Finding]:
     """Waits for children that go on after a signal which was to end them."""
     table, (sent, said) = facts.model.states, notes(facts.model, s.SIGNAL_SENT)
     asked: dict[tuple[int, int], int] = {}  # process and pid: when
-    for note, number in zip(sent, said.numbers(s.ARG_SIGNAL, 0), strict=True):
+    each = zip(sent.process, sent.pid, sent.time_ns, strict=True)
+    for (process, pid, ns), number in zip(each, said.numbers(s.ARG_SIGNAL, 0), strict=True):
         if number in _ENDS:
-            asked.setdefault((note.process, note.pid), note.time_ns)
+            asked.setdefault((process, pid), ns)
     if not asked:
         return
     children, family = Elsewhere.of(facts.model).child_of_row, Family.of(facts.model)
@@ -262,7 +252,8 @@ def _has_failed(told: Ended) -> bool:
 def children_fail_again(facts: Facts) -> Iterator[Finding]:
     """Forked children of one line that fail one after the other, without a pause."""
     by_line: dict[tuple[int, str], list[Member]] = defaultdict(list)
-    for member in Family.of(facts.model).members.values():
+    family = Family.of(facts.model)
+    for member in family.members.values() if len(family.failed) >= _FAILURES else ():
         if member.start is not None and member.origin == s.FORK:
             by_line[member.start.thread, member.start.site].append(member)
     for (thread, site), found in by_line.items():

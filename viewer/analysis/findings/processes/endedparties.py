@@ -105,9 +105,9 @@ def _ended(facts: Facts, family: Family, row: int) -> Member | None:
     parents = {process, mine.parent} - {-1}
     ended = [
         member
-        for member in family.members.values()
-        if member.parent in parents
-        and member.process != process
+        for parent in sorted(parents)
+        for member in family.children(parent)
+        if member.process != process
         and member.told is not None
         and member.end_ns <= table.end_ns[row] - min(LOST_NS, _half(facts, row))
     ]
@@ -123,10 +123,11 @@ def _stands_still(facts: Facts, family: Family, row: int) -> bool:
     """Whether all others that live meanwhile wait for such a lock, or for their children."""
     table = facts.model.states
     start, end = table.start_ns[row], table.end_ns[row]
-    for member in family.members.values():
-        since, until = max(start, member.start_ns), min(end, member.end_ns)
-        if member.main < 0 or (until - since) * 2 < end - start:
+    for process in family.order:
+        since, until = max(start, family.start_ns[process]), min(end, family.end_ns[process])
+        if family.main[process] < 0 or (until - since) * 2 < end - start:
             continue
+        member = family.members[process]
         if member.told is not None and until < end - (end - start) // 5:
             continue  # it has ended meanwhile
         split = facts.split(member.main, window(since, until))

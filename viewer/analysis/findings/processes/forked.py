@@ -43,7 +43,7 @@ def dead_servers(facts: Facts, at_ns: int) -> str:
     if not serving or killed.keys() != serving or max(killed.values()) > at_ns:
         return ""
     first = min(killed.values())
-    if any(member.start_ns > first for member in family.members.values()):
+    if family.start_ns[family.order[-1]] > first:
         return ""
     ended = family.members[min(killed, key=killed.__getitem__)].ended
     assert ended is not None

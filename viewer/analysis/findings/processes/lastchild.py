@@ -38,21 +38,25 @@ def last_child(facts: Facts) -> Iterator[Finding]:
     family = Family.of(facts.model)
     if len(family.members) < 2:
         return
-    for members in family.alike:
-        yield from _of_children(facts, members)
+    for alike in family.alike:
+        yield from _of_children(facts, family, alike)
     for pool in Jobs.of(facts.model).pools:
         yield from _of_pool(facts, family, pool)
 
 
-def _of_children(facts: Facts, members: list[Member]) -> Iterator[Finding]:
-    if len(members) <= _OTHERS:
+def _of_children(facts: Facts, family: Family, alike: list[int]) -> Iterator[Finding]:
+    if len(alike) <= _OTHERS:
         return
-    usual = middle(member.ns for member in members)
-    last = max(members, key=lambda member: member.end_ns)
-    since = max([last.start_ns, *(m.end_ns for m in members if m is not last)])
+    slowest = max(alike, key=family.end_ns.__getitem__)
+    before, until = sorted(map(family.end_ns.__getitem__, alike))[-2:]
+    since = max(family.start_ns[slowest], before)
+    if until - since < LOST_NS:
+        return
+    members = [*map(family.members.__getitem__, alike)]
+    usual, last = middle(member.ns for member in members), family.members[slowest]
     ns, took = last.end_ns - since, last.ns
     began_last = max(member.start_ns for member in members)
-    row = _waits_for(facts, last.parent, since, last.end_ns) if ns >= LOST_NS else -1
+    row = _waits_for(facts, last.parent, since, last.end_ns)
     if row < 0 or last.main < 0 or began_last - last.start_ns > ns // 2:
         return
     whole = last.end_ns - min(member.start_ns for member in members)

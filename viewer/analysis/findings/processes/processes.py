@@ -69,26 +69,27 @@ def _uneven(facts: Facts, family: Family) -> Iterator[Finding]:
     held_up = [*map(add, spent[s.PREEMPTED], spent[s.OFF_CPU])]  # by the kernel
     waits: dict[int, Counter[_Place]] | None = None
     for alike in family.alike:
-        others_run = [member for member in alike if member.process not in ran]
-        longest = max((member.ns for member in others_run), default=0)
-        members = [member for member in others_run if member.ns * 2 >= longest]
+        if sum(map(work.__getitem__, alike)) < _WORK_NS:
+            continue
+        others_run = [i for i in alike if i not in ran]
+        longest = max(map(family.ns.__getitem__, others_run), default=0)
+        members = [i for i in others_run if family.ns[i] * 2 >= longest]
         if len(members) < 2:
             continue
-        busiest = max(members, key=lambda member: work[member.process])
-        mine = work[busiest.process]
-        total = sum(work[member.process] for member in members)
+        busiest = max(members, key=work.__getitem__)
+        mine, total = work[busiest], sum(map(work.__getitem__, members))
         others = len(members) - 1
         if (
             total < _WORK_NS
             or mine * 100 < total * _MOST
             or mine * others < (total - mine) * _TIMES
-            or (mine + held_up[busiest.process]) * 100 < busiest.ns * _BUSY
+            or (mine + held_up[busiest]) * 100 < family.ns[busiest] * _BUSY
         ):
             continue
         waits = waits if waits is not None else _waits(facts)
-        if any(_idles_at(waits, m) not in waits[busiest.process] for m in members):
+        if any(_idles_at(waits, m) not in waits[busiest] for m in members):
             continue
-        yield _one_does_all(facts, busiest, mine, total, len(members))
+        yield _one_does_all(facts, family.members[busiest], mine, total, len(members))
 
 
 def _waits(facts: Facts) -> dict[int, Counter[_Place]]:
@@ -102,9 +103,9 @@ def _waits(facts: Facts) -> dict[int, Counter[_Place]]:
     return found
 
 
-def _idles_at(waits: dict[int, Counter[_Place]], member: Member) -> _Place:
+def _idles_at(waits: dict[int, Counter[_Place]], process: int) -> _Place:
     """Where a process spends most of its waiting."""
-    found = waits[member.process].most_common(1)
+    found = waits[process].most_common(1)
     return found[0][0] if found else ("", "")
 
 

@@ -72,8 +72,8 @@ class _Body:
 def slow_start(facts: Facts) -> Iterator[Finding]:
     """A main thread that stands in the code of a module which it imports."""
     model = facts.model
-    tids, pids = model.threads.tids, {p: model.pid(p) for p in {*model.thread_process}}
-    is_main = map(eq, tids, map(pids.__getitem__, model.thread_process))
+    tids, pids = model.threads.tids, model.trace.processes.pid
+    is_main = map(eq, tids, model.trace.engine.take(pids, model.thread_process, 0))
     mains = {tids[thread]: thread for thread in compress(range(len(tids)), is_main)}
     found = defaultdict[tuple[int, str], _Body](_Body)
     for thread, start, end, what, frames in (

@@ -34,10 +34,10 @@ def starved_workers(facts: Facts) -> Iterator[Finding]:
         return
     ran = Jobs.of(facts.model).workers
     for alike in family.alike:
-        members = [member for member in alike if member.main >= 0]
-        is_pool = any(member.process in ran for member in members)  # its jobs tell more
-        if len(members) > 1 and not is_pool:
-            yield from _starved(facts, elsewhere, members)
+        workers = [i for i in alike if family.main[i] >= 0]
+        is_pool = any(i in ran for i in workers)  # its jobs tell more
+        if len(workers) > 1 and not is_pool:
+            yield from _starved(facts, elsewhere, [*map(family.members.__getitem__, workers)])
 
 
 def _starved(facts: Facts, elsewhere: Elsewhere, members: list[Member]) -> Iterator[Finding]:

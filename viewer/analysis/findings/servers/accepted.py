@@ -18,7 +18,7 @@ from viewer.analysis.ledger.resource import windows_of
 from viewer.analysis.regions import merged
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import IO
-from viewer.trace.reader import number_of
+from viewer.trace.processes import number_of
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, stem
 

@@ -259,11 +259,8 @@ def _of_children(facts: Facts) -> Iterator[Finding]:
         start, end, thread = table.start_ns[row], table.busy_end_ns[row], table.who[row]
         times = [
             (("thread", one.main), start, end)
-            for one in Family.of(model).members.values()
-            if one.parent == model.thread_process[thread]
-            and one.main >= 0
-            and one.start_ns < end
-            and one.end_ns > start
+            for one in Family.of(model).children(model.thread_process[thread])
+            if one.main >= 0 and one.start_ns < end and one.end_ns > start
         ]
         did = doing(facts, times)
         yield _told(facts, thread, start, end, stack, f": its children, {did}" if did else "")

@@ -13,7 +13,7 @@ from viewer.analysis.findings.basis.doing import Doing, mostly
 from viewer.analysis.findings.basis.facts import Facts, Finding
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.processes.family import Family, Member
-from viewer.analysis.states import stack_of
+from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -40,6 +40,8 @@ def replaced_worker(facts: Facts) -> Iterator[Finding]:
     """A worker ends while it is busy, and its parent starts another one at once."""
     family = Family.of(facts.model)
     if len(family.members) < 3:  # the parent, a worker, and the one that has its place
+        return
+    if not mentioned(facts.model, *_SERVERS):
         return
     starts = defaultdict[tuple[int, str], list[int]](list)
     for one in family.members.values():

@@ -72,8 +72,8 @@ def no_worker_left(facts: Facts, wait: Wait) -> str:
     if wait.name not in _JOBS:
         return ""
     process, worked = LongWaits.of(facts).process(wait.who), Jobs.of(facts.model).workers
-    members = Family.of(facts.model).members.values()
-    children = [one for one in members if one.parent == process and one.process in worked]
+    children = Family.of(facts.model).children(process)
+    children = [one for one in children if one.process in worked]
     last = max(children, key=lambda one: one.end_ns, default=None)
     if last is None or last.told is None or last.end_ns > wait.end_ns - wait.ns // 2:
         return ""
@@ -88,9 +88,9 @@ def _killed(facts: Facts, wait: Wait) -> str:
     if wait.name not in _OF_WORKERS:
         return ""
     family, process = Family.of(facts.model), LongWaits.of(facts).process(wait.who)
-    for member in family.members.values():
+    for member in family.children(process):
         told = member.told
-        if member.parent != process or told is None or told.signal is None:
+        if told is None or told.signal is None:
             continue
         is_known = told.signal in signal.valid_signals() and told.signal not in ORDERLY
         if is_known and member.start_ns < wait.end_ns and told.time_ns < wait.end_ns:
@@ -104,9 +104,8 @@ def _replaced(facts: Facts, family: Family, wait: Wait, process: int) -> str:
     """Workers that end again and again, soon after they began, and are replaced."""
     ended = [
         member
-        for member in family.members.values()
-        if member.parent == process
-        and wait.start_ns <= member.start_ns
+        for member in family.children(process)
+        if wait.start_ns <= member.start_ns
         and member.told is not None
         and member.told.signal is None
         and member.told.time_ns < wait.end_ns

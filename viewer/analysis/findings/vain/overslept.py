@@ -14,7 +14,7 @@ from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.states import stack_of
 from viewer.trace.columns import SLEEP, STATE_MASK
-from viewer.trace.reader import number_of
+from viewer.trace.processes import number_of
 from viewer.trace.sites import own_frames, place_of
 
 # A second in all is lost by two threads or more, and half of what they sleep there.

@@ -1,9 +1,10 @@
 """Pipes whose other end is gone, never closed, or keeps what was printed in its buffer: who
 reads from them waits in vain."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -32,7 +33,7 @@ def writer_gone(facts: Facts) -> Iterator[Finding]:
     """Somebody waits for an item that a process should have put which ended with an error."""
     family = Family.of(facts.model)
     dead = defaultdict[int, list[Member]](list)
-    for member in family.members.values():
+    for member in family.failed:
         if _failed(member):
             dead[member.parent].append(member)
     if not dead:
@@ -95,10 +96,8 @@ def _is_of_another(facts: Facts, family: Family, row: int) -> bool:
         facts.model.thread_process[facts.model.states.who[row]],
         facts.model.states,
     )
-    return any(
-        member.parent == process and member.end_ns >= table.end_ns[row]
-        for member in family.members.values()
-    )
+    ends = map(family.end_ns.__getitem__, family.below.get(process, ()))
+    return any(map(table.end_ns[row].__le__, ends))
 
 
 def _gone(
@@ -165,8 +164,9 @@ def _is_for_output(facts: Facts, row: int) -> bool:
 def _unreaped(facts: Facts) -> dict[tuple[int, int], list[int]]:
     """By process and pid of a child when it was seen to have ended."""
     found = defaultdict[tuple[int, int], list[int]](list)
-    for note in notes(facts.model, s.CHILD_UNREAPED)[0]:
-        found[note.process, note.pid].append(note.time_ns)
+    noted, _ = notes(facts.model, s.CHILD_UNREAPED)
+    for process, pid, ns in zip(noted.process, noted.pid, noted.time_ns, strict=True):
+        found[process, pid].append(ns)
     return found
 
 
@@ -174,10 +174,11 @@ def _children(facts: Facts) -> dict[int, list[_Event]]:
     """By thread when it started children, and was told of their ends, in order of time."""
     trace, found = facts.model.trace, defaultdict[int, list[_Event]](list)
     noted, told = notes(facts.model, s.SPAWN, s.CHILD_ENDED)
-    for note, said in zip(noted, told.texts(s.ARG_COMMAND), strict=True):
-        if note.thread >= 0:
-            name = trace.text(trace.events.name[note.event])
-            found[note.thread].append(_Event(note.time_ns, name, note.pid, said))
+    commands = told.texts(s.ARG_COMMAND)
+    for event, _, thread, ns, pid, said in zip(*noted, commands, strict=True):
+        if thread >= 0:
+            name = trace.text(trace.events.name[event])
+            found[thread].append(_Event(ns, name, pid, said))
     for events in found.values():
         events.sort()
     return found
@@ -233,28 +234,30 @@ _AT_ONCE_NS = 50 * MS
 
 def kept_by_a_sibling(facts: Facts) -> Iterator[Finding]:
     """A wait for a program that ends as soon as a process that was forked after it does."""
-    family = Family.of(facts.model)
-    forked = [m for m in family.members.values() if m.start and m.origin == s.FORK]
-    if not forked:
+    spawned = defaultdict[tuple[int, int], list[int]](list)  # by thread and pid, in order
+    noted, _ = notes(facts.model, s.SPAWN)
+    for thread, pid, ns in zip(noted.thread, noted.pid, noted.time_ns, strict=True):
+        spawned[thread, pid].append(ns)
+    if not spawned:
         return
     table, children = facts.model.states, Elsewhere.of(facts.model).child_of_row
-    told = LongWaits.of(facts).told
-    rows = [row for row in facts.rows_of((IO,), LOST_NS) if row in children]
-    threads = _children(facts) if rows else {}
-    for row in rows:
-        child, thread = children[row], table.who[row]
-        if table.slice[row] in told:
+    family, told = Family.of(facts.model), LongWaits.of(facts).told
+    ending = cache(
+        lambda process: sorted(family.below.get(process, ()), key=family.end_ns.__getitem__)
+    )
+    for row in facts.rows_of((IO,), LOST_NS):
+        if row not in children or table.slice[row] in told:
             continue
+        child, thread = children[row], table.who[row]
         start, end = table.start_ns[row], table.end_ns[row]
-        begun = [
-            event.ns
-            for event in threads.get(thread, ())
-            if event.pid == child.pid and event.name == s.SPAWN and event.ns < start
-        ]
-        for one in forked if begun else ():
-            is_between = one.start is not None and begun[-1] < one.start.time_ns < start
-            is_mine = one.parent == facts.model.thread_process[thread]
-            if is_between and is_mine and 0 <= end - one.end_ns <= _AT_ONCE_NS:
+        times = spawned.get((thread, child.pid), [])
+        before = bisect_left(times, start) - 1
+        siblings = ending(facts.model.thread_process[thread]) if before >= 0 else []
+        first = bisect_left(siblings, end - _AT_ONCE_NS, key=family.end_ns.__getitem__)
+        last = bisect_right(siblings, end, key=family.end_ns.__getitem__)
+        for one in map(family.members.__getitem__, sorted(siblings[first:last])):
+            forked_ns = one.start.time_ns if one.start and one.origin == s.FORK else -1
+            if times[before] < forked_ns < start:
                 told.add(table.slice[row])
                 yield _kept(facts, row, child.name, one)
                 break
