@@ -29,7 +29,7 @@ _ONE_CLOCK_NS = 60_000_000_000  # how far the clocks of one machine may have bee
 MAPPED_BYTES = 1 << 20
 RECORD_ONE = "Record one with 'tracer run prog.py'."
 _GZIP_MAGIC = b"\x1f\x8b"
-_TRACES = "*.pftrace"
+_TRACE = ".pftrace"
 _CHILDREN = ".d"
 PROFILE = ".pprof"
 
@@ -70,7 +70,7 @@ def files_of(given: Given) -> dict[Path, bool]:
             _refuse_snapshots(path, inside)
             if not inside:
                 raise TraceFileError(
-                    f"cannot read '{path}': a folder without traces ({_TRACES}). {RECORD_ONE}"
+                    f"cannot read '{path}': a folder without traces (*{_TRACE}). {RECORD_ONE}"
                 )
             found |= dict.fromkeys(inside, False)
         else:
@@ -90,10 +90,16 @@ def _refuse_snapshots(folder: Path, inside: list[Path]) -> None:
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.glob(_TRACES)):
+    try:
+        names = set(os.listdir(folder))
+    except OSError:  # there is none, or it may not be read
+        return
+    for name in sorted(name for name in names if name.endswith(_TRACE)):
+        path = folder / name
         if path.is_file():
             yield path
-            yield from _inside(_children(path))
+            if name + _CHILDREN in names:  # mostly not: thousands of processes have none
+                yield from _inside(_children(path))
 
 
 def _children(path: Path) -> Path:
