@@ -3,7 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from tests.support.recordings import record_main, states_of, task_of, tasks_of
+import pytest
+
+from tests.support.recordings import record_here, record_main, states_of, task_of, tasks_of
+from tracer.signals.loops import task_locks
 
 MANY = 1_000  # far more calls than are looked at before somebody waits
 
@@ -75,3 +78,25 @@ def test_permits_after_many_calls(tmp_path: Path) -> None:
     assert [holders(each) for each in told] == [set(), set(), {second.id}]
     assert str(told[-1]).endswith("…")
     assert first.id != second.id
+
+
+def test_an_interruption_while_calls_are_armed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C during Python code of the recorder reaches the program all the same."""
+    interrupted: list[bool] = []
+
+    def main() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(wait_in_vain())
+
+    async def wait_in_vain() -> None:
+        monkeypatch.setattr(task_locks, "_watch_semaphore", interrupt)
+        await asyncio.wait_for(ask(asyncio.Semaphore(0)), 60)
+
+    def interrupt(*_: object) -> None:
+        interrupted.append(True)
+        raise KeyboardInterrupt  # as python's own handler of SIGINT does
+
+    record_here(main, tmp_path / "t.pftrace")
+    assert interrupted

@@ -182,15 +182,21 @@ def test_ends_of_awaits(tmp_path: Path) -> None:
     """The StopIteration that ends one is none of those that are counted."""
     results: list[object] = [None, 1, (2, 3), (), Refused("no error"), StopIteration(4)]
 
-    async def main() -> None:
-        assert await handed_over(results) == results
-        await handed_over([None] * 30_000)
-        refused()
+    async def end_by_hand() -> tuple[object, ...]:
         future = asyncio.get_running_loop().create_future()
         future.set_result(None)
         with pytest.raises(StopIteration) as ended:
             next(iter(future))
-        assert ended.value.value is None
+        return ended.value.args, ended.value.__context__
+
+    without = asyncio.run(end_by_hand())
+
+    async def main() -> None:
+        assert await handed_over(results) == results
+        if sys.version_info[:2] != (3, 14):  # which raises those, too
+            await handed_over([None] * 30_000)
+        refused()
+        assert await end_by_hand() == without
 
     assert len(told(lambda: asyncio.run(main()), tmp_path)) == 1
 

@@ -383,6 +383,9 @@ static inline const uint8_t *compat_hear_of_exceptions(void)
 #endif
 }
 
+/* Whether next() shows its caller the same StopIteration if C code ended without one. (Since 3.14 that one has arguments.) */
+#define COMPAT_CAN_END_QUIETLY (PY_VERSION_HEX < 0x030e0000 && !COMPAT_FREE_THREADED)
+
 /* The free-threaded Python versions whose frames and locks are known here. (3.14 runs copies of the
  * bytecode.) */
 #define COMPAT_KNOWS_ATTACHED (COMPAT_FREE_THREADED && PY_VERSION_HEX < 0x030e0000)

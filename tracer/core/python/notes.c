@@ -20,6 +20,8 @@ void notes_write(int kind, const char *subject, const char *text)
 void notes_failure(const char *what)
 {
     PyObject *error = PyErr_GetRaisedException();
+    if (error && PyErr_GivenExceptionMatches(error, PyExc_KeyboardInterrupt))
+        PyErr_SetInterrupt(); /* Ctrl-C came while Python code ran for the recorder: it is the program's */
     PyObject *text = error ? PyObject_Repr(error) : NULL;
     const char *reason = text ? PyUnicode_AsUTF8(text) : NULL;
     notes_write(NOTE_HOOK_DISABLED, what, reason ? reason : "unknown error");

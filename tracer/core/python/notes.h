@@ -4,7 +4,8 @@
 
 /* Attached; `kind`: enum note_kind. */
 void notes_write(int kind, const char *subject, const char *text);
-/* Called with an exception set: clears it and records it as the reason why `what` is switched off. */
+/* Called with an exception set: clears it and records it as the reason why `what` is switched off.
+ * A KeyboardInterrupt comes again, outside of the hook. */
 void notes_failure(const char *what);
 
 #endif

@@ -38,7 +38,7 @@ static HOT PyObject *next_quiet(PyObject *iterator)
 void results_watch(PyObject *iterator)
 {
     PyTypeObject *found = iterator && PyType_Check(iterator) ? (PyTypeObject *)iterator : NULL;
-    if (COMPAT_FREE_THREADED || type || !found || !found->tp_iternext || !found->tp_as_async || !found->tp_as_async->am_send)
+    if (!COMPAT_CAN_END_QUIETLY || type || !found || !found->tp_iternext || !found->tp_as_async || !found->tp_as_async->am_send)
         return;
     type = (PyTypeObject *)Py_NewRef(found);
     send = type->tp_as_async->am_send;
