@@ -386,16 +386,14 @@ static inline const uint8_t *compat_hear_of_exceptions(void)
 /* Whether next() shows its caller the same StopIteration if C code ended without one. (Since 3.14 that one has arguments.) */
 #define COMPAT_CAN_END_QUIETLY (PY_VERSION_HEX < 0x030e0000 && !COMPAT_FREE_THREADED)
 
-/* The free-threaded Python versions whose frames and locks are known here. (3.14 runs copies of the
- * bytecode.) */
+/* The free-threaded Python versions whose frames and locks are known here. (3.14 runs copies of the bytecode.) */
 #define COMPAT_KNOWS_ATTACHED (COMPAT_FREE_THREADED && PY_VERSION_HEX < 0x030e0000)
 
 /* --- Running a program as `python` itself would (launch.c) --- */
 
 #define COMPAT_CAN_HIDE_FRAMES (!COMPAT_FREE_THREADED)
 
-/* Makes the calling thread look as if nothing had called it: no frame below, recursion counted from zero.
- * This is never undone: the caller must not return to Python code. */
+/* The calling thread looks as if nothing had called it (no frame below, no recursion), for good: never return to Python code. */
 static inline void compat_hide_callers(PyThreadState *tstate)
 {
 #if COMPAT_CAN_HIDE_FRAMES
@@ -543,8 +541,7 @@ static inline int compat_configure_subinterpreters(PyObject *argv, PyObject *ori
 /* Without a GIL another thread may change what the sampler takes to be frozen. */
 #define COMPAT_CAN_SAMPLE (!COMPAT_FREE_THREADED)
 
-/* 3.12 publishes a frame before it is linked, so a pointer read there may be anything: memory must be read
- * by a system call that fails instead of faulting. */
+/* 3.12 publishes a frame before it is linked: a pointer may be anything, so a system call reads it, which fails but never faults. */
 #define COMPAT_FRAMES_ALWAYS_LINKED (PY_VERSION_HEX >= 0x030d0000)
 
 enum { COMPAT_FRAME_BYTES = offsetof(compat_frame, localsplus) };
