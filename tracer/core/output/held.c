@@ -13,10 +13,10 @@ static inline void handle_at(timeline *line, const tick_line *ticks, thread_buff
     timeline_record(line, b->timeline, r, time_of(ticks, r->tick), NULL);
 }
 
-/* No handle has this key. */
-static inline uint64_t own_handle(const thread_buffer *b)
+/* Of a REC_CB_SHORT. */
+static inline record ready_of(const record *r)
 {
-    return (uint64_t)(uintptr_t)b;
+    return ring_held_woken(r->tick - (r->c >> 32), (uint32_t)(r->b >> 32), (uint32_t)r->b);
 }
 
 /* Each record is made where it is handled: the processor waits where it copies what was just written in parts. */
@@ -26,15 +26,15 @@ HOT void held_handle(timeline *line, const tick_line *ticks, thread_buffer *b, c
     int shown = b->shown;
     b->shown = 0;
     if (r->kind == REC_STEP_SHORT) {
-        record begin = {since, REC_STEP_BEGIN, 0, 0, r->a, 0, 0};
+        record begin = ring_held_begun(b, since, REC_STEP_BEGIN, 0, r->a);
         record end = {r->tick, r->flag, 0, 0, r->a, r->b, r->c >> 32 << 32};
         if (!shown)
             handle_at(line, ticks, b, &begin);
         timeline_record(line, b->timeline, &end, ns, NULL);
         return;
     }
-    record begin = {since, REC_CB_BEGIN, r->flag, 0, r->a, own_handle(b), 0};
-    record ready = {r->tick - (r->c >> 32), REC_READY, 0, 0, (uint32_t)(r->b >> 32), (uint32_t)r->b, 0};
+    record begin = ring_held_begun(b, since, REC_CB_BEGIN, r->flag, r->a);
+    record ready = ready_of(r);
     record end = {r->tick, REC_CB_END, 0, 0, 0, 0, 0};
     if (!shown)
         handle_at(line, ticks, b, &begin);
@@ -57,19 +57,12 @@ typedef struct {
     record begin, ready; /* the latter of a callback that has woken a task; else of no kind */
 } held_records;
 
-static held_records records_of(const thread_buffer *b, uint64_t since, uint8_t kind, uint8_t called, uint32_t what)
-{
-    return (held_records){{since, kind, called, 0, what, kind == REC_CB_BEGIN ? own_handle(b) : 0, 0}, {0}};
-}
-
 static held_records records_of_short(const thread_buffer *b, const record *r)
 {
     uint64_t since = r->tick - (uint32_t)r->c;
     if (r->kind == REC_STEP_SHORT)
-        return records_of(b, since, REC_STEP_BEGIN, 0, r->a);
-    held_records first = records_of(b, since, REC_CB_BEGIN, r->flag, r->a);
-    first.ready = (record){r->tick - (r->c >> 32), REC_READY, 0, 0, (uint32_t)(r->b >> 32), (uint32_t)r->b, 0};
-    return first;
+        return (held_records){.begin = ring_held_begun(b, since, REC_STEP_BEGIN, 0, r->a)};
+    return (held_records){ring_held_begun(b, since, REC_CB_BEGIN, r->flag, r->a), ready_of(r)};
 }
 
 static void show(timeline *line, const tick_line *ticks, thread_buffer *b, const held_records *first, uint64_t horizon)
@@ -97,9 +90,9 @@ void held_show(timeline *line, const tick_line *ticks, thread_buffer *b, int las
         first = records_of_short(b, next);
     } else {
         uint32_t woken = atomic_load_explicit(&held->woken, memory_order_acquire);
-        first = records_of(b, tick, held->kind, held->called, held->what);
+        first = (held_records){.begin = ring_held_begun(b, tick, held->kind, held->called, held->what)};
         if (woken)
-            first.ready = (record){held->woken_tick, REC_READY, 0, 0, woken, held->stack, 0};
+            first.ready = ring_held_woken(held->woken_tick, woken, held->stack);
         atomic_thread_fence(memory_order_acquire);
         if (!tick || atomic_load_explicit(&held->tick, memory_order_relaxed) != tick)
             return; /* there is nothing, or it has just changed */

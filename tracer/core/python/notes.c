@@ -17,6 +17,17 @@ void notes_write(int kind, const char *subject, const char *text)
         ring_emit_text(b, REC_NOTE, (uint8_t)kind, (uint32_t)about, both, length, 0);
 }
 
+void notes_call_once(PyObject **call, const char *what)
+{
+    PyObject *called = *call;
+    *call = NULL;
+    PyObject *done = PyObject_CallNoArgs(called);
+    if (!done)
+        notes_failure(what);
+    Py_XDECREF(done);
+    Py_DECREF(called);
+}
+
 void notes_failure(const char *what)
 {
     PyObject *error = PyErr_GetRaisedException();

@@ -278,11 +278,10 @@ static HOT_ALONE void write_held(thread_buffer *b)
     held_entry *held = &b->held;
     uint64_t tick = atomic_load_explicit(&held->tick, memory_order_relaxed);
     uint32_t woken = atomic_load_explicit(&held->woken, memory_order_relaxed);
-    uint64_t handle = held->kind == REC_CB_BEGIN ? (uint64_t)(uintptr_t)b : 0;
     record *slot = &b->write_chunk->records[b->write_at];
-    slot[0] = (record){tick, held->kind, held->called, 0, held->what, handle, 0};
+    slot[0] = ring_held_begun(b, tick, held->kind, held->called, held->what);
     if (woken)
-        slot[1] = (record){held->woken_tick, REC_READY, 0, 0, woken, held->stack, 0};
+        slot[1] = ring_held_woken(held->woken_tick, woken, held->stack);
     b->room = CHUNK_RECORDS;
     commit_before(b, woken ? 2 : 1);
     atomic_store_explicit(&held->tick, 0, memory_order_release);

@@ -179,6 +179,17 @@ typedef struct thread_buffer {
     struct thread_buffer *_Atomic next;
 } thread_buffer;
 
+/* The records of what is held, if it lasts. A callback has no handle: no other has this key. */
+static inline record ring_held_begun(const thread_buffer *b, uint64_t tick, uint8_t kind, uint8_t called, uint32_t what)
+{
+    return (record){tick, kind, called, 0, what, kind == REC_CB_BEGIN ? (uint64_t)(uintptr_t)b : 0, 0};
+}
+
+static inline record ring_held_woken(uint64_t tick, uint32_t task, uint32_t stack)
+{
+    return (record){tick, REC_READY, 0, 0, task, stack, 0};
+}
+
 extern OURS _Atomic uint32_t ring_generation; /* of the current recording; hooks compare it */
 /* Calls and GIL releases shorter than this are not written, unless another thread took the GIL meanwhile. */
 extern OURS uint64_t gil_threshold_ticks;

@@ -368,11 +368,7 @@ static void import_return(thread_buffer *b, uint64_t tick, PyObject *module)
     if (arm) {
         Py_INCREF(arm);
         PyDict_DelItem(import_pending, name);
-        PyObject *done = PyObject_CallNoArgs(arm);
-        if (!done)
-            notes_failure("arming after an import");
-        Py_XDECREF(done);
-        Py_DECREF(arm);
+        notes_call_once(&arm, "arming after an import");
     }
     Py_XDECREF(name);
     PyErr_Clear();

@@ -263,17 +263,6 @@ static void find_owner(const thread_buffer *b, PyObject *lock, holder *h)
 
 /* --- the hooks --- */
 
-static void start_watching(lock_type *type)
-{
-    PyObject *start = type->on_first_wait;
-    type->on_first_wait = NULL;
-    PyObject *done = start ? PyObject_CallNoArgs(start) : NULL;
-    if (start && !done)
-        notes_failure("locks of tasks");
-    Py_XDECREF(done);
-    Py_XDECREF(start);
-}
-
 /* A lock is about to be freed: its owner, if any, no longer holds it. */
 static void on_freed(const void *lock, uint32_t id)
 {
@@ -356,7 +345,7 @@ void async_locks_wait(const thread_buffer *b, const await_facts *facts, await_lo
     details->kind = type->kind;
     details->shown_kind = type->owner ? type->kind : 0;
     if (type->on_first_wait)
-        start_watching(type);
+        notes_call_once(&type->on_first_wait, "locks of tasks");
     tell_owner(b, type, lock, details);
 }
 

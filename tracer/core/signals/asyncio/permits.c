@@ -69,22 +69,12 @@ void permits_give(PyObject *semaphore, uint32_t task)
         memset(place->tasks, 0, sizeof place->tasks);
 }
 
-static void start_watching(void)
-{
-    PyObject *start = on_first_wait;
-    on_first_wait = NULL;
-    permits_calls_left = ALL_CALLS;
-    PyObject *done = PyObject_CallNoArgs(start);
-    if (!done)
-        notes_failure("permits of semaphores");
-    Py_XDECREF(done);
-    Py_DECREF(start);
-}
-
 uint32_t permits_tell(PyObject *semaphore, uint32_t what, await_holders *holders)
 {
-    if (on_first_wait && what == text_semaphore)
-        start_watching();
+    if (on_first_wait && what == text_semaphore) {
+        permits_calls_left = ALL_CALLS;
+        notes_call_once(&on_first_wait, "permits of semaphores");
+    }
     const permits *place = place_of(semaphore);
     uint32_t known = 0;
     if (place->semaphore != semaphore || !is_of(place, semaphore))
@@ -96,10 +86,11 @@ uint32_t permits_tell(PyObject *semaphore, uint32_t what, await_holders *holders
     return known ? known + place->others : 0;
 }
 
-static uint32_t current(thread_buffer *b)
+/* Whose method runs, borrowed; NULL: it is not looked at any more. */
+static PyObject *called(void)
 {
-    const step *top = running_top(b);
-    return top ? top->task : 0;
+    PyObject *self = permits_calls_left ? compat_local(PyThreadState_Get(), 0) : NULL;
+    return self && PyCell_Check(self) ? PyCell_GET(self) : self;
 }
 
 /* Those that nobody looks at any more are not known from now on. */
@@ -114,20 +105,20 @@ static void count_call(void)
 void permits_on_taken(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    PyObject *self = compat_local(PyThreadState_Get(), 0);
-    if (!self || !permits_calls_left)
+    PyObject *semaphore = called();
+    if (!semaphore)
         return;
-    permits_take(PyCell_Check(self) ? PyCell_GET(self) : self, current(b));
+    permits_take(semaphore, running_task(b));
     count_call();
 }
 
 void permits_on_given(thread_buffer *b, uint64_t tick, PyObject *value)
 {
     (void)tick, (void)value;
-    PyObject *self = compat_local(PyThreadState_Get(), 0);
-    if (!self || !permits_calls_left)
+    PyObject *semaphore = called();
+    if (!semaphore)
         return;
-    permits_give(PyCell_Check(self) ? PyCell_GET(self) : self, current(b));
+    permits_give(semaphore, running_task(b));
     count_call();
 }
 

@@ -2,7 +2,8 @@
  * asked for those that are raised. The recorder did (failures.c), and such a one is no failure.
  *
  * Mostly the result is None, as of each sleep and of each wait for data. C code may say that without an exception: then
- * there is nothing to tell. Where anybody else is told of exceptions, a debugger or a tool, all stays as it is. */
+ * there is nothing to tell. Where anybody else is told of exceptions, a debugger or a tool, all stays as it is. So it does on a Python on
+ * which next() would then show its caller something else (COMPAT_CAN_END_QUIETLY). */
 #include "signals/asyncio/results.h"
 
 #include "ring/hot.h"

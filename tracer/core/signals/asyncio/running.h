@@ -32,6 +32,13 @@ static inline step *running_top(thread_buffer *b)
     return top;
 }
 
+/* The task whose step runs, 0: none that is known. */
+static inline uint32_t running_task(thread_buffer *b)
+{
+    const step *top = running_top(b);
+    return top ? top->task : 0;
+}
+
 static inline void running_push(thread_buffer *b, step pushed)
 {
     if (b->depth++ < STEP_DEPTH)

@@ -58,13 +58,6 @@ static known_task *find(PyObject *status)
     return known;
 }
 
-/* The running step's task, 0: none. */
-static uint32_t current(thread_buffer *b)
-{
-    const step *top = running_top(b);
-    return top ? top->task : 0;
-}
-
 /* The program's line that has called Twisted. */
 static uint32_t callers_site(void)
 {
@@ -380,9 +373,9 @@ void deferreds_on_acquire(thread_buffer *b, uint64_t tick, PyObject *value)
         return;
     introduce_running(b);
     if (is_lock)
-        async_lock_taken(b, self, current(b), callers_site());
+        async_lock_taken(b, self, running_task(b), callers_site());
     else
-        permits_take(self, current(b));
+        permits_take(self, running_task(b));
 }
 
 /* The first that waits has it at once. */
@@ -399,7 +392,7 @@ void deferreds_on_release(thread_buffer *b, uint64_t tick, PyObject *value)
     if (is_lock && known)
         async_lock_taken(b, self, known->id, known->await_site);
     else if (!is_lock)
-        permits_give(self, current(b));
+        permits_give(self, running_task(b));
     if (first && !is_lock)
         permits_take(self, known ? known->id : 0);
     Py_XDECREF(waiting);
