@@ -24,18 +24,6 @@ def is_trace(path: str) -> bool:
     return not head or (head[:1] == b"\n" and b"recording" in head and b"schema" in head)
 
 
-def is_being_recorded(path: str, lock: "Callable[[int], bool]") -> bool:
-    """Whether a recording has locked the file, which may not exist."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not lock(fd)
-    finally:
-        os.close(fd)
-
-
 def open_trace(path: str, *, force: bool, lock: "Callable[[int], bool]") -> int:
     """A descriptor for a trace, which the child of a fork-and-exec does not inherit. The file
     keeps its contents until the recording has begun.

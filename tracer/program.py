@@ -117,15 +117,21 @@ def _is_ours(interpreter: str) -> bool:
     return os.path.realpath(here) == os.path.realpath(there)
 
 
-def check_output(trace: str, target: Target, *, force: bool) -> None:
-    """Raises TraceFileError when the trace cannot or may not be written."""
-    if not trace:
-        raise UsageError("the trace needs a name: -o FILE")
+def check_parent(trace: str) -> str:
+    """The folder it is in. Raises TraceFileError when there is none."""
     parent = os.path.dirname(trace) or "."
     if not os.path.isdir(parent):
         raise TraceFileError(
             f"cannot write {trace!r}: no directory {parent!r}. Create it or choose another -o."
         )
+    return parent
+
+
+def check_output(trace: str, target: Target, *, force: bool) -> None:
+    """Raises TraceFileError when the trace cannot or may not be written."""
+    if not trace:
+        raise UsageError("the trace needs a name: -o FILE")
+    parent = check_parent(trace)
     try:
         mode = os.stat(trace).st_mode
     except OSError:

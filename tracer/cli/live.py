@@ -7,7 +7,7 @@ import time
 import click
 
 from tracer.errors import BusyTraceError, TraceFileError, TracerError
-from tracer.output import is_being_recorded, is_trace
+from tracer.output import is_trace
 from tracer.units import duration, size
 
 JSON_HELP = "Write JSON."
@@ -79,9 +79,10 @@ def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bo
     socket. Without either, the command takes the only recording there is.
     """
     from tracer.live import client
+    from tracer.program import check_parent
 
     if output is not None:
-        refuse_missing_folders(output)
+        check_parent(output)  # before a snapshot is made for nothing
         refuse_recordings(output)
         if not force:
             refuse_other_files(output)
@@ -102,20 +103,23 @@ def snapshot(target: str | None, *, output: str | None, force: bool, as_json: bo
     click.echo(f"tracer: {size(written['bytes'])} -> {shown}. Next: tracer report {shown}")
 
 
-def refuse_missing_folders(path: str) -> None:
-    """Before a snapshot is made for nothing."""
-    parent = os.path.dirname(path) or "."
-    if not os.path.isdir(parent):
-        raise TraceFileError(
-            f"cannot write {path!r}: no directory {parent!r}. Create it or choose another -o."
-        )
+def is_being_recorded(path: str) -> bool:
+    """Whether a recording has locked the file, which may not exist."""
+    from tracer._core import lock_file  # other commands do without the core
+
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not lock_file(fd)
+    finally:
+        os.close(fd)
 
 
 def refuse_recordings(path: str) -> None:
     """A recording whose file is replaced loses all that it writes from then on."""
-    from tracer._core import lock_file  # other commands do without the core
-
-    if os.path.isfile(path) and is_being_recorded(path, lock_file):
+    if os.path.isfile(path) and is_being_recorded(path):
         raise BusyTraceError(
             f"cannot write {path!r}: a program is being recorded into it. Choose another -o."
         )
