@@ -129,7 +129,7 @@ def _write(
     there = found.entries if entries is None else entries
     shown = tuple(entry for entry in there if entry.what in wanted)
     if form == Form.JSON:
-        pids = [process.pid for process in model.trace.processes]
+        pids = model.trace.processes.pid.tolist()
         out.write(render_json(found, shown, str(model.trace.path), pids))
     elif form == Form.FULL:
         out.write(render_goroutines(found, shown))

@@ -80,7 +80,7 @@ class Answers:
             "duration_ns": model.end_ns - model.start_ns,
             "events": len(trace.events.time_ns),
             "bytes": trace.size_bytes,
-            "pids": [process.pid for process in trace.processes],
+            "pids": [*trace.processes.pid],
             "samples": len(trace.events.sample_time_ns),
             "tasks": len(model.owners.task_id),
             "nouns": model.nouns._asdict(),

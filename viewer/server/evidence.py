@@ -64,7 +64,7 @@ def _lanes(
 
 
 def _of_pid(model: Model, pid: int) -> Iterable[int]:
-    return (i for i, process in enumerate(model.trace.processes) if process.pid == pid)
+    return (i for i, of in enumerate(model.trace.processes.pid) if of == pid)
 
 
 def _near(group: Group, lane: int, at_ns: int) -> Iterator[tuple[int, int, int]]:

@@ -66,6 +66,11 @@ def place_of(site: str) -> Place:
     return Place(match[1], int(match[2]), match[3]) if match else Place("", 0, "")
 
 
+def is_later(at: Place, here: Place) -> bool:
+    """Whether one is a later line of the same function."""
+    return at._replace(line=here.line) == here and at.line > here.line
+
+
 def function_of(site: str) -> tuple[str, str]:
     """Its file and function, whatever the line."""
     return place_of(site)[::2]

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable
 from viewer.trace.columns import Column
 from viewer.trace.reader import Trace
 
-_NONE = -(1 << 63)
+UNKNOWN = -(1 << 63)  # a number
+
+
+def known(number: int) -> int | None:
+    return None if number == UNKNOWN else number
 
 
 class Told:
@@ -28,8 +32,7 @@ class Told:
 
     def whole(self, name: str) -> list[int | None]:
         """The same, None without."""
-        found = self.numbers(name, _NONE).tolist()
-        return [None if value == _NONE else value for value in found]
+        return [*map(known, self.numbers(name, UNKNOWN))]
 
     def strings(self, name: str) -> Column:
         """Of each the string of that name; -1 without."""

@@ -32,13 +32,10 @@ class Awaits:
     """The path of the tasks of the first process's first thread."""
 
     def __init__(self, model: Model) -> None:
-        members = Family.of(model).members.values()
-        first = min(members, key=lambda one: one.start_ns, default=None)
+        main = Family.of(model).main[model.trace.processes.first]
         self.model, self._threads = model, RunPath.of(model)
-        is_small = first is not None and len(model.owners.task_id) <= _MOST_TASKS
-        self.path = (
-            TaskPath(model, first.main) if first and is_small and first.main >= 0 else None
-        )
+        is_small = len(model.owners.task_id) <= _MOST_TASKS
+        self.path = TaskPath(model, main) if is_small and main >= 0 else None
         self.ran = defaultdict[int, list[Window]](list)  # by thread, when it was on the path
         self.all = [*self._found(self.path)] if self.path is not None else []
 

@@ -49,7 +49,7 @@ class ChildWaits(Mapping[int, Child]):
     ) -> None:
         """`loops` are threads, `others` rows that a message ended."""
         self._model, self._family = model, Family.of(model)
-        self._told, _ = notes(model, s.CHILD_ENDED)
+        self._told = self._family.ended
         begun, said = notes(model, s.SPAWN)
         spawned = begun.before(model, self._told)
         take = model.trace.engine.take

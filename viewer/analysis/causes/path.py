@@ -69,9 +69,9 @@ class RunPath:
         self.followed: dict[int, Followed] = {}  # by row of States
         self._visits = 0
         self._long = defaultdict[int, list[int]](list)  # by thread its waits that are followed
-        first = min(self.family.members.values(), key=lambda one: one.start_ns, default=None)
-        if first is not None and first.main >= 0 and model.states.last_ns[first.main]:
-            self._walk(first.main, model.states.last_ns[first.main])
+        main = self.family.main[model.trace.processes.first]
+        if main >= 0 and model.states.last_ns[main]:
+            self._walk(main, model.states.last_ns[main])
 
     @classmethod
     def of(cls, model: Model) -> Self:

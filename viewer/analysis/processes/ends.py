@@ -9,8 +9,7 @@ from viewer.analysis.processes.notes import notes
 from viewer.analysis.states import numbers
 from viewer.trace.columns import Column
 from viewer.trace.model import Model
-
-UNKNOWN = -(1 << 63)  # a number
+from viewer.trace.told import UNKNOWN, known
 
 
 class Ended(NamedTuple):
@@ -22,22 +21,18 @@ class Ended(NamedTuple):
     signal: int | None
 
 
-def known(number: int) -> int | None:
-    return None if number == UNKNOWN else number
-
-
 class Ends:
     """The ends of children that their parents were told of, in order of time."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._noted, told = notes(model, s.CHILD_ENDED)
+        self.noted, told = notes(model, s.CHILD_ENDED)
         self.status = told.numbers(s.ARG_STATUS, UNKNOWN)
         self.signal = told.numbers(s.ARG_SIGNAL, UNKNOWN)
 
     def told(self, row: int) -> Ended:
         status, ended_by = known(self.status[row]), known(self.signal[row])
-        return Ended(self._noted.thread[row], self._noted.time_ns[row], status, ended_by)
+        return Ended(self.noted.thread[row], self.noted.time_ns[row], status, ended_by)
 
     def first_of(self, order: Column, reaper: Column, known_as: Column) -> Column:
         """By process the row of the first end since its begin that its reaper was told of; -1
@@ -50,11 +45,11 @@ class Ends:
         def both(noted: Column, of: Column) -> Column:
             return joined(engine.take(noted, back, -1), engine.take(of, asked, -1))
 
-        keys = engine.pairs(both(self._noted.pid, known_as), both(self._noted.process, reaper))
+        keys = engine.pairs(both(self.noted.pid, known_as), both(self.noted.process, reaper))
         key, key_asked = keys.number[: len(back)], keys.number[len(back) :]
         times, since = (
             longs(map(neg, engine.take(column, of, 0)))
-            for column, of in ((self._noted.time_ns, back), (processes.start_ns, asked))
+            for column, of in ((self.noted.time_ns, back), (processes.start_ns, asked))
         )
         found = engine.latest(times, key, since, key_asked, len(keys.head))
         nothing = memoryview(bytes(8 * len(asked))).cast("q")

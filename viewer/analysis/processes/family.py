@@ -17,12 +17,13 @@ from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.ledger.rows import joined
-from viewer.analysis.processes.ends import UNKNOWN, Ended, Ends, known
+from viewer.analysis.processes.ends import Ended, Ends
+from viewer.analysis.processes.notes import Notes
 from viewer.analysis.processes.starts import Start, starts
 from viewer.analysis.states import every, numbers
 from viewer.trace.columns import Column
 from viewer.trace.model import Model
-from viewer.trace.told import Told
+from viewer.trace.told import UNKNOWN, Told, known
 from viewer.words import stems
 
 _OPTIONS_WITH_MODULE = ("-m",)
@@ -109,6 +110,11 @@ class Family:
     def ns(self) -> Column:
         """How long the recording of each lasts."""
         return self.model.trace.engine.between(self.start_ns, self.end_ns)
+
+    @property
+    def ended(self) -> Notes:
+        """The ends of children that their parents were told of."""
+        return self._ends.noted
 
     def member(self, i: int) -> "Member":
         """A recorded process."""

@@ -7,7 +7,7 @@ from itertools import compress
 from typing import NamedTuple
 
 from tracer import schema as s
-from viewer.analysis.ledger.rows import joined
+from viewer.analysis.ledger.rows import joined, nowhere
 from viewer.analysis.states import numbers
 from viewer.trace.columns import Column
 from viewer.trace.flows import Flows
@@ -45,7 +45,7 @@ class Starts(NamedTuple):
 
 def starts(model: Model) -> Starts:
     trace, take = model.trace, model.trace.engine.take
-    events, processes, unknown = trace.events, trace.processes, array("i", [-1])
+    events, processes = trace.events, trace.processes
     noted = trace.instants(events.name, *_STARTS)
     begun = trace.instants(events.name, s.PROCESS_STARTED)
     arrows = [*Flows(events).all_causes(begun)]
@@ -59,7 +59,7 @@ def starts(model: Model) -> Starts:
     noted_pids = zip(pids, fork, strict=True)
     forked = [pid if pid and is_fork else -1 for pid, is_fork in noted_pids]
     found = Starts(
-        memoryview(unknown * len(processes)),
+        nowhere(len(processes)),
         table,
         take(trace.track_process, tracks, -1),
         take(model.threads.of_track, tracks, -1),
@@ -99,15 +99,15 @@ def _with_others(model: Model, found: Starts, pids: Column) -> Starts:
             if above:
                 of[i] = len(times) + len(made)
                 made.append((max(above, key=begun.__getitem__), begun[i]))
-    nowhere = [-1] * len(made)
+    none = nowhere(len(made))
     return Starts(
         memoryview(of),
-        joined(found.event, nowhere),
+        joined(found.event, none),
         joined(found.parent, (parent for parent, _ in made)),
-        joined(found.thread, nowhere),
+        joined(found.thread, none),
         joined(times, (start_ns for _, start_ns in made)),
-        joined(found.site, nowhere),
-        joined(found.pid, nowhere),
+        joined(found.site, none),
+        joined(found.pid, none),
     )
 
 

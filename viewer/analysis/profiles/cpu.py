@@ -47,7 +47,7 @@ class Runners:
         }  # by pid, where the trace has several
         self.steps: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
         lanes = {
-            i: (model.trace.processes[loop.process].pid, loop.tid)
+            i: (model.trace.pid(loop.process), loop.tid)
             for i, loop in enumerate(model.loops)
             if loop.tid and loop.process >= 0
         }

@@ -62,7 +62,7 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
         return Kept(Has.LOOP, blocked)
     all_told = set() if _others_too(waits, vain) else told
     circle = all_told | takers.parents(waits, vain) or takers.nobody_else(waits, vain)
-    deeper, passed_at = takers.further_in(waits, vain)
+    deeper, passed_at = takers.further_in(vain)
     if circle and circle <= _all_wait(waits, vain, circle):
         return Kept(Has.WAITS, circle, passed_at if circle == deeper else "")
     if not served and (around := takers.nested(waits, vain)):
@@ -158,7 +158,7 @@ def owed(waits: Waits, worst: Wait) -> Wait | None:
     return None
 
 
-def freed_too_late(waits: Waits, group: Group) -> tuple[list[Wait], set[Who]]:
+def freed_too_late(group: Group) -> tuple[list[Wait], set[Who]]:
     """Whoever waits for a slot in vain, and gives one back as soon as it gave up, had one."""
     gave_up = {wait.who: wait for wait in group.waits if wait.failed}
     freed = [

@@ -96,19 +96,19 @@ class Reading:
         mark = marks(self.model, lambda state: int(state & STATE_MASK in wanted))
         return self.model.trace.engine.longer(table.start_ns, table.end_ns, mark, at_least_ns)
 
-    def calls_with(self, part: str, at_least_ns: int) -> list[int]:
+    def calls_with(self, part: str, at_least_ns: int) -> Column:
         """Rows of the states table of calls that have this in their name."""
-        table = self.model.states
-        named = having(self.model, table.call_name, lambda name: part in name, (part,))
-        if 1 not in named:
-            return []
-        rows = self.rows_of((IO,), at_least_ns)
-        return [*self.model.trace.engine.pick(rows, table.row, memoryview(named))]
+        return self._calls(lambda name: part in name, (part,), at_least_ns)
 
     def calls_named(self, names: tuple[str, ...], at_least_ns: int = 0) -> Column:
         """Rows of the states table of calls whose name ends so, that last this long."""
+        return self._calls(lambda name: name.endswith(names), names, at_least_ns)
+
+    def _calls(
+        self, is_asked: Callable[[str], bool], parts: tuple[str, ...], at_least_ns: int
+    ) -> Column:
         table = self.model.states
-        named = having(self.model, table.call_name, lambda name: name.endswith(names), names)
+        named = having(self.model, table.call_name, is_asked, parts)
         if 1 not in named:
             return numbers(())
         rows = self.rows_of((IO,), at_least_ns)

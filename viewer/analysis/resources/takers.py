@@ -13,7 +13,7 @@ from viewer.analysis.resources.waits import Wait, Waits, longest_slices
 from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
 from viewer.trace.columns import AWAIT, IO, READY
-from viewer.trace.sites import innermost, own_frames, place_of
+from viewer.trace.sites import innermost, is_later, own_frames, place_of
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
 _WITH_ONE = ("query ", "command ", "response ", "body ", "message ")  # with a connection
@@ -86,7 +86,7 @@ def nobody_else(waits: Waits, vain: list[Wait]) -> set[Who]:
     return waiting if not waits.free_meanwhile(worst, waiting) else set()
 
 
-def further_in(waits: Waits, vain: list[Wait]) -> tuple[set[Who], str]:
+def further_in(vain: list[Wait]) -> tuple[set[Who], str]:
     """The tasks that wait in vain in what a function called behind the line at which others
     wait for the same: they have got there what these wait for. And that line."""
     lines = {place_of(wait.site)._replace(line=0): wait.site for wait in vain}
@@ -161,9 +161,7 @@ def is_further_on(site: str, stack: tuple[str, ...]) -> bool:
     """Whether a stack has the function of a line, at a later one."""
     here = place_of(site)
     places = map(place_of, own_frames(stack))
-    return bool(here.function) and any(
-        at._replace(line=here.line) == here and at.line > here.line for at in places
-    )
+    return bool(here.function) and any(is_later(at, here) for at in places)
 
 
 # By what they talk to -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.herds import Herds
 from viewer.analysis.resources.reading import Reading
+from viewer.analysis.resources.resource import Timed
 from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
 from viewer.words import stem
@@ -58,7 +59,7 @@ class Wait(NamedTuple):
     def ns(self) -> int:
         return self.end_ns - self.start_ns
 
-    def met_ns(self, other: "Wait") -> int:
+    def met_ns(self, other: Timed) -> int:
         """How long both lasted at the same time; less than 0: never, with so much between."""
         return min(self.end_ns, other.end_ns) - max(self.start_ns, other.start_ns)
 

@@ -80,9 +80,9 @@ def _row(model: Model, place: list[tuple[int, int]], event: int, ph: str, ns: in
 def _pids(model: Model) -> list[int]:
     """By process its pid; where a pid came again, a number above all real ones."""
     seen, found = Counter[int](), []
-    for process in model.trace.processes:
-        found.append(process.pid + seen[process.pid] * _MOST_PIDS)
-        seen[process.pid] += 1
+    for pid in model.trace.processes.pid:
+        found.append(pid + seen[pid] * _MOST_PIDS)
+        seen[pid] += 1
     return found
 
 

@@ -25,7 +25,7 @@ from viewer.analysis.findings.basis.words import did, names, sampled
 from viewer.analysis.findings.servers.overdue import mostly_blocked
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.handed import is_signal
-from viewer.analysis.ledger.resource import window
+from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.locks import LockRow
 from viewer.analysis.resources.connections import is_for_room
@@ -163,7 +163,7 @@ def _is_in_vain(facts: Facts, row: LockRow) -> bool:
         for one, start, end in zip(rows, begins, ends, strict=True)
         if state[one] & FAILED
     )
-    return vain * 10 >= row.waits.total_ns * 8
+    return covers(vain, row.waits.total_ns)
 
 
 def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:

@@ -109,8 +109,10 @@ def _past(facts: Facts, site: str, polls: list[Call]) -> list[tuple[Who, int, in
     calls = defaultdict[Who, list[tuple[Who, int, int]]](list)
     for row in facts.rows_of((IO, SLEEP), 0):
         who, since, until = ("thread", table.who[row]), table.start_ns[row], table.end_ns[row]
+        if since >= end or until <= start:
+            continue
         stack = stack_of(facts.model, row) or facts.call(table.row[row])[1]
-        if since < end and until > start and is_further_on(site, tuple(stack.split("\n"))):
+        if is_further_on(site, tuple(stack.split("\n"))):
             calls[who].append((who, max(since, start), min(until, end)))
     most = [
         own for own in calls.values() if covers(sum(to - at for _, at, to in own), end - start)

@@ -117,7 +117,7 @@ def _kept_too_long(
 
 def had_one(facts: Facts, waits: LongWaits, group: Group) -> Finding | None:
     """Whoever waits for a slot in vain, and gives one back as soon as it gave up, had one."""
-    stuck, circle = freed_too_late(waits, group)
+    stuck, circle = freed_too_late(group)
     is_known = group.pool.slot != OWN_SLOT
     if not is_known or sum(wait.ns for wait in stuck) < LOST_NS:
         return None

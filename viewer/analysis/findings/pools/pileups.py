@@ -3,6 +3,7 @@ work, that poll, or that wait for an answer which does not come."""
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 
 from tracer import schema as s
 from tracer.units import duration
@@ -151,6 +152,10 @@ def executors_pile_up(facts: Facts) -> Iterator[Finding]:
         yield Finding("workers never exit", idle, text, evidence)
 
 
+def _summed(facts: Facts, threads: list[int], measure: str) -> int:
+    return sum(map(facts.threads.measure(measure).__getitem__, threads))
+
+
 def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
     """Threads that are started one after the other, all the time, and look for something to
     the end of the program: nobody stops them."""
@@ -159,10 +164,7 @@ def pollers_pile_up(facts: Facts) -> Iterator[Finding]:
     for (pid, name), threads in facts.pools.items():
         if len(threads) < _POLLERS or pid not in ended:
             continue
-
-        def summed(measure: str, threads: list[int] = threads) -> int:
-            return sum(map(facts.threads.measure(measure).__getitem__, threads))
-
+        summed = partial(_summed, facts, threads)
         slept, lives = summed(s.SLEEP), summed("wall_ns")
         if slept * 2 < lives or (slept + summed("idle")) * _ASLEEP[1] < lives * _ASLEEP[0]:
             continue

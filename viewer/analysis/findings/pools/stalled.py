@@ -10,7 +10,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, place_in, sites, use
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.resources.enders import Enders
-from viewer.analysis.resources.resource import Claim, Resource
+from viewer.analysis.resources.resource import Resource
 from viewer.analysis.resources.servers import takers_of_queues
 from viewer.analysis.resources.slots import Group
 from viewer.analysis.resources.waits import GETS, Wait
@@ -181,9 +181,7 @@ def stalled_questions(facts: Facts, found: Resource) -> Finding | None:
         and not asking.isdisjoint(Enders.of(waits).of_queue(wait.lock))
     ]
     still = [wait for wait in gave_up if _asked_until(found, wait)]
-    lost = sum(
-        max(_met_ns(claim, wait), 0) for claim in found.claims for wait in _apart(still)
-    )
+    lost = sum(max(wait.met_ns(claim), 0) for claim in found.claims for wait in _apart(still))
     if not still or lost * 2 < found.ns:
         return None
     worst, one = max(still, key=lambda wait: wait.ns), found.worst
@@ -205,16 +203,12 @@ def _asked_until(found: Resource, wait: Wait) -> bool:
     asked = [
         claim
         for claim in found.claims
-        if claim.end_ns > wait.start_ns and _met_ns(claim, wait) * 2 >= wait.ns
+        if claim.end_ns > wait.start_ns and wait.met_ns(claim) * 2 >= wait.ns
     ]
     pause_ns = max((claim.ns // claim.looks for claim in asked), default=0)
     return bool(asked) and all(
         0 <= claim.end_ns - wait.end_ns <= pause_ns + _AT_ONCE_NS for claim in asked
     )
-
-
-def _met_ns(claim: Claim, wait: Wait) -> int:
-    return min(claim.end_ns, wait.end_ns) - max(claim.start_ns, wait.start_ns)
 
 
 def _stood_still(group: Group, served: list[int], wait: Wait) -> bool:

@@ -11,8 +11,8 @@ from viewer.analysis.findings.basis.words import at, in_total, processes
 from viewer.analysis.ledger.resource import covers, window
 from viewer.analysis.processes.family import Family, Member
 from viewer.analysis.states import stack_of
-from viewer.trace.columns import IO
-from viewer.trace.sites import Place, place_of
+from viewer.trace.columns import IO, Column
+from viewer.trace.sites import Place, is_later, place_of
 from viewer.words import code
 
 _SEMAPHORE = "SemLock."
@@ -43,19 +43,20 @@ def ended_party(facts: Facts) -> Iterator[Finding]:
     rows = facts.calls_with(_SEMAPHORE, _LONG_NS)
     if not rows or len(family.members) < 2:
         return
-    rows.sort(key=lambda row: table.start_ns[row] - table.end_ns[row])
+    longest = sorted(rows, key=lambda row: table.start_ns[row] - table.end_ns[row])
+    blocked = facts.rows_of((IO,), _LONG_NS)
     by_site: dict[str, list[tuple[int, Member, str]]] = {}
-    for row in rows[:_MOST]:
+    for row in longest[:_MOST]:
         what, dead = _waits_for(facts, row), family.killed_before(table.start_ns[row])
         if dead is None and what:
             dead = _ended(facts, family, row)
-        if dead is not None and not _is_had(facts, row):
+        if dead is not None and not _is_had(facts, row, blocked):
             what = what or _LOCK  # of the library: its workers take jobs with it
             by_site.setdefault(facts.call(table.row[row])[1], []).append((row, dead, what))
     for site, found in by_site.items():
         lost = sum(facts.row_ns(row) for row, _, _ in found)
         if lost >= LOST_NS:
-            yield _finding(facts, family, site, found, lost)
+            yield _finding(facts, site, found, lost)
 
 
 def _waits_for(facts: Facts, row: int) -> str:
@@ -69,7 +70,7 @@ def _waits_for(facts: Facts, row: int) -> str:
     return "" if is_librarys else _LOCK
 
 
-def _is_had(facts: Facts, row: int) -> bool:
+def _is_had(facts: Facts, row: int, blocked: Column) -> bool:
     """Whether another process is further on in the function that takes the lock, for most of
     the wait: it has it, as a worker that reads the next job has while the others wait."""
     table, process_of = facts.model.states, facts.model.thread_process
@@ -81,10 +82,10 @@ def _is_had(facts: Facts, row: int) -> bool:
             min(end, table.end_ns[other]) - max(start, table.start_ns[other]), end - start
         )
         and any(
-            at._replace(line=takes.line) == takes and at.line > takes.line
-            for at in map(place_of, stack_of(facts.model, other).split("\n"))
+            is_later(place_of(frame), takes)
+            for frame in stack_of(facts.model, other).split("\n")
         )
-        for other in facts.rows_of((IO,), _LONG_NS)
+        for other in blocked
     )
 
 
@@ -140,7 +141,7 @@ def _stands_still(facts: Facts, family: Family, row: int) -> bool:
 
 
 def _finding(
-    facts: Facts, family: Family, site: str, found: list[tuple[int, Member, str]], lost: int
+    facts: Facts, site: str, found: list[tuple[int, Member, str]], lost: int
 ) -> Finding:
     model, table = facts.model, facts.model.states
     worst, dead, what = found[0]

@@ -147,7 +147,7 @@ def _unclosed(facts: Facts, waits: LongWaits, found: list[Wait], frame: str) -> 
         f"{code(place_of(frame).function, frame)} "
         f"({at(facts, wait.start_ns)}) and {ends}{times}"
     )
-    if users_ := _still_use(facts, waits, wait, package):
+    if users_ := _still_use(waits, wait, package):
         did = doing(facts, [(who, wait.start_ns, wait.end_ns) for who in users_])
         text += (
             f". Meanwhile {users(facts.model, users_)}, which had used it, lived on"
@@ -162,7 +162,7 @@ def _unclosed(facts: Facts, waits: LongWaits, found: list[Wait], frame: str) -> 
     return Finding("wait in vain", lost, f"{text}.", waits.evidence(wait))
 
 
-def _still_use(facts: Facts, waits: LongWaits, wait: Wait, package: str) -> list[Who]:
+def _still_use(waits: LongWaits, wait: Wait, package: str) -> list[Who]:
     """The tasks that used the library before and outlived the wait, if they are few."""
     asked, made = takers.askers(waits, package, wait.start_ns)
     found = [

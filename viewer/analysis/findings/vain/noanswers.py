@@ -12,6 +12,7 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
@@ -80,7 +81,7 @@ def _unserved_at(facts: Facts, start_ns: int, end_ns: int) -> str:
     slices = facts.model.trace.slices
     for i in awaits_of(facts, _BODY):
         met = min(slices.end_ns[i], end_ns) - max(slices.start_ns[i], start_ns)
-        is_most = met * 10 >= (end_ns - start_ns) * 8
+        is_most = covers(met, end_ns - start_ns)
         if is_most and _reads_body(facts, i) and _client_left(facts, i):
             return facts.awaited(i)[1]
     return ""

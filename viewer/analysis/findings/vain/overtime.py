@@ -187,7 +187,7 @@ def slow_clean_up(facts: Facts) -> Iterator[Finding]:
             (task, before, after)
             for task, before in cancelled_before(facts, waits, i)
             if abs(until - waits.ends_ns(("task", task))) <= _LAST_NS and task not in told
-            for after in [_cleans_up(facts, waits, task, before)]
+            for after in [_cleans_up(facts, task, before)]
             if after >= 0
         ]
         if not late:
@@ -216,7 +216,7 @@ def slow_clean_up(facts: Facts) -> Iterator[Finding]:
         yield Finding("wait in vain", lost, text, facts.evidence_of_await(after))
 
 
-def _cleans_up(facts: Facts, waits: LongWaits, task: int, cancelled: int) -> int:
+def _cleans_up(facts: Facts, task: int, cancelled: int) -> int:
     """The longest await of a task after the one that was cancelled; -1 when it is short, or
     at the same line: then it goes on as before."""
     slices, kind = facts.model.trace.slices, facts.model.owners.kind

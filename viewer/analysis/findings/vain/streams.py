@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -204,6 +205,8 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
     for i in longest_slices(facts, (AWAIT,), _DRAIN_LONG_NS, _MOST):
         if owner[i] >= 0 and _is_of(kind, facts.stack(i)):
             by_line[facts.awaited(i)[1]].append(i)
+    # A child that stands in a write to its other output is a finding of its own.
+    others_told = cache(lambda: {one.evidence.site for one in other_stream(facts)})
     for site, every in by_line.items():
         found = [i for i in every if _is_given_up(waits, kind, owner[i], i)]
         lost = facts.slices_ns(found)
@@ -212,8 +215,7 @@ def _given_up(facts: Facts, kind: _Kind) -> Iterator[Finding]:
             continue
         if min(map(facts.slice_ns, found)) < _SHORTER * well_ns:
             continue
-        # A child that stands in a write to its other output is a finding of its own.
-        if kind.reads and any(site == one.evidence.site for one in other_stream(facts)):
+        if kind.reads and site in others_told():
             continue
         worst = facts.longest_slice(found)
         longest = facts.slice_ns(worst)
