@@ -98,16 +98,6 @@ def test_who_had_received(tmp_path, how, text):
     assert f"; `pump`, which had got what it sent, {text} (at 100 ms). Look" in found.text
 
 
-@pytest.mark.parametrize(
-    "story",
-    [pytest.param({"ends": 300}, id="it went on"), pytest.param({"another": True}, id="two")],
-)
-def test_who_may_still_receive(tmp_path, story):
-    assert "which had got" not in " ".join(
-        one.text for one in find_in(tmp_path, sends(**story))
-    )
-
-
 def joins(ends=100, how=s.CANCELLED, another=False):
     """`run_tool` puts an item into a queue, for which somebody waits for a moment, and waits
     until all are done, to its time-out; whoever took it had ended. `another`: as does one more
@@ -144,13 +134,14 @@ def test_who_took_what_is_never_done(tmp_path):
     assert "; `consume`, which had got what it sent, was cancelled (at 100 ms). " in found.text
 
 
+@pytest.mark.parametrize("made", [sends, joins])
 @pytest.mark.parametrize(
     "story",
     [pytest.param({"ends": 300}, id="it went on"), pytest.param({"another": True}, id="two")],
 )
-def test_who_may_still_mark_it_as_done(tmp_path, story):
+def test_who_may_still_take_it(tmp_path, made, story):
     assert "which had got" not in " ".join(
-        one.text for one in find_in(tmp_path, joins(**story))
+        one.text for one in find_in(tmp_path, made(**story))
     )
 
 

@@ -92,21 +92,6 @@ def test_a_join_before_the_message(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param({"got_ns": 300 * MS}, id="it came later"),
-        pytest.param({"got_ns": -300 * MS}, id="somebody else sent it"),
-        pytest.param({"stack": RECV}, id="no join"),
-        pytest.param({"within": STORE}, id="a file"),
-        pytest.param({"join_ns": 300 * MS}, id="a short join"),
-    ],
-)
-def test_another_wait_for_a_message(tmp_path, story):
-    found = told(tmp_path, joined(**{"name": "os.read", "within": MESSAGE} | story))
-    assert not any("for the end of" in one.text for one in found)
-
-
 SEND = f"{LIBRARY}connection.py:384 Connection._send\n{STORE}"
 
 
@@ -122,16 +107,23 @@ def test_a_join_before_the_message_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "wait",
+    [
+        pytest.param({"name": "os.read", "within": MESSAGE}, id="for a message"),
+        pytest.param({"name": "os.write", "within": SEND}, id="for a reader"),
+    ],
+)
+@pytest.mark.parametrize(
     "story",
     [
-        pytest.param({"got_ns": 300 * MS}, id="read later"),
-        pytest.param({"got_ns": -300 * MS}, id="somebody else reads"),
+        pytest.param({"got_ns": 300 * MS}, id="it came later"),
+        pytest.param({"got_ns": -300 * MS}, id="somebody else at the other end"),
         pytest.param({"stack": RECV}, id="no join"),
         pytest.param({"within": STORE}, id="a file"),
         pytest.param({"join_ns": 300 * MS}, id="a short join"),
         pytest.param({"other_ended": True}, id="the join of another one succeeded"),
     ],
 )
-def test_another_wait_for_a_reader(tmp_path, story):
-    found = told(tmp_path, joined(**{"name": "os.write", "within": SEND} | story))
+def test_another_wait_for_the_other_end(tmp_path, wait, story):
+    found = told(tmp_path, joined(**(wait | story)))
     assert not any("for the end of" in one.text for one in found)
