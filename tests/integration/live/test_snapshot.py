@@ -24,6 +24,9 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Program]
         yield running
 
 
+only_of_files = pytest.mark.parametrize("program", ["file"], indirect=True)
+
+
 def written(program: Program, capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     capsys.readouterr()
     assert cli.main(["snapshot", str(program.pid), "--json", *words]) == 0
@@ -64,12 +67,11 @@ def test_output(program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.endswith(f"Next: tracer report {other}\n")
 
 
+@only_of_files
 def test_output_is_no_recording(
     program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What a recording is being written to stays its file, even with --force."""
-    if not program.trace.exists():
-        pytest.skip("a flight recording has no such file")
     inode = program.trace.stat().st_ino
     for words in ((), ("--force",)):
         assert cli.main(["snapshot", str(program.pid), "-o", str(program.trace), *words]) == 1
@@ -77,11 +79,10 @@ def test_output_is_no_recording(
     assert program.trace.stat().st_ino == inode
 
 
+@only_of_files
 def test_file_of_the_recording_is_gone(
     program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not program.trace.exists():
-        pytest.skip("a flight recording has no such file")
     program.trace.unlink()
     before = set(tmp_path.iterdir())
     assert cli.main(["snapshot", str(program.pid)]) == 1
