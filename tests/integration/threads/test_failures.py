@@ -223,7 +223,7 @@ def test_another_tool_sees_ends_of_awaits(tmp_path: Path) -> None:
     seen.clear()
     told(run, tmp_path)
     assert seen.count(StopIteration) == without
-    assert without >= 3
+    assert without >= 3 or sys.version_info >= (3, 15)  # which raises none
 
 
 def test_very_many(tmp_path: Path) -> None:
