@@ -5,6 +5,7 @@ TracerError
 ├── NotInTraceError          the trace has nothing that matches
 ├── TraceFileError           the trace cannot be read, or the output cannot be written
 │   └── BusyTraceError       … because another recording writes to it
+├── FinderError              a part of the findings could not be looked for
 └── LaunchError              the program to trace cannot be started
     └── MissingProgramError  … because there is no such file
 """
@@ -32,6 +33,10 @@ class TraceFileError(TracerError):
 
 class BusyTraceError(TraceFileError):
     """A trace file that another recording is writing."""
+
+
+class FinderError(TracerError):
+    """A fault of ours: the output is complete but for some of the findings."""
 
 
 class LaunchError(TracerError):

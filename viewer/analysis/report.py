@@ -9,7 +9,7 @@ from viewer.analysis.alike import fold_locks, fold_threads, shared_names
 from viewer.analysis.availability import Latency, latency
 from viewer.analysis.causes.spent import Spent, spent
 from viewer.analysis.escape import Escape, escape
-from viewer.analysis.findings import Facts, Finding, find
+from viewer.analysis.findings import Facts, Failed, Finding, find
 from viewer.analysis.flight import Flight, flight_of
 from viewer.analysis.gc import GcRow, gc_rows
 from viewer.analysis.health import Health, health
@@ -101,7 +101,13 @@ class Report(NamedTuple):
     recorded: tuple[str, ...]  # the sections that this trace has data for
 
 
-def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> Report:
+def build_report(
+    model: Model,
+    by: By,
+    sections: tuple[str, ...] = SECTIONS,
+    failed: list[Failed] | None = None,
+) -> Report:
+    """`failed`: as for `find`."""
     jobs = job_rows(model) if "jobs" in sections else ()
     tasks = task_rows(model, by) if "tasks" in sections else Rows[TaskRow]()
     regions = "regions" in sections and has_regions(model)
@@ -132,7 +138,8 @@ def build_report(model: Model, by: By, sections: tuple[str, ...] = SECTIONS) -> 
                 tasks=tasks if "tasks" in sections and by is By.CORO else None,
                 threads=threads if "threads" in sections else None,
                 locks=locks if "locks" in sections else None,
-            )
+            ),
+            failed,
         )
     alike = cache(lambda: shared_names(model))
     disabled = {hook for hook, _ in state.disabled}

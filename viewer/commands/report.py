@@ -3,9 +3,9 @@
 import sys
 from typing import TextIO
 
-from tracer.errors import UsageError
+from tracer.errors import FinderError, UsageError
 from tracer.units import size
-from viewer.analysis.findings import KINDS
+from viewer.analysis.findings import KINDS, Failed
 from viewer.analysis.report import SECTIONS, build_report
 from viewer.analysis.tasks import By
 from viewer.commands.garbage import keep, uncollected
@@ -37,7 +37,8 @@ def report(
 ) -> bool:
     """Writes the report of a trace; returns whether it has a finding of `fail_on`.
 
-    Raises TraceFileError when the trace cannot be read. `fail_on` are names of findings with
+    Raises TraceFileError when the trace cannot be read, FinderError after the report when a
+    part of the findings could not be looked for. `fail_on` are names of findings with
     commas between them, or `any`.
 
     `section` is one of SECTIONS or EVERY_SECTION. Without one the text is the first screen,
@@ -49,25 +50,28 @@ def report(
     sections = (section,) if section not in (None, EVERY_SECTION) else SECTIONS
     needed = sections if "findings" in sections or not wanted else ("findings", *sections)
     model = build_model(read_trace(trace), names)
-    result, _ = keep((build_report(model, By(by), needed), model))
-    is_found = any(finding.finding in wanted for finding in result.findings)
+    failed: list[Failed] = []
+    result, _ = keep((build_report(model, By(by), needed, failed), model))
     # Each form is imported only where it is asked for.
     if as_json:
         from viewer.render.json.report import render_json
 
         out.write(render_json(result, sections))
-        return is_found
-    if section is None:
+    elif section is None:
         from viewer.render.text.overview import overview
 
         out.write(overview(result, Style.of(out)))
-        return is_found
-    from viewer.render.text.report import render_text
+    else:
+        from viewer.render.text.report import render_text
 
-    present = {*_ALWAYS, *result.recorded} - {"latency"}
-    shown = tuple(name for name in sections if len(sections) == 1 or name in present)
-    out.write(render_text(result, shown, top, Style.of(out)))
-    return is_found
+        present = {*_ALWAYS, *result.recorded} - {"latency"}
+        shown = tuple(name for name in sections if len(sections) == 1 or name in present)
+        out.write(render_text(result, shown, top, Style.of(out)))
+    if failed:
+        from viewer.render.text.failed import failed_text
+
+        raise FinderError(failed_text(failed))
+    return any(finding.finding in wanted for finding in result.findings)
 
 
 def _wanted(fail_on: str) -> frozenset[str]:

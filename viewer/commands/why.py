@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import NamedTuple, TextIO
 
+from tracer.errors import FinderError
 from viewer.analysis.ended import raised, text_of
-from viewer.analysis.findings import find
+from viewer.analysis.findings import Failed, find
 from viewer.analysis.findings.basis.facts import Facts
 from viewer.analysis.findings.basis.moment import slow_moment
 from viewer.analysis.flight import Flight, flight_of
@@ -39,7 +40,8 @@ def why(
     """Writes why the worst waits took so long, at most that many of them.
 
     Raises TraceFileError when the trace cannot be read, UsageError when `at` is not a
-    time, NotInTraceError when the trace has nothing that matches.
+    time, NotInTraceError when the trace has nothing that matches, FinderError after the rest
+    when a part of the findings could not be looked for.
     """
     if at is not None:
         parse_time(at)  # a mistake is told before the trace is read
@@ -66,23 +68,28 @@ def why(
         answer = worst_waits(model, most, asked)
         lead = "Nobody waited at that moment. The worst waits at other times:" if said else ""
     waits = [problem.worst for problem in answer.problems]
-    found = find(facts) if waits else ()
+    failed: list[Failed] = []
+    found = find(facts, failed) if waits else ()
     if said:  # it stands above
         found = tuple(one for one in found if one.finding != "slow moment")
     told = finding_of_each(model, waits, found)
     if as_json:
         out.write(render_json(str(model.trace.path), answer, told))
-        return
-    out.write(said)
-    if not answer.problems:
+    elif answer.problems:
+        lead = lead and f"{lead}\n\n"
+        out.write(said + lead + render_text(answer, told, Style.of(out)))
+    else:
         there = (f" at {at}" if at else "") + (f" within {region!r}" if region else "")
-        out.write(
-            f"No waits were recorded{there}.\n"
+        none = (
+            f"No waits were recorded{there}."
             if there or task or thread or process
-            else "The program lost less than 1 ms to waits.\n"
+            else "The program lost less than 1 ms to waits."
         )
-        return
-    out.write((lead and f"{lead}\n\n") + render_text(answer, told, Style.of(out)))
+        out.write(f"{said}{none}\n")
+    if failed:
+        from viewer.render.text.failed import failed_text
+
+        raise FinderError(failed_text(failed))
 
 
 class _Moment(NamedTuple):

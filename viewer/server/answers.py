@@ -1,6 +1,7 @@
 """The questions of the page and their answers: one method each, JSON or a tile."""
 
 import json
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from functools import cached_property
 
 from viewer.analysis.alike import stems
 from viewer.analysis.causes.tree import Tree
+from viewer.analysis.findings import Failed
 from viewer.analysis.health import health
 from viewer.analysis.profiles.profile import Sample
 from viewer.analysis.report import SECTIONS, build_report, heading, why_not
@@ -145,8 +147,12 @@ class Answers:
         return Reply(_JSON, self._findings.get())
 
     def _find(self) -> bytes:
-        sections = (_FINDINGS,)
-        report = build_report(self.model, By.CORO, sections)
+        sections, failed = (_FINDINGS,), list[Failed]()
+        report = build_report(self.model, By.CORO, sections, failed)
+        if failed:
+            from viewer.render.text.failed import failed_text
+
+            print(f"tracer: page: {failed_text(failed)}", file=sys.stderr)
         places: Json = [
             shown_at(self.model, self.groups, one.evidence) for one in report.findings
         ]

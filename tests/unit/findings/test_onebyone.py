@@ -121,13 +121,17 @@ GET = "/venv/lib/python3.13/site-packages/requests/api.py:9 get"
 LINES = "/venv/lib/python3.13/site-packages/requests/models.py:9 Response.iter_lines"
 
 
-def received(headers=1, parts=20, calls=GET, size_bytes=20):
-    """`main` waits 50 ms for each header, and for each part of the body of an answer."""
+def received(headers=1, parts=20, calls=GET, size_bytes=20, last=None):
+    """`main` waits 50 ms for each header, and for each part of the body of an answer. `last`
+    is the stack of the last part, if it is another one."""
     trace = TraceBuilder(argv="get.py", signals=SIGNALS)
     main, at = trace.thread("MainThread").native(0), MS
-    for part in range(headers * parts + headers):
+    every = headers * parts + headers
+    for part in range(every):
         inside = PART if part % (parts + 1) else HEADER
         stack = f"{inside}\n{calls}\n{STORE}"
+        if part == every - 1 and last is not None:
+            stack = last
         main.io(at, "socket.recv_into", site=STORE, stack=stack, size_bytes=size_bytes)
         main.native(at + 50 * MS)
         at += 51 * MS
@@ -179,6 +183,13 @@ def test_a_download(tmp_path, headers):
     that are asked for in turn."""
     found = kinds(tmp_path, received(headers=headers, size_bytes=1_400))
     assert found == (["awaits in turn"] if headers == 10 else [])
+
+
+@pytest.mark.parametrize("stack", ["", f"{PART}\n{GET}"])
+def test_calls_without_a_line_of_the_program(tmp_path, stack):
+    """One has no stack, or only frames of libraries; the others tell."""
+    (found,) = find_in(tmp_path, received(last=stack))
+    assert found.finding == "slow answer"
 
 
 def test_the_program_takes_part_by_part(tmp_path):

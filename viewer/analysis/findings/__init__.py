@@ -13,7 +13,17 @@ from viewer.analysis.findings.basis.facts import Evidence, Facts, Finding
 from viewer.analysis.findings.basis.order import across, in_order
 from viewer.analysis.findings.basis.waits import LongWaits
 
-__all__ = ["FINDERS", "KINDS", "Evidence", "Facts", "Finder", "Finding", "find", "fitting"]
+__all__ = [
+    "FINDERS",
+    "KINDS",
+    "Evidence",
+    "Facts",
+    "Failed",
+    "Finder",
+    "Finding",
+    "find",
+    "fitting",
+]
 
 type Find = Callable[[Facts], Iterator[Finding]]
 type _Need = Callable[[Facts], object]
@@ -31,6 +41,13 @@ class Finder(NamedTuple):
     def load(self) -> Find:
         found: Find = getattr(import_module(f"{__name__}.{self.module}"), self.function)
         return found
+
+
+class Failed(NamedTuple):
+    """A finder that failed on a trace: a defect of ours, which must not cost the rest."""
+
+    finder: Finder
+    error: Exception
 
 
 # What the trace has.
@@ -285,11 +302,23 @@ KINDS = (
 )
 
 
-def find(facts: Facts) -> tuple[Finding, ...]:
-    """All findings, the most expensive first; what no known fault explains comes last."""
+def find(facts: Facts, failed: list[Failed] | None = None) -> tuple[Finding, ...]:
+    """All findings, the most expensive first; what no known fault explains comes last.
+
+    A finder that fails is added to `failed`; without that list it raises.
+    """
     fit = fitting(facts)
-    known = across(facts, (finding for one in fit for finding in one.load()(facts)))
+    known = across(facts, (found for one in fit for found in _found(one, facts, failed)))
     return (*in_order(known), *across(facts, _unexplained(facts, known)))
+
+
+def _found(finder: Finder, facts: Facts, failed: list[Failed] | None) -> Iterator[Finding]:
+    try:
+        yield from finder.load()(facts)
+    except Exception as error:
+        if failed is None:
+            raise
+        failed.append(Failed(finder, error))
 
 
 def fitting(facts: Facts) -> Iterator[Finder]:

@@ -4,7 +4,7 @@ somebody who gave a worker something to do, such as a request."""
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import chain, compress, islice
+from itertools import chain, compress, islice, takewhile
 from typing import NamedTuple
 
 from tracer import schema as s
@@ -287,7 +287,7 @@ def _are_drops(facts: Facts, rows: list[int]) -> bool:
 
 
 def _is_part(frames: list[str]) -> bool:
-    inside = frames[: frames.index(innermost(frames))]
+    inside = [*takewhile(lambda frame: is_library(frame) or not frame, frames)]
     called = place_of(inside[-1]).function.lower() if inside else ""
     is_whole = not any(part in called for part in _LISTENS)
     reads = any("/http/client.py:" in one and " HTTPResponse." in one for one in inside)
