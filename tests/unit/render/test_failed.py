@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.unit.findings.test_onebyone import stored
+from tests.support.builder.trace import TraceBuilder
+from tests.support.finding import MS, SIGNALS
 from tracer.errors import FinderError
 from viewer.analysis.findings.outside import onebyone
 from viewer.commands.report import report
@@ -24,8 +25,14 @@ def trace(tmp_path, monkeypatch):
         yield
 
     monkeypatch.setattr(onebyone, "calls_one_by_one", fails)
+    trace = TraceBuilder(argv="keep.py", signals=SIGNALS)
+    store = "/app/keep.py:9 store"
+    main = trace.thread("MainThread").native(0)
+    for begin_ns in range(MS, 661 * MS, 22 * MS):
+        main.io(begin_ns, "os.fsync", site=store, stack=store).native(begin_ns + 20 * MS)
+    main.end(661 * MS)
     path = tmp_path / "x.pftrace"
-    path.write_bytes(stored().data())
+    path.write_bytes(trace.ended(662 * MS).data())
     return path
 
 
@@ -44,7 +51,7 @@ def test_report(trace):
     )
     made = json.loads(out.getvalue())
     assert "awaits in turn" not in [one["finding"] for one in made["findings"]]
-    assert [one["name"] for one in made["threads"]] == ["MainThread", "writer"]
+    assert [one["name"] for one in made["threads"]] == ["MainThread"]
 
 
 def test_why(trace):

@@ -14,6 +14,7 @@ def failed_text(failed: list[Failed]) -> str:
     others = f" and {plural(len(failed) - 1, 'other', 'others')}" if failed[1:] else ""
     return (
         f"{finder.function!r}{others} of the findings could not be looked for: "
-        f"{type(error).__name__}: {error} ({basename(where.filename)}:{where.lineno} {where.name}). All else is complete. "
+        f"{type(error).__name__}: {error} ({basename(where.filename)}:{where.lineno} "
+        f"{where.name}). All else is complete. "
         "This is a fault of tracer: please report it with this line."
     )
