@@ -120,6 +120,7 @@ FINDERS = (
     Finder("deadlocks.knots", "knots", (_waits,)),  # deadlocks that are not of locks alone
     Finder("deadlocks.itself", "waits_for_itself", (_calls,)),  # deadlock
     Finder("deadlocks.itself", "both_wait", (_calls,)),  # deadlock
+    Finder("deadlocks.itself", "locked_by_its_loop", (_calls, _loops, _failures)),  # deadlock
     Finder("vain.streams", "both_read", (_loops,)),  # wait in vain
     Finder("deadlocks.standstill", "full_queues", (_processes, _calls)),  # deadlock
     Finder("deadlocks.standstill", "standstill", (_waits,)),  # deadlock

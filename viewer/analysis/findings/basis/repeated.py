@@ -1,12 +1,17 @@
 """Calls that a thread makes many times."""
 
+from collections import Counter
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.ledger.resource import covers
 from viewer.analysis.states import at_least, having, keys, numbers
-from viewer.trace.columns import LARGEST, STATE_MASK, Column
+from viewer.trace.columns import LARGEST, SLEEP, STATE_MASK, Column
 
 type Calls = dict[tuple[int, int], Column]
+
+# Between two sleeps it looks whether what it sleeps for is there.
+_LOOKS = 3
 
 
 class _Alike(NamedTuple):
@@ -79,3 +84,16 @@ def _alike(
         if tally.total[number] <= tally.count[number] * mean_ns
     }
     return _Alike(rows, alike.number, times, wanted) if wanted else None
+
+
+def asks_asleep(facts: Facts, thread: int, since_ns: int, until_ns: int) -> bool:
+    """Whether a thread sleeps again and again at one line for most of a time."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    times, slept = Counter[int](), Counter[int]()
+    for n in rows.begun(thread, since_ns, until_ns):
+        row = rows.row[n]
+        if table.state[row] & STATE_MASK == SLEEP:
+            times[table.row[row]] += 1
+            slept[table.row[row]] += min(table.end_ns[row], until_ns) - table.start_ns[row]
+    ((call, ns),) = slept.most_common(1) or ((-1, 0),)
+    return times[call] >= _LOOKS and covers(ns, until_ns - since_ns)

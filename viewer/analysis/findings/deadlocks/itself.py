@@ -1,16 +1,22 @@
 """Threads that wait for what only they, or those who wait for them, could bring about."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from tracer.units import MS, duration
+from tracer import schema as s
+from tracer.units import MS, duration, plural
+from viewer.analysis.findings.basis.databases import evidence, sqlite_calls
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
-from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
+from viewer.analysis.findings.basis.queries import Call, server_calls
+from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.connections import SERVING, is_own, servers
 from viewer.analysis.resources.waits import GETS, Wait
 from viewer.analysis.states import stack_of
-from viewer.trace.columns import IDLE_WAIT, IO, STATE_MASK
+from viewer.trace.columns import IDLE_WAIT, IO, LOOP_TASK, STATE_MASK
 from viewer.trace.sites import function_of, is_library, own_frames, place_of
 from viewer.words import code
 
@@ -179,3 +185,112 @@ def _both(facts: Facts, row: int, other: int) -> Finding:
         f"{what}, until one of them gave up. {step}."
     )
     return Finding("deadlock", ns, text, facts.evidence_of(row))
+
+
+# Half a second, until the database gave up: the exception says that it was for a lock, and
+# comes at once. Whoever keeps a transaction open goes on with it afterwards.
+_LOCKED = ("LockNotAvailable", "QueryCanceled", "DeadlockDetected", "OperationalError")
+_THEN_NS = 50 * MS
+
+
+class _Asked(NamedTuple):
+    """A call of the database in a step of a task."""
+
+    task: int
+    call: Call
+
+
+def locked_by_its_loop(facts: Facts) -> Iterator[Finding]:
+    """A step of a loop waits in a query for what a transaction of another of its tasks has
+    locked: that one goes on only when the step is over."""
+    raised = _raised(facts) if facts.ledger.lane_of_thread else []
+    if not raised:
+        return
+    for calls in (server_calls(facts), sqlite_calls(facts)):
+        for thread in facts.ledger.lane_of_thread:
+            own = _in_steps(facts, thread, calls.get(("thread", thread), []))
+            by_line = defaultdict[str, list[tuple[_Asked, set[int], str]]](list)
+            for n, one in enumerate(own):
+                how = _how_it_failed(raised, thread, one.call)
+                if how and (keepers := _keepers(own, n)):
+                    by_line[one.call.site].append((one, keepers, how))
+            for found in by_line.values():
+                yield _locked(facts, found)
+
+
+def _raised(facts: Facts) -> list[tuple[int, int, str]]:
+    """(time, thread, class) of the exceptions with which a wait for a lock may have ended."""
+    trace, of_track = facts.model.trace, facts.ledger.thread_of_track
+    found = list[tuple[int, int, str]]()
+    for event in trace.instants(trace.events.name, s.RAISED):
+        name = str(trace.args(event).get(s.ARG_EXCEPTION, ""))
+        if name in _LOCKED:
+            track = trace.events.track[event]
+            found.append((trace.events.time_ns[event], of_track[track], name))
+    return found
+
+
+def _in_steps(facts: Facts, thread: int, calls: list[Call]) -> list[_Asked]:
+    """The calls that tasks make in their steps, where one is long enough."""
+    owned, found = facts.model.owners, list[_Asked]()
+    for call in calls if any(call.ns >= LOST_NS for call in calls) else ():
+        step = facts.on_loop_at(thread, call.start_ns)
+        if step >= 0 and owned.kind[step] == LOOP_TASK:
+            found.append(_Asked(owned.owner[step], call))
+    return found
+
+
+def _how_it_failed(raised: list[tuple[int, int, str]], thread: int, call: Call) -> str:
+    if call.ns < LOST_NS:
+        return ""
+    until = call.end_ns + _THEN_NS
+    return next(
+        (how for at_ns, who, how in raised if who == thread and call.end_ns <= at_ns <= until),
+        "",
+    )
+
+
+def _keepers(own: list[_Asked], n: int) -> set[int]:
+    """The other tasks that have begun a transaction before a call and go on with it after."""
+    before, after = dict[int, Call](), dict[int, Call]()
+    for task, call in own[:n]:
+        before[task] = call
+    for task, call in reversed(own[n + 1 :]):
+        after[task] = call
+    return {
+        task
+        for task, call in before.items()
+        if task != own[n].task
+        and not (call.ends or call.is_closing or call.is_opening)
+        and task in after
+        and not after[task].is_opening
+    }
+
+
+def _locked(facts: Facts, found: list[tuple[_Asked, set[int], str]]) -> Finding:
+    (task, worst), keepers, how = max(found, key=lambda one: one[0].call.ns)
+    whos: list[Who] = [("task", one) for one in sorted(keepers)]
+    what, where = _awaited_at(facts, min(keepers), worst.start_ns)
+    nouns, lost = facts.model.nouns_for([task]), sum(one.call.ns for one, _, _ in found)
+    text = (
+        f"Deadlock {at(facts, worst.start_ns)}, for {duration(worst.ns)}: "
+        f"{code(name_of(facts.model, ('task', task)))}{place_in(worst.site)} blocks its "
+        f"{nouns.loop} in `{worst.name}` for what a transaction of {users(facts.model, whos)} "
+        f"has locked, until it gave up ({how}). That transaction was open{what}{where}, "
+        f"and cannot go on before the {nouns.loop} does. "
+        f"{plural(len(found), 'wait')}, {duration(lost)} in all. Commit before "
+        f"awaiting anything else, and use a driver that lets the {nouns.loop} go on."
+    )
+    return Finding("deadlock", lost, text, evidence(facts, worst))
+
+
+def _awaited_at(facts: Facts, task: int, time_ns: int) -> tuple[str, str]:
+    """` over `sleep`` and ` in `notify` (app.py:9)`: the last await of a task."""
+    starts = facts.model.trace.slices.start_ns
+    last = max(
+        (i for i in facts.awaits_of_task(task) if starts[i] <= time_ns),
+        key=starts.__getitem__,
+        default=-1,
+    )
+    what = facts.what(last) if last >= 0 else ""
+    return (f" over `{what}`", place_in(facts.awaited(last)[1])) if what else ("", "")

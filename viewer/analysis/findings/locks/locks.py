@@ -20,6 +20,7 @@ from viewer.analysis.findings.basis.facts import (
     Split,
 )
 from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.repeated import asks_asleep
 from viewer.analysis.findings.basis.waits import LongWaits
 from viewer.analysis.findings.basis.words import did, names, sampled
 from viewer.analysis.findings.servers.overdue import mostly_blocked
@@ -65,6 +66,10 @@ _AWAITED = 5
 _ONCE_NS = 400 * MS
 _OF_MANAGER = "/multiprocessing/managers.py:"  # its clients wait: see betweenprocesses
 _LESS = "Do the slow part outside the lock."
+_WAIT = (
+    "Whoever has the lock asks again and again for something: if that needs the lock, too, it "
+    "cannot come. Wait with a `Condition` on this lock, which gives it back meanwhile."
+)
 _DRAIN = "Let the reader do less for each, or drop what has no room."
 _READY_NS = MS  # turns for which a holder waits a millisecond or more
 _MOST_READY = 20_000
@@ -106,14 +111,17 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         is_one, life = len(waiters) < 2, sum(lives().get((row.pid, who), 0) for who in waiters)
         if row.waits.total_ns < (max(LOST_NS, life // 2) if is_one else life // _PART):
             continue
-        if is_one and row.waits.count < _AGAIN:
-            continue
         lock = facts.lock_of[row.process, row.lock]
         if is_signal(facts.ledger, lock) or _OF_MANAGER in row.site:
             continue
         if row.timed_out and _is_in_vain(facts, row):  # nobody passes
             continue
         holds, split, tids = _while_held(facts, row)
+        long = _kept_long(facts, holds)
+        asks = bool(long) and all(asks_asleep(facts, *one) for one in long)
+        is_again = row.waits.count >= _AGAIN
+        if is_one and not is_again and not asks:
+            continue
         if is_one and split.of((IO, SLEEP)) * 2 < sum(split.states.values()):
             continue
         away = split.states[PREEMPTED]
@@ -125,20 +133,22 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         busy = 100 * row.holds.total_ns * own // (_contended_ns(facts, row) * whole)
         if lost < _WAITED_NS * facts.patience or busy < _BUSY:
             continue
-        if seldom and _kept_long_ns(facts, holds) < _WAITED_NS * facts.patience:
+        if seldom and _worked_ns(facts, long) < _WAITED_NS * facts.patience:
             continue
         mean = duration(row.waits.total_ns // row.waits.count)
         what = f"the {row.kind} at {place(row.site)}"
         waited = f"{plural(row.waits.count, 'wait')}, {duration(row.waits.total_ns)}"
         text = (
-            f"Lock convoy: {names(waiters)} waits again and again for {what}{_kept_by(row)}: "
+            f"Lock convoy: {names(waiters)} waits {'again and again ' * is_again}for {what}"
+            f"{_kept_by(row)}: "
             f"{waited} in total, half of its working time or more, {mean} on average"
             if is_one
             else f"Lock convoy: {names(waiters)} queue for {what} and pass one at a time: "
             f"{waited} summed over all of them, {mean} on average"
         )
         text += _what_holders_do(facts, holds, split, tids)
-        evidence, behind, step = _longest_wait(facts, row), _behind(split), _LESS
+        evidence, behind = _longest_wait(facts, row), _behind(split)
+        step = _WAIT if asks else _LESS
         holders = {facts.ledger.thread(row.process, tid) for tid in tids.values()}
         if (slow := slow_reader_of(facts, split, holders, holds)) is not None:
             text, behind, step = text + slow.text, slow.behind, _DRAIN
@@ -208,17 +218,22 @@ def _while_held(facts: Facts, row: LockRow) -> tuple[list[int], Split, dict[int,
     return holds, split, tids
 
 
-def _kept_long_ns(facts: Facts, holds: list[int]) -> int:
-    """What the holding threads did themselves while they had the lock for long."""
-    table, found = facts.model.states, 0
+def _kept_long(facts: Facts, holds: list[int]) -> list[tuple[int, int, int]]:
+    """Which threads had the lock for long, from and until when."""
+    table, found = facts.model.states, list[tuple[int, int, int]]()
     for hold in holds:
         owner, since, until = table.owner[hold], table.start_ns[hold], table.end_ns[hold]
         if until - since >= _LONG_NS and owner >= 0 and not table.owner_is_task[owner]:
             thread = facts.ledger.thread(table.owner_process[owner], table.owner_id[owner])
             if thread >= 0:
-                split = facts.split(thread, window(since, until))
-                found += sum(split.states.values()) - split.of(NOT_ITS_FAULT)
+                found.append((thread, since, until))
     return found
+
+
+def _worked_ns(facts: Facts, kept: list[tuple[int, int, int]]) -> int:
+    """What the holding threads did themselves meanwhile."""
+    splits = (facts.split(thread, window(since, until)) for thread, since, until in kept)
+    return sum(sum(split.states.values()) - split.of(NOT_ITS_FAULT) for split in splits)
 
 
 def _what_holders_do(

@@ -2,15 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
+from typing import NamedTuple
 
+from tracer import schema as s
 from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.basis.repeated import calls_by_thread
-from viewer.analysis.findings.basis.waits import inside, place_in, users
+from viewer.analysis.findings.basis.waits import gave_up, inside, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
-from viewer.analysis.states import marks, mentioned
+from viewer.analysis.states import marks, mentioned, stack_of
 from viewer.trace.columns import (
     AWAIT,
     FAILED,
@@ -21,7 +23,7 @@ from viewer.trace.columns import (
     STATE_MASK,
     Column,
 )
-from viewer.trace.sites import is_library
+from viewer.trace.sites import innermost, is_library
 from viewer.words import code, stem
 
 # Asking every 2 ms means asking five hundred times a second, as with tasks. The pauses must be
@@ -36,6 +38,8 @@ _CONNECTING = " BaseSelectorEventLoop.sock_connect"
 _MOST_AWAITS = 20_000  # or waits that timed out
 _UNUSED = 10
 _EACH_NS = 40 * MS
+_READY = ("recv", "recv_into", "recvfrom", ".poll", ".select", "epoll.poll", "poll.poll")
+_LOOKED = 50  # of a line
 _USES = (".recv", ".recv_into", ".send", ".sendall", "recvfrom", "sendto")
 
 
@@ -49,6 +53,7 @@ def spinning_threads(facts: Facts) -> Iterator[Finding]:
             yield finding
     yield from _tiny_sleeps(facts, connecting)
     yield from _tiny_time_outs(facts)
+    yield from _tiny_waits_in_calls(facts)
 
 
 def polling(
@@ -137,6 +142,60 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
             f"take a longer one."
         )
         yield polling(facts, thread, site, start, end, end - start, how)
+
+
+def _tiny_waits_in_calls(facts: Facts) -> Iterator[Finding]:
+    """The same of threads that wait for a socket or the like."""
+    names, alike = (
+        facts.model.thread_names,
+        defaultdict[tuple[str, str, str], list[_Asked]](list),
+    )
+    for (thread, call), rows in calls_by_thread(facts, IO, _POLLS, _READY, _POLL_NS).items():
+        looked = rows[:: len(rows) // _LOOKED + 1]
+        in_vain = sum(gave_up(facts, row) for row in looked)
+        if thread in facts.ledger.lane_of_thread or in_vain * 10 < len(looked) * 9:
+            continue
+        one = _Asked(thread, rows, facts.total_ns(rows))
+        site = _own_site(facts, one)
+        if site and one.ns * 2 >= one.until_ns(facts) - one.since_ns(facts):
+            alike[stem(names[thread]), facts.call(call)[0], site].append(one)
+    for (_, name, site), every in alike.items():
+        most = max(every, key=lambda one: len(one.rows))
+        start, end = most.since_ns(facts), most.until_ns(facts)
+        whos: set[Who] = {("thread", one.thread) for one in every}
+        who = f", as do {users(facts.model, whos)} in all" if len(whos) > 1 else ""
+        how = (
+            f"`{name}` runs into its time-out {len(most.rows):,} times, after "
+            f"{duration(most.ns // len(most.rows))} on average, for {duration(end - start)} "
+            f"({at(facts, start)}){who}. Wait without a time-out, or take a longer one: it "
+            f"returns at once when something comes."
+        )
+        cost = sum(one.until_ns(facts) - one.since_ns(facts) - one.ns for one in every)
+        yield polling(facts, most.thread, site, start, end, cost, how)
+
+
+class _Asked(NamedTuple):
+    """Calls of a thread that wait for a moment each, `ns` in all."""
+
+    thread: int
+    rows: Column
+    ns: int
+
+    def since_ns(self, facts: Facts) -> int:
+        return facts.model.states.start_ns[self.rows[0]]
+
+    def until_ns(self, facts: Facts) -> int:
+        return facts.model.states.end_ns[self.rows[-1]]
+
+
+def _own_site(facts: Facts, asked: _Asked) -> str:
+    """The line of the program: that of the calls, or where it started a library's thread."""
+    stack = stack_of(facts.model, asked.rows[0])
+    if found := innermost(stack.split("\n")):
+        return found
+    _, event = facts.ledger.starters.get(asked.thread, (-1, -1))
+    started = facts.model.trace.args(event).get(s.ARG_STACK, "") if event >= 0 else ""
+    return innermost(str(started).split("\n"))
 
 
 def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:

@@ -10,6 +10,7 @@ from tracer.units import MS, duration, plural
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, gave_up, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
+from viewer.analysis.findings.vain.afterothers import is_result
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.enders import Enders
@@ -114,7 +115,7 @@ class _Search:
         for wait in long[:_MOST]:
             between: list[Wait] = []
             failed = self._behind(wait, frozenset((wait.who,)), between, _STEPS)
-            failed = failed or self._nobody(wait)
+            failed = failed or self._nobody(wait) or self._who_brings(wait)
             if failed:
                 yield _Vain(wait, self._with_others(failed, wait), tuple(between))
 
@@ -195,6 +196,26 @@ class _Search:
             and wait.start_ns - _BEFORE_NS <= failure.at_ns <= wait.end_ns - LOST_NS
             and self._is_its(thread, wait)
         }
+
+    def _who_brings(self, wait: Wait) -> set[int]:
+        """The only thread that ever ended waits for results at that line, if it failed."""
+        if not is_result(wait.name) or wait.ns < LOST_NS:
+            return set()
+        enders = self._brought[wait.name, wait.site]
+        found = {
+            which for kind, which in enders if kind == "thread" and which in self.failures
+        }
+        is_over = all(self.failures[thread].at_ns < wait.end_ns for thread in found)
+        return found if is_over and len(enders) == len(found) == 1 else set()
+
+    @cached_property
+    def _brought(self) -> dict[tuple[str, str], set[Who]]:
+        """By name and line of waits who ended them."""
+        found: dict[tuple[str, str], set[Who]] = defaultdict(set)
+        for wait in self.waits.all:
+            if wait.ender is not None:
+                found[wait.name, wait.site].add(wait.ender)
+        return found
 
     def _is_its(self, thread: int, wait: Wait) -> bool:
         """Whether the main thread had given a thread something to do, else it may only pause;
