@@ -19,7 +19,7 @@ from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.takers import is_further_on
 from viewer.analysis.states import mentioned, stack_of
 from viewer.trace.columns import IO, SLEEP
-from viewer.trace.sites import innermost, place_of
+from viewer.trace.sites import innermost, own_frames, place_of
 from viewer.words import code
 
 # The pauses between attempts cost half a second in all.
@@ -91,6 +91,9 @@ def _finding(
         )
     elif lock == _FILE:
         text += ". Nobody in the trace holds it for long: another program may hold it"
+        if caller := _own_caller(facts, polls):
+            name = code(place_of(caller).function, caller)
+            text += f", or {name}, which called that, has it, by a lock object of its own"
     less = (
         "if it is held for less than a pause, poll more often (`poll_interval` of filelock)"
         if lock == _FILE
@@ -99,6 +102,18 @@ def _finding(
     text += f". Do the slow part outside the lock, or {less}."
     about = {inside(name_of(facts.model, poll.who), poll.site) for poll in polls}
     return Finding("lock convoy", lost, text, evidence(facts, first), about=frozenset(about))
+
+
+def _own_caller(facts: Facts, polls: list[Call]) -> str:
+    """The line of the program that called the function which asks, where nobody else of the
+    trace ever asked for such a lock: it may have the lock itself. "" it is not known."""
+    if len(facts.model.trace.processes) > 1 or len({poll.who for poll in polls}) > 1:
+        return ""
+    (kind, thread), since = polls[0].who, polls[0].start_ns
+    rows = facts.ledger.rows_of_threads
+    begun = rows.begun(thread, since, since + 1) if kind == "thread" else range(0)
+    own = own_frames(stack_of(facts.model, rows.row[begun[0]]).split("\n")) if begun else []
+    return own[1] if len(own) > 1 and place_of(own[1]).function != "<module>" else ""
 
 
 def _past(facts: Facts, site: str, polls: list[Call]) -> list[tuple[Who, int, int]]:

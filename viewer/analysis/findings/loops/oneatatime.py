@@ -12,10 +12,11 @@ from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.processes.jobs import Jobs
 from viewer.analysis.states import mentioned, stack_of
-from viewer.trace.columns import CONTINUES, IDLE_WAIT, IO, LOCK_WAIT, STATE_MASK
-from viewer.trace.sites import is_library, own_frames
+from viewer.trace.columns import CONTINUES, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
+from viewer.trace.sites import is_library, own_frames, place_of
 from viewer.words import code, stem
 
 # Whether one needs the result of the one before, no trace can tell. So this is advice: eight
@@ -68,6 +69,7 @@ def one_at_a_time(facts: Facts) -> Iterator[Finding]:
                 continue  # others do so at the same time
             if len(found) >= _TIMES and _in_turn(facts, kind, who, found):
                 yield _finding(facts, kind, who, what, site, found)
+    yield from _called_first(facts)
 
 
 def _jobs(facts: Facts) -> _Alike:
@@ -168,3 +170,43 @@ def _asked_at(facts: Facts, who: Who, one: _One) -> str:
         if wait.who == who and wait.start_ns < one.end_ns <= wait.end_ns + _LEAST_NS:
             return wait.site
     return ""
+
+
+# `submit(fetch(url))` instead of `submit(fetch, url)`: the job is what `fetch` returned, which
+# nobody can call.
+_RESULTS = ("NoneType", "int", "float", "str", "bytes", "bool", "dict", "list", "tuple", "set")
+
+
+def _called_first(facts: Facts) -> Iterator[Finding]:
+    """A function is called where it should be submitted."""
+    by = defaultdict[tuple[int, int], list[Job]](list)
+    for job in facts.jobs.all[:_MOST]:
+        if job.name in _RESULTS and job.submitter is not None and job.submitter[0] == "thread":
+            by[job.submitter[1], job.pool].append(job)
+    for (thread, _), jobs in by.items():
+        times = sorted(job.submitted_ns for job in jobs)
+        whole = times[-1] - times[0]
+        if len(jobs) < _TIMES or whole < LOST_NS:
+            continue
+        row = max(_rows(facts, thread, times[0], times[-1]), key=facts.row_ns, default=-1)
+        own = own_frames(stack_of(facts.model, row).split("\n")) if row >= 0 else []
+        if len(own) < 2:
+            continue
+        called, site = place_of(own[0]).function, own[1]
+        text = (
+            f"Awaits in turn: {code(facts.model.thread_names[thread])}{place_in(site)} calls "
+            f"{code(called, own[0])} itself and submits what it returns ({jobs[0].name}) to "
+            f"{code(facts.jobs.pools[jobs[0].pool].name)}, {len(jobs)} times, one after the "
+            f"other: {duration(whole)} ({at(facts, times[0])}). The workers have nothing to "
+            f"call. Submit the function and its arguments: `submit({called}, ...)`."
+        )
+        evidence = facts.evidence(("thread", thread), times[0], whole, site)
+        yield Finding("awaits in turn", whole, text, evidence)
+
+
+def _rows(facts: Facts, thread: int, since_ns: int, until_ns: int) -> Iterator[int]:
+    """The rows in which a thread waits in calls, or sleeps, meanwhile."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    for n in rows.begun(thread, since_ns, until_ns):
+        if table.state[rows.row[n]] & STATE_MASK in (IO, SLEEP):
+            yield rows.row[n]

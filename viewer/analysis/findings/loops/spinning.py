@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.basis.repeated import calls_by_thread
@@ -193,9 +192,8 @@ def _own_site(facts: Facts, asked: _Asked) -> str:
     stack = stack_of(facts.model, asked.rows[0])
     if found := innermost(stack.split("\n")):
         return found
-    _, event = facts.ledger.starters.get(asked.thread, (-1, -1))
-    started = facts.model.trace.args(event).get(s.ARG_STACK, "") if event >= 0 else ""
-    return innermost(str(started).split("\n"))
+    started = facts.started_at(asked.thread)
+    return "" if is_library(started) else started
 
 
 def _unused_connections(facts: Facts) -> Iterator[tuple[int, Finding]]:
