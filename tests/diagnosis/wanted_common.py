@@ -4,6 +4,35 @@ databases."""
 from tests.diagnosis.wanted import Wanted
 
 COMMON: dict[str, Wanted] = {
+    "dv01_exception_that_cannot_be_read": Wanted(
+        "wait in vain", ("`collect`", "`AsyncResult.get`", "_handle_results", "TypeError")
+    ),
+    "dv02_waits_with_the_lock": Wanted(
+        "lock convoy", ("`driver` waits", "`MainThread`", r"dv02\w+.py:2[0-9]", "sleep")
+    ),
+    "dv03_row_locked_in_the_own_hub": Wanted(
+        "deadlock",
+        ("`buy`", "blocks its hub", "LockNotAvailable", "`call_payment`"),
+        ("gevent", "psycopg2"),
+        "PG_URL",
+    ),
+    "dv04_sqlite_locked_by_the_own_loop": Wanted(
+        "deadlock", ("`signup`", "blocks its event loop", "`notify`")
+    ),
+    "dv05_subscribers_look_each_millisecond": Wanted(
+        "busy loop", ("`subscribe`", "socket.recv", "12 threads"), ("redis",), "REDIS_URL"
+    ),
+    "dv06_called_instead_of_submitted": Wanted(
+        "awaits in turn", ("`MainThread`", "`refresh`", "calls `fetch_price`", "20 times")
+    ),
+    "dv07_lock_file_taken_twice": Wanted(
+        "lock convoy", ("`save`", "`register`", "a lock object of its own"), ("filelock",)
+    ),
+    "dv08_socket_gives_up_before_blpop": Wanted(
+        "wait in vain", ("`worker`", "blpop", "shorter time-out"), ("redis",), "REDIS_URL"
+    ),
+    "ok_dv1_jobs_of_a_table_are_skipped": Wanted("", (), ("psycopg",), "PG_URL"),
+    "ok_dv3_workers_pop_and_a_listener": Wanted("", (), ("redis",), "REDIS_URL"),
     "la04_dead_node_is_asked_first": Wanted(
         "wait in vain", ("`Client.query`", "connect", "12 times", "did not answer")
     ),

@@ -141,8 +141,9 @@ def test_a_lock_that_is_mostly_quick(tmp_path, story, found):
 POLLS, BEATS = "/app/consumer.py:12 consume", "/app/consumer.py:7 heartbeat"
 
 
-def alone(rounds=4, hold_ns=300 * MS, own_ns=100 * MS, inside="sleep"):
-    """One thread waits for a lock that another one keeps again and again."""
+def alone(rounds=4, hold_ns=300 * MS, own_ns=100 * MS, inside="sleep", pause_ns=20 * MS):
+    """One thread waits for a lock that another one keeps again and again; it `asks`: it sleeps
+    again and again meanwhile."""
     trace = TraceBuilder(argv="consumer.py", signals=SIGNALS)
     lock = trace.lock("Lock", POLLS)
     main, beat = trace.thread("MainThread").native(0), trace.thread("heartbeat").native(0)
@@ -152,6 +153,11 @@ def alone(rounds=4, hold_ns=300 * MS, own_ns=100 * MS, inside="sleep"):
         main.running(at)
         if inside == "sleep":
             main.sleep(at + 1_000, site="/app/consumer.py:20 store").running(end - 1_000)
+        if inside == "asks":
+            for asked in range(at + 1_000, end - pause_ns, pause_ns):
+                main.sleep(asked, site="/app/consumer.py:20 store").running(
+                    asked + pause_ns - 1_000
+                )
         lock.hold(at, end, main, POLLS)
         beat.lock_wait(at + MS, "Lock", lock=lock, site=BEATS, owner=main)
         main.release(end, lock, to=beat)
@@ -185,3 +191,26 @@ def test_one_thread_waits_again_and_again(tmp_path):
 )
 def test_one_thread_may_wait(tmp_path, story):
     assert kinds(tmp_path, alone(**story)) == []
+
+
+def test_who_has_the_lock_asks_for_something(tmp_path):
+    """It may be what the waiter would bring; once is enough."""
+    (found,) = find_in(tmp_path, alone(rounds=1, hold_ns=900 * MS, inside="asks"))
+    assert found.text == (
+        "Lock convoy: `heartbeat` waits for the Lock at consumer.py:7, which `MainThread` "
+        "(consumer.py:12) has: 1 wait, 899 ms in total, half of its working time or more, 899 "
+        "ms on average; its holders spend 98 % of the time they hold it in `sleep` "
+        "(consumer.py:20)."
+    )
+    assert "Wait with a `Condition` on this lock" in found.next_step
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"hold_ns": 400 * MS}, id="little is lost"),
+        pytest.param({"hold_ns": 900 * MS, "pause_ns": 400 * MS}, id="it sleeps twice"),
+    ],
+)
+def test_who_has_the_lock_may_sleep(tmp_path, story):
+    assert kinds(tmp_path, alone(rounds=1, inside="asks", **story)) == []

@@ -201,3 +201,44 @@ def test_the_first_answer_was_there_at_once(tmp_path):
 )
 def test_whoever_waits_for_something_else(tmp_path, how):
     assert not told(tmp_path, **how)
+
+
+def results(ns=1_000 * MS, fails=True, others=False):
+    """`reader` brings `MainThread` a result, and fails before the next one; each has a lock of
+    its own. `others`: another thread has brought one, too."""
+    trace = TraceBuilder(argv="pool.py", signals=SIGNALS)
+    main, reader, other = (trace.thread(name) for name in ("MainThread", "reader", "other"))
+    name, at = "AsyncResult.get", MS
+    reader.native(0)
+    other.native(0)
+    for by in (reader, other) if others else (reader, reader):
+        lock = trace.lock(name, COLLECT)
+        main.lock_wait(at, name, lock=lock, site=COLLECT)
+        by.release(at + 10 * MS, lock, to=main)
+        main.native(at + 10 * MS)
+        at += 12 * MS
+    if fails:
+        where = {s.ARG_SITE: "/app/pool.py:11 read"}
+        trace.instant(reader.track, at + MS, "failed: TypeError", s.CAT_THREAD, **where)
+    reader.end(at + MS)
+    last = trace.lock(name, COLLECT)
+    main.lock_wait(at, name, lock=last, site=COLLECT, acquired=False)
+    end = at + ns
+    main.native(end).end(end + MS)
+    other.end(end + MS)
+    return trace.ended(end + 2 * MS)
+
+
+def test_the_only_one_that_brought_results_failed(tmp_path):
+    found = find_in(tmp_path, results())[0]
+    assert found.finding == "wait in vain"
+    assert (
+        "`MainThread` in `collect` (tiles.py:31) gave up 1 wait in `AsyncResult.get`, 1.00 s "
+        "(at 25.0 ms): `reader` had failed (TypeError) in `read` (pool.py:11) at 26.0 ms. "
+    ) in found.text
+    assert found.severity_ns == 999 * MS
+
+
+@pytest.mark.parametrize("story", [{"ns": 400 * MS}, {"fails": False}, {"others": True}])
+def test_others_may_bring_the_result(tmp_path, story):
+    assert "failed" not in " ".join(one.text for one in find_in(tmp_path, results(**story)))

@@ -147,3 +147,34 @@ def test_jobs_one_by_one(tmp_path):
 )
 def test_jobs_that_are_no_row(tmp_path, story):
     assert "awaits in turn" not in kinds(tmp_path, jobs(**story))
+
+
+def called(times=10, ns=100 * MS, what="int", own=True):
+    """`MainThread` calls a function and submits what it returns."""
+    trace = TraceBuilder(argv="load.py", signals=SIGNALS)
+    main, worker, at = trace.thread("MainThread").native(0), trace.thread("pool_0"), MS
+    worker.native(0)
+    for _ in range(times):
+        main.io(at, "socket.recv", site=FETCH, stack=f"{FETCH}\n{ALL}" if own else FETCH)
+        main.native(at + ns)
+        worker.runs(at + ns + 20, what, "", by=main.submits(at + ns + 10)).native(at + ns + 30)
+        at += ns + MS
+    worker.end(at)
+    main.end(at)
+    return trace.ended(at + MS)
+
+
+def test_a_function_is_called_where_it_should_be_submitted(tmp_path):
+    (found,) = find_in(tmp_path, called())
+    assert (found.finding, found.severity_ns) == ("awaits in turn", 909 * MS)
+    assert found.text == (
+        "Awaits in turn: `MainThread` in `fetch_all` (load.py:8) calls `fetch` (load.py:4) "
+        "itself and submits what it returns (int) to `pool`, 10 times, one after the other: "
+        "909 ms (at 101 ms). The workers have nothing to call. Submit the function and its "
+        "arguments: `submit(fetch, ...)`."
+    )
+
+
+@pytest.mark.parametrize("story", [{"times": 7}, {"ns": 40 * MS}, {"what": "partial"}])
+def test_what_is_submitted_can_be_called(tmp_path, story):
+    assert kinds(tmp_path, called(**story)) == []

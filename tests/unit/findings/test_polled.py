@@ -137,3 +137,22 @@ def test_a_lock_that_was_taken_at_another_line(tmp_path):
 )
 def test_a_polled_lock_that_is_given_back(tmp_path, story):
     assert kinds(tmp_path, redis(**story)) == ["lock convoy"]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_its_caller_may_have_the_lock(tmp_path, others):
+    """Where nobody else ever asks for it."""
+    trace = TraceBuilder(argv="state.py", signals=SIGNALS)
+    lock = f"{PACKAGES}/filelock/_api.py:240 BaseFileLock.acquire"
+    stack = f"{lock}\n{REBUILD}\n/app/jobs.py:30 register\n/app/jobs.py:40 <module>"
+    for n in range(1 + others):
+        thread = trace.thread(f"worker-{n}").native(0)
+        for at in range(10 * MS, 910 * MS, 100 * MS):
+            sleeps(thread, at, stack)
+            thread.native(at + 99 * MS)
+        thread.end(920 * MS)
+    (found,) = find_in(tmp_path, trace.ended(930 * MS))
+    told = (
+        "or `register` (jobs.py:30), which called that, has it, by a lock object of its own."
+    )
+    assert (told in found.text) is (not others)

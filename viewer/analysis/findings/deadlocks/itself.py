@@ -191,6 +191,7 @@ def _both(facts: Facts, row: int, other: int) -> Finding:
 # comes at once. Whoever keeps a transaction open goes on with it afterwards.
 _LOCKED = ("LockNotAvailable", "QueryCanceled", "DeadlockDetected", "OperationalError")
 _THEN_NS = 50 * MS
+_ENDS = ("commit", "rollback", "__exit__")
 
 
 class _Asked(NamedTuple):
@@ -262,6 +263,7 @@ def _keepers(own: list[_Asked], n: int) -> set[int]:
         for task, call in before.items()
         if task != own[n].task
         and not (call.ends or call.is_closing or call.is_opening)
+        and not call.name.endswith(_ENDS)
         and task in after
         and not after[task].is_opening
     }

@@ -104,7 +104,7 @@ def _lives(facts: Facts) -> Callable[[], dict[tuple[int, str], int]]:
 def lock_convoy(facts: Facts) -> Iterator[Finding]:
     """Threads that queue for one lock and pass one at a time."""
     lives = _lives(facts)
-    for row in _often_waited_for(facts, _WAITED_NS, _WAITS, least=2):
+    for row in _often_waited_for(facts, _WAITED_NS, _WAITS):
         waiters = {*row.waiters.names().values()}
         if row.kind not in LOCKS or not _is_often(row, _WAITS):
             continue
@@ -176,14 +176,14 @@ def _is_in_vain(facts: Facts, row: LockRow) -> bool:
     return covers(vain, row.waits.total_ns)
 
 
-def _often_waited_for(facts: Facts, least_ns: int, times: int, *, least: int) -> Rows[LockRow]:
+def _often_waited_for(facts: Facts, least_ns: int, times: int) -> Rows[LockRow]:
     """The locks with so many and so long waits, and often enough (see `_is_often`)."""
     locks = facts.locks
     if not locks:
         return locks
     total, waits = (longs(locks.measure(of)) for of in ("total_ns", "waits"))
     often = {lock for lock in at_least(waits, times) if total[lock] >= least_ns}
-    often |= {lock for lock in at_least(total, LOST_NS) if waits[lock] >= least}
+    often |= {*at_least(total, LOST_NS)}
     return locks.only(often.__contains__) if often else locks.part(0, 0)
 
 
@@ -283,7 +283,7 @@ def _longest_wait(facts: Facts, row: LockRow) -> Evidence:
 
 def held_across_await(facts: Facts) -> Iterator[Finding]:
     """A lock of tasks whose owner awaits something else while others wait for the lock."""
-    for row in _often_waited_for(facts, _AWAITED_NS, _AWAITED, least=1):
+    for row in _often_waited_for(facts, _AWAITED_NS, _AWAITED):
         waits, total = row.waits.count, row.waits.total_ns
         if row.kind not in _OF_TASKS or total < _AWAITED_NS or not _is_often(row, _AWAITED):
             continue

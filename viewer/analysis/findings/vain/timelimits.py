@@ -37,6 +37,10 @@ _LIMITS = ("TimeoutError", "timeout", "WantReadError")
 _NO_NAME = "gaierror"
 
 
+# Functions of clients that wait for what others send when they like.
+_COMES = ("pop", "xread", "get_message", "listen", "consume", "receive")
+
+
 class _Cut(NamedTuple):
     thread: int
     row: int
@@ -133,6 +137,11 @@ def _finding(facts: Facts, site: str, name: str, how: str, every: list[_Cut]) ->
         "that name and the name servers" if is_name else "what the other side does meanwhile"
     )
     step = f"Look at {what}; a shorter time limit loses less."
+    if any(part in worst.called.rpartition(".")[2] for part in _COMES):
+        step = (
+            f"`{worst.called}` waits for what comes at any time: give it a shorter time-out "
+            f"than the connection has, or raise that one, so that none is lost or made anew."
+        )
     if other:
         step = "Each waits for the other: compare how much is sent with how much is read."
     text = (
