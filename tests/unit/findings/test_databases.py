@@ -5,6 +5,7 @@ import pytest
 from tests.support.builder.samples import SampleBuilder
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tracer import schema as s
 
 EXECUTE, SAVE = "sqlite3.Connection.execute", "/app/db.py:9 save"
 
@@ -302,3 +303,52 @@ def test_a_driver_in_c(tmp_path, ends):
 )
 def test_nothing_is_open_in_a_driver_in_c(tmp_path, story):
     assert kinds(tmp_path, alter(**story)) == []
+
+
+def reader(wait_ns=800 * MS, begins=EXECUTE, asleep=True, ends_late_ns=0, error=False):
+    """`report` reads what it has selected, and closes its connection; `writer` waits until
+    then. Reading a row takes no time. `asleep`: `writer` does, in SQLite, in a `with` at whose
+    end the trace knows of the commit only later on."""
+    trace = TraceBuilder(argv="db.py", signals=SIGNALS)
+    report, writer = trace.thread("report"), trace.thread("writer").native(0)
+    report.io(0, begins, site="/app/db.py:4 report").native(MS)
+    report.sleep(2 * MS, site="/app/db.py:5 render")
+    start, end = 10 * MS, 10 * MS + wait_ns
+    if asleep:
+        writer.sleep(start, site=SAVE).native(end)
+    else:
+        writer.io(start, EXECUTE, site=SAVE).native(end)
+    writer.io(end + 100 * MS, "sqlite3.Connection.__exit__", site=SAVE).native(end + 101 * MS)
+    if error:
+        said = {s.ARG_EXCEPTION: "OperationalError", s.ARG_SITE: SAVE}
+        trace.instant(writer.track, end, s.RAISED, s.CAT_THREAD, **said)
+    closes = end - MS + ends_late_ns
+    report.io(closes, "sqlite3.Connection.close", site="/app/db.py:6 report")
+    report.native(closes + MS).end(closes + MS)
+    writer.end(end + 200 * MS)
+    return trace.ended(closes + 300 * MS)
+
+
+@pytest.mark.parametrize(
+    "story", [{}, {"asleep": False}, {"ends_late_ns": 99 * MS, "error": True}]
+)
+def test_rows_that_are_read_slowly(tmp_path, story):
+    (found,) = find_in(tmp_path, reader(**story))
+    assert found.finding == "database locked"
+    assert "`writer` waited in `sqlite3.Connection." in found.text
+    assert "in `save` (db.py:9) for SQLite's lock: 1 wait, 800 ms" in found.text
+    assert (
+        "`report` kept a transaction open, 99 % of that time asleep in `render`" in found.text
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"wait_ns": 400 * MS}, id="little"),
+        pytest.param({"begins": "sqlite3.connect"}, id="it asks for nothing"),
+        pytest.param({"ends_late_ns": 99 * MS}, id="the wait ends before that"),
+    ],
+)
+def test_rows_that_nobody_waits_for(tmp_path, story):
+    assert "database locked" not in kinds(tmp_path, reader(**story))

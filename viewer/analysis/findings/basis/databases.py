@@ -6,7 +6,7 @@ tells: SQLite has one lock; of a server, the answers come when the transaction g
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from tracer import schema as s
@@ -26,7 +26,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import having
-from viewer.trace.columns import CONTINUES, IO
+from viewer.trace.columns import CONTINUES, IO, SLEEP
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
 
@@ -41,6 +41,7 @@ _MOST = 200  # waits that are examined, the longest ones
 _KEPT_NS = 5 * MS  # between two calls: a transaction may be open
 _SOON_NS = 50 * MS
 _LATE_PART = 10  # a time-out ends waits at most a tenth of it later
+_LOCKED = ("LockNotAvailable", "QueryCanceled", "DeadlockDetected", "OperationalError")
 _BY_THREAD = f"{s.AWAIT_PREFIX}executor (aiosqlite)"
 
 
@@ -84,12 +85,19 @@ def _locked(
         }
     kept = [gap for gap in _kept_open(calls, long[:_MOST]) if _own_ns(facts, gap) >= _KEPT_NS]
     if is_server:
-        long, kept = _set_free(long, kept)
+        long, kept = _set_free(long, [gap for gap in kept if not gap.is_closing])
     else:
-        # A `begin` that waits for nobody may be too short to be in the trace.
-        some = _kept_from(long, [gap for gap in kept if not gap.is_opening])
-        is_enough = sum(call.ns for call in some[0]) >= LOST_NS
-        long, kept = some if is_enough else _kept_from(long, kept)
+        # A `begin` that waits for nobody may be too short to be in the trace; so is each row
+        # that is read from a `select`, which has the lock until its connection is closed.
+        closed = [gap for gap in kept if gap.is_closing and not gap.is_opening]
+        kept = [gap for gap in kept if not gap.is_closing]
+        closed = closed if lock_errors(facts) else [*_ended_by(long, closed)]
+        between = [gap for gap in kept if not gap.is_opening]
+        for gaps in (between, kept, [*kept, *closed]):
+            some = _kept_from(long, gaps)
+            if sum(call.ns for call in some[0]) >= LOST_NS:
+                break
+        long, kept = some
     lost = sum(call.ns for call in long)
     if lost < LOST_NS or not kept:
         return None
@@ -110,12 +118,31 @@ def _locked(
     return Finding("database locked", lost, text, evidence(facts, worst))
 
 
+def _ended_by(long: list[Call], gaps: list[Call]) -> Iterator[Call]:
+    """Those at whose end a wait ended."""
+    for gap in gaps:
+        if any(0 <= call.end_ns - gap.end_ns <= _SOON_NS for call in long):
+            yield gap
+
+
 def _own_ns(facts: Facts, gap: Call) -> int:
     """How long a transaction was kept open, without what the kernel and the GIL took."""
     kind, which = gap.who
     if kind != "thread":
         return gap.ns
     return gap.ns - facts.split(which, window(gap.start_ns, gap.end_ns)).of(NOT_ITS_FAULT)
+
+
+def lock_errors(facts: Facts) -> list[tuple[int, int, str]]:
+    """(time, thread, class) of the exceptions with which a wait for a lock may have ended."""
+    trace, of_track = facts.model.trace, facts.ledger.thread_of_track
+    found = list[tuple[int, int, str]]()
+    for event in trace.instants(trace.events.name, s.RAISED):
+        name = str(trace.args(event).get(s.ARG_EXCEPTION, ""))
+        if name in _LOCKED:
+            track = trace.events.track[event]
+            found.append((trace.events.time_ns[event], of_track[track], name))
+    return found
 
 
 def evidence(facts: Facts, call: Call) -> Evidence:
@@ -133,11 +160,12 @@ def _kept_open(calls: dict[Who, list[Call]], long: list[Call]) -> list[Call]:
     for own in calls.values():
         is_bare = any(call.is_bare for call in own) and not any(call.ends for call in own)
         for before, after in pairwise(own):
-            gap = before._replace(start_ns=before.end_ns, end_ns=after.start_ns, name="")
+            start, end, is_last = before.end_ns, after.start_ns, after.is_closing
+            gap = before._replace(start_ns=start, end_ns=end, name="", is_closing=is_last)
             if is_bare and (before.is_opening or not after.is_bare):
                 continue  # what is known of it ends no transaction
             # Who has the lock does not wait for it in its next call.
-            is_over = before.ends or before.is_closing or after.is_opening or after.is_closing
+            is_over = before.ends or before.is_closing or after.is_opening
             if gap.ns < _KEPT_NS or is_over or after in waiting:
                 continue
             last = bisect_left(starts, gap.end_ns) - 1
@@ -227,7 +255,8 @@ def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
     if 1 not in wanted:
         return found
     ends, begun = dict[int, int](), dict[int, int]()  # by row; by thread: its last call's row
-    for row in calls_of(facts, (IO,), memoryview(wanted)):
+    sleeps = _sleeps_at(facts, wanted)
+    for row in facts.in_order([*calls_of(facts, (IO,), memoryview(wanted)), *sleeps]):
         # The kernel may cut a call that computes into hundreds of pieces.
         if not table.state[row] & CONTINUES:
             begun[table.who[row]] = row
@@ -236,12 +265,29 @@ def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
     for row, end in ends.items():
         start = table.start_ns[row]
         name, site = facts.call(table.row[row])
+        name = sleeps.get(row, name)
         who: Who = ("thread", table.who[row])
         if is_library(site):
             who, site = asked.by(start, end) or (who, site)
         opens, closes, thread = name == _CONNECT, name == _CLOSE, table.who[row]
         found[who].append(Call(who, start, end, name, site, opens, False, thread, closes))
     return found
+
+
+def _sleeps_at(facts: Facts, wanted: Sequence[int]) -> dict[int, str]:
+    """Sleeps of SQLite in a call that the trace does not know yet, as the first commit at the
+    end of a `with`; and the name of those that it knows at the line."""
+    table = facts.model.states
+    known = {
+        facts.call(call)[1]: facts.call(call)[0]
+        for call, is_its in enumerate(wanted)
+        if is_its
+    }
+    return {
+        row: known[site]
+        for row in facts.rows_of((SLEEP,), LOCKED_NS)
+        if (site := facts.call(table.row[row])[1]) in known
+    }
 
 
 class _Askers:

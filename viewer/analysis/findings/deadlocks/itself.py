@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tracer import schema as s
 from tracer.units import MS, duration, plural
-from viewer.analysis.findings.basis.databases import evidence, sqlite_calls
+from viewer.analysis.findings.basis.databases import evidence, lock_errors, sqlite_calls
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import Call, server_calls
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
@@ -189,7 +188,6 @@ def _both(facts: Facts, row: int, other: int) -> Finding:
 
 # Half a second, until the database gave up: the exception says that it was for a lock, and
 # comes at once. Whoever keeps a transaction open goes on with it afterwards.
-_LOCKED = ("LockNotAvailable", "QueryCanceled", "DeadlockDetected", "OperationalError")
 _THEN_NS = 50 * MS
 _ENDS = ("commit", "rollback", "__exit__")
 
@@ -204,7 +202,7 @@ class _Asked(NamedTuple):
 def locked_by_its_loop(facts: Facts) -> Iterator[Finding]:
     """A step of a loop waits in a query for what a transaction of another of its tasks has
     locked: that one goes on only when the step is over."""
-    raised = _raised(facts) if facts.ledger.lane_of_thread else []
+    raised = lock_errors(facts) if facts.ledger.lane_of_thread else []
     if not raised:
         return
     for calls in (server_calls(facts), sqlite_calls(facts)):
@@ -217,18 +215,6 @@ def locked_by_its_loop(facts: Facts) -> Iterator[Finding]:
                     by_line[one.call.site].append((one, keepers, how))
             for found in by_line.values():
                 yield _locked(facts, found)
-
-
-def _raised(facts: Facts) -> list[tuple[int, int, str]]:
-    """(time, thread, class) of the exceptions with which a wait for a lock may have ended."""
-    trace, of_track = facts.model.trace, facts.ledger.thread_of_track
-    found = list[tuple[int, int, str]]()
-    for event in trace.instants(trace.events.name, s.RAISED):
-        name = str(trace.args(event).get(s.ARG_EXCEPTION, ""))
-        if name in _LOCKED:
-            track = trace.events.track[event]
-            found.append((trace.events.time_ns[event], of_track[track], name))
-    return found
 
 
 def _in_steps(facts: Facts, thread: int, calls: list[Call]) -> list[_Asked]:
