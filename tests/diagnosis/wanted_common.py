@@ -31,6 +31,14 @@ COMMON: dict[str, Wanted] = {
     "dv08_socket_gives_up_before_blpop": Wanted(
         "wait in vain", ("`worker`", "blpop", "shorter time-out"), ("redis",), "REDIS_URL"
     ),
+    "dv09_database_is_not_there": Wanted(
+        "wait in vain",
+        ("`web_N`", "`find_user`", "9 calls", "ServerSelectionTimeoutError"),
+        ("pymongo",),
+    ),
+    "dv10_rows_read_slowly": Wanted(
+        "database locked", ("`writer-N`", "`report` kept", "asleep in `render`")
+    ),
     "ok_dv1_jobs_of_a_table_are_skipped": Wanted("", (), ("psycopg",), "PG_URL"),
     "ok_dv3_workers_pop_and_a_listener": Wanted("", (), ("redis",), "REDIS_URL"),
     "la04_dead_node_is_asked_first": Wanted(

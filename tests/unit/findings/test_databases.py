@@ -320,7 +320,7 @@ def reader(wait_ns=800 * MS, begins=EXECUTE, asleep=True, ends_late_ns=0, error=
         writer.io(start, EXECUTE, site=SAVE).native(end)
     writer.io(end + 100 * MS, "sqlite3.Connection.__exit__", site=SAVE).native(end + 101 * MS)
     if error:
-        said = {s.ARG_EXCEPTION: "OperationalError", s.ARG_SITE: SAVE}
+        said = {s.ARG_EXCEPTION: "OperationalError", s.ARG_SITE: SAVE, s.ARG_STACK: SAVE}
         trace.instant(writer.track, end, s.RAISED, s.CAT_THREAD, **said)
     closes = end - MS + ends_late_ns
     report.io(closes, "sqlite3.Connection.close", site="/app/db.py:6 report")
@@ -330,7 +330,7 @@ def reader(wait_ns=800 * MS, begins=EXECUTE, asleep=True, ends_late_ns=0, error=
 
 
 @pytest.mark.parametrize(
-    "story", [{}, {"asleep": False}, {"ends_late_ns": 99 * MS, "error": True}]
+    "story", [{"error": True}, {"asleep": False}, {"ends_late_ns": 99 * MS, "error": True}]
 )
 def test_rows_that_are_read_slowly(tmp_path, story):
     (found,) = find_in(tmp_path, reader(**story))
@@ -345,9 +345,12 @@ def test_rows_that_are_read_slowly(tmp_path, story):
 @pytest.mark.parametrize(
     "story",
     [
-        pytest.param({"wait_ns": 400 * MS}, id="little"),
-        pytest.param({"begins": "sqlite3.connect"}, id="it asks for nothing"),
-        pytest.param({"ends_late_ns": 99 * MS}, id="the wait ends before that"),
+        pytest.param({"wait_ns": 400 * MS, "asleep": False}, id="little"),
+        pytest.param({"begins": "sqlite3.connect", "asleep": False}, id="it asks for nothing"),
+        pytest.param(
+            {"ends_late_ns": 99 * MS, "asleep": False}, id="the wait ends before that"
+        ),
+        pytest.param({}, id="a sleep of the program"),
     ],
 )
 def test_rows_that_nobody_waits_for(tmp_path, story):

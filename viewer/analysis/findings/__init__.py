@@ -221,6 +221,7 @@ FINDERS = (
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop
     Finder("outside.connecting", "slow_connects"),  # wait in vain, slow answer
     Finder("vain.timelimits", "cut_short", (_calls,)),  # wait in vain
+    Finder("vain.timelimits", "library_gave_up", (_failures,)),  # wait in vain
     Finder("outside.reconnects", "new_connections", (_stacks,)),
     Finder("processes.lastchild", "last_child", (_processes,)),  # slow answer, uneven workers
     Finder("outside.broadcasts", "slow_reader_of_several", (_loops,)),  # slow client

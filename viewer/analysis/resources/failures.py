@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from operator import sub
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
@@ -135,6 +135,11 @@ class Failures:
         self._calls = dict[Who, Calls]()
         self._call = cache(self._read_call)  # those of a line are also some thread's
         self.crowd_at = cache(self._find_crowd)
+
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """The model's, read once."""
+        return reading.model.derive(cls, lambda: cls(reading))
 
     @cached_property
     def _noted(self) -> _Noted:

@@ -24,6 +24,7 @@ from viewer.analysis.findings.basis.waits import name_of, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
+from viewer.analysis.resources.failures import Failures
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.states import having
 from viewer.trace.columns import CONTINUES, IO, SLEEP
@@ -42,6 +43,7 @@ _KEPT_NS = 5 * MS  # between two calls: a transaction may be open
 _SOON_NS = 50 * MS
 _LATE_PART = 10  # a time-out ends waits at most a tenth of it later
 _LOCKED = ("LockNotAvailable", "QueryCanceled", "DeadlockDetected", "OperationalError")
+_ERRORS = 5_000  # at a line that are looked at
 _BY_THREAD = f"{s.AWAIT_PREFIX}executor (aiosqlite)"
 
 
@@ -133,15 +135,12 @@ def _own_ns(facts: Facts, gap: Call) -> int:
     return gap.ns - facts.split(which, window(gap.start_ns, gap.end_ns)).of(NOT_ITS_FAULT)
 
 
-def lock_errors(facts: Facts) -> list[tuple[int, int, str]]:
-    """(time, thread, class) of the exceptions with which a wait for a lock may have ended."""
-    trace, of_track = facts.model.trace, facts.ledger.thread_of_track
-    found = list[tuple[int, int, str]]()
-    for event in trace.instants(trace.events.name, s.RAISED):
-        name = str(trace.args(event).get(s.ARG_EXCEPTION, ""))
-        if name in _LOCKED:
-            track = trace.events.track[event]
-            found.append((trace.events.time_ns[event], of_track[track], name))
+def lock_errors(facts: Facts) -> list[tuple[int, Who, str]]:
+    """When, to whom and as which exceptions waits for a lock may have come to nothing."""
+    failures, found = Failures.of(facts), list[tuple[int, Who, str]]()
+    for (_, how), which in failures.by_line.items():
+        if how in _LOCKED:
+            found += [(one.at_ns, one.who, how) for one in failures.told(which[:_ERRORS])]
     return found
 
 
@@ -276,18 +275,21 @@ def sqlite_calls(facts: Facts) -> dict[Who, list[Call]]:
 
 def _sleeps_at(facts: Facts, wanted: Sequence[int]) -> dict[int, str]:
     """Sleeps of SQLite in a call that the trace does not know yet, as the first commit at the
-    end of a `with`; and the name of those that it knows at the line."""
-    table = facts.model.states
-    known = {
-        facts.call(call)[1]: facts.call(call)[0]
-        for call, is_its in enumerate(wanted)
-        if is_its
-    }
-    return {
-        row: known[site]
-        for row in facts.rows_of((SLEEP,), LOCKED_NS)
-        if (site := facts.call(table.row[row])[1]) in known
-    }
+    end of a `with`, after which it gave up; and the name of one that it knows at the line."""
+    table, names = facts.model.states, facts.call
+    failed = sorted((at_ns, who) for at_ns, who, _ in lock_errors(facts))
+    known = {names(call)[1]: names(call)[0] for call, is_its in enumerate(wanted) if is_its}
+    found = dict[int, str]()
+    for row in facts.rows_of((SLEEP,), LOCKED_NS) if failed else ():
+        end, whose = table.end_ns[row], ("thread", table.who[row])
+        first = bisect_left(failed, (end,))
+        then = failed[first : bisect_left(failed, (end + _KEPT_NS,))]
+        if (
+            any(who == whose for _, who in then)
+            and (site := names(table.row[row])[1]) in known
+        ):
+            found[row] = known[site]
+    return found
 
 
 class _Askers:

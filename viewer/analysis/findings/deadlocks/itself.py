@@ -210,7 +210,7 @@ def locked_by_its_loop(facts: Facts) -> Iterator[Finding]:
             own = _in_steps(facts, thread, calls.get(("thread", thread), []))
             by_line = defaultdict[str, list[tuple[_Asked, set[int], str]]](list)
             for n, one in enumerate(own):
-                how = _how_it_failed(raised, thread, one.call)
+                how = _how_it_failed(raised, one)
                 if how and (keepers := _keepers(own, n)):
                     by_line[one.call.site].append((one, keepers, how))
             for found in by_line.values():
@@ -227,12 +227,17 @@ def _in_steps(facts: Facts, thread: int, calls: list[Call]) -> list[_Asked]:
     return found
 
 
-def _how_it_failed(raised: list[tuple[int, int, str]], thread: int, call: Call) -> str:
-    if call.ns < LOST_NS:
+def _how_it_failed(raised: list[tuple[int, Who, str]], asked: _Asked) -> str:
+    """The exception in which the call of a task ended; "" none."""
+    end_ns, whose = asked.call.end_ns, ("task", asked.task)
+    if asked.call.ns < LOST_NS:
         return ""
-    until = call.end_ns + _THEN_NS
     return next(
-        (how for at_ns, who, how in raised if who == thread and call.end_ns <= at_ns <= until),
+        (
+            how
+            for at_ns, who, how in raised
+            if who == whose and 0 <= at_ns - end_ns <= _THEN_NS
+        ),
         "",
     )
 

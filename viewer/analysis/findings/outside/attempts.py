@@ -88,7 +88,7 @@ class _Attempts(NamedTuple):
 
 def failing_calls(facts: Facts) -> Iterator[Finding]:
     """A line whose calls fail again and again, with what that costs."""
-    failures = Failures(facts)
+    failures = Failures.of(facts)
     for (site, how), which in failures.by_line.items():
         if len(which) < _MANY or _NO_FAILURE.search(how):
             continue

@@ -13,12 +13,14 @@ from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at, in_total
 from viewer.analysis.findings.outside.reconnects import about
 from viewer.analysis.ledger.circles import Who
+from viewer.analysis.ledger.pools import pool_of
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.processes.family import Family
 from viewer.analysis.resources.cuts import By, Cut, Cuts
+from viewer.analysis.resources.failures import Failures
 from viewer.analysis.states import begins_call, stack_of
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, IO
+from viewer.trace.columns import AWAIT, IDLE_WAIT, IO, LOCK_WAIT, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, own_frames, place_of
 from viewer.words import code
 
@@ -35,8 +37,6 @@ _READS = ("recv", "recv_into", "read")
 _SENDS = ("send", "sendall", "sendmsg", "sendto", "write")
 _LIMITS = ("TimeoutError", "timeout", "WantReadError")
 _NO_NAME = "gaierror"
-
-
 # Functions of clients that wait for what others send when they like.
 _COMES = ("pop", "xread", "get_message", "listen", "consume", "receive")
 
@@ -83,10 +83,7 @@ def _cut(facts: Facts, row: int, asked: set[int]) -> _Cut | None:
     stack = stack_of(model, row)
     if is_library(site) or any(part in stack for part in _SERVES):
         return None
-    frames = stack.split("\n")
-    own = next((n for n, frame in enumerate(frames) if not is_library(frame)), 0)
-    called = place_of(frames[own - 1]).function if own else ""
-    start = table.start_ns[row]
+    called, start = _called(facts, row), table.start_ns[row]
     return _Cut(thread, row, start, table.end_ns[row] - start, site, called, how)
 
 
@@ -150,6 +147,104 @@ def _finding(facts: Facts, site: str, name: str, how: str, every: list[_Cut]) ->
         f"{in_total(facts, lost, worst.ns, worst.start_ns)}: {why}{other} ({how}). {step}"
     )
     evidence = facts.evidence_of(worst.row)
+    return Finding("wait in vain", lost, text, evidence, about=about(site))
+
+
+# A library has a time limit of its own for what it waits for inside a call of the program:
+# half a second in all, a fifth at a time, in two calls. Between two such waits it only looks.
+_ITS_LIMIT = ("Timeout", "TimedOut", "TimeLimit")
+_GIVEN = ("TimeoutError", "Timeout")  # by the program, with the call
+_INSTALLED = "-packages/"
+_EACH_NS = 200 * MS
+_CALLS = 2
+_LOOKS_NS = 50 * MS
+_MOST_LIMITS = 1_000  # exceptions at a line
+_WAITING = (IO, SLEEP, LOCK_WAIT, IDLE_WAIT)
+
+
+class _Call(NamedTuple):
+    """A call of the program, in which a library's thread waited until it gave up."""
+
+    who: Who
+    start_ns: int
+    ns: int
+    row: int  # the longest of its waits
+
+
+def library_gave_up(facts: Facts) -> Iterator[Finding]:
+    """Calls of a line in which a library waited until its own time limit."""
+    failures, told = Failures.of(facts), LongWaits.of(facts).told
+    for (site, how), which in failures.by_line.items():
+        if how in _GIVEN or not any(part in how for part in _ITS_LIMIT):
+            continue
+        found, raised, last_ns = list[_Call](), "", dict[Who, int]()
+        for one in failures.told(which[:_MOST_LIMITS]):
+            since_ns, last_ns[one.who] = last_ns.get(one.who, 0), one.at_ns
+            call = (
+                _waited(facts, one.who, site, since_ns, one.at_ns)
+                if _INSTALLED in one.raised
+                else None
+            )
+            if call is not None and facts.model.states.slice[call.row] not in told:
+                found.append(call)
+                raised = one.raised
+        lost = sum(call.ns for call in found)
+        if len(found) >= _CALLS and lost >= LOST_NS:
+            yield _given_up(facts, site, f"`{how}`{place_in(raised)}", found, lost)
+
+
+def _waited(facts: Facts, who: Who, site: str, since_ns: int, until_ns: int) -> _Call | None:
+    """The waits of a thread at a line of the program, one after the other until a moment; not
+    of one that waits for what others send when they like."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    kind, thread = who
+    if kind != "thread":
+        return None
+    since, ns, longest = until_ns, 0, -1
+    begun = rows.begun(thread, since_ns, until_ns)
+    for n in reversed(begun[-_MOST:]):
+        row = rows.row[n]
+        if table.state[row] & STATE_MASK in _WAITING:
+            if _site_of(facts, row) != site or since - table.end_ns[row] > _LOOKS_NS:
+                break
+            since, ns = table.start_ns[row], ns + facts.row_ns(row)
+            longest = (
+                row if longest < 0 or facts.row_ns(row) > facts.row_ns(longest) else longest
+            )
+    if ns < _EACH_NS or any(part in _called(facts, longest) for part in _COMES):
+        return None
+    is_wait = table.state[longest] & STATE_MASK in (LOCK_WAIT, IDLE_WAIT)
+    if is_wait and pool_of(
+        facts.wait(longest)[0], (*stack_of(facts.model, longest).split("\n"),)
+    ):
+        return None
+    return _Call(who, since, ns, longest)
+
+
+def _called(facts: Facts, row: int) -> str:
+    """The library's function that the program called; "" none."""
+    frames = stack_of(facts.model, row).split("\n")
+    own = next((n for n, frame in enumerate(frames) if not is_library(frame)), 0)
+    return place_of(frames[own - 1]).function if own else ""
+
+
+def _site_of(facts: Facts, row: int) -> str:
+    is_call = facts.model.states.state[row] & STATE_MASK in (IO, SLEEP)
+    return (facts.call(facts.model.states.row[row]) if is_call else facts.wait(row))[1]
+
+
+def _given_up(facts: Facts, site: str, how: str, found: list[_Call], lost: int) -> Finding:
+    worst, table = max(found, key=lambda call: call.ns), facts.model.states
+    called = _called(facts, worst.row)
+    text = (
+        f"Waited in vain: {users(facts.model, (call.who for call in found))}{place_in(site)} "
+        f"gave up {plural(len(found), 'call')} of {code(called)}, "
+        f"{in_total(facts, lost, worst.ns, worst.start_ns)}: what it waited for did not come "
+        f"before the library's own time limit ({how}). Look whether the other side is there; "
+        f"while it is known not to be, fail at once, or with a shorter limit."
+    )
+    evidence = facts.evidence(worst.who, worst.start_ns, worst.ns, site)
+    LongWaits.of(facts).told.update(table.slice[call.row] for call in found)
     return Finding("wait in vain", lost, text, evidence, about=about(site))
 
 
