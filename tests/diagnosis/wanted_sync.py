@@ -346,7 +346,9 @@ SYNC: dict[str, Wanted] = {
     "z07_http_server_of_one_thread": Wanted(
         "pool exhausted", ("`http`", "load_rows", "ask", "one request after")
     ),
-    "z08_cursor_read_slowly": Wanted("database locked", ("writer", "`export` kept")),
+    "z08_cursor_read_slowly": Wanted(
+        "database locked", ("writer", "`export`", "asleep in `send`")
+    ),
     "x01_flask_serves_one_at_a_time": Wanted(
         "pool exhausted", ("http", "report", "one request"), ("flask",)
     ),

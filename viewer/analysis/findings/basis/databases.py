@@ -95,7 +95,7 @@ def _locked(
         kept = [gap for gap in kept if not gap.is_closing]
         closed = closed if lock_errors(facts) else [*_ended_by(long, closed)]
         between = [gap for gap in kept if not gap.is_opening]
-        for gaps in (between, kept, [*kept, *closed]):
+        for gaps in (between, kept, closed, [*kept, *closed]):
             some = _kept_from(long, gaps)
             if sum(call.ns for call in some[0]) >= LOST_NS:
                 break
