@@ -153,29 +153,50 @@ static int read_defaults(Sequence *q, Span s)
     return 0;
 }
 
+/* Whose texts the entries of this field are, -1 of none. */
+static int names_of(uint64_t tag)
+{
+    switch (tag) {
+    case BYTES(1): return NAMES_CATEGORY;
+    case BYTES(2): return NAMES_EVENT;
+    case BYTES(3): return NAMES_ANNOTATION;
+    case BYTES(29): return NAMES_STRING;
+    case BYTES(5): return NAMES_FUNCTION;
+    case BYTES(18): return NAMES_PATH;
+    default: return -1;
+    }
+}
+
+static void fetch_names(const Pool *strings, Span s)
+{
+    uint64_t tag;
+    Value v;
+    while (next_field(&s, &tag, &v) && tag) {
+        for (Span entry = names_of(tag) < 0 ? (Span){0} : v.body; next_field(&entry, &tag, &v) && tag;) {
+            if (tag == BYTES(2)) {
+                pool_fetch(strings, hash_bytes(v.body));
+            }
+        }
+    }
+}
+
 static int read_interned(Decoder *d, Sequence *q, Span s)
 {
     uint64_t tag;
     Value v;
     while (next_field(&s, &tag, &v)) {
-        int which;
-        switch (tag) {
-        case 0: return 1;
-        case BYTES(1): which = NAMES_CATEGORY; break;
-        case BYTES(2): which = NAMES_EVENT; break;
-        case BYTES(3): which = NAMES_ANNOTATION; break;
-        case BYTES(29): which = NAMES_STRING; break;
-        case BYTES(5): which = NAMES_FUNCTION; break;
-        case BYTES(18): which = NAMES_PATH; break;
-        case BYTES(6):
-        case BYTES(7): {
+        int which = names_of(tag);
+        if (tag == 0) {
+            return 1;
+        }
+        if (tag == BYTES(6) || tag == BYTES(7)) {
             int good = tag == BYTES(6) ? read_frame(d, q, v.body) : read_stack(d, q, v.body);
             if (good != 1) {
                 return good;
             }
-            continue;
         }
-        default: continue;
+        if (which < 0) {
+            continue;
         }
         uint64_t iid = 0;
         Span text = {s.at, s.at};
@@ -336,18 +357,14 @@ static int use_event(Decoder *d, const Sequence *q, Span body, int64_t time)
 }
 
 /* Applies one packet: 1 used, 0 malformed, 2 skipped (its sequence is not readable), -1 error. */
-static int apply_packet(Decoder *d, Span body)
+static int apply_packet(Decoder *d, const Packet *p)
 {
-    Packet p;
-    if (!read_packet(body, &p)) {
-        return 0;
-    }
-    Py_ssize_t index = find_sequence(d, p.sequence_id);
+    Py_ssize_t index = find_sequence(d, p->sequence_id);
     if (index < 0) {
         return -1;
     }
     Sequence *q = &d->sequences[index];
-    if (p.flags & 1) {
+    if (p->flags & 1) {
         forget_all(q);
         q->now_ns = -1;
         q->track_uuid = q->clock_id = 0;
@@ -355,42 +372,42 @@ static int apply_packet(Decoder *d, Span body)
         q->ready = 1;
     }
     int good = 1;
-    if (p.packet[P_SNAPSHOT].at && (good = read_snapshot(d, q, p.packet[P_SNAPSHOT])) != 1) {
+    if (p->packet[P_SNAPSHOT].at && (good = read_snapshot(d, q, p->packet[P_SNAPSHOT])) != 1) {
         return good;
     }
-    if (p.packet[P_DEFAULTS].at && (good = read_defaults(q, p.packet[P_DEFAULTS])) != 1) {
+    if (p->packet[P_DEFAULTS].at && (good = read_defaults(q, p->packet[P_DEFAULTS])) != 1) {
         return good;
     }
-    if (p.packet[P_INTERNED].at && (good = read_interned(d, q, p.packet[P_INTERNED])) != 1) {
+    if (p->packet[P_INTERNED].at && (good = read_interned(d, q, p->packet[P_INTERNED])) != 1) {
         return good;
     }
-    if (p.packet[P_DESCRIPTOR].at
-        && pool_add_later(&d->descriptors, &d->described, p.packet[P_DESCRIPTOR], d->packets) < 0) {
+    if (p->packet[P_DESCRIPTOR].at
+        && pool_put(&d->descriptors, p->packet[P_DESCRIPTOR], p->described, d->packets) < 0) {
         return -1;
     }
-    uint64_t clock = p.has_clock ? p.clock_id : q->clock_id;
+    uint64_t clock = p->has_clock ? p->clock_id : q->clock_id;
     int64_t time = -1;
     if (clock == CLOCK_DELTA_ID && q->now_ns >= 0) {
-        if (p.timestamp > TIME_LIMIT - (uint64_t)q->now_ns) {
+        if (p->timestamp > TIME_LIMIT - (uint64_t)q->now_ns) {
             return 0;
         }
-        time = q->now_ns += (int64_t)p.timestamp;
-    } else if (clock == CLOCK_MONOTONIC_ID && p.has_timestamp) {
-        if (p.timestamp > TIME_LIMIT) {
+        time = q->now_ns += (int64_t)p->timestamp;
+    } else if (clock == CLOCK_MONOTONIC_ID && p->has_timestamp) {
+        if (p->timestamp > TIME_LIMIT) {
             return 0;
         }
-        time = (int64_t)p.timestamp;
+        time = (int64_t)p->timestamp;
     }
-    if (!p.packet[P_EVENT].at && !p.packet[P_SAMPLE].at) {
+    if (!p->packet[P_EVENT].at && !p->packet[P_SAMPLE].at) {
         return 1;
     }
     if (!q->ready || time < 0) {
         return 2;
     }
-    if (p.packet[P_EVENT].at && (good = use_event(d, q, p.packet[P_EVENT], time)) != 1) {
+    if (p->packet[P_EVENT].at && (good = use_event(d, q, p->packet[P_EVENT], time)) != 1) {
         return good;
     }
-    return p.packet[P_SAMPLE].at ? read_sample(d, q, p.packet[P_SAMPLE], time) : 1;
+    return p->packet[P_SAMPLE].at ? read_sample(d, q, p->packet[P_SAMPLE], time) : 1;
 }
 
 /* What is inside the next packet; the file goes on behind it. Nowhere when the framing ends. */
@@ -405,6 +422,27 @@ static inline Span next_packet(Span file)
     return (Span){rest.at, rest.at + length};
 }
 
+/* Reads the next packet ahead of when it is applied. 0 when the framing ends or breaks. */
+static int look_ahead(const Decoder *d, Span file, Ahead *next)
+{
+    Span body = next_packet(file);
+    if (!body.at) {
+        return 0;
+    }
+    Packet *p = &next->packet;
+    next->head = file.at;
+    next->end = body.end;
+    next->is_good = read_packet(body, p);
+    if (p->packet[P_INTERNED].at) {
+        fetch_names(&d->strings, p->packet[P_INTERNED]);
+    }
+    if (p->packet[P_DESCRIPTOR].at) {
+        p->described = hash_bytes(p->packet[P_DESCRIPTOR]);
+        pool_fetch(&d->descriptors, p->described);
+    }
+    return 1;
+}
+
 enum { SAMPLE = 16 };
 
 /* Reads packets until the framing ends or breaks; returns the bytes framed, -1 on error. */
@@ -412,14 +450,17 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
 {
     Span file = {data, data + size};
     const uint8_t *sampled = data + size / SAMPLE; /* the rest is taken to be like this part */
+    Ahead ahead[ON_THE_WAY];
+    Py_ssize_t begun = 0;
     while (d->type.used < INT32_MAX && d->arg_kind.used < INT32_MAX / 2) {
-        const uint8_t *head = file.at;
-        Span packet = next_packet(file);
-        if (!packet.at) {
+        while (begun - d->packets < ON_THE_WAY && look_ahead(d, file, &ahead[begun % ON_THE_WAY])) {
+            file.at = ahead[begun++ % ON_THE_WAY].end;
+        }
+        if (begun == d->packets) {
             break;
         }
-        file.at = packet.end;
-        if (file.at > sampled) {
+        const Ahead *now = &ahead[d->packets % ON_THE_WAY];
+        if (now->end > sampled) {
             sampled = file.end;
             for (Column *c = &d->time; c < (Column *)&d->strings; c++) {
                 if (column_reserve(c, SAMPLE * c->used) < 0) {
@@ -427,7 +468,7 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
                 }
             }
         }
-        int good = apply_packet(d, packet);
+        int good = now->is_good ? apply_packet(d, &now->packet) : 0;
         if (good < 0) {
             return -1;
         }
@@ -437,23 +478,20 @@ static Py_ssize_t decode_all(Decoder *d, const uint8_t *data, Py_ssize_t size)
             }
         }
         if (good != 1) {
-            d->skipped += file.at - head;
+            d->skipped += now->end - now->head;
         }
         d->packets++;
         if ((d->packets & 0xFFFFF) == 0 && PyErr_CheckSignals() < 0) {
             return -1;
         }
     }
-    return file.at - data;
+    return (begun > d->packets ? ahead[d->packets % ON_THE_WAY].head : file.at) - data;
 }
 
 /* Where each descriptor is, and when it was last seen. */
 static int put_descriptors(Decoder *d, const uint8_t *data)
 {
     const Pool *pool = &d->descriptors;
-    if (pool_finish(&d->descriptors, &d->described, 0) < 0) {
-        return -1;
-    }
     for (Py_ssize_t i = 0; i < pool->count; i++) {
         Span s = pool->items[i];
         if (push_i64(&d->descriptor_at, s.at - data) < 0

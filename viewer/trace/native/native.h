@@ -173,6 +173,15 @@ static inline Slot *map_slot(const Map *m, uint64_t a, uint64_t b, size_t hash)
     return slot;
 }
 
+enum { FETCHED_AHEAD = 16 }; /* so many keys are fetched before they are asked for */
+
+static inline void map_fetch(const Map *m, uint64_t a, uint64_t b)
+{
+    if (m->slots.all) {
+        FETCH(slots_first(&m->slots, map_hash(a, b)));
+    }
+}
+
 /* The entry of the key, or NULL. */
 static inline MapEntry *map_find(const Map *m, uint64_t a, uint64_t b)
 {

@@ -14,8 +14,16 @@ enum { P_SNAPSHOT, P_DEFAULTS, P_INTERNED, P_EVENT, P_DESCRIPTOR, P_SAMPLE, PART
 typedef struct {
     Span packet[PARTS]; /* at = NULL: absent */
     uint64_t timestamp, sequence_id, flags, clock_id;
+    uint64_t described; /* the hash of a descriptor */
     int has_timestamp, has_clock;
 } Packet;
+
+/* A packet that is read and not yet applied, while the slots of its texts are fetched. */
+typedef struct {
+    const uint8_t *head, *end;
+    Packet packet;
+    int is_good;
+} Ahead;
 
 /* One by one: `= {0}` costs a tenth of decoding. */
 static inline void packet_clear(Packet *p)
@@ -43,7 +51,6 @@ typedef struct {
     Column descriptor_at, descriptor_bytes, descriptor_packet;
     Column clock_mono, clock_real, clock_boot;
     Pool strings, descriptors;
-    PoolQueue described; /* on their way into `descriptors` */
     Uuids tracks;
     Map sequence_ids;
     Sequence *sequences;

@@ -454,6 +454,9 @@ PyObject *pairs(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     for (Py_ssize_t i = 0; i < n; i++) {
         int64_t number = -1;
+        if (i + FETCHED_AHEAD < n) {
+            map_fetch(&map, (uint32_t)a[i + FETCHED_AHEAD], (uint32_t)b[i + FETCHED_AHEAD]);
+        }
         if (a[i] >= 0) {
             int fresh;
             MapEntry *e = map_put(&map, (uint32_t)a[i], (uint32_t)b[i], out[HEAD].used / 4, &fresh);

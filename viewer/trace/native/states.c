@@ -42,8 +42,8 @@ enum { START, END, BUSY_END, STATE, SLICE, WHO, ROW, OWNER, SITE, WAKER, FIRST, 
 typedef struct {
     Column out[COLUMNS];
     Map calls, locks, owners;
-    Map released; /* flow id -> thread that released a lock; then, by event, the thread that got it */
-    Map granted;
+    Map released;     /* flow id -> thread that released a lock */
+    int32_t *granted; /* by event that its flow reaches first: that thread + 2, else 0; NULL without */
     int32_t *last_row, *last_call; /* by thread: its newest state; the first piece of a call */
     Column last_hold;              /* i, by lock */
 } Work;
@@ -191,11 +191,11 @@ static void follow(const Source *s, Work *w, Py_ssize_t i, int32_t thread, int s
     } else {
         cut(w, before, s->start[i]);
         int was = (uint8_t)w->out[STATE].data[before] & STATE_MASK;
-        MapEntry *e = (was == STATE_LOCK_WAIT || was == STATE_IDLE_WAIT) && w->granted.count
-                              && I64(w->out[END])[before] == s->start[i]
-                          ? map_find(&w->granted, (uint32_t)s->slice_event[i], 0) : NULL;
-        if (e) {
-            I32(w->out[WAKER])[before] = (int32_t)e->value;
+        int32_t by = (was == STATE_LOCK_WAIT || was == STATE_IDLE_WAIT) && w->granted
+                             && I64(w->out[END])[before] == s->start[i]
+                         ? w->granted[s->slice_event[i]] : 0;
+        if (by) {
+            I32(w->out[WAKER])[before] = by - 2;
         }
     }
     if ((state & STATE_MASK) == STATE_IO) {
@@ -301,10 +301,18 @@ static int find_grants(const Source *s, Work *w)
             return -1;
         }
     }
-    for (Py_ssize_t f = 0; w->released.count && f < s->flows; f++) {
+    w->granted = w->released.count ? PyMem_RawCalloc(s->events, sizeof *w->granted) : NULL;
+    if (w->released.count && !w->granted) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t f = 0; w->granted && f < s->flows; f++) {
+        if (f + FETCHED_AHEAD < s->flows) {
+            map_fetch(&w->released, s->flow_id[f + FETCHED_AHEAD], 0);
+        }
         MapEntry *e = s->flow_end[f] ? map_find(&w->released, s->flow_id[f], 0) : NULL;
-        if (e && !map_put(&w->granted, (uint32_t)s->flow_event[f], 0, e->value, &fresh)) {
-            return -1;
+        if (e && !w->granted[s->flow_event[f]]) {
+            w->granted[s->flow_event[f]] = (int32_t)e->value + 2;
         }
     }
     return 0;
@@ -424,7 +432,7 @@ done:
     map_free(&w.locks);
     map_free(&w.owners);
     map_free(&w.released);
-    map_free(&w.granted);
+    PyMem_RawFree(w.granted);
     Py_CLEAR(w.last_hold.bytes);
     free_columns(w.out, COLUMNS);
     inputs_free(&in);

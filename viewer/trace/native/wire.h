@@ -162,47 +162,14 @@ static inline Py_ssize_t pool_add(Pool *pool, Span text, int64_t when)
     return pool_put(pool, text, hash_bytes(text), when);
 }
 
+/* So many texts are on their way into a pool, while their slots are fetched. */
+enum { ON_THE_WAY = 16 };
+
 static inline void pool_fetch(const Pool *pool, uint64_t hash)
 {
     if (pool->slots.all) {
         FETCH(slots_first(&pool->slots, hash));
     }
-}
-
-/* Texts on their way into a pool, in order, while their slots are fetched. */
-enum { ON_THE_WAY = 16 };
-typedef struct {
-    struct {
-        Span text;
-        uint64_t hash;
-        int64_t when;
-    } texts[ON_THE_WAY];
-    Py_ssize_t begun, done;
-} PoolQueue;
-
-/* Adds those that are on the way, up to the last `left`; -1 with an exception set. */
-static inline int pool_finish(Pool *pool, PoolQueue *q, Py_ssize_t left)
-{
-    for (; q->begun - q->done > left; q->done++) {
-        Py_ssize_t at = q->done % ON_THE_WAY;
-        if (pool_put(pool, q->texts[at].text, q->texts[at].hash, q->texts[at].when) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static inline int pool_add_later(Pool *pool, PoolQueue *q, Span text, int64_t when)
-{
-    if (pool_finish(pool, q, ON_THE_WAY - 1) < 0) {
-        return -1;
-    }
-    Py_ssize_t at = q->begun++ % ON_THE_WAY;
-    q->texts[at].text = text;
-    q->texts[at].hash = hash_bytes(text);
-    q->texts[at].when = when;
-    pool_fetch(pool, q->texts[at].hash);
-    return 0;
 }
 
 #endif
