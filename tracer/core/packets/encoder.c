@@ -492,7 +492,7 @@ size_t encoder_whole_packets(const encoder *e, size_t limit, uint64_t *events)
     return (size_t)(at - e->bytes);
 }
 
-enum { FLOW_BYTES = 10, FAR = 4096 };
+enum { FAR = 4096 };
 
 /* Moves `at` along with its packet, past the flows added to earlier packets meanwhile. Returns -1 if the
  * packet has been flushed or lies too far back. */
@@ -502,7 +502,7 @@ static int follow(const encoder *e, packet_ref *at)
         return -1;
     for (; at->inserted != e->inserted; at->inserted++)
         if (e->inserted_into[at->inserted % INSERTIONS] < at->position - e->flushed)
-            at->position += FLOW_BYTES;
+            at->position += FLOW_FIELD_BYTES;
     return e->length - (at->position - e->flushed) > FAR ? -1 : 0;
 }
 
@@ -514,17 +514,17 @@ static inline int add_flow(encoder *e, const packet_ref *at, uint64_t flow)
     int small = !(start[1] & 0x80);
     size_t length = small ? start[1] : (size_t)(start[1] & 0x7f) | (size_t)start[2] << 7;
     uint8_t *packet = start + (small ? 2 : 3), *end = packet + length;
-    if (small ? length + FLOW_BYTES > 127 : length + FLOW_BYTES > 16383)
+    if (small ? length + FLOW_FIELD_BYTES > 127 : length + FLOW_FIELD_BYTES > 16383)
         return -1;
     uint8_t *body = start + at->body;
     size_t behind = (size_t)(e->bytes + e->length - end);
     if (behind)
-        memmove(end + FLOW_BYTES, end, behind);
+        memmove(end + FLOW_FIELD_BYTES, end, behind);
     put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
-    close_field(body, end + FLOW_BYTES, small);
-    close_field(packet, end + FLOW_BYTES, small);
+    close_field(body, end + FLOW_FIELD_BYTES, small);
+    close_field(packet, end + FLOW_FIELD_BYTES, small);
     e->inserted_into[e->inserted++ % INSERTIONS] = at->position - e->flushed;
-    e->length += FLOW_BYTES;
+    e->length += FLOW_FIELD_BYTES;
     return 0;
 }
 
@@ -533,21 +533,7 @@ static ALONE int add_flow_with_care(encoder *e, packet_ref *at, uint64_t flow)
     return follow(e, at) < 0 || !encoder_reserve(e) ? -1 : add_flow(e, at, flow);
 }
 
-/* To the last packet nothing is to be moved. */
 int encoder_add_flow(encoder *e, packet_ref *at, uint64_t flow)
 {
-    if (at->position < e->flushed || at->inserted != e->inserted || e->length >= e->quick_until)
-        return add_flow_with_care(e, at, flow);
-    uint8_t *start = e->bytes + (at->position - e->flushed), *end = e->bytes + e->length;
-    size_t length = (size_t)(end - start);
-    int small = !(start[1] & 0x80);
-    uint8_t *packet = start + (small ? 2 : 3);
-    if (length > 127 - FLOW_BYTES || packet + (small ? start[1] : (start[1] & 0x7f) | start[2] << 7) != end)
-        return add_flow_with_care(e, at, flow);
-    end = put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
-    close_field(start + at->body, end, small);
-    close_field(packet, end, small);
-    e->inserted_into[e->inserted++ % INSERTIONS] = at->position - e->flushed;
-    encoder_advance(e, end);
-    return 0;
+    return encoder_add_flow_to_last(e, at, flow) ? 0 : add_flow_with_care(e, at, flow);
 }

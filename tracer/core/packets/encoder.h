@@ -151,6 +151,27 @@ static inline uint8_t *encoder_put_time(encoder *e, uint8_t *p, uint64_t ns)
     return put_number(p, SCHEMA_PACKET_TIMESTAMP, passed);
 }
 
+enum { FLOW_FIELD_BYTES = 10 };
+
+/* The same as encoder_add_flow() where that packet is the last one, so that nothing is to be moved. Returns whether it is. */
+static inline int encoder_add_flow_to_last(encoder *e, const packet_ref *at, uint64_t flow)
+{
+    if (at->position < e->flushed || at->inserted != e->inserted || e->length >= e->quick_until)
+        return 0;
+    uint8_t *start = e->bytes + (at->position - e->flushed), *end = e->bytes + e->length;
+    size_t length = (size_t)(end - start);
+    int small = !(start[1] & 0x80);
+    uint8_t *packet = start + (small ? 2 : 3);
+    if (length > 127 - FLOW_FIELD_BYTES || packet + (small ? start[1] : (start[1] & 0x7f) | start[2] << 7) != end)
+        return 0;
+    end = put_fixed64(end, SCHEMA_EVENT_FLOW_IDS, flow);
+    close_field(start + at->body, end, small);
+    close_field(packet, end, small);
+    e->inserted_into[e->inserted++ % INSERTIONS] = at->position - e->flushed;
+    encoder_advance(e, end);
+    return 1;
+}
+
 /* Whether the event comes so soon after the one before that the time in between takes three bytes. */
 static inline int encoder_is_soon(const encoder *e, uint64_t ns)
 {

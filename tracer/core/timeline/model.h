@@ -227,6 +227,20 @@ typedef struct thread_line {
     uint8_t is_silent; /* only others have told of it */
 } thread_line;
 
+enum { SWITCHES = 256, SWITCH_BYTES = 208 };
+
+/* The bytes of a switch between two greenlets, behind its time: see timeline/switches.c. */
+typedef struct {
+    uint64_t b, c; /* of its record … */
+    uint32_t a;    /* … too */
+    uint32_t chunk; /* whose names it uses; another than the current one: nothing is known */
+    uint8_t length, first;         /* of all packets, and of the first */
+    uint8_t flow_at;               /* the end of its arrow … */
+    uint8_t step_at, step_body;    /* … the begin of what the loop runs, and of the event in that packet … */
+    uint8_t running_at, running_body; /* … and of the state of the one that goes on */
+    uint8_t bytes[SWITCH_BYTES];
+} switch_bytes;
+
 typedef struct timeline {
     encoder out;
     track process, tracer, gc, count_tasks, count_threads, count_rss, count_files, all_locks, all_operations,
@@ -254,6 +268,7 @@ typedef struct timeline {
     uint64_t undrawn; /* of the program's own events: nested too deep, no memory */
     uint64_t worst_ready_ns;
     uint32_t worst_ready_func;
+    switch_bytes *switches;  /* so many, the last ones by what they are; NULL: there was none yet */
     map coroutines;           /* func -> tally_coroutine* */
     tally_thread ended_counts; /* of threads that ended */
     tally_gc collections;

@@ -432,17 +432,6 @@ HANDLER(step_await)
     enter(t, task, ns, STATE_AWAIT, &what);
 }
 
-HANDLER(greenlet_switch)
-{
-    const stack_facts *stack = stack_names_of((uint32_t)(r->c >> 32));
-    const record ready = {.a = (uint32_t)r->b, .b = r->c >> 32};
-    const record await = {.a = r->a, .b = (r->b >> 32) << 32 | (stack ? stack->site : 0), .c = (r->c >> 32) << 32};
-    const record begin = {.a = (uint32_t)r->b, .b = (uint32_t)r->c};
-    task_ready(t, thread, &ready, ns, text);
-    step_await(t, thread, &await, ns, text);
-    step_begin(t, thread, &begin, ns, text);
-}
-
 size_t tasks_failed_name(char name[NAME_BYTES], uint32_t exception)
 {
     size_t length;
@@ -547,7 +536,6 @@ const record_handler timeline_task_handlers[REC_KINDS] = {
     [REC_STEP_BEGIN] = step_begin,
     [REC_STEP_YIELD] = step_yield,
     [REC_STEP_AWAIT] = step_await,
-    [REC_SWITCH] = greenlet_switch,
     [REC_STEP_DONE] = step_done,
     [REC_LOOP_CLOSED] = loop_closed,
 };

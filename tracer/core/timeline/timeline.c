@@ -16,6 +16,7 @@
 #include "timeline/locks.h"
 #include "timeline/loops.h"
 #include "timeline/process.h"
+#include "timeline/switches.h"
 #include "timeline/tasks.h"
 #include "timeline/unreaped.h"
 #include "timeline/user.h"
@@ -97,6 +98,7 @@ void timeline_free(timeline *t)
     free_values(&t->threads, release_silent);
     map_free(&t->spawned);
     map_free(&t->jobs);
+    free(t->switches);
     for (int i = 0; i < ENDED; i++)
         thread_line_let_go(t->ended[i]);
     free(t->unshown);
@@ -491,7 +493,7 @@ static void gather_handlers(void)
     static const record_handler *const tables[] = {timeline_task_handlers, timeline_loop_handlers,
                                                    timeline_lane_handlers, timeline_lock_handlers,
                                                    timeline_user_handlers, timeline_job_handlers,
-                                                   timeline_heap_handlers, handlers};
+                                                   timeline_heap_handlers, timeline_switch_handlers, handlers};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (int kind = 0; kind < REC_KINDS; kind++)
             if (tables[i][kind])
