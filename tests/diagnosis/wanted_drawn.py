@@ -103,4 +103,35 @@ DRAWN: dict[str, Wanted] = {
     "ok_fa3_session_of_each_thread": Wanted("", (), ("requests",)),
     "ok_fa4_long_polls_fit": Wanted("", (), ("flask", "waitress")),
     "ok_fa6_dump_reads_a_snapshot": Wanted("", (), ("django", "psycopg"), "PG_URL"),
+    "da01_line_longer_than_the_limit": Wanted(
+        "full pipe|wait in vain", ("run_agent", "read_events", "ValueError")
+    ),
+    "da02_batches_wait_for_the_slowest": Wanted(
+        "awaits in turn|slow answer", ("gather_in_batches", "slowest|last")
+    ),
+    "da03_engine_with_null_pool": Wanted(
+        "new connections", ("price",), ("sqlalchemy", "asyncpg"), "PG_URL"
+    ),
+    "da04_filled_before_the_workers_start": Wanted(
+        "wait in vain|deadlock", ("crawl", "put", "nobody|no task|none")
+    ),
+    "da05_pings_unanswered_while_it_transcribes": Wanted(
+        "loop blocked|task never yields", ("process_iter",), ("websockets",)
+    ),
+    "da09_bad_message_holds_up_its_partition": Wanted(
+        "retries|queue grows|pool exhausted", ("consume", "BadOrder|save")
+    ),
+    "da11_shutdown_gathers_itself": Wanted(
+        "deadlock|wait in vain", ("shutdown", "itself|main")
+    ),
+    "da12_flag_set_and_cleared_while_it_writes": Wanted(
+        "missed wake-up|wait in vain", ("save", "writer", "dirty|Event")
+    ),
+    "da13_sender_failed_at_a_frame": Wanted(
+        "wait in vain", ("send", "sender", "ValueError|failed")
+    ),
+    "ok_da1_calls_within_the_rate": Wanted("", (), ("aiolimiter",)),
+    "ok_da2_drains_before_it_ends": Wanted(""),
+    "ok_da3_live_page_with_idle_viewers": Wanted("", (), ("aiohttp",)),
+    "ok_da4_service_that_ends_well": Wanted(""),
 }

@@ -188,3 +188,52 @@ def test_queues_whose_readers_have_gone(tmp_path, second, told):
     assert ("Take a queue out of those that are put into" in found[0].text) == (
         second == TAKES
     )
+
+
+def stuck(fails=6, each_ns=250 * MS, behind=15, dips=False, by="writer"):
+    """`writer` took an item, which fails again and again; others come into the queue."""
+    trace = TraceBuilder(argv="bus.py", signals=SIGNALS)
+    main = trace.thread("MainThread").native(0)
+    queue = trace.lock("Queue.get", TAKES, 7)
+    writer = trace.thread("writer").lock_wait(0, "Queue.get", lock=queue, site=TAKES)
+    main.release(5 * MS, queue, to=writer)
+    who, at = writer if by == "writer" else main, 6 * MS
+    track = trace.track(f"queue 7 {TAKES}", b"", parent=trace.track(s.TRACK_QUEUES))
+    for n in range(fails):
+        who.native(at).io(at + 10, "socket.send", site="/app/bus.py:26 save").native(at + 20)
+        args = {
+            s.ARG_EXCEPTION: "BadOrder",
+            s.ARG_SITE: "/app/bus.py:27 save",
+            s.ARG_STACK: "/app/bus.py:27 save",
+        }
+        trace.instant(who.track, at + 30, s.RAISED, s.CAT_THREAD, **args)
+        who.sleep(at + 40, site="/app/bus.py:30 dispatch")
+        waiting = 16 + behind * n // (fails - 1) if not dips or n % 2 else 16
+        trace.counter(track, at + 50, waiting)
+        at += each_ns
+    for thread in (writer, main):
+        thread.native(at).end(at + MS)
+    return trace.ended(at + 2 * MS)
+
+
+def test_one_item_holds_up_those_behind_it(tmp_path):
+    found = next(one for one in find_in(tmp_path, stuck()) if one.finding == "retries")
+    assert found.text == (
+        "Retries: `writer` in `dispatch` (bus.py:12) took one item from a queue and stayed "
+        "with it for 1.25 s (at 6.00 ms): it failed 6 times with `BadOrder` in `save` "
+        "(bus.py:27), while the items behind it waited, 28 in the end."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"fails": 4, "each_ns": 500 * MS}, id="four attempts"),
+        pytest.param({"each_ns": 150 * MS}, id="not for long"),
+        pytest.param({"behind": 8}, id="few wait"),
+        pytest.param({"dips": True}, id="other items are taken meanwhile"),
+        pytest.param({"by": "main"}, id="who tries again takes no items"),
+    ],
+)
+def test_attempts_that_hold_nobody_up(tmp_path, story):
+    assert "retries" not in kinds(tmp_path, stuck(**story))

@@ -165,3 +165,62 @@ def test_one_look_at_a_time(tmp_path):
 )
 def test_looks_that_nobody_has_to_end(tmp_path, story):
     assert "missed wake-up" not in kinds(tmp_path, noticed(**story))
+
+
+WRITES, SAVES = "/app/store.py:23 writer", "/app/store.py:34 save"
+
+
+def saves(rounds=2, asks_ns=50 * MS, pause_ns=500 * MS, alike=True, by="request"):
+    """`writer` is busy for 150 ms with what a request gave it; another one asks meanwhile, and
+    the next request wakes the writer, which then serves both."""
+    trace = TraceBuilder(argv="store.py", signals=SIGNALS)
+    thread = trace.thread("MainThread").native(0)
+    loop, at = trace.loop(thread), 10 * MS
+    writer = loop.task("writer", site="/app/store.py:20 writer").ready(0).running(0)
+    dirty = trace.lock("Event", WRITES)
+    writer.awaits(MS, "Event", lock=dirty.id, site=WRITES)
+    pending = []
+    for n in range(rounds + 1):
+        task = loop.task(by, site="/app/store.py:30 request").ready(at - 10).running(at - 9)
+        writer.ready(at, by=task).running(at + 1)
+        task.awaits(at + 2, "future", site=SAVES if alike else "/app/store.py:40 other")
+        pending.append(task)
+        writer.awaits(at + 10, "sleep", site="/app/store.py:15 commit")
+        if n < rounds:
+            late = loop.task("request", site="/app/store.py:30 request")
+            late.ready(at + asks_ns - 10).running(at + asks_ns - 9)
+            late.awaits(at + asks_ns, "future", site=SAVES)
+        at += 150 * MS
+        writer.ready(at, waker="timer").running(at)
+        for place, one in enumerate(pending):
+            one.ready(at + place, by=writer).running(at + 100 + place).done(at + 200 + place)
+        pending = [late]
+        writer.awaits(at + 300, "Event", lock=dirty.id, site=WRITES)
+        at += pause_ns
+    writer.ready(at, waker="timer").running(at).done(at + 1)
+    thread.end(at + MS)
+    return trace.ended(at + MS)
+
+
+def test_a_pulse_that_came_while_the_writer_was_busy(tmp_path):
+    (found,) = find_in(tmp_path, saves())
+    assert found.finding == "missed wake-up"
+    assert found.text == (
+        "Missed wake-up: `writer` waited in `Event` in `writer` (store.py:23) until the next "
+        "one woke it, though 2 tasks `request` in `save` (store.py:34) had asked before and "
+        "waited for it: 1.00 s lost in 2 waits, the longest 500 ms (at 160 ms). It was busy "
+        "when they woke it."
+    )
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param({"rounds": 1, "pause_ns": 400 * MS}, id="little is lost"),
+        pytest.param({"pause_ns": 150 * MS}, id="mostly it works"),
+        pytest.param({"asks_ns": 151 * MS}, id="they came when it waited: it is not for them"),
+        pytest.param({"alike": False}, id="who wakes it asks for something else"),
+    ],
+)
+def test_who_is_woken_in_time_or_by_others(tmp_path, story):
+    assert "missed wake-up" not in kinds(tmp_path, saves(**story))

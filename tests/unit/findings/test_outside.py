@@ -129,8 +129,11 @@ def test_a_child_that_takes_its_time(tmp_path, story):
     assert kinds(tmp_path, child(**story)) == []
 
 
-def task_and_child(read_bytes=70_000, waits_ns=900 * MS, quiet_ns=850 * MS, reader=False):
-    """`convert` awaits a child to the end of the recording; the loop read its pipe before."""
+def task_and_child(
+    read_bytes=70_000, waits_ns=900 * MS, quiet_ns=850 * MS, reader=False, fails_at=0
+):
+    """`convert` awaits a child to the end of the recording; the loop read its pipe before.
+    Two tasks may read, one of which fails."""
     trace = TraceBuilder(argv="tool.py", signals=SIGNALS)
     thread = trace.thread("MainThread")
     loop = trace.loop(thread)
@@ -142,6 +145,14 @@ def task_and_child(read_bytes=70_000, waits_ns=900 * MS, quiet_ns=850 * MS, read
         task = loop.task("read", site="/app/tool.py:12 read", parent=convert.id)
         task.ready(MS).running(2 * MS).awaits(3 * MS, "socket", site="/app/tool.py:13 read")
         loop.step(task, 2 * MS, 3 * MS)
+    if fails_at:
+        task = loop.task("parse", site="/app/tool.py:16 parse", parent=convert.id)
+        task.ready(MS).running(2 * MS).awaits(3 * MS, "socket", site="/app/tool.py:17 parse")
+        task.ready(fails_at, waker="io").running(fails_at).done(
+            fails_at + 1, "failed: KeyError"
+        )
+        loop.step(task, 2 * MS, 3 * MS)
+        loop.step(task, fails_at, fails_at + 1)
     thread.running(0)
     thread.io(end - quiet_ns - MS, "os.read", size_bytes=read_bytes).running(end - quiet_ns)
     thread.io(end - quiet_ns + MS, "select.epoll.poll").running(end).end(end + MS)
@@ -157,17 +168,27 @@ def test_a_stream_that_nobody_reads(tmp_path):
     )
 
 
+def test_a_stream_whose_reader_failed(tmp_path):
+    """The one that reads its errors goes on, and gets nothing."""
+    found = find_in(tmp_path, task_and_child(reader=True, fails_at=60 * MS))
+    assert found[0].finding == "full pipe"
+    assert (
+        "whose output nobody read. `parse`, which read it, failed (KeyError): asyncio stopped"
+    ) in found[0].text
+
+
 @pytest.mark.parametrize(
     "story",
     [
         pytest.param({"read_bytes": 60_000}, id="less than a pipe holds"),
+        pytest.param({"fails_at": 600 * MS, "reader": True}, id="it failed later"),
         pytest.param({"quiet_ns": 400 * MS}, id="it still reads"),
         pytest.param({"waits_ns": 450 * MS, "quiet_ns": 400 * MS}, id="short"),
         pytest.param({"reader": True}, id="a task reads"),
     ],
 )
 def test_a_task_whose_child_takes_its_time(tmp_path, story):
-    assert kinds(tmp_path, task_and_child(**story)) == []
+    assert "full pipe" not in kinds(tmp_path, task_and_child(**story))
 
 
 def both_write(ns=800 * MS, child_writes=True, related=True):

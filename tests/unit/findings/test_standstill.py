@@ -70,3 +70,11 @@ def test_all_wait_for_room(tmp_path, what):
 )
 def test_pipelines_that_go_on(tmp_path, story):
     assert "deadlock" not in kinds(tmp_path, pipeline(**story))
+
+
+@pytest.mark.parametrize(("other", "is_told"), [("", True), ("socket", False)])
+def test_nobody_is_there_to_take_something_out(tmp_path, other, is_told):
+    found = find_in(tmp_path, pipeline("Queue.put", queues=1, other=other))
+    said = " ".join(one.text for one in found if one.finding == "wait in vain")
+    assert "nothing ended any of them" in said
+    assert ("and nobody else was there who could take something out" in said) == is_told

@@ -174,7 +174,14 @@ def test_each_batch_waits_for_its_slowest(tmp_path):
     assert ": 4 such waits, 1.52 s in total" in found.text
 
 
-@pytest.mark.parametrize("story", [{"times": 2}, {"slow_ns": 220 * MS}, {"usual_ns": 50 * MS}])
+def test_batches_whose_slowest_takes_six_times_as_long(tmp_path):
+    """It comes again in each batch, so that less is enough than for one alone."""
+    (found,) = find_in(tmp_path, batches(usual_ns=60 * MS))
+    assert found.finding == "slow answer"
+    assert ": 4 such waits, 1.36 s in total. Begin the next one as soon as" in found.text
+
+
+@pytest.mark.parametrize("story", [{"times": 2}, {"slow_ns": 220 * MS}, {"usual_ns": 90 * MS}])
 def test_batches_of_equal_ones(tmp_path, story):
     assert not find_in(tmp_path, batches(**story))
 

@@ -181,6 +181,7 @@ FINDERS = (
     Finder("processes.forked", "locks_left_by_forks", (_waits,)),  # deadlock
     Finder("vain.vain", "vain_findings", (_waits,)),  # missed wake-up, wait in vain
     Finder("vain.missed", "looked_in_vain", (_waits, _calls)),  # missed wake-up
+    Finder("vain.missed", "woken_while_busy", (_waits,)),  # missed wake-up
     Finder("locks.parties", "slow_party", (_waits,)),  # uneven workers
     Finder("vain.abandoned", "no_producer", (_loops,)),  # wait in vain
     Finder("vain.stuckchildren", "forgotten_task", (_waits,)),  # wait in vain
@@ -217,6 +218,7 @@ FINDERS = (
     Finder("outside.rounds", "in_rounds"),  # slow answer
     Finder("outside.connecting", "refused_again", (_calls,)),  # retries
     Finder("outside.attempts", "long_retries", (_stacks,)),  # retries
+    Finder("pools.backlog", "held_up_by_one", (_failures,)),  # retries
     Finder("outside.attempts", "failing_calls", (_failures,)),  # pool exhausted, retries …
     Finder("outside.reconnects", "connects_at_once", (_loops,)),  # busy loop
     Finder("outside.connecting", "slow_connects"),  # wait in vain, slow answer

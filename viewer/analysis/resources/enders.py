@@ -47,6 +47,7 @@ _EVENTS = ("Event", "Event.wait", "Condition", "Condition.wait", "future")
 _QUEUES = (*PUTS, *GETS, "Queue.join")
 _CHILDREN = 50  # tasks that somebody waits for at once: more are not searched
 _TASKS = 50_000  # more are not searched for those that somebody awaits
+_ENDED = 2  # … of those that it gathers
 _PARTIES = 200  # that run the same: more meet nowhere
 _BEFORE_NS = (
     200_000_000  # whoever waits gets an exception at once, but for those that end the loop
@@ -154,9 +155,23 @@ class Enders:
             if ends(("task", task)) >= wait.end_ns - _JUST_NS
             and self.model.trace.slices.start_ns[owned.task_head[task]] < wait.end_ns
         ]  # fmt: skip
+        if not pending and not found and name == wait.name and self._gathers_all(wait):
+            pending = [task for _, task in sorted(self.waits.living(wait) - {wait.who})]
         if not pending or len(pending) > (_CHILDREN if name == wait.name else 1):
             return None
         return Blocked(How.JOIN, tuple(("task", task) for task in pending))
+
+    def _gathers_all(self, wait: Wait) -> bool:
+        """Whether a task that made none awaits others, some of which end, until only such are
+        left that await the end of others: it gathers all, itself among them."""
+        ends = (self.waits.ends_ns(who) for who in self.waits.begun_before(wait))
+        left = self.waits.living(wait) - {wait.who}
+        return (
+            not self.reading.jobs.of_submitter.get(wait.who)
+            and bool(left)
+            and left <= self.waits.waiting_for_ends(wait)
+            and sum(wait.start_ns < ns < wait.end_ns - _JUST_NS for ns in ends) >= _ENDED
+        )
 
     def _barrier(self, wait: Wait) -> Blocked | None:
         """Those who run the same and have not come; else a job that no worker begins."""

@@ -223,6 +223,14 @@ class Waits:
                 found.add(who)
         return found
 
+    def begun_before(self, wait: Wait) -> Iterator[Who]:
+        """The tasks of the same process that had begun before a wait."""
+        process = self.process(wait.who)
+        for task, of in enumerate(self.model.owners.task_process):
+            who: Who = ("task", task)
+            if of == process and self.begins_ns(who) < wait.start_ns:
+                yield who
+
     def waiting_for_ends(self, wait: Wait) -> set[Who]:
         """The tasks that await the end of others during four fifths of a wait."""
         fifth = wait.ns // 5

@@ -47,6 +47,10 @@ _STILL_RUNS = (
     "Wait for the thread while its loop still runs, without blocking it: "
     "`await asyncio.to_thread(thread.join)`."
 )
+_LEAVE_OUT = (
+    "Whoever waits for all tasks must leave out itself (`asyncio.current_task()`) and those "
+    "that wait for it."
+)
 _TOLD = ({How.LOCK}, {How.SLOT})  # circles of these alone: see cycles, and lost
 
 type _Members = dict[Who, tuple[Wait, Blocked]]
@@ -56,10 +60,10 @@ type _Kind = frozenset[tuple[str, str, str]]
 def knots(facts: Facts) -> Iterator[Finding]:
     """Knots that are not circles of locks alone, each once."""
     waits = LongWaits.of(facts)
-    if not any(wait.failed and wait.ns >= _LONG_NS for wait in waits.all):
+    every = (*waits.all, *waits.for_tasks)
+    if not any(wait.failed and wait.ns >= _LONG_NS for wait in every):
         return
     enders, found = Enders.of(waits), defaultdict[_Kind, list[tuple[_Members, int]]](list)
-    every = (*waits.all, *waits.for_tasks)
     long = sorted((w for w in every if w.ns >= _LONG_NS), key=lambda w: -w.ns)[:_MOST]
     now: dict[Who, Wait] = {}
     known: dict[Wait, Blocked | None] = {}
@@ -139,7 +143,8 @@ def _is_deadlock(waits: LongWaits, members: _Members, start_ns: int) -> bool:
         if len(hard) < len(members):
             return False
     else:
-        hard = [one for one, _ in members.values() if not _is_soft(one)]
+        # Tasks that await the end of each other never end, whatever they are for.
+        hard = [one for one, _ in members.values() if hows == {How.JOIN} or not _is_soft(one)]
     in_vain = any(one.failed for one in hard)
     lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
     return hows not in _TOLD and in_vain and lasts and not _is_of_a_pool(waits, members)
@@ -205,4 +210,6 @@ def _cut(members: _Members) -> str:
     hows = {blocked.how for _, blocked in members.values()}
     if hows == {How.LOOP, How.JOIN}:
         return _STILL_RUNS
+    if hows == {How.JOIN} and all(kind == "task" for kind, _ in members):
+        return _LEAVE_OUT
     return _CUT[next(how for how in _CUT if how in hows)]

@@ -25,6 +25,10 @@ from viewer.words import code
 _WAITS_FOR_CHILD = (" Popen.wait", " Popen._wait")
 _MULTIPROCESSING = "/multiprocessing/"
 _READ = "Call `communicate` instead of `wait`, or read the pipe in a thread."
+_READ_ON = (
+    "Look for such errors (a line longer than the reader's `limit`, a record that cannot be "
+    "parsed), and read on, or kill the child, when one comes."
+)
 _READ_FIRST = "First take out everything that it puts into a queue or pipe, then join it."
 _PIPE_BYTES = 1 << 16
 _CHILD, _READING = f"{s.AWAIT_PREFIX}subprocess", f"{s.AWAIT_PREFIX}socket"
@@ -129,15 +133,23 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
         if end - last < LOST_NS or size < _PIPE_BYTES:
             continue
         task = model.owners.owner[i]
-        if not _is_in_vain(facts, task, i) or _is_read(facts, task, last, end):
+        reader = _failed_reader(facts, task, start, last)
+        is_read = reader < 0 and _is_read(facts, task, last, end)
+        if is_read or not _is_in_vain(facts, task, i):
             continue
         site = facts.awaited(i)[1]
+        step = "Call `communicate` instead of `wait`, or read the stream in a task."
+        why = ""
+        if reader >= 0:
+            how = facts.ledger.how_it_ended(reader).removeprefix(s.FAILED_PREFIX)
+            said = code(name_of(model, ("task", reader)))
+            why = f". {said}, which read it, failed ({how})"
+            step = _READ_ON
         text = (
             f"Full pipe: {code(name_of(model, ('task', task)))}{place_in(site)} waited "
             f"{duration(end - start)} for a child ({at(facts, start)}) whose output nobody "
-            f"read: asyncio stopped after {size_of(size)}, and "
-            f"the child hung in a write to its full pipe. Call `communicate` instead of "
-            f"`wait`, or read the stream in a task."
+            f"read{why}: asyncio stopped after {size_of(size)}, and "
+            f"the child hung in a write to its full pipe. {step}"
         )
         yield Finding("full pipe", end - last, text, facts.evidence_of_await(i))
 
@@ -145,6 +157,26 @@ def _unread_streams(facts: Facts) -> Iterator[Finding]:
 def _is_in_vain(facts: Facts, task: int, i: int) -> bool:
     is_open = bool(facts.model.trace.slices.unfinished[i])
     return is_open or LongWaits.of(facts).tree.ended_by(task, i).kind in GIVEN_UP
+
+
+def _failed_reader(facts: Facts, task: int, since: int, last: int) -> int:
+    """The task of the same creator that had read a stream before and failed, as the last bytes
+    came, or soon after; -1 none."""
+    owned, slices = facts.model.owners, facts.model.trace.slices
+    family = {owned.task_id[task], owned.task_parent[task]}
+    readers = {
+        owned.owner[i]
+        for i in awaits_of(facts, _READING)
+        if slices.start_ns[i] >= since - _THEN_NS
+        and owned.task_parent[owned.owner[i]] in family
+    }
+    ended = LongWaits.of(facts).ends_ns
+    for reader in readers:
+        how = facts.ledger.how_it_ended(reader)
+        is_then = abs(ended(("task", reader)) - last) <= LOST_NS // 2
+        if how.startswith(s.FAILED_PREFIX) and is_then:
+            return reader
+    return -1
 
 
 def _is_read(facts: Facts, task: int, since: int, until: int) -> bool:

@@ -1,5 +1,6 @@
 """Queues that grow: items come faster than they are taken, and nobody waits."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
 from itertools import accumulate
@@ -15,6 +16,7 @@ from viewer.analysis.findings.interpreter.growth import Counts, counts_of, growi
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.resources.enders import Enders
+from viewer.analysis.resources.failures import Failures
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
 from viewer.trace.sites import place_of
 from viewer.words import code
@@ -36,6 +38,13 @@ _AGAIN = (
 _REMOVED = (
     "Take a queue out of those that are put into when whoever reads it ends (in a `finally`), "
     "and give each a `maxsize`."
+)
+# Somebody stays with one item for a second: five attempts fail, and ten more items come behind
+# it, none of which is taken meanwhile.
+_ATTEMPTS, _STAYS_NS, _BEHIND = 5, 1_000_000_000, 10
+_SET_ASIDE = (
+    "Try one item a few times only, then set it aside (a queue for those that failed), so "
+    "that the others go on; tell a broken item from a service that is down."
 )
 _FEW = 8  # tasks that may be told as those who take them
 
@@ -74,6 +83,36 @@ def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
         counts = [(at_ns, n) for (at_ns, _), n in zip(changes, waiting, strict=True)]
         if counts := growing(counts, _MANY):
             yield _of_pool(facts, facts.jobs.pools[pool], jobs, counts)
+
+
+def held_up_by_one(facts: Facts) -> Iterator[Finding]:
+    """Whoever takes items tries one again and again, and those behind it wait."""
+    failures = Failures(facts)
+    for (process, lock, site), counts in counts_of(facts, queues(facts)).items():
+        takers, _ = _users(facts, process, {lock})
+        times = [at_ns for at_ns, _ in counts]
+        for (line, how), which in failures.by_line.items() if takers else ():
+            failed = defaultdict[Who, list[int]](list)
+            for one in failures.told(which) if len(which) >= _ATTEMPTS else ():
+                failed[one.who].append(one.at_ns)
+            for who in failed.keys() & takers:
+                since, until = failed[who][0], failed[who][-1]
+                low, high = bisect_left(times, since), bisect_right(times, until)
+                behind = [number for _, number in counts[low:high]]
+                is_stuck = len(failed[who]) >= _ATTEMPTS and until - since >= _STAYS_NS
+                if not is_stuck or not behind or behind != sorted(behind):
+                    continue
+                if behind[-1] - behind[0] < _BEHIND:
+                    continue
+                text = (
+                    f"Retries: {users(facts.model, [who])}{place_in(site)} took one item from "
+                    f"a queue and stayed with it for {duration(until - since)} "
+                    f"({at(facts, since)}): it failed {plural(len(failed[who]), 'time')} with "
+                    f"`{how}`{place_in(line)}, while the items behind it waited, "
+                    f"{behind[-1]:,} in the end."
+                )
+                evidence = facts.evidence(who, since, until - since, line)
+                yield Finding("retries", until - since, text, evidence, _SET_ASIDE)
 
 
 def _ever_waited(jobs: list[Job], left: list[int], many: int) -> bool:

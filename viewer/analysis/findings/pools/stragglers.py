@@ -25,8 +25,14 @@ _OTHERS = 3
 _AT_WORK = 4  # … of those that compute: the one of few may well have most of the work
 _TIMES = 10
 # Or three times at one line, a tenth of a second each and a second in all: batches that each
-# wait for their slowest.
+# wait for their slowest. Five times as long is enough there: it comes again and again.
 _BATCHES, _EACH_NS, _IN_ALL_NS = 3, 100 * MS, 1_000 * MS
+_TIMES_EACH = 5
+_LIMIT = "Give what it waits for a time-out, or go on without the last ones."
+_NEXT = (
+    "Begin the next one as soon as one has ended (all at once, with a semaphore around each, "
+    "or as many workers with a queue), instead of batch by batch."
+)
 _MOSTLY = 80  # per cent
 _MOST = 200  # slow ones that are looked at, the longest ones
 _SEARCHED = 10_000  # more tasks or jobs are not searched
@@ -83,7 +89,11 @@ def straggler(facts: Facts) -> Iterator[Finding]:
                     found[what, late.wait.site].append(late)
         told = {late.wait.slice for slow in found.values() for late in slow}
     for slow in found.values():
-        long_ones = [late for late in slow if late.ns >= LOST_NS]
+        long_ones = [
+            late
+            for late in slow
+            if late.ns >= LOST_NS and late.one.ns >= late.usual_ns * _TIMES
+        ]
         lost = sum(late.ns for late in slow)
         if len(slow) >= _BATCHES and lost >= _IN_ALL_NS:
             long_ones = slow
@@ -129,7 +139,7 @@ def _last_ones(every: list[_One], long: list[Wait]) -> Iterator[_Slow]:
     if len(every) <= _OTHERS:
         return
     usual = middle(one.ns for one in every)
-    slow = [one for one in every if one.ns >= max(_EACH_NS, usual * _TIMES)]
+    slow = [one for one in every if one.ns >= max(_EACH_NS, usual * _TIMES_EACH)]
     slow.sort(key=lambda one: -one.ns)
     for one in slow[:_MOST]:
         others = [other.end_ns for other in every if other.start_ns < one.end_ns]
@@ -183,8 +193,7 @@ def _finding(
         f"{place_in(wait.site)} waited {duration(worst.ns)} in `{wait.name}` "
         f"({at(facts, worst.since_ns)}) for the last one alone, {said}, {now.text}; the "
         f"others took {duration(worst.usual_ns)}, typically"
-        f"{times if len(every) > 1 else ''}. Give what it waits for a time-out, or go on "
-        f"without the last ones."
+        f"{times if len(every) > 1 else ''}. {_NEXT if len(every) >= _BATCHES else _LIMIT}"
     )
     yield Finding("slow answer", lost, text, waits.evidence(wait), behind=now.behind)
 

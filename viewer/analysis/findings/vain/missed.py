@@ -43,6 +43,14 @@ _RESULTS = ("Future.result", "futures.wait", "AsyncResult.get")
 # It had to end first, or nobody owes an idle worker anything: not for a wake-up.
 _ENDS = (*FOR_TASKS, WORKER_IDLE.removeprefix(s.LOCK_WAIT_PREFIX))
 
+_ASKS = (*_SET, *_RESULTS)
+_JUST_NS = 5 * MS  # whoever wakes one waits for it at once
+_LOST = (
+    "An event that is set and cleared at once, or a `notify`, is lost while nobody waits: let "
+    "the one who waits clear it, before it looks for work, or look for work before it waits; "
+    "or use a queue."
+)
+
 type _Pairs = dict[tuple[str, str], list[tuple[Wait, Wait]]]
 
 
@@ -228,3 +236,49 @@ def woke_another(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
                 f"something else. Call `notify_all`, or have a condition for each."
             )
             yield Finding("missed wake-up", wait.ns, text, waits.evidence(wait))
+
+
+def woken_while_busy(facts: Facts) -> Iterator[Finding]:
+    """Somebody was busy when it was woken, and waited then, though it had been given work."""
+    waits = LongWaits.of(facts)
+    idle, asked = defaultdict[Who, list[Wait]](list), defaultdict[Who, list[Wait]](list)
+    for wait in waits.all:
+        if wait.name in _ASKS:
+            asked[wait.who].append(wait)
+        is_woken = wait.name in (*CONDITIONS, *_SET) and wait.ns >= _OWED_NS
+        if is_woken and not wait.failed and wait.ender is not None:
+            idle[wait.who].append(wait)
+    found: _Pairs = defaultdict(list)
+    for wait in waits.all if idle else ():
+        is_new = wait.ns >= _OWED_NS and not wait.failed and wait.slice not in waits.told
+        if not is_new or wait.name not in _ASKS or wait.ender is None:
+            continue
+        for rest in idle.get(wait.ender, ()):
+            is_within = wait.start_ns < rest.start_ns and rest.end_ns <= wait.end_ns
+            if is_within and 2 * rest.ns >= wait.ns and _woke_as(asked, wait, rest):
+                found[rest.site, wait.site].append((wait, rest))
+                break
+    for pairs in found.values():
+        lost = sum(rest.ns for _, rest in pairs)
+        if lost < LOST_NS:
+            continue
+        waits.told.update(wait.slice for wait, _ in pairs)
+        wait, rest = max(pairs, key=lambda pair: pair[1].ns)
+        text = (
+            f"Missed wake-up: {code(name_of(facts.model, rest.who))} waited in `{rest.name}`"
+            f"{place_in(rest.site)} until the next one woke it, though "
+            f"{users(facts.model, (one.who for one, _ in pairs))}{place_in(wait.site)} had "
+            f"asked before and waited for it: {duration(lost)} lost in "
+            f"{plural(len(pairs), 'wait')}, the longest {duration(rest.ns)} "
+            f"({at(facts, rest.start_ns)}). It was busy when they woke it."
+        )
+        yield Finding("missed wake-up", lost, text, waits.evidence(wait), _LOST)
+
+
+def _woke_as(asked: dict[Who, list[Wait]], wait: Wait, rest: Wait) -> bool:
+    """Whether another one ended a rest as it began to wait as this one does, for the same."""
+    return rest.ender not in (None, wait.who) and any(
+        (one.name, one.site, one.ender) == (wait.name, wait.site, wait.ender)
+        and abs(one.start_ns - rest.end_ns) <= _JUST_NS
+        for one in asked.get(rest.ender, ())
+    )

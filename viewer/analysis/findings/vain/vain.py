@@ -143,7 +143,9 @@ def _timed_out(facts: Facts, waits: LongWaits) -> Iterator[Finding]:
             )
         else:
             text += gone(facts, found, worst) or (
-                _nobody(vain, every) + _failures(facts, vain) + _idle_again(facts, worst)
+                _nobody(facts, vain, every)
+                + _failures(facts, vain)
+                + _idle_again(facts, worst)
             )
         text += ". Look at what should have ended it, and whether it was ever started."
         yield Finding("wait in vain", lost, text, waits.evidence(worst))
@@ -320,13 +322,25 @@ def _idle_again(facts: Facts, wait: Wait) -> str:
     )
 
 
-def _nobody(vain: list[Wait], every: list[Wait]) -> str:
+def _nobody(facts: Facts, vain: list[Wait], every: list[Wait]) -> str:
     """Nobody ended a wait, or only so that its waiter waited again at once."""
     begun = {wait.slice: wait.start_ns for wait in every}
     woken = sum(begun[wait.slice] != wait.start_ns for wait in vain)
     if not woken:
-        return f"; nothing ended {'it' if len(vain) == 1 else 'any of them'}"
+        ended = f"; nothing ended {'it' if len(vain) == 1 else 'any of them'}"
+        return ended + _no_taker(LongWaits.of(facts), vain)
     return f"; {woken} of them had been woken meanwhile and waited again at once"
+
+
+def _no_taker(waits: LongWaits, vain: list[Wait]) -> str:
+    """That no other task is there that could take something out of a full queue."""
+    worst = max(vain, key=lambda wait: wait.ns)
+    if worst.name not in PUTS or worst.who[0] != "task":
+        return ""
+    full = {one.who for one in waits.overlapping(worst) if one.name in PUTS and one.failed}
+    if waits.free_meanwhile(worst, full):
+        return ""
+    return ", and nobody else was there who could take something out"
 
 
 def without_handlers(facts: Facts, waits: list[Wait]) -> list[Wait]:
