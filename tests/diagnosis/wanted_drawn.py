@@ -134,4 +134,13 @@ DRAWN: dict[str, Wanted] = {
     "ok_da2_drains_before_it_ends": Wanted(""),
     "ok_da3_live_page_with_idle_viewers": Wanted("", (), ("aiohttp",)),
     "ok_da4_service_that_ends_well": Wanted(""),
+    "de03_broadcast_waits_for_the_slowest": Wanted(
+        "slow client|slow answer|awaits in turn", ("publish", "send")
+    ),
+    "de05_transfers_that_conflict": Wanted(
+        "busy loop|retries", ("add", "SerializationError"), ("asyncpg",), "PG_URL"
+    ),
+    "de06_background_task_sleeps": Wanted(
+        "loop blocked", ("send_mail", "sleep"), ("fastapi", "uvicorn", "httpx")
+    ),
 }

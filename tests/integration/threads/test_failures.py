@@ -52,6 +52,29 @@ def told(function: Callable[[], object], path: Path) -> list[dict[str, object]]:
     return [dict(event.args) for event in trace.events if event.name == s.RAISED]
 
 
+def test_a_function_of_cython_is_a_librarys(tmp_path: Path) -> None:
+    """Its file is named as it was called where it was compiled."""
+    names: dict[str, Callable[[], None]] = {"refuse": refuse}
+    exec(compile("def query():\n    raise ValueError", "store/protocol.pyx", "exec"), names)
+
+    def asks() -> None:
+        with contextlib.suppress(ValueError):
+            names["query"]()
+
+    def asks_more() -> None:
+        with contextlib.suppress(Refused):
+            names["call"]()
+
+    source = "def call():\n    raise refused('no')"
+    names["refused"] = Refused  # type: ignore[assignment]
+    exec(compile(source, "store/protocol.pyx", "exec"), names)
+    (tmp_path / "more").mkdir()
+    assert told(asks, tmp_path) == []
+    (found,) = told(asks_more, tmp_path / "more")
+    assert found[s.ARG_EXCEPTION] == "Refused"
+    assert str(found[s.ARG_STACK]).split("\n")[0].endswith(".asks_more")
+
+
 def test_where_it_was_raised(tmp_path: Path) -> None:
     """The frames from there on outwards; of those that it passes, the first one counts."""
     (found,) = told(refused, tmp_path)

@@ -99,9 +99,18 @@ static int is_failure(PyTypeObject *type)
            !is_a(type, PyExc_ImportError) && !is_a(type, PyExc_StopIteration) && !is_a(type, PyExc_StopAsyncIteration);
 }
 
+/* Cython's functions are in tracebacks by the name of their file where they were compiled, which is below no library. */
+static int is_cythons(PyCodeObject *code)
+{
+    PyObject *file = code->co_filename;
+    Py_ssize_t length = PyUnicode_GET_LENGTH(file);
+    const char *name = PyUnicode_IS_COMPACT_ASCII(file) ? PyUnicode_DATA(file) : "";
+    return *name && *name != '/' && length > 4 && !strcmp(name + length - 4, ".pyx");
+}
+
 static int is_programs(PyCodeObject *code)
 {
-    return codes_owner(code) == OWNER_USER;
+    return codes_owner(code) == OWNER_USER && !is_cythons(code);
 }
 
 /* Borrowed: the frame has it, and the traceback the frame. */
@@ -128,12 +137,14 @@ static uint32_t stack_of(const PyTracebackObject *head)
     stack_frame frames[STACK_DEPTH_MOST + 1]; /* one more than fits: that says that there are more */
     int passed = 0, n = 0;
     for (const PyTracebackObject *at = head->tb_next; at; at = at->tb_next)
-        passed++;
+        passed += !is_cythons(code_of(at));
     int depth = passed < PASSED_MOST ? passed : PASSED_MOST;
-    for (const PyTracebackObject *at = head->tb_next; at; at = at->tb_next, n++) { /* the innermost one is the last */
-        int is_last = n + 1 == passed;
-        if (is_last || n < depth - 1)
-            frames[is_last ? 0 : depth - 1 - n] = (stack_frame){code_of(at), at->tb_lasti};
+    for (const PyTracebackObject *at = head->tb_next; at; at = at->tb_next) { /* the innermost one is the last */
+        if (is_cythons(code_of(at)))
+            continue;
+        int is_last = ++n == passed;
+        if (is_last || n < depth)
+            frames[is_last ? 0 : depth - n] = (stack_frame){code_of(at), at->tb_lasti};
     }
     const compat_frame *at = *compat_frame_slot(PyThreadState_Get());
     for (; at && depth <= STACK_DEPTH_MOST; at = compat_frame_caller(at))

@@ -30,8 +30,8 @@ _BATCHES, _EACH_NS, _IN_ALL_NS = 3, 100 * MS, 1_000 * MS
 _TIMES_EACH = 5
 _LIMIT = "Give what it waits for a time-out, or go on without the last ones."
 _NEXT = (
-    "Begin the next one as soon as one has ended (all at once, with a semaphore around each, "
-    "or as many workers with a queue), instead of batch by batch."
+    "Do not wait for the slowest of each batch: begin the next one as soon as one has ended "
+    "(all at once, with a semaphore around each), or give it a time-out."
 )
 _MOSTLY = 80  # per cent
 _MOST = 200  # slow ones that are looked at, the longest ones
