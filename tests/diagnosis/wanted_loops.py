@@ -97,4 +97,7 @@ LOOPS: dict[str, Wanted] = {
         "lock held across await", ("store", "upload", "7 waits"), ("twisted",)
     ),
     "ok_ab1_trio_start_and_threads": Wanted("", (), ("trio",)),
+    "ok_lp1_gevent_maps": Wanted("", (), ("gevent",)),
+    "ok_lp2_short_jobs_of_patched_executor": Wanted("", (), ("gevent",)),
+    "ok_lp3_short_jobs_in_threads": Wanted(""),
 }

@@ -60,6 +60,14 @@ WAITS: "dict[str, tuple[tuple[str, str], ...]]" = {
         ("ThreadPoolExecutor.shutdown", "executor shutdown"),
     ),
     "concurrent.futures.process": (("ProcessPoolExecutor.shutdown", "executor shutdown"),),
+    "gevent._threading": (
+        ("acquire_with_timeout", "Condition.wait"),
+        ("_Condition.wait", "Condition.wait"),
+    ),
+    "gevent.threadpool": (
+        ("_WorkerGreenlet.run", "executor idle"),
+        ("_WorkerGreenlet._WorkerGreenlet__run_task", ""),
+    ),
     "twisted._threads._threadworker": (("ThreadWorker.__init__.work", "executor idle"),),
     "twisted.python.threadpool": (("ThreadPool.callInThreadWithCallback.inContext", ""),),
     "waitress.task": (("ThreadedTaskDispatcher.handler_thread", "executor idle"),),

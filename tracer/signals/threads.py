@@ -17,6 +17,10 @@ _POOLS: "dict[str, tuple[tuple[str, str], ...]]" = {
         ("_WorkItem.__init__", "job submit"),
         ("_WorkItem.run", "job run"),
     ),
+    "gevent.threadpool": (
+        ("ThreadResult.__init__", "job submit"),
+        ("_WorkerGreenlet._WorkerGreenlet__run_task", "job given"),
+    ),
     "twisted._threads._team": (("Team.do", "job handed"),),
     "twisted.python.threadpool": (
         ("ThreadPool.callInThreadWithCallback.inContext", "job called"),

@@ -37,12 +37,24 @@ for n in range(6):
     connection.request("GET", "/")
     connection.getresponse().read()
 """
+GEVENT = """
+import threading
+from gevent.threadpool import ThreadPool
+
+both = threading.Barrier(2)
+
+def work(n):
+    both.wait()
+
+ThreadPool(2).map(work, range(6))
+"""
 
 
 @pytest.mark.parametrize(
     ("program", "package", "pool"),
     [
         pytest.param(TWISTED, "twisted", "PoolThread-twisted.internet.reactor", id="twisted"),
+        pytest.param(GEVENT, "gevent", "thread N", id="gevent"),
         pytest.param(WAITRESS, "waitress", "waitress", id="waitress"),
     ],
 )

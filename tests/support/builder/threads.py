@@ -148,8 +148,10 @@ class Thread:
         end |= {s.ARG_LOCK_PID: lock_pid, s.ARG_LOCK_PROGRAM: "cron"} if lock_pid else {}
         return self.enter(at, s.IO_PREFIX + what, s.CAT_IO, args, end)
 
-    def sleep(self, at: int, site: str = "") -> Self:
-        return self.enter(at, s.SLEEP, s.CAT_SLEEP, {s.ARG_SITE: site} if site else {})
+    def sleep(self, at: int, site: str = "", stack: str = "") -> Self:
+        args: dict[str, Arg] = {s.ARG_SITE: site} if site else {}
+        args |= {s.ARG_STACK: stack} if stack else {}
+        return self.enter(at, s.SLEEP, s.CAT_SLEEP, args)
 
     def release(
         self, at: int, lock: Lock, to: "Thread | None" = None, *, site: str = ""

@@ -47,7 +47,7 @@ GEVENT = "/venv/lib/python3.13/site-packages/gevent/pool.py:392 Group.spawn"
 SPAWN, UPLOAD = "/app/web.py:12 accept", "/app/web.py:8 upload"
 
 
-def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn", taken_ns=0):
+def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn", taken_ns=0, fed_by=""):
     """One greenlet spawns others, two at a time: each that ends sets it free, and the next
     one begins. Meanwhile the kernel takes the processor from the thread for some time."""
     trace = TraceBuilder(argv="web.py", signals=SIGNALS)
@@ -55,7 +55,7 @@ def spawned(rounds=6, takes_ns=300 * MS, pools="Pool.spawn", taken_ns=0):
     loop = trace.loop(main, s.TRACK_GREENLETS_PREFIX)
     accept = loop.task("accept", site=SPAWN).ready(0).running(1)
     slots = trace.lock("Semaphore", SPAWN)
-    stack = f"{GEVENT.replace('Group.spawn', pools)}\n{SPAWN}"
+    stack = fed_by or f"{GEVENT.replace('Group.spawn', pools)}\n{SPAWN}"
     working, at = [], 10
     for n in range(rounds + 2):
         upload = loop.task("upload", site=UPLOAD, parent=accept.id)
@@ -97,3 +97,20 @@ def test_gevents_pool(tmp_path):
     (found,) = find_in(tmp_path, spawned())
     assert found.finding == "pool exhausted"
     assert "share 2 workers of gevent's pool" in found.text
+
+
+MAP = "GroupMappingMixin.__map"
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        pytest.param(
+            f"{GEVENT}\n/venv/lib/python3.13/site-packages/gevent/pool.py:165 {MAP}", id="map"
+        ),
+        pytest.param(GEVENT, id="imap, whose greenlet is compiled"),
+    ],
+)
+def test_who_feeds_a_map_waits_for_nothing(tmp_path, stack):
+    """Its caller waits for all results, of as many jobs as it likes."""
+    assert kinds(tmp_path, spawned(fed_by=stack)) == []

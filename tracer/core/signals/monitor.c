@@ -52,6 +52,7 @@ static void job_submit(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_handed(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_run(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_called(thread_buffer *b, uint64_t tick, PyObject *value);
+static void job_given(thread_buffer *b, uint64_t tick, PyObject *value);
 static void job_entered(thread_buffer *b, uint64_t tick, PyObject *value);
 static void import_return(thread_buffer *b, uint64_t tick, PyObject *value);
 static void process_named(thread_buffer *b, uint64_t tick, PyObject *value);
@@ -111,6 +112,7 @@ static watched_role roles[] = {
     {"job handed", job_handed, NULL, LOOP_NO_PART},
     {"job run", job_run, NULL, LOOP_NO_PART},
     {"job called", job_called, NULL, LOOP_NO_PART},
+    {"job given", job_given, NULL, LOOP_NO_PART},
     {"job entered", NULL, job_entered, LOOP_NO_PART},
     {"answer read", NULL, failures_on_answer, LOOP_NO_PART},
     {"import", NULL, import_return, LOOP_NO_PART},
@@ -350,6 +352,16 @@ static void job_called(thread_buffer *b, uint64_t tick, PyObject *value)
     PyObject *job = code && code->co_nfreevars ? held_in(local(code->co_nlocalsplus - code->co_nfreevars)) : NULL;
     if (job && PyFunction_Check(job))
         threads_on_job(b, job);
+}
+
+/* A worker's method is given what it is to call and the arguments, and last where the result goes, which was made as
+ * the job was submitted. */
+static void job_given(thread_buffer *b, uint64_t tick, PyObject *value)
+{
+    (void)tick, (void)value;
+    PyObject *called = held_in(local(1)), *result = held_in(local(4));
+    if (result)
+        threads_on_call(b, result, called);
 }
 
 static void job_entered(thread_buffer *b, uint64_t tick, PyObject *job)

@@ -114,12 +114,16 @@ static PyObject *called_by(PyObject *job)
     return given && PyTuple_Check(given) && PyTuple_GET_SIZE(given) ? PyTuple_GET_ITEM(given, 0) : called;
 }
 
-void threads_on_job(thread_buffer *b, PyObject *job)
+void threads_on_call(thread_buffer *b, PyObject *job, PyObject *called)
 {
     uint64_t tick = clock_tick();
-    PyObject *called = called_by(job);
     uint32_t func = called ? codes_callable(called) : 0;
     ring_emit(b, tick, REC_JOB_RUN, 0, func, (uint64_t)(uintptr_t)job, 0);
+}
+
+void threads_on_job(thread_buffer *b, PyObject *job)
+{
+    threads_on_call(b, job, called_by(job));
 }
 
 /* When a job of a scheduler is due, in seconds, or -1. */

@@ -12,6 +12,7 @@ void threads_on_end(thread_buffer *b);
 /* `job`: a work item of concurrent.futures.thread, or what another pool of threads is given. */
 void threads_on_submit(thread_buffer *b, PyObject *job);
 void threads_on_job(thread_buffer *b, PyObject *job);
+void threads_on_call(thread_buffer *b, PyObject *job, PyObject *called);
 /* sched.scheduler.enterabs() returns `job`. */
 void threads_on_entered(thread_buffer *b, uint64_t tick, PyObject *scheduler, PyObject *job);
 void threads_on_rename(thread_buffer *b, PyObject *thread, PyObject *name);

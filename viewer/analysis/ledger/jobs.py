@@ -29,8 +29,10 @@ from viewer.trace.columns import (
 from viewer.trace.told import Told
 
 _NUMBERED = re.compile(r"[-_]?\d+( \(\d+\))?$")
-# Twisted's workers have a queue each, which the pool fills: names alone tell whose they are.
-_OWN_QUEUES = "PoolThread-"
+_UNNAMED, _ALL_UNNAMED = re.compile(r"thread \d+$"), "thread N"  # gevent's workers
+# Twisted's workers have a queue each, which the pool fills, and each of gevent's waits at a
+# lock of its own: names alone tell whose they are.
+_OWN_QUEUES = "PoolThread-", _ALL_UNNAMED
 
 
 class Job(NamedTuple):
@@ -127,7 +129,10 @@ class Jobs:
         model, members = self.model, defaultdict[tuple[int, str, int], list[int]](list)
         queues = defaultdict[tuple[int, str], set[int]](set)
         names, processes = model.threads.names, model.thread_process
-        prefix = {thread: _NUMBERED.sub("", names[thread]) for thread in self._runs}
+        prefix = {
+            thread: _NUMBERED.sub("", _UNNAMED.sub(_ALL_UNNAMED, names[thread]))
+            for thread in self._runs
+        }
         for thread, idle in self._idle.items():
             queues[processes[thread], prefix[thread]].add(idle.queue)
         for thread in self._runs:

@@ -15,7 +15,7 @@ from viewer.analysis.resources.lent import was_lent
 from viewer.analysis.resources.resource import Claim, Hold, most_at_once
 from viewer.analysis.resources.waits import GETS, Wait, Waits
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, place_of
 
 # Some pools wake all who wait: whoever waits again that soon had got nothing.
 _AGAIN_NS = 5 * MS
@@ -32,6 +32,9 @@ _TAKES = 3  # permits one after the other, without giving one back
 OWN_SLOT = "slot"  # of a home-made pool
 HOME_MADE = Pool(OWN_SLOT, "a home-made pool")
 _WORKER = "worker"  # of gevent's pools: it is made by whoever waited, and ends with its slot
+# What a greenlet of gevent's own runs that feeds a `map`, whose caller waits for all results
+# anyway: no job of it waits for a slot in vain. An `imap`'s is compiled, and has no frame.
+_FEEDS = ("GroupMappingMixin.__map", "IMapUnordered._run", "Group.spawn", "ThreadPool.spawn")
 _GOES_ROUND = 2, 3  # of the waits are ended by those who waited there themselves
 
 
@@ -76,6 +79,8 @@ def groups(waits: Waits) -> Iterable[Group]:
         if wait.lock in told:
             continue
         pool = pool_of(wait.name, wait.stack)
+        if pool is not None and pool.slot == _WORKER and _feeds_a_map(wait):
+            continue
         if pool is not None:
             own = wait.lock if wait.lock >= 0 and pool.slot != "token" else -1
             process = waits.process(wait.who)
@@ -104,6 +109,10 @@ def groups(waits: Waits) -> Iterable[Group]:
         group if key in bound else Group(group.pool, whole(group.waits))
         for key, group in found.items()
     ]
+
+
+def _feeds_a_map(wait: Wait) -> bool:
+    return bool(wait.stack) and place_of(wait.stack[-1]).function in _FEEDS
 
 
 def _is_one_by_one(alike: list[Wait]) -> bool:
@@ -314,7 +323,9 @@ def holds_of(waits: list[Wait], life: Waits, slot: str = "") -> Held:
             sure += [hold for hold in still if hold.start_ns >= since_ns]
     gave = Counter(wait.ender for wait in waits)
     served = Counter(wait.who for wait in waits if not wait.failed)
-    # Whoever gives again and again and never got one gives what others have, unseen.
-    is_theirs = all(who is None or n <= _GIVES or served[who] for who, n in gave.items())
+    # Whoever gives again and again and never got one gives what others have, unseen: a worker
+    # gives itself once.
+    most = 1 if slot == _WORKER else _GIVES
+    is_theirs = all(who is None or n <= most or served[who] for who, n in gave.items())
     sure_of = most_at_once(sure) if is_theirs else 0
     return Held(found, sure_of, most_at_once(found + kept))

@@ -1,12 +1,17 @@
 """Calls that a thread makes many times."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from viewer.analysis.findings.basis.facts import Facts
+from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.states import at_least, having, keys, numbers
 from viewer.trace.columns import LARGEST, SLEEP, STATE_MASK, Column
+from viewer.trace.sites import place_of
+
+_EACH = 2
 
 type Calls = dict[tuple[int, int], Column]
 
@@ -51,6 +56,16 @@ def counts_by_thread(
         return {}
     table = facts.model.states
     return {(table.who[row], table.row[row]): count for row, count in alike.wanted.values()}
+
+
+def are_jobs(jobs: Iterable[Job], stack: str, calls: int) -> bool:
+    """Whether so many calls of this stack are one each, or two, of jobs whose function is on
+    it: each job waits once, and nobody asks again and again."""
+    inside = {(place.path, place.function) for place in map(place_of, stack.split("\n"))}
+    begun = Counter(job.site for job in jobs)
+    places = ((place_of(site), count) for site, count in begun.items() if site)
+    count = sum(n for place, n in places if (place.path, place.function) in inside)
+    return count * _EACH >= calls
 
 
 def _alike(

@@ -7,9 +7,10 @@ from tracer import schema as s
 from tracer.units import MS, duration, share
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
 from viewer.analysis.findings.basis.hot import hot
+from viewer.analysis.findings.basis.repeated import are_jobs
 from viewer.analysis.findings.basis.waits import place_in
 from viewer.analysis.findings.basis.words import at
-from viewer.analysis.findings.pools.backlog import queues
+from viewer.analysis.findings.pools.backlog import takes_items
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import numbers
 from viewer.analysis.tasks import TaskRow
@@ -49,7 +50,9 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         task = heads[group]
         sleeps_in = _sleeps_in(facts, task, row.steps // row.count)
         is_helper = place_of(sleeps_in).function not in ("", row.coro)
-        if (is_own_pace and not is_helper) or _takes_items(facts, sleeps_in):
+        if (is_own_pace and not is_helper) or takes_items(facts, sleeps_in):
+            continue
+        if _runs_jobs(facts, task, sleeps_in, row.steps):
             continue
         start = model.trace.slices.start_ns[model.owners.task_head[task]]
         cost = row.running.total_ns
@@ -66,11 +69,14 @@ def busy_loop(facts: Facts) -> Iterator[Finding]:
         yield Finding("busy loop", cost, text, evidence)
 
 
-def _takes_items(facts: Facts, site: str) -> bool:
-    """Whether a function takes items of a queue in which many wait: it works on each."""
-    place = place_of(site)
-    taking = (place_of(of) for _, _, of in queues(facts).values())
-    return any((one.path, one.function) == (place.path, place.function) for one in taking)
+def _runs_jobs(facts: Facts, task: int, site: str, steps: int) -> bool:
+    """Whether a worker of a pool, as a greenlet may be one, sleeps in a job each time."""
+    own = (i for i in facts.awaits_of_task(task) if facts.awaited(i)[1] == site)
+    first = next(own, -1)
+    if not site or first < 0:
+        return False
+    stack = facts.model.trace.text_of_slice(first, s.ARG_STACK)
+    return are_jobs(facts.jobs.all, stack, steps)
 
 
 def _sleeps_in(facts: Facts, task: int, steps: int) -> str:

@@ -1,14 +1,15 @@
 """Threads that ask again and again, with tiny sleeps or time-outs, or by connecting."""
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from tracer.units import MS, duration
 from viewer.analysis.findings.basis.facts import COMPUTING, Facts, Finding
-from viewer.analysis.findings.basis.repeated import calls_by_thread
+from viewer.analysis.findings.basis.repeated import are_jobs, calls_by_thread
 from viewer.analysis.findings.basis.waits import gave_up, inside, place_in, users
 from viewer.analysis.findings.basis.words import at
+from viewer.analysis.findings.pools.backlog import takes_items
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.states import marks, mentioned, stack_of
@@ -83,6 +84,8 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
             continue
         if _wakes(facts)[thread] * 2 >= len(rows):
             continue  # what it wakes others for is its work
+        if _are_jobs(facts, thread, rows):
+            continue
         alike[stem(names[thread]), facts.call(call)[1]].append((thread, rows))
     for (_, site), pollers in alike.items():
         thread, rows = max(pollers, key=lambda one: len(one[1]))
@@ -96,6 +99,13 @@ def _tiny_sleeps(facts: Facts, told: Container[int]) -> Iterator[Finding]:
             f"(an event, a condition, a queue), or sleep longer each time."
         )
         yield polling(facts, thread, site, start, end, end - start - slept, how)
+
+
+def _are_jobs(facts: Facts, thread: int, rows: Sequence[int]) -> bool:
+    """Whether these waits are of a job or an item each, by the first one's stack."""
+    stack = stack_of(facts.model, rows[0])
+    own = facts.jobs.of_thread.get(thread, ())
+    return are_jobs(own, stack, len(rows)) or takes_items(facts, stack)
 
 
 class _Wakes(Counter[int]):
@@ -132,6 +142,8 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
         start, end = table.start_ns[rows[0]], table.end_ns[rows[-1]]
         is_tiny = len(rows) >= _POLLS and waited <= len(rows) * _POLL_NS
         if is_library(site) or not is_tiny or waited * 2 < end - start:
+            continue
+        if _are_jobs(facts, thread, rows):
             continue
         more = "more than " if len(found) > _MOST_AWAITS else ""
         how = (

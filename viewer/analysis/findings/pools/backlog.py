@@ -150,6 +150,14 @@ def queues(facts: Facts) -> dict[int, tuple[int, int, str]]:
     return found
 
 
+def takes_items(facts: Facts, stack: str) -> bool:
+    """Whether a function on a stack takes items of a queue in which many wait: what it calls
+    works on each."""
+    inside = {(place.path, place.function) for place in map(place_of, stack.split("\n"))}
+    taking = (place_of(of) for _, _, of in queues(facts).values())
+    return any((place.path, place.function) in inside for place in taking)
+
+
 def _finding(facts: Facts, process: int, of_queues: dict[int, Counts], site: str) -> Finding:
     model, lock = facts.model, max(of_queues, key=lambda lock: of_queues[lock][-1][1])
     (since, first), (until, last) = of_queues[lock][0], of_queues[lock][-1]

@@ -28,7 +28,7 @@ _IDLE_NS = 2_000_000_000
 _STAY = 4, 5
 _TIMER = " Timer.run"
 # Where idle threads are kept for the next call, and end by themselves.
-_CACHE = "/trio/_core/_thread_cache.py:"
+_CACHES = ("/trio/_core/_thread_cache.py:", "/gevent/_threading.py:")
 # Threads that poll: twice as many as of those that wait for work of their own, since some are
 # meant to be there to the end; four fifths of their lives asleep, half of it in `sleep`.
 _POLLERS = 16
@@ -48,7 +48,7 @@ def workers_never_exit(facts: Facts) -> Iterator[Finding]:
             continue
         first = min(waits, key=lambda row: table.start_ns[row])
         site = model.trace.text(table.site[first])
-        if _CACHE in site:
+        if any(cache in site for cache in _CACHES):
             continue
         text = (
             f"{len(waits)} threads {code(name)}{started_at(facts, table.who[first])} never "

@@ -103,7 +103,9 @@ def _number(pool: Pool, held: Held, workers: Collection[Who]) -> str:
     """`2 permits`, `at least 2 permits`, or `the permits` where nothing tells how many."""
     if pool.slot == _WORKER and workers:
         return plural(len(workers), pool.slot)
-    if held.at_least == held.in_use:
+    # Of two greenlets that end at once, only one is seen to let the next one in.
+    is_sure = pool.slot != _WORKER or held.in_use > 1
+    if held.at_least == held.in_use and is_sure:
         return plural(held.in_use, pool.slot)
     if held.at_least > 1:
         return f"at least {plural(held.at_least, pool.slot)}"
