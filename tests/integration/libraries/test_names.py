@@ -25,7 +25,7 @@ SERVERS = {
     "redis": "redis_url",
     "sqlalchemy": "postgres_url",
 }
-NEEDS = {"psycopg": "psycopg_pool", "sqlalchemy": "asyncpg"}
+NEEDS = {"uvicorn": "wsproto", "psycopg": "psycopg_pool", "sqlalchemy": "asyncpg"}
 _SAID = re.compile(r"#: (anywhere )?(.+?)(?: slots=(\d+))?$")
 
 

@@ -64,6 +64,12 @@ MANAGERS = {
         "lock held across await",
         needs="gunicorn gevent",
     ),
+    "gunicorn gevent, computing": Manager(
+        GUNICORN + "-k gevent service:wsgi",
+        "/computes",
+        "loop blocked",
+        needs="gunicorn gevent",
+    ),
     "gunicorn uvicorn": Manager(
         GUNICORN + "-k uvicorn.workers.UvicornWorker service:asgi",
         *BLOCKED,

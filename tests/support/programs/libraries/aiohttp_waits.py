@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 from aiohttp import web
 
-told = asyncio.Event()
+BIG, TIMES = b"x" * 1_000_000, 24  # more than the system's buffers hold
+told, full = asyncio.Event(), asyncio.Event()
 
 
 async def slow(request: web.Request) -> web.StreamResponse:
@@ -30,6 +31,15 @@ async def echo(request: web.Request) -> web.StreamResponse:
 async def upload(request: web.Request) -> web.Response:
     data = await request.read()  #: await body (aiohttp)
     return web.Response(body=data)
+
+
+async def flood(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    asyncio.get_running_loop().call_later(0.01, full.set)
+    for _ in range(TIMES):
+        await answer.write(BIG)  #: await send (aiohttp)
+    return answer
 
 
 async def get(session: aiohttp.ClientSession, url: str) -> bytes:
@@ -70,6 +80,7 @@ def answering_after(event):
 async def main() -> None:
     app = web.Application()
     app.add_routes([web.get("/slow", slow), web.get("/echo", echo), web.post("/up", upload)])
+    app.add_routes([web.get("/flood", flood)])
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -87,6 +98,9 @@ async def main() -> None:
         await asyncio.sleep(0.01)  # the server waits for the next request meanwhile
         await session.post(f"{url}/up", data=parts())  #: await connect (aiohttp)
         await talk(session, f"{url}/echo")
+        async with session.get(f"{url}/flood") as answer:
+            await full.wait()
+            await answer.read()
     await runner.cleanup()
 
 

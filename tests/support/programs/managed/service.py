@@ -3,6 +3,7 @@
 Every answer says which process gave it.
 """
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -27,11 +28,17 @@ def keeps_a_transaction_open() -> None:
     database.close()
 
 
+def computes() -> None:
+    """No patch of the standard library makes it wait for others."""
+    hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 250_000)
+
+
 def hangs() -> None:
     threading.Event().wait()
 
 
 FAULTS = {
+    "/computes": computes,
     "/hangs": hangs,
     "/lock": holds_a_lock,
     "/database": keeps_a_transaction_open,
@@ -39,7 +46,7 @@ FAULTS = {
 
 
 def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    FAULTS.get(environ["PATH_INFO"], lambda: None)()
+    FAULTS.get(environ["PATH_INFO"], lambda: None)()  #: computes
     body = environ["PATH_INFO"].encode()
     headers = [("Content-Length", str(len(body))), ("Worker", str(os.getpid()))]
     start_response("200 OK", headers)
