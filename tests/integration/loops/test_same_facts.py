@@ -168,6 +168,59 @@ def test_ends(new_kit: NewKit, tmp_path: Path) -> None:
 
 
 @on_all_four
+def test_cancelled(new_kit: NewKit, tmp_path: Path) -> None:
+    """Since when it waited, who cancelled it, and that it heard of that at once."""
+    at: list[int] = []
+
+    async def main(kit: Kit) -> None:
+        async def waits() -> None:
+            at.append(now())
+            try:
+                await kit.wait(kit.event())
+            finally:
+                at.append(now())
+
+        async def gives_up() -> None:
+            await kit.cancelled("cancelled", waits)
+            at.append(now())
+
+        await kit.together(gives_up=gives_up)
+
+    summary = new_kit().record(main, tmp_path)
+    task, by = named(summary, "cancelled"), named(summary, "gives_up")
+    wait, woken = the_await(task, "Event"), states_of(task, "ready")[-1]
+    asked, heard, over = at
+    assert wait.end_ns is not None
+    assert woken.end_ns is not None
+    assert asked <= wait.begin.time_ns <= wait.end_ns <= woken.end_ns <= heard
+    assert wakers(task)[-1] == {"waker_task": by.id}
+    last = task.slices[-1]
+    assert last.end_ns is not None
+    assert heard <= last.end_ns <= over
+
+
+@on_all_four
+def test_failed(new_kit: NewKit, tmp_path: Path) -> None:
+    at: list[int] = []
+
+    async def main(kit: Kit) -> None:
+        async def fails() -> None:
+            await kit.step()
+            at.append(now())
+            raise ValueError
+
+        await kit.together(fails=fails)
+        at.append(now())
+
+    task = named(new_kit().record(main, tmp_path), "fails")
+    last, (raised, over) = task.slices[-1], at
+    assert task.end == "failed: ValueError"
+    assert last.begin.time_ns <= raised
+    assert last.end_ns is not None
+    assert raised <= last.end_ns <= over
+
+
+@on_all_four
 def test_thread(new_kit: NewKit, tmp_path: Path) -> None:
     at: list[int] = []
 
