@@ -190,6 +190,16 @@ def test_what_is_too_short(tmp_path):
     assert "calls under" not in first_screen(tmp_path, blocked_loop())
 
 
+def test_a_hub_is_responsive(tmp_path):
+    """gevent's users read of their hub."""
+    trace = TraceBuilder(argv="web.py", signals="tasks")
+    loop = trace.loop(trace.thread("MainThread"), s.TRACK_GREENLETS_PREFIX)
+    loop.select(0, 200 * MS)
+    loop.callback("tick", "/app/web.py:1 tick", 200 * MS, 201 * MS)
+    said = first_screen(tmp_path, trace.ended(300 * MS))
+    assert "The hub of `MainThread` was responsive" in said
+
+
 def test_like_lines_are_one(tmp_path):
     """Two thousand loops have a line together; a repeated note is shown once."""
     trace = TraceBuilder(argv="loops.py", signals="tasks")

@@ -33,10 +33,11 @@ def latency(report: Report, top: int, style: Style) -> str:
 def availability(report: Report, style: Style) -> list[str]:
     """A line for each loop; of more than a few loops one line for all."""
     rows = report.latency.loops if report.latency is not None else ()
+    noun = report.heading.nouns.loop.split()[-1]  # `loop`, or `hub`
     if len(rows) > _FEW_LOOPS:
         windows, free = (sum(map(attrgetter(name), rows)) for name in ("windows", "available"))
         text = (
-            f"The {len(rows):,} loops were responsive (able to answer within 10 ms at any "
+            f"The {len(rows):,} {noun}s were responsive (able to answer within 10 ms at any "
             f"moment) in {_how_many(free, windows)} of 100 ms."
         )
         return wrap(text, style.width)
@@ -45,7 +46,7 @@ def availability(report: Report, style: Style) -> list[str]:
         of = report.heading.names.get(row.process, "")
         name = shorten(f"{row.thread} [{of}]" if of else row.thread, _LONG)
         was = "was not" if row.windows == 1 and not row.available else "was"
-        loop = f"loop of `{name}` {was} responsive"
+        loop = f"{noun} of `{name}` {was} responsive"
         dropped = plural(row.unknown, "window") + " with dropped events"
         if row.windows:
             text = (
