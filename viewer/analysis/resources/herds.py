@@ -1,9 +1,10 @@
 """Threads that are all woken for what is there for one of them, look, and wait again."""
 
-from collections import defaultdict
-from collections.abc import Iterator
-from functools import cache, cached_property
-from itertools import pairwise
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import accumulate, compress, pairwise
+from operator import mul
 from typing import NamedTuple, Self
 
 from tracer.units import MS
@@ -20,7 +21,6 @@ from viewer.trace.columns import (
     STATE_MASK,
     THREAD_RUNNING,
     Column,
-    States,
 )
 
 # While they are on their way hardly anybody else computes: half a second of that, and a tenth
@@ -41,41 +41,27 @@ WAIT = "Condition.wait"
 _ON_THE_WAY = (NATIVE, GIL_WAIT, PREEMPTED, OFF_CPU)
 
 
-class _Woken(NamedTuple):
-    """A thread was woken, and what it ran for until it waited again in row `again`; -1 when it
-    did something else first, or ran for longer. `row` is that of the wait that was over."""
-
-    thread: int
-    row: int
-    again: int
-    start_ns: int
-    end_ns: int
-    ran_ns: int
-
-
 class Herd(NamedTuple):
-    """Threads that wait for one condition. `woken`: all times, `looked`: those in vain; in how
-    many `goes`; `lost_ns`: for how long some of them were on their way."""
+    """Threads that wait for one condition. `waits` are their rows, by thread and begin;
+    `woken` and `looked` those among them, by place, after which a thread was woken at all, and
+    in vain: it ran for `ran_ns` in all, and waited again in the next one. In how many `goes`;
+    `lost_ns`: for how long some of them were on their way, from `start_ns` to `end_ns`."""
 
     lock: int
-    woken: list[_Woken]
-    looked: list[_Woken]
+    waits: Column
+    woken: list[int]
+    looked: list[int]
+    ran_ns: int
+    threads: set[int]
     goes: int
     lost_ns: int
-
-    @property
-    def threads(self) -> set[int]:
-        return {one.thread for one in self.looked}
-
-    @property
-    def start_ns(self) -> int:
-        return min(one.start_ns for one in self.looked)
+    start_ns: int
+    end_ns: int
 
     @property
     def hurts(self) -> bool:
         """Whether that alone is worth a finding."""
-        whole_ns = max(one.end_ns for one in self.looked) - self.start_ns
-        return self.lost_ns >= max(_LOST_NS, whole_ns // _PART)
+        return self.lost_ns >= max(_LOST_NS, (self.end_ns - self.start_ns) // _PART)
 
 
 class Herds:
@@ -86,9 +72,9 @@ class Herds:
         return reading.model.derive(cls, lambda: cls(reading))
 
     def __init__(self, reading: Reading) -> None:
-        places = cache(lambda: _places(reading))
-        found = (_herd(reading, lock, places()) for lock in _often_waited_for(reading))
-        self.all = tuple(one for one in found if one is not None)
+        locks = _often_waited_for(reading)
+        found = _Waits(reading, locks).herds() if len(locks) else ()
+        self.all = tuple(found)
         self.hurting = tuple(one for one in self.all if one.hurts)
         self._start_ns = reading.model.states.start_ns
 
@@ -103,102 +89,141 @@ class Herds:
         herds that hurt: what they wait for is told."""
         found = dict[int, int]()
         for herd in self.all:
-            for one in () if herd.hurts else herd.looked:
-                found[one.again] = found.get(one.row, self._start_ns[one.row])
-                found[one.row] = _NO_WAIT
+            looked = () if herd.hurts else herd.looked
+            found.update(dict.fromkeys(map(herd.waits.__getitem__, looked), _NO_WAIT))
+            for first, last in _runs(looked):
+                found[herd.waits[last + 1]] = self._start_ns[herd.waits[first]]
         return found
 
 
 _NO_WAIT = 1 << 63
 
 
-def _often_waited_for(reading: Reading) -> list[int]:
+def _runs(ascending: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last of numbers that follow each other."""
+    firsts = [n for before, n in pairwise((-2, *ascending)) if n != before + 1]
+    lasts = [n for n, after in pairwise((*ascending, -2)) if after != n + 1]
+    return zip(firsts, lasts, strict=True)
+
+
+def _often_waited_for(reading: Reading) -> Column:
     """Conditions of threads that were waited for so often, whatever the waits' lengths."""
     model, table = reading.model, reading.model.states
     locks, none = len(table.lock_id), memoryview(bytes(len(table.state)))
     named = having(model, table.lock_name, lambda name: name.endswith(WAIT), (WAIT,))
     if 1 not in named:
-        return []
-    which = keys(model, lambda of: of & STATE_MASK == IDLE_WAIT, table.row, every(locks))
+        return numbers(())
+    which = keys(model, _is_idle, table.row, every(locks))
     tally = model.trace.engine.tally(table.start_ns, table.end_ns, which, none, locks, 1)
-    return at_least(tally.count, _LEAST, named).tolist()
+    return at_least(tally.count, _LEAST, named)
 
 
-def _places(reading: Reading) -> Column:
-    """By row of the states table its place among those of threads."""
-    rows, nothing = reading.ledger.rows_of_threads.row, reading.model.states.start_ns
-    spans = reading.model.trace.engine.spans
-    return spans(nothing[: len(rows)], rows, len(nothing)).first
+def _is_idle(state: int) -> bool:
+    return state & STATE_MASK == IDLE_WAIT
 
 
-def _herd(reading: Reading, lock: int, places: Column) -> Herd | None:
-    table, waits = reading.model.states, defaultdict[int, list[int]](list)
-    for row in reading.ledger.waits_for(lock)[0]:
-        if table.state[row] & STATE_MASK == IDLE_WAIT:
-            waits[table.who[row]].append(row)
-    if len(waits) < _AT_ONCE:
-        return None
-    woken = [
-        one for who in sorted(waits) for one in _wake_ups(reading, who, waits[who], places)
-    ]
-    looked = [one for one in woken if one.again >= 0]
-    threads = {one.thread for one in looked}
-    if len(threads) < _AT_ONCE or len(looked) * _IN_VAIN[1] < len(woken) * _IN_VAIN[0]:
-        return None
-    goes, lost_ns = _goes(woken), _union_ns(looked)
-    mean_ns = sum(one.end_ns - one.start_ns for one in looked) // len(looked)
-    is_behind_others = mean_ns > min(len(threads) * _TURN_NS, _INTERVAL_NS)
-    if is_behind_others or len(woken) < goes * _AT_ONCE or lost_ns < _KNOWN_NS:
-        return None
-    return Herd(lock, woken, looked, goes, lost_ns)
+class _Waits:
+    """The waits for some conditions, and what their threads did in between."""
+
+    def __init__(self, reading: Reading, locks: Column) -> None:
+        self.model, self.locks = reading.model, locks
+        self.rows = rows = reading.ledger.rows_of_threads
+        table, engine = self.model.states, self.model.trace.engine
+        number = memoryview(array("i", [-1]) * len(table.lock_id))
+        for n, lock in enumerate(locks):
+            number[lock] = n
+        lock_of = engine.take(keys(self.model, _is_idle, table.row, number), rows.row, -1)
+        code, count = rows.code, len(locks)
+        self.places = engine.lanes(rows.start_ns, rows.end_ns, code, lock_of, count)
+
+    def herds(self) -> Iterator[Herd]:
+        """A herd for each of the conditions that has one."""
+        for n, lock in enumerate(self.locks):
+            if (found := self._herd(lock, self.places.of(n))) is not None:
+                yield found
+
+    def _herd(self, lock: int, places: Column) -> Herd | None:
+        table, engine = self.model.states, self.model.trace.engine
+        take, rows = engine.take, engine.take(self.rows.row, places, -1)
+        who, state, waker, site = (
+            take(column, rows, 0).tolist()
+            for column in (table.who, table.state, table.waker, table.site)
+        )
+        if len({*who}) < _AT_ONCE:
+            return None
+        woken = [
+            n
+            for n, (thread, following) in enumerate(pairwise(who))
+            if thread == following and waker[n] >= 0 and not state[n] & FAILED
+        ]
+        at, ran = places.tolist(), self._ran
+        looked = [
+            n
+            for n in woken
+            if site[n] == site[n + 1]
+            and ran[at[n + 1]] - ran[at[n] + 1] <= _LOOK_NS
+            and self._has_only_looked(at[n] + 1, at[n + 1], site[n])
+        ]
+        threads = {who[n] for n in looked}
+        if len(threads) < _AT_ONCE or len(looked) * _IN_VAIN[1] < len(woken) * _IN_VAIN[0]:
+            return None
+        # From the end of one wait to the begin of the next.
+        begins = take(table.end_ns, rows, 0)[:-1]
+        ends = take(table.start_ns, rows, 0)[1:]
+        order = engine.ranked(numbers(looked), begins, 0)
+        since, until = take(begins, order, 0), take(ends, order, 0)
+        every_ns = sum(until) - sum(since)
+        start_ns, end_ns = since[0], engine.bounds(until)[1]
+        none = memoryview(bytes(4 * len(order))).cast("i")
+        pauses = engine.gaps(since, until, none, 1, 1)
+        lost_ns = end_ns - start_ns - (sum(pauses.end_ns) - sum(pauses.start_ns))
+        goes = _goes([who[n] for n in engine.ranked(numbers(woken), begins, 0)])
+        is_behind_others = every_ns // len(looked) > min(len(threads) * _TURN_NS, _INTERVAL_NS)
+        if is_behind_others or len(woken) < goes * _AT_ONCE or lost_ns < _KNOWN_NS:
+            return None
+        ran_ns = sum(ran[at[n + 1]] - ran[at[n] + 1] for n in looked)
+        return Herd(
+            lock, rows, woken, looked, ran_ns, threads, goes, lost_ns, start_ns, end_ns
+        )
+
+    @cached_property
+    def _ran(self) -> list[int]:
+        """By place among the threads' rows for how long they ran before it, all in all."""
+        rows, between = self.rows, self.model.trace.engine.between
+        does_run = bytes(rows.code).translate(_RUNS)
+        return [
+            *accumulate(map(mul, between(rows.start_ns, rows.end_ns), does_run), initial=0)
+        ]
+
+    @cached_property
+    def _others(self) -> list[int]:
+        """By place how many of the rows before it are neither that nor on the way."""
+        return [*accumulate(bytes(self.rows.code).translate(_DOES_OTHERS), initial=0)]
+
+    def _has_only_looked(self, first: int, behind: int, site: int) -> bool:
+        """Whether a thread did nothing else between two waits: to have the condition's lock
+        again it waits at the same line."""
+        others, table = self._others, self.model.states
+        return others[first] == others[behind] or all(
+            table.state[row] & STATE_MASK == LOCK_WAIT and table.site[row] == site
+            for row in compress(
+                self.rows.row[first:behind],
+                bytes(self.rows.code[first:behind]).translate(_DOES_OTHERS),
+            )
+        )
 
 
-def _wake_ups(
-    reading: Reading, thread: int, waits: list[int], places: Column
-) -> Iterator[_Woken]:
-    """Each time that a thread was woken that waits for a condition."""
-    table, rows = reading.model.states, reading.ledger.rows_of_threads.row
-    take, at = reading.model.trace.engine.take, numbers(waits)
-    of = (places, table.start_ns, table.end_ns, table.site, table.waker, table.state)
-    each = zip(waits, *(take(column, at, 0) for column in of), strict=True)
-    for before, (row, again, starts, _, here, *_) in pairwise(each):
-        last, place, _, ends, site, waker, state = before
-        if waker >= 0 and not state & FAILED:
-            ran_ns = _looked_ns(table, last, rows[place + 1 : again])
-            is_look = ran_ns <= _LOOK_NS and here == site
-            yield _Woken(thread, last, row if is_look else -1, ends, starts, ran_ns)
+_RUNS = bytes(state & STATE_MASK == THREAD_RUNNING for state in range(256))
+_DOES_OTHERS = bytes(
+    state & STATE_MASK not in (THREAD_RUNNING, *_ON_THE_WAY) for state in range(256)
+)
 
 
-def _looked_ns(table: States, wait: int, after: Column) -> int:
-    """How long a thread ran after a wait; more than a look takes, if it did something else."""
-    ran_ns = 0
-    for row in after:
-        state = table.state[row] & STATE_MASK
-        if state == THREAD_RUNNING:
-            ran_ns += table.end_ns[row] - table.start_ns[row]
-        elif state not in _ON_THE_WAY and (
-            state != LOCK_WAIT or table.site[row] != table.site[wait]
-        ):
-            ran_ns = _LOOK_NS + 1  # else it waits there to have the condition's lock again
-        if ran_ns > _LOOK_NS:
-            break
-    return ran_ns
-
-
-def _goes(woken: list[_Woken]) -> int:
+def _goes(threads: list[int]) -> int:
     """In how many goes they were woken: in each of them nobody comes twice."""
     goes, there = 1, set[int]()
-    for one in sorted(woken, key=lambda one: one.start_ns):
-        if one.thread in there:
+    for thread in threads:
+        if thread in there:
             goes, there = goes + 1, set()
-        there.add(one.thread)
+        there.add(thread)
     return goes
-
-
-def _union_ns(looked: list[_Woken]) -> int:
-    """For how long at least one was on its way."""
-    total = until = 0
-    for one in sorted(looked, key=lambda one: one.start_ns):
-        total += max(one.end_ns - max(one.start_ns, until), 0)
-        until = max(until, one.end_ns)
-    return total

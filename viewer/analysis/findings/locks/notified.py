@@ -63,10 +63,10 @@ def woken_in_vain(facts: Facts) -> Iterator[Finding]:
     """`notify_all` wakes many threads, and there is something to do for one of them."""
     model, table = facts.model, facts.model.states
     for herd in Herds.of(facts).hurting:
-        by: set[Who] = {("thread", table.waker[one.row]) for one in herd.woken}
+        woken, looked, first = herd.woken, herd.looked, herd.waits[herd.looked[0]]
+        by: set[Who] = {("thread", table.waker[herd.waits[n]]) for n in woken}
         those: set[Who] = {("thread", one) for one in herd.threads}
-        site, woken, looked = facts.wait(herd.looked[0].row)[1], herd.woken, herd.looked
-        ran_ns = sum(one.ran_ns for one in looked) // len(looked)
+        site, ran_ns = facts.wait(first)[1], herd.ran_ns // len(looked)
         text = (
             f"Thundering herd: all of {users(model, those)} that wait in `{WAIT}`"
             f"{place_in(site)} are woken at once by {users(model, by)}, "
@@ -76,6 +76,6 @@ def woken_in_vain(facts: Facts) -> Iterator[Finding]:
             f"them. For {duration(herd.lost_ns)} in all ({at(facts, herd.start_ns)}) some "
             f"of them were on their way, and in the way of those with something to do."
         )
-        who: Who = ("thread", herd.looked[0].thread)
+        who: Who = ("thread", table.who[first])
         evidence = facts.evidence(who, herd.start_ns, herd.lost_ns, site)
         yield Finding("thundering herd", herd.lost_ns, text, evidence, _STEP)
