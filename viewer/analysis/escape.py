@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from viewer.analysis.memory import site_of
@@ -55,24 +55,27 @@ def escape(model: Model) -> Escape | None:
 
 
 def _row(site: str, blocks: Sequence[Block]) -> EscapeRow:
-    within = sum(block.count for block in blocks if block.outlived is False)
-    outlived = sum(block.count for block in blocks if block.outlived)
-    count = sum(block.count for block in blocks)
+    known = [block for block in blocks if block.outlived is not None]
+    gone = [block for block in known if block.outlived]
+    within = sum([block.blocks for block in known if not block.outlived])
+    outlived = sum([block.blocks for block in gone])
+    count = sum([block.blocks for block in blocks])
+    p50_ns, p99_ns = _lifetimes(blocks, count, 0.5, 0.99)
     share = outlived / (within + outlived) if within + outlived else None
     return EscapeRow(
         site,
         len(blocks),
-        round(sum(block.bytes for block in blocks)),
+        round(sum([block.bytes for block in blocks])),
         round(count),
         round(within),
         round(outlived),
         round(count - within - outlived),
-        round(sum(block.bytes for block in blocks if block.outlived)),
+        round(sum([block.bytes for block in gone])),
         share,
-        _error(share, (block for block in blocks if block.outlived is not None)),
-        _lifetime(blocks, 0.5),
-        _lifetime(blocks, 0.99),
-        round(sum(block.bytes for block in blocks if block.end_ns < 0)),
+        _error(share, known),
+        p50_ns,
+        p99_ns,
+        round(sum([block.bytes for block in blocks if block.end_ns < 0])),
     )
 
 
@@ -82,19 +85,27 @@ def _error(share: float | None, blocks: Iterable[Block]) -> float:
         return 0.0
     total = spread = 0.0
     for block in blocks:
-        total += block.count
-        spread += block.count * (block.count - 1) * (bool(block.outlived) - share) ** 2
+        total += block.blocks
+        spread += block.blocks * (block.blocks - 1) * (bool(block.outlived) - share) ** 2
     return math.sqrt(spread) / total
 
 
-def _lifetime(blocks: Sequence[Block], part: float) -> int | None:
-    """So many of the blocks live at most that long; a block that was not freed lives on."""
+def _lifetimes(blocks: Sequence[Block], count: float, *parts: float) -> Iterator[int | None]:
+    """By part how long so many of the blocks live at most; a block that was not freed lives
+    on."""
     freed = sorted(
-        (block.end_ns - block.start_ns, block.count) for block in blocks if block.end_ns >= 0
+        [
+            (block.end_ns - block.start_ns, block.blocks)
+            for block in blocks
+            if block.end_ns >= 0
+        ]
     )
-    left = part * sum(block.count for block in blocks)
-    for lasted, count in freed:
-        left -= count
-        if left <= 0:
-            return lasted
-    return None
+    for part in parts:
+        left = part * count
+        for lasted, times in freed:
+            left -= times
+            if left <= 0:
+                yield lasted
+                break
+        else:
+            yield None

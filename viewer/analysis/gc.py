@@ -70,7 +70,7 @@ class Collectors:
 
     def freed(self, block: Block) -> Collection | None:
         """The one that the freeing thread ran at that time."""
-        if block.end_ns < 0:
+        if block.end_ns < 0 or not self.by_thread:
             return None
         rows = self.by_thread.get((block.process, block.freed_by), _NONE)
         at = bisect_right(rows, block.end_ns, key=self._runs.start_ns.__getitem__) - 1

@@ -3,14 +3,12 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from viewer.analysis.profiles.within import Within
 from viewer.analysis.regions import REGION, regions
 from viewer.trace.heap import Block, Heap
 from viewer.trace.model import Model
-from viewer.trace.sites import head
 
 NO_SITE = "[no stack]"  # allocated without the GIL, or in a subinterpreter
 
@@ -52,19 +50,14 @@ def memory(model: Model) -> Memory | None:
         means.pop() if len(means) == 1 else 0,
         _row("", heap, heap.blocks),
         _rows(heap, site_of),
-        _rows(heap, _Coroutines(model)),
+        _rows(heap, _Coroutines(model)) if len(model.owners.task_id) else (),
         tuple(_region_rows(model, heap)),
     )
 
 
 def site_of(block: Block) -> str:
     """The line of the program's own code."""
-    return _own_line(block.stack) or block.site or NO_SITE
-
-
-@lru_cache(maxsize=1 << 16)
-def _own_line(stack: str) -> str:
-    return head(stack)
+    return block.own_line or NO_SITE
 
 
 class _Coroutines:
@@ -112,18 +105,20 @@ def _row(name: str, heap: Heap, blocks: Sequence[Block]) -> MemoryRow:
     live = [block for block in blocks if block.end_ns < 0]
     new = [block for block in blocks if block.start_ns >= heap.from_ns]
     before = sum(
-        block.bytes
-        for block in blocks
-        if block.start_ns <= middle_ns and not 0 <= block.end_ns <= middle_ns
+        [
+            block.bytes
+            for block in blocks
+            if block.start_ns <= middle_ns and not 0 <= block.end_ns <= middle_ns
+        ]
     )
-    live_bytes = sum(block.bytes for block in live)
+    live_bytes = sum([block.bytes for block in live])
     return MemoryRow(
         name,
         len(blocks),
         round(live_bytes),
         round(math.sqrt(sum(block.variance for block in live))),
-        round(sum(block.count for block in live)),
-        round(sum(block.bytes for block in new)),
-        round(sum(block.count for block in new)),
+        round(sum(block.blocks for block in live)),
+        round(sum([block.bytes for block in new])),
+        round(sum([block.blocks for block in new])),
         round(live_bytes - before),
     )

@@ -1,17 +1,19 @@
 """The sampled allocations of a trace: each block, from where it was allocated to its end."""
 
 import math
-from dataclasses import dataclass, replace
+from array import array
+from functools import cache, partial
+from operator import mul
 from typing import NamedTuple, Self
 
 from tracer import schema as s
 from viewer.trace.model import Model
 from viewer.trace.reader import Trace
+from viewer.trace.sites import head
 from viewer.trace.told import Told
 
 
-@dataclass(slots=True)
-class Block:
+class Block(NamedTuple):
     """A sampled block. `end_ns` is -1 while it is not freed; `stack` is "" where unknown."""
 
     process: int
@@ -20,24 +22,21 @@ class Block:
     start_ns: int
     end_ns: int
     size: int  # bytes
-    count: float  # how many blocks of this size it stands for, itself included
+    blocks: float  # how many blocks of this size it stands for, itself included
+    bytes: float  # how many it stands for
     site: str  # innermost line outside the standard library
     stack: str
-    freed_by: int = 0  # tid
-    call: int = 0  # number of the call whose line made it; 0 unknown
+    own_line: str  # of the program's own code; "" where unknown
+    freed_by: int  # tid
+    call: int  # number of the call whose line made it; 0 unknown
     # Whether that call had returned when the block was freed, or when the recording ended.
-    outlived: bool | None = None
-    resized: bool = False  # a larger or smaller block took its place
-
-    @property
-    def bytes(self) -> float:
-        """How many bytes it stands for."""
-        return self.size * self.count
+    outlived: bool | None
+    resized: bool  # a larger or smaller block took its place
 
     @property
     def variance(self) -> float:
         """Of these bytes, as an estimate."""
-        return self.size * self.size * self.count * (self.count - 1)
+        return self.size * self.size * self.blocks * (self.blocks - 1)
 
 
 class Heap(NamedTuple):
@@ -60,7 +59,7 @@ class Heap(NamedTuple):
     def within(self, from_ns: int, until_ns: int) -> Self:
         """What was there in [from_ns, until_ns); a block that is freed later is live."""
         blocks = (
-            block if block.end_ns < until_ns else replace(block, end_ns=-1, outlived=None)
+            block if block.end_ns < until_ns else block._replace(end_ns=-1, outlived=None)
             for block in self.blocks
             if block.start_ns < until_ns and not 0 <= block.end_ns < from_ns
         )
@@ -74,53 +73,70 @@ class Heap(NamedTuple):
 
 def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
     means: dict[int, int] = {}
-    blocks: list[Block] = []
-    open_: dict[tuple[int, int], Block] = {}
+    made, rates, end_of = list[int](), list[int](), array("i")  # by block, the first two notes
+    open_: dict[tuple[int, int], int] = {}
     running: set[tuple[int, int]] = set()
     ended: set[int] = set()
     noted, take = trace.instants(trace.events.category, s.CAT_HEAP), trace.engine.take
     told, text = Told(trace, noted), trace.text
     alloc, free = map(trace.symbol, (s.ALLOC, s.FREE))
-    numbers = (s.ARG_BLOCK, s.ARG_BYTES, s.ARG_TID, s.ARG_TASK, s.ARG_CALL, s.ARG_RESIZED)
-    each = zip(
-        take(trace.events.name, noted, -1),
-        trace.engine.gather(noted, trace.events.track, trace.track_process),
-        take(trace.events.time_ns, noted, -1),
-        *(told.numbers(name, 0) for name in numbers),
-        told.numbers(s.ARG_RETURNED, -1),
-        told.numbers(s.ARG_MEAN_BYTES, 0),
-        told.strings(s.ARG_SITE),
-        told.strings(s.ARG_STACK),
+    process = trace.engine.gather(noted, trace.events.track, trace.track_process)
+    at_ns, name = take(trace.events.time_ns, noted, -1), take(trace.events.name, noted, -1)
+    calls, mean = told.numbers(s.ARG_CALL, 0), told.numbers(s.ARG_MEAN_BYTES, 0)
+    keys = zip(process, told.numbers(s.ARG_BLOCK, 0), strict=True)
+    for note, (what, key) in enumerate(zip(name, keys, strict=True)):
+        if what == alloc:
+            if per := means.get(key[0]):
+                open_[key] = len(made)
+                made.append(note)
+                rates.append(per)
+                end_of.append(-1)
+        elif what == free:
+            if (block := open_.pop(key, -1)) >= 0:
+                end_of[block] = note
+        elif (said := text(what)) == s.SAMPLING:
+            means[key[0]] = mean[note]
+        elif said == s.STILL_RUNS:
+            running.add((key[0], calls[note]))
+        elif said == s.SAMPLING_ENDED:
+            ended.add(key[0])
+
+    @cache
+    def count_of(size: int, per: int) -> float:
+        return 1 / -math.expm1(-max(size, 1) / per)
+
+    @cache
+    def place_of(site: int, stack: int) -> tuple[str, str, str]:
+        return text(site), text(stack), head(text(stack)) or text(site)
+
+    begun, over, tid = (
+        memoryview(array("i", made)),
+        memoryview(end_of),
+        told.numbers(s.ARG_TID, 0),
+    )
+    of, call = take(process, begun, -1).tolist(), take(calls, begun, 0).tolist()
+    sizes = take(told.numbers(s.ARG_BYTES, 0), begun, 0).tolist()
+    counts = [*map(count_of, sizes, rates)]
+    sites, stacks = (take(told.strings(kind), begun, -1) for kind in (s.ARG_SITE, s.ARG_STACK))
+    returned = take(told.numbers(s.ARG_RETURNED, -1), over, -1)
+    outlived = [None if known < 0 else known > 0 for known in returned]
+    for block in open_.values():
+        if call[block] and of[block] in ended and (of[block], call[block]) not in running:
+            outlived[block] = True
+    blocks = zip(
+        of,
+        take(tid, begun, 0),
+        take(told.numbers(s.ARG_TASK, 0), begun, 0),
+        take(at_ns, begun, -1),
+        take(at_ns, over, -1),
+        sizes,
+        counts,
+        map(mul, sizes, counts),
+        *zip(*map(place_of, sites, stacks), strict=True),
+        take(tid, over, 0),
+        call,
+        outlived,
+        map(bool, take(told.numbers(s.ARG_RESIZED, 0), over, 0)),
         strict=True,
     )
-    for name, process, at_ns, id_, size, tid, task, call, *more in each:
-        resized, returned, mean, site, stack = more
-        key = process, id_
-        if name == alloc:
-            if not (per := means.get(process)):
-                continue
-            count = 1 / -math.expm1(-max(size, 1) / per)
-            block = open_[key] = Block(
-                process, tid, task, at_ns, -1, size, count, text(site), text(stack), call=call
-            )
-            blocks.append(block)
-        elif name == free:
-            if key in open_:
-                block = open_.pop(key)
-                block.end_ns, block.freed_by = at_ns, tid
-                block.outlived = bool(returned) if returned >= 0 else None
-                block.resized = bool(resized)
-        elif (what := text(name)) == s.SAMPLING:
-            means[process] = mean
-        elif what == s.STILL_RUNS:
-            running.add((process, call))
-        elif what == s.SAMPLING_ENDED:
-            ended.add(process)
-    for block in open_.values():
-        if (
-            block.call
-            and block.process in ended
-            and (block.process, block.call) not in running
-        ):
-            block.outlived = True
-    return means, tuple(blocks)
+    return means, tuple(map(partial(tuple.__new__, Block), blocks))

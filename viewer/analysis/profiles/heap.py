@@ -33,10 +33,10 @@ class _Sum:
         """`at_ns`: the moment that counts; None for the end."""
         self.blocks += 1
         if block.start_ns >= from_ns:
-            self.alloc_objects += block.count
+            self.alloc_objects += block.blocks
             self.alloc_bytes += block.bytes
         if block.end_ns < 0 or (at_ns is not None and block.end_ns > at_ns):
-            self.inuse_objects += block.count
+            self.inuse_objects += block.blocks
             self.inuse_bytes += block.bytes
             self.inuse_variance += block.variance
 

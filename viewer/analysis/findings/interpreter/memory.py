@@ -143,20 +143,22 @@ def memory_findings(facts: Facts) -> Iterator[Finding]:
 def _kept_and_allocated(of: tuple[tuple[int, str], list[Block]]) -> tuple[float, float]:
     """Memory costs no time to rank findings by: the site with most of it leads."""
     _, blocks = of
-    live = sum(block.bytes for block in blocks if block.end_ns < 0)
-    return live, sum(block.bytes for block in blocks)
+    live = sum([block.bytes for block in blocks if block.end_ns < 0])
+    return live, sum([block.bytes for block in blocks])
 
 
 def _growing(
     facts: Facts, process: int, site: str, blocks: Sequence[Block]
 ) -> Iterator[Finding]:
     live = [block for block in blocks if block.end_ns < 0]
+    if len(live) < _SAMPLES:
+        return
     # Of what is older than the trace only that is known which still lived: it is no growth.
     owner = facts.model.trace.processes[process]
     start, end = max(blocks[0].start_ns, owner.start_ns), owner.end_ns
     before, took = _live_at(blocks, start - 1), end - start
     live_bytes = sum(block.bytes for block in live) - before
-    if len(live) < _SAMPLES or live_bytes < _LIVE_BYTES or took < _GROWS_NS:
+    if live_bytes < _LIVE_BYTES or took < _GROWS_NS:
         return
     at = [start + took * n // _PARTS for n in range(1, _PARTS + 1)]
     amounts = [before, *(_live_at(blocks, time_ns) for time_ns in at)]
@@ -190,6 +192,8 @@ def _cycles(
     collectors: Collectors,
 ) -> Iterator[Finding]:
     freed = [block for block in blocks if block.end_ns >= 0]
+    if sum([block.bytes for block in freed]) < _CYCLES_BYTES // _MOSTLY:
+        return  # too little, whoever freed it
     by_collector = [block for block in freed if collectors.freed(block)]
     amount = round(sum(block.bytes for block in by_collector))
     if (
