@@ -14,7 +14,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.rows import longs
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.waits import longest_rows, longest_slices
-from viewer.analysis.states import numbered, numbers, stack_of
+from viewer.analysis.states import numbered, numbers
 from viewer.trace.columns import AWAIT, IO, LOOP_TASK, SLEEP, STATE_MASK, Column
 from viewer.trace.engine import Engine
 from viewer.trace.sites import innermost, place_of
@@ -133,7 +133,6 @@ class Failures:
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self._calls = dict[Who, Calls]()
-        self._call = cache(self._read_call)  # those of a line are also some thread's
         self.crowd_at = cache(self._find_crowd)
 
     @classmethod
@@ -217,6 +216,22 @@ class Failures:
         return longest_rows(self.reading, (IO, SLEEP), 0, _MOST)
 
     @cached_property
+    def _called(self) -> dict[int, Call]:
+        """By row; those of a line are also some thread's."""
+        trace, table, rows = self.reading.model.trace, self.reading.model.states, self._rows
+        take, slices = trace.engine.take, trace.engine.take(table.slice, rows, -1)
+        events = (take(of, slices, -1) for of in (trace.slices.event, trace.slices.end_event))
+        of_rows = zip(
+            take(table.start_ns, rows, 0),
+            take(table.end_ns, rows, 0),
+            map(trace.text, take(table.call_site, take(table.row, rows, -1), -1)),
+            Told(trace, *events).texts(s.ARG_STACK),
+            [state & STATE_MASK == SLEEP for state in take(table.state, rows, 0)],
+            strict=True,
+        )
+        return dict(zip(rows, map(Call._make, of_rows), strict=True))
+
+    @cached_property
     def _rows_of(self) -> dict[int, list[int]]:
         """By thread."""
         who_of, found = self.reading.model.states.who, defaultdict[int, list[int]](list)
@@ -229,7 +244,7 @@ class Failures:
         if who not in self._calls:
             rows = self._rows_of.get(who[1], ()) if who[0] == "thread" else ()
             awaits = self.reading.awaits_of_task(who[1]) if who[0] == "task" else ()
-            found = sorted((*map(self._call, rows), *map(self._awaited, awaits)))
+            found = sorted((*map(self._called.__getitem__, rows), *map(self._awaited, awaits)))
             self._calls[who] = Calls(found)
         return self._calls[who]
 
@@ -240,7 +255,7 @@ class Failures:
         return Crowd(
             self.reading.model.trace.engine,
             [
-                *((("thread", who_of[row]), self._call(row)) for row in rows),
+                *((("thread", who_of[row]), self._called[row]) for row in rows),
                 *((("task", owner[i]), self._awaited(i)) for i in awaits),
             ],
         )
@@ -249,20 +264,12 @@ class Failures:
     def _at(self) -> dict[str, tuple[list[int], list[int]]]:
         """By line the rows of calls, and the slices of awaits."""
         reading, found = self.reading, dict[str, tuple[list[int], list[int]]]()
-        row_of = reading.model.states.row
-        for row in self._rows:
-            found.setdefault(reading.call(row_of[row])[1], ([], []))[0].append(row)
+        for row, call in self._called.items():
+            found.setdefault(call.site, ([], []))[0].append(row)
         for i in longest_slices(reading, (AWAIT,), 0, _MOST):
             if reading.model.owners.owner[i] >= 0:
                 found.setdefault(reading.awaited(i)[1], ([], []))[1].append(i)
         return found
-
-    def _read_call(self, row: int) -> Call:
-        table = self.reading.model.states
-        site = self.reading.call(table.row[row])[1]
-        stack = stack_of(self.reading.model, row)
-        is_pause = table.state[row] & STATE_MASK == SLEEP
-        return Call(table.start_ns[row], table.end_ns[row], site, stack, is_pause)
 
     def _awaited(self, i: int) -> Call:
         slices, stack = self.reading.model.trace.slices, self.reading.stack(i)
