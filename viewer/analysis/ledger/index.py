@@ -228,13 +228,26 @@ class Index:
     def ended_so(self, tasks: Sequence[int], how: str) -> set[int]:
         """Those of the tasks at whose end is the instant `how`."""
         trace, lanes = self.model.trace, self.rows_of_tasks
-        tracks, event = trace.events.track, trace.slices.event
-        known = {*map(tracks.__getitem__, trace.instants(trace.events.name, how))}
+        events, take, symbol = trace.events, trace.engine.take, trace.symbol(how)
+        ended = trace.instants(events.name, how)
+        if not len(ended):
+            return set()
+        mark = bytearray(trace.engine.bounds(events.track)[1] + 1)
+        for track in take(events.track, ended, -1):
+            mark[track] = 1
+        instants = trace.engine.pick(trace.slices.instants, events.track, memoryview(mark))
+        back = numbers(reversed(instants))  # of several at one moment the first counts
+        times, tracks = take(events.time_ns, back, -1), take(events.track, back, -1)
+        moments = zip(times, tracks, strict=True)
+        first = dict(zip(moments, take(events.name, back, -1), strict=True))
+        asked = numbers(tasks)
+        lows, highs = take(lanes.offset, asked, 0), take(lanes.offset[1:], asked, 0)
+        spans = zip(lows, highs, strict=True)
+        last = numbers([high - 1 if low < high else -1 for low, high in spans])
+        slices = take(trace.slices.event, take(lanes.row, last, -1), -1)
+        ends = zip(take(lanes.end_ns, last, -1), take(events.track, slices, -1), strict=True)
         return {
-            task
-            for task in (tasks if known else ())
-            if tracks[event[lanes.row[lanes.offset[task + 1] - 1]]] in known
-            and self.how_it_ended(task) == how
+            task for task, end in zip(asked, ends, strict=True) if first.get(end) == symbol
         }
 
     @cached_property
