@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import accumulate, compress, pairwise
 from operator import eq, sub
 
@@ -207,10 +208,10 @@ def _are_left(facts: Facts, woken: list[tuple[int, int]]) -> bool:
     over = [ends[i] for _, i in woken]
     if len(woken) < _LEAKED or max(over) - min(over) > _TOGETHER_NS:
         return False
-    left = 0
+    left, awaits_of = 0, cache(facts.awaits_of_task)  # one may have made them all
     for task, i in woken:
         parent = facts.ledger.parent_of(task)
-        awaits = facts.awaits_of_task(parent) if parent >= 0 else []
+        awaits = awaits_of(parent) if parent >= 0 else []
         at = bisect_left(awaits, begins[i] - MS, key=begins.__getitem__)
         first = awaits[at] if at < len(awaits) else -1
         is_for_it = first >= 0 and facts.awaited(first)[0] == _WAITS_FOR_ANY
