@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import compress, count
+from operator import eq
 
 from tracer import schema as s
 from viewer.analysis.ledger.jobs import Jobs
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.states import call_of, having, marks, numbers, wait_of
-from viewer.trace.columns import AWAIT, IO, STATE_MASK, Column
+from viewer.trace.columns import AWAIT, IO, STATE_MASK, Column, Lanes
 from viewer.trace.model import Model
+from viewer.trace.told import Told
 
 
 class Reading:
@@ -89,6 +92,37 @@ class Reading:
         """The slices of its awaits, in order of time."""
         kinds = self.model.owners.kind
         return [i for i in self.ledger.rows_of_tasks.of(task) if kinds[i] == AWAIT]
+
+    def awaits_at(self, task: int, what: str, site: str) -> Column:
+        """The slices in which a task awaits that at that line, in order of time."""
+        slices, lanes, lane_of = self._awaits_at
+        lane = lane_of.get((task, what, site), -1)
+        return (
+            self.model.trace.engine.take(slices, lanes.of(lane), -1)
+            if lane >= 0
+            else lanes.row[:0]
+        )
+
+    @cached_property
+    def _awaits_at(self) -> tuple[Column, Lanes, dict[tuple[int, str, str], int]]:
+        """The slices of awaits; their places by task, what they are for, and line; and of
+        these the lane."""
+        trace, owned, engine = self.model.trace, self.model.owners, self.model.trace.engine
+        take, tasks = engine.take, self.model.task_keys(AWAIT)
+        every = memoryview(b"\1" * len(owned.task_id))
+        slices = engine.pick(engine.upto(0, len(tasks)), tasks, every)
+        tasks, code = take(tasks, slices, -1), engine.narrow(take(owned.code, slices, -1))
+        site = Told(trace, take(trace.slices.event, slices, -1)).strings(s.ARG_SITE)
+        for first in compress(count(), map(eq, take(owned.task_head, tasks, -1), slices)):
+            site[first] = -1  # as in `awaited`
+        of = engine.pairs(engine.pairs(tasks, code).number, site)
+        times = take(trace.slices.start_ns, slices, 0)
+        none, text = memoryview(bytes(len(times))), trace.text
+        return (
+            slices,
+            engine.lanes(times, times, none, of.number, len(of.head)),
+            {(tasks[n], text(code[n]), text(site[n])): lane for lane, n in enumerate(of.head)},
+        )
 
     def rows_of(self, states: Iterable[int], at_least_ns: int) -> memoryview:
         """Rows of the states table with such a state that last this long."""

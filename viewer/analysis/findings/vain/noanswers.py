@@ -186,13 +186,8 @@ def _is_in_vain(waits: LongWaits, task: int, i: int) -> bool:
 
 def _alone(facts: Facts, line: _Line, task: int) -> int:
     """The only await of a task at a line; -1 if there are more: it may be idle in one."""
-    found = -1
-    for i in facts.awaits_of_task(task):
-        if facts.awaited(i) == (line.what, line.site):
-            if found >= 0:
-                return -1
-            found = i
-    return found
+    found = facts.awaits_at(task, line.what, line.site)
+    return found[0] if len(found) == 1 else -1
 
 
 def _each_its_own(waits: LongWaits, line: _Line, lost: list[_Await]) -> bool:

@@ -310,7 +310,7 @@ def _of_line(facts: Facts, what: str, site: str, found: list[Cut]) -> Iterator[F
         every = [task for task, group in enumerate(owned.task_group) if group in groups]
         attempts = len(every)
         given = [*_ended(facts, every[:_MOST_TASKS], what, site)]
-        rounds = sum(_awaits(facts, one.cut.task, what, site) for one in given)
+        rounds = sum(len(facts.awaits_at(one.cut.task, what, site)) for one in given)
     else:
         given = [_Given(cut, cut.ns) for cut in found if cut.by is By.TIMER]
         attempts = _attempts(facts, what, site, [one.cut for one in given])
@@ -342,15 +342,10 @@ def _attempts(facts: Facts, what: str, site: str, found: list[Cut]) -> int:
     stack_of = LongWaits.of(facts).reading.stack
     stacks = {stack_of(cut.i) for cut in found}
     return sum(
-        facts.awaited(i) == (what, site) and stack_of(i) in stacks
+        stack_of(i) in stacks
         for task in {cut.task for cut in found}
-        for i in facts.awaits_of_task(task)
+        for i in facts.awaits_at(task, what, site)
     )
-
-
-def _awaits(facts: Facts, task: int, what: str, site: str) -> int:
-    """How often a task awaits that at that line."""
-    return sum(facts.awaited(i) == (what, site) for i in facts.awaits_of_task(task))
 
 
 def _is_limit(given: list[_Given]) -> bool:
