@@ -60,6 +60,7 @@ SHAPES: dict[str, Shape] = {
         of_signals.nested_nurseries,
         of_signals.named_regions,
         of_signals.conditions,
+        of_signals.cut_short,
         of_signals.programs,
         of_signals.queue_lengths,
         of_signals.blocks,

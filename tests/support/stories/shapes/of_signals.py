@@ -108,6 +108,24 @@ def conditions(events: int) -> TraceBuilder:
     return trace.ended(at + MS)
 
 
+def cut_short(events: int) -> TraceBuilder:
+    """One task awaits at very many lines; at many others each await is cut short."""
+    trace, at = shaped(), 0
+    loop = trace.loop(trace.thread("MainThread").running(0))
+    task = loop.task("ask", site="/app/ask.py:3 ask").ready(0)
+    cut = "/usr/lib/python3.13/asyncio/timeouts.py:120 Timeout._on_timeout"
+    for n in range(events // 6):
+        is_cut, line = n % 2 > 0, n // 8 if n % 2 else n % 500 + events
+        loop.step(task, at, at + US)
+        task.running(at).awaits(at + US, "subprocess", site=f"/app/ask.py:{line} ask")
+        at += 300 * MS if is_cut else 10 * US
+        task.ready(at, waker="timer" if is_cut else "io", stack=cut if is_cut else "")
+        at += US
+    loop.step(task, at, at + US)
+    task.running(at).done(at + US)
+    return trace.ended(at + MS)
+
+
 def programs(events: int) -> TraceBuilder:
     """One line starts another program again and again."""
     trace, at = shaped(), 0
