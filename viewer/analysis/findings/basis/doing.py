@@ -1,10 +1,10 @@
 """What threads and tasks did while they had something: the deepest cause, in words."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tracer.units import duration, share
+from tracer.units import MS, duration, share
 from viewer.analysis.causes.part import Cause, Kind
 from viewer.analysis.causes.tree import Tree
 from viewer.analysis.findings.basis.facts import Facts, Split
@@ -15,11 +15,16 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.processqueues import who_empties
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import PREEMPTED
+from viewer.trace.columns import AWAIT, PREEMPTED, SLEEP, STATE_MASK, Lanes
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, shorten
 
 _MOST = 40  # times that are looked at, the longest ones
+_SLEPT = 400  # times whose sleeps are looked at
+# One that is late by more than that, and lasts twice as long, is meant to; and so are those of
+# which fewer than a quarter last as long as the shortest one.
+_LONGER, _LATE_NS = 2, 25 * MS
+_OFTEN, _JUST = 4, 1.1
 _SAID = 2
 _WORTH = 10  # per cent
 _MOSTLY = 50
@@ -35,6 +40,9 @@ _WORDS = {
     Kind.READY: "ready, while the loop was busy",
     Kind.TIMER: "asleep",
 }
+
+
+type Sleep = tuple[tuple[str, str], int, int]  # what and where, from when to when
 
 
 class Doing(NamedTuple):
@@ -163,14 +171,56 @@ def _what(cause: Cause) -> str:
 
 
 def left_part(facts: Facts, times: Iterable[tuple[Who, int, int]]) -> float:
-    """The part of these times of threads and tasks that the kernel left them, or their loop;
-    1 where nothing tells."""
+    """The part of these times of threads and tasks that the kernel, or their loop, left them,
+    and that they did not oversleep; 1 where nothing tells."""
+    known = [*times]
     whole = taken = 0
-    longest = sorted(times, key=lambda time: time[1] - time[2])[:_MOST]
-    for who, start_ns, end_ns in longest:
+    for who, start_ns, end_ns in sorted(known, key=lambda time: time[1] - time[2])[:_MOST]:
         kind, which = who
         thread = which if kind == "thread" else facts.ledger.thread_of_task(which)
         if thread >= 0 and end_ns > start_ns:
             whole += end_ns - start_ns
             taken += facts.split(thread, window(start_ns, end_ns)).states[PREEMPTED]
-    return 1 - taken / whole if whole else 1.0
+    return (1 - taken / whole if whole else 1.0) - _overslept(facts, known)
+
+
+def _overslept(facts: Facts, times: list[tuple[Who, int, int]]) -> float:
+    """The part of these times in which somebody slept on, as on a busy machine: for longer
+    than the shortest sleep at that line, where many are as short as that one."""
+    looked = times[:: len(times) // _SLEPT + 1]
+    sleeps = defaultdict[tuple[str, str], list[int]](list)
+    for (kind, which), start_ns, end_ns in looked:
+        found = _naps if kind == "thread" else _sleeps
+        for where, since, until in found(facts, which, start_ns, end_ns):
+            sleeps[where].append(min(until, end_ns) - since)
+    late = 0
+    for lasted in sleeps.values():
+        lasted.sort()
+        shortest = lasted[0]
+        if lasted[(len(lasted) - 1) // _OFTEN] <= shortest * _JUST:
+            most = max(_LONGER * shortest, shortest + _LATE_NS)
+            late += sum(ns - shortest for ns in lasted if ns < most)
+    whole = sum(end_ns - start_ns for _, start_ns, end_ns in looked)
+    return late / whole if whole else 0.0
+
+
+def _naps(facts: Facts, thread: int, start_ns: int, end_ns: int) -> Iterator[Sleep]:
+    """Where a thread slept, from when to when."""
+    table, rows = facts.model.states, facts.ledger.rows_of_threads
+    for row in _on(rows, thread, start_ns, end_ns):
+        if table.state[row] & STATE_MASK == SLEEP:
+            yield facts.call(table.row[row]), table.start_ns[row], table.end_ns[row]
+
+
+def _sleeps(facts: Facts, task: int, start_ns: int, end_ns: int) -> Iterator[Sleep]:
+    """The same of a task."""
+    slices, kinds = facts.model.trace.slices, facts.model.owners.kind
+    for i in _on(facts.ledger.rows_of_tasks, task, start_ns, end_ns):
+        if kinds[i] == AWAIT and waited_for(facts.what(i)) is For.CLOCK:
+            yield facts.awaited(i), slices.start_ns[i], slices.end_ns[i]
+
+
+def _on(rows: Lanes, which: int, start_ns: int, end_ns: int) -> Iterable[int]:
+    """What begins in a time, and what is on as that begins."""
+    begun = rows.begun(which, start_ns, end_ns)
+    return rows.row[max(begun.start - 1, rows.offset[which]) : begun.stop]
