@@ -41,6 +41,10 @@ COMMON: dict[str, Wanted] = {
     ),
     "ok_dv1_jobs_of_a_table_are_skipped": Wanted("", (), ("psycopg",), "PG_URL"),
     "ok_dv3_workers_pop_and_a_listener": Wanted("", (), ("redis",), "REDIS_URL"),
+    "kn01_devices_of_failed_jobs": Wanted(
+        "slots never returned",
+        ("`Condition` in `Devices.take`", "2 threads `trainer_N` held one last"),
+    ),
     "la04_dead_node_is_asked_first": Wanted(
         "wait in vain", ("`Client.query`", "connect", "12 times", "did not answer")
     ),
@@ -62,4 +66,6 @@ COMMON: dict[str, Wanted] = {
     "od03_generator_keeps_the_lock": Wanted(
         "lock convoy", ("3 threads `request-N`", "the Lock", r"od03\w+.py:26")
     ),
+    "ok_kn2_standby_at_an_advisory_lock": Wanted("", (), ("psycopg",), "PG_URL"),
+    "ok_kn3_standby_with_asyncpg": Wanted("", (), ("asyncpg",), "PG_URL"),
 }

@@ -12,7 +12,7 @@ from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources import takers
 from viewer.analysis.resources.cuts import Cuts
 from viewer.analysis.resources.enders import Enders, How
-from viewer.analysis.resources.lent import users_before
+from viewer.analysis.resources.lent import kept_since, users_before
 from viewer.analysis.resources.requests import askers
 from viewer.analysis.resources.slots import OWN_SLOT, Group, groups, holds_of
 from viewer.analysis.resources.waits import Wait, Waits
@@ -83,6 +83,8 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
         return Kept(Has.AWAITS, {wait.who for wait in asking}, stuck=asking)
     gave_ns = {wait.ender: wait.end_ns for wait in sorted(served, key=lambda w: w.end_ns)}
     had = {w.who for w in served if gave_ns.get(w.who, -1) < w.end_ns} or circle or told
+    if served and group.pool.slot == OWN_SLOT:
+        had = kept_since(waits, group.waits) or had
     if not had and (listen := takers.listeners(waits, vain)):
         return Kept(Has.HAD, {*listen}, _one_of(listen.values()))
     if len(had) < max(size, 1):  # others did not wait for theirs, or for moments only

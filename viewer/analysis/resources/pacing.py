@@ -4,15 +4,19 @@ whether a lock is a duty of one, for whom others stand by."""
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from itertools import pairwise, repeat, takewhile
+from functools import partial
+from itertools import islice, pairwise, repeat, starmap, takewhile
 
 from tracer.units import MS
+from viewer.analysis.causes.part import Kind
+from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.resource import Hold
 from viewer.analysis.resources.slots import HOME_MADE, Group
+from viewer.analysis.resources.takers import is_further_on
 from viewer.analysis.resources.waits import Wait, Waits
 from viewer.analysis.waited import For, waited_for
 from viewer.trace.columns import AWAIT
-from viewer.trace.sites import is_library
+from viewer.trace.sites import is_library, own_frames
 
 # Short jobs behind long ones: ten times as long, and nobody got a slot for most of the wait.
 _LONGER = 10
@@ -81,6 +85,54 @@ def is_duty(waits: Waits, holds: list[tuple[int, int, int]], waited: Iterable[in
         if kind[i] == AWAIT and since <= starts[i] < until
     )
     return max(beats.values(), default=0) >= _BEATS
+
+
+def stands_by(waits: Waits, times: list[tuple[Who, int, int]]) -> bool:
+    """Whether tasks await an answer (from when to when) that another one, which runs the same,
+    has got: it is further on in a function in which they wait, and does the same there again
+    and again until they end, who do nothing more, though no time limit ended their waits."""
+    group, asking = waits.model.owners.task_group, {who for who, _, _ in times}
+    (kind, first), since, _ = times[0]
+    until = max(end_ns for _, _, end_ns in times)
+    if kind != "task" or not all(starmap(partial(_is_last, waits), times)):
+        return False
+    frames = own_frames(waits.reading.stack(_await_at(waits, first, since)).split("\n"))
+    living = (
+        task
+        for task, its in enumerate(group)
+        if its == group[first] and ("task", task) not in asking
+        if waits.ends_ns(("task", task)) >= until - _THEN_NS
+    )
+    return any(_leads(waits, task, frames, since, until) for task in islice(living, _LOOKED))
+
+
+def _is_last(waits: Waits, who: Who, start_ns: int, end_ns: int) -> bool:
+    """Whether a task ends soon after its wait, which it did not limit."""
+    last = _await_at(waits, who[1], end_ns - 1)
+    how = waits.tree.ended_by(who[1], last).kind
+    is_soon = (waits.ends_ns(who) - end_ns) * _FROM_THE_FIRST <= end_ns - start_ns
+    return how is not Kind.TIMEOUT and is_soon
+
+
+def _await_at(waits: Waits, task: int, at_ns: int) -> int:
+    """The slice in which a task is at a moment."""
+    rows = waits.reading.ledger.rows_of_tasks
+    return rows.row[rows.begun(task, 0, at_ns + 1)[-1]]
+
+
+def _leads(waits: Waits, task: int, frames: list[str], since: int, until: int) -> bool:
+    """Whether a task is further on in one of these functions, in ever the same await from
+    early on."""
+    reading, starts = waits.reading, waits.model.trace.slices.start_ns
+    there = [
+        i
+        for i in reading.awaits_of_task(task)
+        if since <= starts[i] < until
+        if any(is_further_on(frame, tuple(reading.stack(i).split("\n"))) for frame in frames)
+    ]
+    beats = Counter(map(reading.awaited, there)).values()
+    is_early = bool(there) and (starts[there[0]] - since) * _FROM_THE_FIRST <= until - since
+    return is_early and max(beats) >= _BEATS
 
 
 def is_held_up(waits: Waits, group: Group) -> bool:

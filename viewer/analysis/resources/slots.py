@@ -23,6 +23,7 @@ _AGAIN_NS = 5 * MS
 # other way round, where it is full of those who run. Conditions and full queues also make two
 # sides wait for each other, or threads take turns: one function waits in a pool.
 _HOME_MADE = (*GETS, "Queue.put", "Condition.wait", "Condition")
+_LENT = (*GETS, "Condition.wait", "Condition")
 # So does each who waits for an object of its own at the same line, six waits of three or more.
 _ONE_EACH = ("future", "Event", "Event.wait")
 _FEWEST, _WAITERS = 6, 3
@@ -98,7 +99,7 @@ def groups(waits: Waits) -> Iterable[Group]:
         if _goes_round(waits, alike):
             if name not in GETS and not _is_pool(waits, alike):
                 continue
-        elif name not in GETS or not was_lent(waits, alike):
+        elif name not in _LENT or not was_lent(waits, alike):
             continue
         pool = Pool(OWN_SLOT, f"a pool made of a `{name.partition('.')[0]}`")
         found[id(alike)] = Group(pool, alike)

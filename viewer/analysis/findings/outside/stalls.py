@@ -18,6 +18,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.locks import ENDS
 from viewer.analysis.resources.connections import is_own
+from viewer.analysis.resources.pacing import stands_by
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import Wait, longest_rows
 from viewer.analysis.states import stack_of
@@ -75,7 +76,9 @@ def slow_answer(facts: Facts) -> Iterator[Finding]:
             stalls = [call for call in stalls if _is_alone(call, ends)]
         lost = sum(call.ns for call in stalls)
         is_clear = _apart_ns(stalls) <= _TOGETHER_NS or stalls[0].ns >= _LOST_NS
-        if lost >= _LOST_NS and is_clear and len(found) - len(stalls) >= _USUAL:
+        is_odd = lost >= _LOST_NS and is_clear and len(found) - len(stalls) >= _USUAL
+        times = [(call.who, call.start_ns, call.end_ns) for call in stalls]
+        if is_odd and not stands_by(LongWaits.of(facts), times):
             yield _finding(facts, name, site, stalls, usual, lost)
 
 

@@ -56,6 +56,7 @@ def never_returned(facts: Facts, waits: LongWaits, group: Group) -> Finding | No
         return _kept_too_long(facts, waits, group, vain, found)
     if not served and (nobody := unreachable(facts, waits, group, vain)) is not None:
         return nobody
+    waits.told.update(wait.slice for wait in vain)
     worst, slot = max(vain, key=lambda wait: wait.ns), group.pool.slot
     ends = "and still wait" if all(wait.is_open for wait in vain) else "and gave up"
     text = (

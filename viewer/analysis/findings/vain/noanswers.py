@@ -13,6 +13,7 @@ from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import in_total
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
+from viewer.analysis.resources.pacing import stands_by
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.waits import longest_slices
 from viewer.trace.columns import AWAIT
@@ -54,6 +55,10 @@ def no_answer(facts: Facts) -> Iterator[Finding]:
     for (what, site), rows in by_place.items():
         lost = facts.slices_ns(rows)
         if lost < _LOST_NS or not all(_never_came(facts, i) for i in rows):
+            continue
+        slices, owner = facts.model.trace.slices, facts.model.owners.owner
+        times = [(("task", owner[i]), slices.start_ns[i], slices.end_ns[i]) for i in rows]
+        if stands_by(LongWaits.of(facts), times):
             continue
         finding = _finding(facts, f"`{what}`", site, rows, _GIVEN_UP)
         start_ns = finding.evidence.start_ns
