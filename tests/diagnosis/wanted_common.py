@@ -45,6 +45,9 @@ COMMON: dict[str, Wanted] = {
         "slots never returned",
         ("`Condition` in `Devices.take`", "2 threads `trainer_N` held one last"),
     ),
+    "kn02_unread_beside_other_sessions": Wanted(
+        "slots never returned", ("5 tasks `fetch`", "2 tasks `probe` held one"), ("aiohttp",)
+    ),
     "la04_dead_node_is_asked_first": Wanted(
         "wait in vain", ("`Client.query`", "connect", "12 times", "did not answer")
     ),

@@ -173,6 +173,8 @@ POOLS: "dict[str, tuple[str, str, str]]" = {
     "redis.connection:BlockingConnectionPool.get_connection": ("self", "", "max_connections"),
     "sqlalchemy.pool.impl:QueuePool._do_get": ("self", "", "_pool.maxsize+_max_overflow"),
     "urllib3.connectionpool:HTTPConnectionPool._get_conn": ("self", "", "pool.maxsize"),
+    # Has a slot of a pool meanwhile: of which one?
+    "aiohttp.client_reqrep:ClientResponse.start": ("connection", "_connector", ""),
     # No pools, but connections whose other end is slow: who writes to several in turn?
     "aiohttp.base_protocol:BaseProtocol._drain_helper": ("self", "transport", ""),
     "uvicorn.protocols.http.flow_control:FlowControl.drain": ("self", "", ""),

@@ -9,7 +9,7 @@ from tracer import schema as s
 from tracer.units import MS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import covers
-from viewer.analysis.resources import takers
+from viewer.analysis.resources import takers, talks
 from viewer.analysis.resources.cuts import Cuts
 from viewer.analysis.resources.enders import Enders, How
 from viewer.analysis.resources.lent import kept_since, users_before
@@ -71,7 +71,8 @@ def kept(waits: Waits, group: Group, vain: list[Wait], served: list[Wait]) -> Ke
     if deeper and not waits.free_meanwhile(worst, own):  # so nobody else has one
         return Kept(Has.WAITS, deeper, passed_at)
     size = takers.size(waits, worst)
-    uses = takers.uses(waits, package_of(worst.name), max(wait.end_ns for wait in vain))
+    until, sites = max(wait.end_ns for wait in vain), {wait.site for wait in vain}
+    uses = talks.uses(waits, package_of(worst.name), until, sites)
     asked_by = askers(waits, uses, vain)
     if asked_by and len(asked_by) >= size > 0:
         return Kept(Has.AWAITS, asked_by)
@@ -151,7 +152,7 @@ class SlotsInVain(dict[int, Kept]):
 def owed(waits: Waits, worst: Wait) -> Wait | None:
     """The wait of somebody for the end of one who waits for a slot: whoever has a slot and
     waits so never gives it back."""
-    asked, _ = takers.askers(waits, package_of(worst.name), worst.start_ns)
+    asked, _ = talks.askers(waits, package_of(worst.name), worst.start_ns, [worst.site])
     for other in _for_its_end(waits, worst):
         # The main thread waits for all others in the end.
         is_other = other.name != _IDLE and not waits.is_main(other.who)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tracer.units import MS
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.ledger import Ledger
-from viewer.analysis.resources.takers import Use
+from viewer.analysis.resources.talks import Use
 from viewer.analysis.resources.waits import Wait, Waits
 
 _ANSWERED_NS = 50 * MS  # from when a handler gives up to the end of the wait for its answer

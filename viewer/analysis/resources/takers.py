@@ -3,43 +3,35 @@
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from tracer import schema as s
 from viewer.analysis.ledger.circles import Who
-from viewer.analysis.resources.reading import awaits_named
+from viewer.analysis.resources.talks import (
+    WITH_ONE,
+    askers,
+    family,
+    is_talk,
+    of_pool,
+    of_tasks,
+    of_threads,
+    uses,
+)
 from viewer.analysis.resources.waits import Wait, Waits, longest_slices
-from viewer.analysis.states import stack_of
 from viewer.analysis.waited import package_of
-from viewer.trace.columns import AWAIT, IO, READY
-from viewer.trace.sites import innermost, is_later, own_frames, place_of
+from viewer.trace.columns import AWAIT, READY
+from viewer.trace.sites import is_later, own_frames, place_of
 
 _TASK = re.compile(r"\((\d+)\)(?:, |$)")
-_WITH_ONE = ("query ", "command ", "response ", "body ", "message ")  # with a connection
-_NOT_YET = ("connect (asyncpg)",)  # its pool connects before anybody asks for one
-_ANY_DRIVER = "sqlalchemy"  # its pool has the connections of another package
-_OF_DRIVERS = ("query ", "executor (aiosqlite)")
 _JUST_NS = 50_000_000
 _OF_GREENLETS = "pool slot"  # in gevent's `Pool`, each of which is a greenlet
 _MANY = 8  # more who used a pool than that may all have given back
-_ASKS = ("socket.", "ssl.", "select.", "send", "recv", "poll", "connect", "sqlite3.",
-         "psycopg2.")  # fmt: skip
 _MOST_AWAITS = 2_000  # of tasks that may be further on, the longest ones
 _IN_VAIN = (s.CANCELLED, s.FAILED_PREFIX)
 _AFTER_NS = 1_000_000_000  # a task that was cancelled longer ago is not to blame
 _MOST = 8, 10
 _HALF = 2  # whoever talks to the server for half of a wait has a connection all the while
 _LISTENS = "message "  # what a connection is for as long as nobody closes it
-
-
-class Use(NamedTuple):
-    """Somebody used a connection of a library's pool."""
-
-    who: Who
-    site: str
-    start_ns: int
-    end_ns: int
 
 
 def said(waits: Waits, vain: Iterable[Wait]) -> set[Who]:
@@ -167,79 +159,14 @@ def is_further_on(site: str, stack: tuple[str, ...]) -> bool:
 # By what they talk to -----------------------------------------------------------------------
 
 
-def _is_talk(what: str, package: str) -> bool:
-    """Whether such a wait is for a server, by way of a connection of the package's pool."""
-    if package == _ANY_DRIVER:
-        return what.startswith(_OF_DRIVERS)
-    return what.startswith(_WITH_ONE) and package_of(what) == _family(package)
-
-
-def _family(package: str) -> str:
-    """The package that talks to the server, by that of the pool: psycopg of psycopg_pool."""
-    return package.removesuffix("_pool")
-
-
-def _of_threads(waits: Waits, package: str, before: int) -> Iterator[Use]:
-    """Which threads talked to a server by way of a package, before a time."""
-    model, reading, table = waits.model, waits.reading, waits.model.states
-    part = f"-packages/{_family(package)}/"
-    for row in reading.rows_of((IO,), 0) if package else ():
-        name = reading.call(table.row[row])[0]
-        if table.start_ns[row] < before and name.startswith(_ASKS):
-            frames = stack_of(model, row).split("\n")
-            site = innermost(frames)
-            is_its = any(part in frame for frame in frames)
-            if site and is_its and reading.on_loop_at(table.who[row], table.start_ns[row]) < 0:
-                who: Who = ("thread", table.who[row])
-                yield Use(who, site, table.start_ns[row], table.end_ns[row])
-
-
-def _of_tasks(waits: Waits, before: int, is_asked: Callable[[str], bool]) -> Iterator[Use]:
-    """The awaits of tasks, by what they are called, that began before a time."""
-    slices, owner = waits.model.trace.slices, waits.model.owners.owner
-
-    def is_its(name: str) -> bool:
-        what = name.removeprefix(s.AWAIT_PREFIX)
-        return what != name and is_asked(what)
-
-    for i in awaits_named(waits.reading, is_its):
-        if slices.start_ns[i] >= before:
-            return
-        site = waits.reading.awaited(i)[1]
-        yield Use(("task", owner[i]), site, slices.start_ns[i], slices.end_ns[i])
-
-
-def _talks(waits: Waits, package: str, before: int) -> Iterator[Use]:
-    """Those of tasks that are for a pool's server."""
-    if package:
-        yield from _of_tasks(waits, before, lambda what: _is_talk(what, package))
-
-
-def uses(waits: Waits, package: str, before: int) -> Iterator[Use]:
-    """The talks to a pool's server before a time."""
-    yield from _of_threads(waits, package, before)
-    yield from _talks(waits, package, before)
-
-
-def askers(waits: Waits, package: str, before: int) -> tuple[dict[Who, int], set[Who]]:
-    """Who asked the server by way of a package before a time, and when they did last; who only
-    did something else."""
-    asked = dict[Who, int]()
-    for use in uses(waits, package, before):
-        asked[use.who] = max(use.start_ns, asked.get(use.who, 0))
-
-    def is_other(what: str) -> bool:
-        is_its = package_of(what) == _family(package) and what not in _NOT_YET
-        return is_its and not _is_talk(what, package)
-
-    made = {use.who for use in _of_tasks(waits, before, is_other)} if package else set[Who]()
-    return asked, made
+def _lines(vain: list[Wait]) -> set[str]:
+    return {wait.site for wait in vain}
 
 
 def used_last(waits: Waits, vain: list[Wait]) -> set[Who]:
     """Those who used a library's pool before all who wait for it in vain did, if few did."""
     before, own = min(wait.start_ns for wait in vain), {wait.who for wait in vain}
-    asked, made = askers(waits, package_of(vain[0].name), before)
+    asked, made = askers(waits, package_of(vain[0].name), before, _lines(vain))
     if any(kind == "task" for kind, _ in own):  # tasks share theirs with tasks alone
         asked = {who: ns for who, ns in asked.items() if who[0] == "task"}
     asked = {who: ns for who, ns in asked.items() if who not in own}
@@ -271,7 +198,7 @@ def used_at(waits: Waits, vain: list[Wait], users: set[Who]) -> str:
     """The line at which these used a library's pool last before others waited for it in vain;
     "" where these are several."""
     package, before = package_of(vain[0].name), min(wait.start_ns for wait in vain)
-    used = uses(waits, package, before) if users else ()
+    used = uses(waits, package, before, _lines(vain)) if users else ()
     last = {use.who: use.site for use in used if use.who in users}
     sites = set(last.values())
     return sites.pop() if len(sites) == 1 and len(last) == len(users) else ""
@@ -286,7 +213,7 @@ def listeners(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
     def is_its(what: str) -> bool:
         return what.startswith(_LISTENS) and package_of(what) == package
 
-    uses = _of_tasks(waits, before, is_its) if package else ()
+    uses = of_tasks(waits, before, is_its) if package else ()
     found = {use.who: use.site for use in uses}
     return found if 0 < size(waits, vain[0]) <= len(found) * _HALF else {}
 
@@ -294,7 +221,7 @@ def listeners(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
 def are_all(waits: Waits, vain: list[Wait]) -> bool:
     """Whether all who asked the server before are among those who wait, and some are."""
     before, own = min(wait.start_ns for wait in vain), {wait.who for wait in vain}
-    asked, _ = askers(waits, package_of(vain[0].name), before)
+    asked, _ = askers(waits, package_of(vain[0].name), before, _lines(vain))
     return bool(asked) and asked.keys() <= own
 
 
@@ -305,7 +232,7 @@ def nested(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
     waiting, found = {wait.who: wait for wait in vain}, dict[Who, str]()
     others = set[Who]()
     last_ns = max(wait.start_ns for wait in vain)
-    for use in _of_threads(waits, package_of(vain[0].name), last_ns):
+    for use in of_threads(waits, package_of(vain[0].name), last_ns):
         if use.who not in waiting:
             others.add(use.who)
         elif use.start_ns < waiting[use.who].start_ns:
@@ -320,8 +247,9 @@ def nested(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
 def in_use(waits: Waits, wait: Wait) -> set[Who]:
     """Those who talked to the pool's server for at least half of a wait."""
     talked, process = Counter[Who](), waits.process(wait.who)
-    for who, _, start_ns, end_ns in uses(waits, package_of(wait.name), wait.end_ns):
-        talked[who] += max(min(end_ns, wait.end_ns) - max(start_ns, wait.start_ns), 0)
+    for use in uses(waits, package_of(wait.name), wait.end_ns, [wait.site]):
+        met = min(use.end_ns, wait.end_ns) - max(use.start_ns, wait.start_ns)
+        talked[use.who] += max(met, 0)
     return {
         who
         for who, ns in talked.items()
@@ -338,9 +266,10 @@ def have(waits: Waits, wait: Wait) -> set[Who]:
     package, used_in = package_of(wait.name), defaultdict[Who, set[str]](set)
 
     def is_talk(what: str) -> bool:
-        return what.startswith(_WITH_ONE) and package_of(what) == _family(package)
+        return what.startswith(WITH_ONE) and package_of(what) == family(package)
 
-    for use in _of_tasks(waits, wait.start_ns, is_talk) if package else ():
+    used = of_tasks(waits, wait.start_ns, is_talk) if package else ()
+    for use in of_pool(used, [wait.site]):
         if (
             use.end_ns <= wait.start_ns
             and use.who != wait.who
@@ -372,9 +301,9 @@ def cut_short(waits: Waits, vain: list[Wait]) -> dict[Who, str]:
     how, found = waits.reading.ledger.how_it_ended, dict[Who, str]()
 
     def is_its(what: str) -> bool:
-        return package_of(what) == package and not _is_talk(what, package)
+        return package_of(what) == package and not is_talk(what, package)
 
-    for use in _of_tasks(waits, before, is_its) if package else ():
+    for use in of_tasks(waits, before, is_its) if package else ():
         end_ns = waits.ends_ns(use.who)
         is_last = 0 <= end_ns - use.end_ns <= _JUST_NS
         if is_last and 0 <= before - end_ns <= _AFTER_NS and how(use.who[1]) == s.CANCELLED:

@@ -17,7 +17,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.resources.failures import pauses
 from viewer.analysis.resources.reading import awaits_of
 from viewer.analysis.resources.slots import Group
-from viewer.analysis.resources.takers import askers
+from viewer.analysis.resources.talks import askers
 from viewer.analysis.resources.waits import Wait, longest_rows
 from viewer.analysis.states import mentioned, stack_of
 from viewer.analysis.waited import package_of
@@ -288,7 +288,7 @@ def unreachable(
     if not mentioned(facts.model, _POOL_PART):
         return None
     until = max(wait.end_ns for wait in vain)
-    asked, _ = askers(waits, package_of(vain[0].name), until)
+    asked, _ = askers(waits, package_of(vain[0].name), until, {wait.site for wait in vain})
     # Who asks the server has a connection: what was tried until then has succeeded.
     since = max(min(wait.start_ns for wait in vain) - _BEFORE_NS, *asked.values(), 0)
     attempts = sum(since <= start <= until for start in _attempts(facts))

@@ -13,8 +13,8 @@ from viewer.analysis.findings.basis.waits import LongWaits, place_in, users
 from viewer.analysis.findings.basis.words import at
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.locks import ENDS
-from viewer.analysis.resources import takers
 from viewer.analysis.resources.enders import Enders
+from viewer.analysis.resources.talks import askers
 from viewer.analysis.resources.waits import Wait
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code
@@ -164,7 +164,7 @@ def _unclosed(facts: Facts, waits: LongWaits, found: list[Wait], frame: str) -> 
 
 def _still_use(waits: LongWaits, wait: Wait, package: str) -> list[Who]:
     """The tasks that used the library before and outlived the wait, if they are few."""
-    asked, made = takers.askers(waits, package, wait.start_ns)
+    asked, made = askers(waits, package, wait.start_ns, [wait.site])
     found = [
         who
         for who in {*asked, *made}
