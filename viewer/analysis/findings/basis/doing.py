@@ -1,7 +1,8 @@
 """What threads and tasks did while they had something: the deepest cause, in words."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 from tracer.units import MS, duration, share
@@ -15,16 +16,16 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.processqueues import who_empties
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, PREEMPTED, SLEEP, STATE_MASK, Lanes
+from viewer.trace.columns import AWAIT, LARGEST, PREEMPTED, SLEEP, STATE_MASK, Lanes
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, shorten
 
 _MOST = 40  # times that are looked at, the longest ones
-_SLEPT = 400  # times whose sleeps are looked at
+_SLEPT, _SLEEPS = 400, 2_000  # times whose sleeps are looked at, and sleeps of tasks alike
 # One that is late by more than that, and lasts twice as long, is meant to; and so are those of
-# which fewer than a quarter last as long as the shortest one.
+# which fewer than three, or a tenth, last as long as the shortest one.
 _LONGER, _LATE_NS = 2, 25 * MS
-_OFTEN, _JUST = 4, 1.1
+_FEW, _OFTEN, _JUST = 2, 10, 1.1
 _SAID = 2
 _WORTH = 10  # per cent
 _MOSTLY = 50
@@ -193,15 +194,29 @@ def _overslept(facts: Facts, times: list[tuple[Who, int, int]]) -> float:
         found = _naps if kind == "thread" else _sleeps
         for where, since, until in found(facts, which, start_ns, end_ns):
             sleeps[where].append(min(until, end_ns) - since)
-    late = 0
-    for lasted in sleeps.values():
-        lasted.sort()
-        shortest = lasted[0]
-        if lasted[(len(lasted) - 1) // _OFTEN] <= shortest * _JUST:
+    alike, late = _of_alike(facts, [who for who, _, _ in looked], sleeps), 0
+    for where, lasted in sleeps.items():
+        known = sorted(alike[where] or lasted)
+        shortest = known[0]
+        if known[min(max(_FEW, len(known) // _OFTEN), len(known) - 1)] <= shortest * _JUST:
             most = max(_LONGER * shortest, shortest + _LATE_NS)
             late += sum(ns - shortest for ns in lasted if ns < most)
     whole = sum(end_ns - start_ns for _, start_ns, end_ns in looked)
     return late / whole if whole else 0.0
+
+
+def _of_alike(
+    facts: Facts, whos: Iterable[Who], asked: Container[tuple[str, str]]
+) -> dict[tuple[str, str], list[int]]:
+    """How long the sleeps at these lines were, of tasks that run the same."""
+    group, found = facts.model.owners.task_group, defaultdict[tuple[str, str], list[int]](list)
+    groups = {group[which] for kind, which in whos if kind == "task"}
+    alike = (task for task, its in enumerate(group) if its in groups)
+    sleeps = (_sleeps(facts, task, 0, LARGEST) for task in alike)
+    for where, since, until in islice(chain.from_iterable(sleeps), _SLEEPS):
+        if where in asked:
+            found[where].append(until - since)
+    return found
 
 
 def _naps(facts: Facts, thread: int, start_ns: int, end_ns: int) -> Iterator[Sleep]:
