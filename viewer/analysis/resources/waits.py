@@ -14,6 +14,7 @@ from viewer.analysis.ledger.resource import covers
 from viewer.analysis.resources.herds import Herds
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.resources.resource import Timed
+from viewer.analysis.states import numbers
 from viewer.analysis.waited import FOR_TASKS, For, waited_for
 from viewer.trace.columns import AWAIT, FAILED, IDLE_WAIT, LOCK_WAIT, STATE_MASK, Column
 from viewer.words import stem
@@ -70,11 +71,9 @@ class Wait(NamedTuple):
 
 def longest_rows(
     reading: Reading, states: tuple[int, ...], least_ns: int, most: int
-) -> memoryview:
+) -> Column:
     """Rows of the states table that last so long; of too many, the longest ones."""
-    while len(found := reading.rows_of(states, least_ns)) > most:
-        least_ns *= 2
-    return found
+    return _longest(lambda ns: reading.rows_of(states, ns), least_ns, most)
 
 
 def longest_slices(
@@ -83,9 +82,9 @@ def longest_slices(
     """Slices of these kinds that last so long; of too many, the longest ones."""
     slices, of_kinds = reading.model.trace.slices, reading.kinds(kinds)
     longer = reading.model.trace.engine.longer
-    while len(found := longer(slices.start_ns, slices.end_ns, of_kinds, least_ns)) > most:
-        least_ns *= 2
-    return found
+    return _longest(
+        lambda ns: longer(slices.start_ns, slices.end_ns, of_kinds, ns), least_ns, most
+    )
 
 
 def longest_awaits(
@@ -95,12 +94,24 @@ def longest_awaits(
     longest ones."""
     trace, owner = reading.model.trace, reading.model.owners.owner
     slices, awaits = trace.slices, reading.kinds((AWAIT,))
-    while True:
-        long = trace.engine.longer(slices.start_ns, slices.end_ns, awaits, least_ns)
-        found = trace.engine.pick(long, is_asked, _YES)
-        if len(found) <= most:
-            return ((owner[i], i) for i in found if owner[i] >= 0)
-        least_ns *= 2
+    longer, pick = trace.engine.longer, trace.engine.pick
+    found = _longest(
+        lambda ns: pick(longer(slices.start_ns, slices.end_ns, awaits, ns), is_asked, _YES),
+        least_ns,
+        most,
+    )
+    return ((owner[i], i) for i in found if owner[i] >= 0)
+
+
+def _longest(lasting: Callable[[int], Column], least_ns: int, most: int) -> Column:
+    """Where too many last so long and none lasts twice as long, some of them, evenly."""
+    found = lasting(least_ns)
+    while len(found) > most:
+        least_ns, too_many = least_ns * 2, found
+        found = lasting(least_ns)
+        if not found:
+            return numbers(iter(too_many[:: -(-len(too_many) // most)]))
+    return found
 
 
 class Waits:
