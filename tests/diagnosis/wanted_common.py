@@ -48,6 +48,9 @@ COMMON: dict[str, Wanted] = {
     "kn02_unread_beside_other_sessions": Wanted(
         "slots never returned", ("5 tasks `fetch`", "2 tasks `probe` held one"), ("aiohttp",)
     ),
+    "kn03_two_semaphores_in_opposite_order": Wanted(
+        "deadlock", ("2 tasks `up` in `up`", "which 2 tasks `down` have", "in one order")
+    ),
     "la04_dead_node_is_asked_first": Wanted(
         "wait in vain", ("`Client.query`", "connect", "12 times", "did not answer")
     ),

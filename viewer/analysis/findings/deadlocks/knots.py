@@ -24,6 +24,7 @@ from viewer.words import code, stem
 _LONG_NS = 50_000_000
 _LARGEST = 64
 _MOST = 2_000  # waits that may close a knot; the longest ones
+_POOLS = 2
 _CUT = {
     How.SLOT: "Give the slot back before waiting for something else, or take both in one "
     "order.",
@@ -51,7 +52,8 @@ _LEAVE_OUT = (
     "Whoever waits for all tasks must leave out itself (`asyncio.current_task()`) and those "
     "that wait for it."
 )
-_TOLD = ({How.LOCK}, {How.SLOT})  # circles of these alone: see cycles, and lost
+# Circles of these alone: see cycles, and lost, which tells those of one pool.
+_TOLD = ({How.LOCK}, {How.SLOT})
 
 type _Members = dict[Who, tuple[Wait, Blocked]]
 type _Kind = frozenset[tuple[str, str, str]]
@@ -147,7 +149,9 @@ def _is_deadlock(waits: LongWaits, members: _Members, start_ns: int) -> bool:
         hard = [one for one, _ in members.values() if hows == {How.JOIN} or not _is_soft(one)]
     in_vain = any(one.failed for one in hard)
     lasts = min(one.end_ns for one, _ in members.values()) - start_ns >= _LONG_NS
-    return hows not in _TOLD and in_vain and lasts and not _is_of_a_pool(waits, members)
+    pools = {one.lock for one, _ in members.values()} if hows == {How.SLOT} else set()
+    is_told = hows in _TOLD and (len(pools) < _POOLS or -1 in pools)
+    return not is_told and in_vain and lasts and not _is_of_a_pool(waits, members)
 
 
 def _is_of_a_pool(waits: LongWaits, members: _Members) -> bool:

@@ -1,0 +1,28 @@
+"""Two semaphores that some take in one order and some in the other one, as many tasks as permits.
+truth: 2 tasks `up` have the permits of `a` and wait for one of `b` in `up`, which 2 tasks `down` have, who wait in `down`."""
+import asyncio
+
+a, b = asyncio.Semaphore(2), asyncio.Semaphore(2)
+
+
+async def up(n):
+    async with a:
+        await asyncio.sleep(0.02)
+        async with b:
+            await asyncio.sleep(0.01)
+
+
+async def down(n):
+    async with b:
+        await asyncio.sleep(0.02)
+        async with a:
+            await asyncio.sleep(0.01)
+
+
+async def main():
+    tasks = [asyncio.create_task(f(n)) for n in range(2) for f in (up, down)]
+    done, pending = await asyncio.wait(tasks, timeout=1.2)
+    print(len(pending))
+
+
+asyncio.run(main())
