@@ -201,7 +201,7 @@ def test_what_stays_ready(tmp_path):
 
 def reading(
     ns=800 * MS, reads=60, empty=55, here=70, of=80, name="socket.recv", selects=0, size=-1,
-    more=900,
+    more=900, stack="",
 ):  # fmt: skip
     """`reader` reads a socket that does not block; so many of its samples are at that line,
     and others in `select`."""
@@ -210,7 +210,7 @@ def reading(
     for n in range(reads):
         at = (n + 1) * ns // (reads + 2)
         got = size if n < empty else more
-        thread.io(at, name, site="/app/ask.py:9 read_all", size_bytes=got)
+        thread.io(at, name, site="/app/ask.py:9 read_all", size_bytes=got, stack=stack)
         thread.running(at + 30_000)
     for n in range(of):
         line = 9 if n < here else 14
@@ -277,6 +277,8 @@ def test_reads_of_a_few_bytes(tmp_path):
         "Read larger pieces, or through a buffer (`makefile`, `BufferedReader`)."
     )
     assert find_in(tmp_path, reading(size=9)) == ()
+    library = "/venv/lib/site-packages/redis/connection.py:68 read\n/app/ask.py:9 read_all"
+    assert find_in(tmp_path, reading(size=1, stack=library)) == ()
 
 
 def impatient(times=600, ns=MS, rest_ns=MS // 10, gets=0, site=POLL):

@@ -14,6 +14,7 @@ from viewer.analysis.findings.loops.spinning import polling
 from viewer.analysis.profiles.cpu import stack_calls, stack_places
 from viewer.analysis.profiles.profile import Place
 from viewer.analysis.resources.waits import Wait
+from viewer.analysis.states import stack_of
 from viewer.analysis.threads import ThreadRow
 from viewer.trace.columns import (
     IO,
@@ -68,6 +69,7 @@ _BYTES = (
     "reads in tiny pieces",
     "a few bytes. Read larger pieces, or through a buffer (`makefile`, `BufferedReader`).",
 )
+_SOCKETS = ("/socket.py:", "/ssl.py:")
 _WAIT = (
     "Let it wait for the answer: `get` instead of `get_nowait`, `wait` instead of `is_set`."
 )
@@ -174,6 +176,8 @@ def _empty_reads(facts: Facts) -> Iterator[Finding]:
             continue
         if spun_ns(row) >= _SPINS_NS and _get_nothing(facts, reads, _FEW_BYTES):
             verb, but = ("polls", _NOTHING) if _get_nothing(facts, reads) else _BYTES
+            if but is _BYTES[1] and not _reads_itself(facts, reads[0]):
+                continue  # a library's answers are short: all that it does is at that line
             ran = row.states[s.RUNNING]
             how = (
                 f"it computes for {duration(ran)}, {share(at_it, len(samples))} of "
@@ -182,6 +186,13 @@ def _empty_reads(facts: Facts) -> Iterator[Finding]:
             )
             since, until = samples[0][0], samples[-1][0]
             yield polling(facts, thread, site, since, until, ran, how, verb)
+
+
+def _reads_itself(facts: Facts, read: int) -> bool:
+    """Whether the program calls what reads, or a library does."""
+    frames = stack_of(facts.model, read).split("\n")
+    own = (frame for frame in frames if not any(part in frame for part in _SOCKETS))
+    return not is_library(next(own, ""))
 
 
 def spun_ns(row: ThreadRow) -> int:
