@@ -87,7 +87,8 @@ def uses(waits: Waits, package: str, before: int, sites: Collection[str]) -> Ite
     yield from of_threads(waits, package, before)
     if package:
         found = of_tasks(waits, before, lambda what: is_talk(what, package))
-        yield from of_pool(found, sites)
+        # A driver's connections are no pools.
+        yield from found if package == _ANY_DRIVER else of_pool(found, sites)
 
 
 def askers(
