@@ -256,6 +256,7 @@ def _follow(task: TaskSummary, each: Slice, drops: list[tuple[int, int, int]]) -
         )
     else:
         assert new in _NEXT[old], f"task {task.id}: {new!r} after {old!r}: {event}"
+    task.name = str(event.args.get(s.ARG_NAME, task.name))  # it was renamed
     task.states.append(event.name)
     task.slices.append(each)
 
@@ -268,6 +269,7 @@ def _finish(candidates: list[TaskSummary], event: Event) -> None:
     assert owners, f"no task ends its last state when this comes: {event}"
     old = _state(owners[0].slices[-1].begin)
     assert how in _NEXT[old], f"task {owners[0].id}: {how!r} after {old!r}: {event}"
+    owners[0].name = str(event.args.get(s.ARG_NAME, owners[0].name))
     owners[0].end = event.name
 
 
