@@ -6,8 +6,12 @@ import pytest
 from tests.support.builder.threads import Thread
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, find_in, kinds
+from tests.support.models import model_of
 from tracer import schema as s
 from viewer.analysis.resources.failures import pauses
+from viewer.analysis.resources.reading import Reading
+from viewer.analysis.resources.waits import longest_rows
+from viewer.trace.columns import IO
 
 PACKAGE = "/usr/lib/python3/site-packages/store/client.py"
 EXECUTE, POOL = f"{PACKAGE}:70 Store.execute", f"{PACKAGE}:30 Pool.get_connection"
@@ -311,3 +315,14 @@ def test_tasks_between_attempts(tmp_path, what):
     (found,) = find_in(tmp_path, trace.ended(at + 2 * MS))
     assert found.finding == "retries"
     assert found.text.startswith("Retries: 2 tasks `order` in `reserve` (shop.py:9")
+
+
+def test_of_too_many_calls_the_longest_are_looked_at(tmp_path):
+    trace = TraceBuilder(argv="app.py", signals=SIGNALS)
+    thread = trace.thread("worker").native(0)
+    for n in range(3):
+        at = n * 100 * MS
+        thread.io(at, "socket.recv", site=WORK).native(at + (1 + 20 * n) * MS)
+    reading = Reading(model_of(tmp_path, trace.ended(500 * MS)))
+    (found,) = longest_rows(reading, (IO,), 0, 1)
+    assert reading.row_ns(found) == 41 * MS

@@ -107,7 +107,7 @@ def _longest(lasting: Callable[[int], Column], least_ns: int, most: int) -> Colu
     """Where too many last so long and none lasts twice as long, some of them, evenly."""
     found = lasting(least_ns)
     while len(found) > most:
-        least_ns, too_many = least_ns * 2, found
+        least_ns, too_many = max(least_ns * 2, 1), found
         found = lasting(least_ns)
         if not found:
             return numbers(iter(too_many[:: -(-len(too_many) // most)]))
