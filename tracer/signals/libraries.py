@@ -23,7 +23,6 @@ _HTTPCORE: "dict[str, dict[str, str]]" = {
     },
     "_async.connection_pool": {
         "connection pool": "AsyncConnectionPool.handle_async_request",
-        "close": "AsyncConnectionPool._close_connections",
     },
     "_async.http11": {
         "response": "AsyncHTTP11Connection.handle_async_request",

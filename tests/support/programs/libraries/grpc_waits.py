@@ -18,9 +18,14 @@ async def stream(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIter
         yield request
 
 
+async def joined(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+    return b"".join([request async for request in requests])
+
+
 handlers = {
     "slow": grpc.unary_unary_rpc_method_handler(slow),
     "stream": grpc.unary_stream_rpc_method_handler(stream),
+    "joined": grpc.stream_unary_rpc_method_handler(joined),
 }
 
 
@@ -36,6 +41,10 @@ async def main() -> None:
         answers = channel.unary_stream("/service/stream")(b"")
         async for _ in answers:  #: await message (grpc)
             pass
+        call = channel.stream_unary("/service/joined")()
+        await call.write(b"1")  #: await send (grpc)
+        await call.done_writing()
+        await call
     await server.stop(None)
 
 

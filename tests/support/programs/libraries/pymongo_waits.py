@@ -1,4 +1,9 @@
-"""Tasks, then a thread, share a pool of one connection to what answers like MongoDB."""
+"""Tasks, then a thread, share a pool of one connection to what answers like MongoDB.
+
+It tells a client that watches it of its state again and again.
+"""
+
+#: anywhere await message (pymongo)
 
 import asyncio
 import contextlib
@@ -9,9 +14,12 @@ import bson
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import WaitQueueTimeoutError
 
-HELLO = {"ok": 1, "isWritablePrimary": True, "minWireVersion": 0, "maxWireVersion": 25}
+STATE = {"processId": bson.ObjectId(), "counter": bson.Int64(1)}
+VERSIONS = {"minWireVersion": 0, "maxWireVersion": 25, "topologyVersion": STATE}
+HELLO = {"ok": 1, "isWritablePrimary": True, **VERSIONS}
 HEADER = struct.Struct("<iiii")  # size, number, number of the question, kind of message
 REPLY, MSG = 1, 2013
+MORE_TO_COME = 2
 OPTIONS = "directConnection=true&maxPoolSize=1"
 
 
@@ -23,12 +31,21 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             if b"keep" in question:
                 kept.set()
                 await enough.wait()
-            answer = bytes(5) if kind == MSG else struct.pack("<iqii", 0, 0, 0, 1)
-            answer += bson.encode(HELLO)
-            kind = MSG if kind == MSG else REPLY
-            writer.write(HEADER.pack(HEADER.size + len(answer), 0, number, kind) + answer)
+            if b"maxAwaitTimeMS" in question:
+                while not writer.is_closing():
+                    send(writer, number, MSG, struct.pack("<ib", MORE_TO_COME, 0))
+                    await asyncio.sleep(0.01)
+            elif kind == MSG:
+                send(writer, number, MSG, bytes(5))
+            else:
+                send(writer, number, REPLY, struct.pack("<iqii", 0, 0, 0, 1))
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
+
+
+def send(writer: asyncio.StreamWriter, number: int, kind: int, start: bytes) -> None:
+    answer = start + bson.encode(HELLO)
+    writer.write(HEADER.pack(HEADER.size + len(answer), 0, number, kind) + answer)
 
 
 async def ask(client: "AsyncMongoClient[dict[str, object]]") -> None:
