@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from functools import cache
 from typing import NamedTuple
@@ -166,6 +166,42 @@ def delays_of(model: Model, key: Column, keys: int) -> Charges:
     """By key of its slices, how long each occupant of their loops delayed them."""
     ledger = Ledger.of(model)
     return ledger.loops.charge(ledger.ready(key, keys))
+
+
+def ready_behind(model: Model, occupants: Iterable[int]) -> Sequence[int]:
+    """By coroutine how long its tasks were ready while loops ran one of these occupants. None
+    of them is among the others, as it may be in a row's `delayed_by`: that is never more."""
+    owned, engine, ledger = model.owners, model.trace.engine, Ledger.of(model)
+    groups, loops = len(owned.group_head), ledger.loops
+    sums, is_one = [0] * groups, array("i", bytes(4 * (loops.others + 1)))
+    for who in occupants:
+        is_one[who] = 1
+    if not any(is_one):
+        return sums
+    two = loops._replace(who=engine.take(memoryview(is_one), loops.who, 0), whos=2)
+    key = engine.group_keys(owned.kind, owned.owner, owned.task_group, READY)
+    found = two.charge(ledger.ready(key, groups))
+    for group, who, ns in zip(found.key, found.who, found.total, strict=True):
+        if who == 1:
+            sums[group] += ns
+    return sums
+
+
+def callbacks(model: Model) -> list[int]:
+    """The numbers of the occupants that are callbacks."""
+    owned = model.owners
+    first = len(owned.group_head)
+    return [first + call for call, is_task in enumerate(owned.call_is_task) if not is_task]
+
+
+def occupants_called(model: Model, name: str, site: str) -> list[int]:
+    """The numbers of the occupants with a name and site: a coroutine, steps, callbacks."""
+    what, first = (name, site), len(model.owners.group_head)
+    calls = range(first, first + len(model.owners.call_head))
+    return [
+        *(group for group, named in enumerate(model.coroutines()) if named == what),
+        *(call for call in calls if occupant(model, call)[::2] == what),
+    ]
 
 
 def occupant(model: Model, who: int) -> tuple[str, str, str]:

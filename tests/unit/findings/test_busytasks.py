@@ -9,9 +9,11 @@ from tests.support.finding import MS, SIGNALS, find_in, kinds
 COLLECT, TICKER = "/app/get.py:30 collect", "/app/get.py:12 ticker"
 
 
-def collected(steps=200, step_ns=8 * MS, tasks=1, rest_ns=MS, waits_ns=7 * MS):
+def collected(
+    steps=200, step_ns=8 * MS, tasks=1, rest_ns=MS, waits_ns=7 * MS, other_loop=False
+):
     """`collect` computes again and again; after each step a `ticker` runs, which was ready
-    for so long."""
+    for so long. On an `other_loop` a task computes in one step."""
     trace = TraceBuilder(argv="get.py", signals=SIGNALS)
     thread = trace.thread("MainThread").running(0)
     loop = trace.loop(thread)
@@ -32,6 +34,13 @@ def collected(steps=200, step_ns=8 * MS, tasks=1, rest_ns=MS, waits_ns=7 * MS):
         ticker.awaits(at + step_ns + MS // 10, "sleep", site=TICKER)
         at += step_ns + rest_ns
         task.ready(at - MS // 10, waker="io")
+    if other_loop:
+        second = trace.thread("second").native(0)
+        alone = trace.loop(second)
+        task = alone.task("digest", site="/app/get.py:50 digest").ready(0).running(20 * MS)
+        task.done(1_520 * MS)
+        alone.step(task, 20 * MS, 1_520 * MS)
+        second.end(at)
     for task in busy:
         task.running(at).done(at + 1)
         loop.step(task, at, at + 1)
@@ -52,6 +61,11 @@ def test_one_task_keeps_the_loop_busy(tmp_path):
         "still waits, as `asyncio.wait` in a loop does), or compute in a thread or process."
     )
     assert found.evidence.site == COLLECT
+
+
+def test_another_loop_that_computes_and_delays_nobody(tmp_path):
+    (found,) = find_in(tmp_path, collected(other_loop=True))
+    assert found.text.startswith("Event loop overloaded: `collect` (get.py:30) runs 201 steps")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,18 @@
 """One step that holds up a crowd, and crowds that hold up themselves and others."""
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from tests.support.builder.trace import TraceBuilder
 from tests.support.finding import MS, SIGNALS, Service, find_in, kinds
 from tracer import schema as s
+from viewer.analysis.findings import Facts, Finding
+from viewer.analysis.findings.loops.busytasks import busy_with_one
+from viewer.analysis.findings.loops.crowds import loop_overloaded
+from viewer.analysis.tasks import By, TaskRow, task_rows
+from viewer.trace.model import build_model
+from viewer.trace.reader import read_trace
 
 LIBRARY = "/venv/lib/python3.13/site-packages/aiohttp/web_protocol.py"
 
@@ -256,3 +264,35 @@ def crowds(tasks, rounds):
 def test_others_that_are_late_again_and_again(tmp_path, tasks, rounds, found):
     """Never for 100 ms; for 60 ms each time that is told, for 40 ms it is not."""
     assert kinds(tmp_path, crowds(tasks, rounds)) == found
+
+
+@pytest.mark.parametrize("finder", [loop_overloaded, busy_with_one])
+@pytest.mark.parametrize(("calls", "made"), [(0, 0), (400, 300)])
+def test_rows_that_no_callback_delays_are_not_made(
+    tmp_path, finder: Callable[[Facts], Iterator[Finding]], calls: int, made: int
+):
+    """All 300 coroutines are late for most of a second: behind each other, or behind calls."""
+    trace = TraceBuilder(argv="many.py", signals=SIGNALS)
+    loop = trace.loop(trace.thread("MainThread").running(0))
+    tasks = [
+        loop.task(f"t{n}", site=f"/app/many.py:{n + 1} t{n}").ready(n) for n in range(300)
+    ]
+    at = 300
+    for _ in range(calls):
+        loop.callback("on_data", "/app/many.py:900 on_data", at, at + 3 * MS)
+        at += 3 * MS
+    for task in tasks:
+        end = at + (MS if calls else 5 * MS)
+        loop.step(task, at, end)
+        task.running(at).done(end)
+        at = end
+    path = tmp_path / "many.pftrace"
+    path.write_bytes(trace.ended(at + MS).data())
+    model, seen = build_model(read_trace(path)), list[TaskRow]()
+
+    def noted(row: TaskRow) -> TaskRow:
+        seen.append(row)
+        return row
+
+    [*finder(Facts(model, tasks=task_rows(model, By.CORO).changed(noted)))]
+    assert len(seen) == made

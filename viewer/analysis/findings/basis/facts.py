@@ -24,7 +24,7 @@ from viewer.analysis.profiles.profile import Place
 from viewer.analysis.resources.reading import Reading
 from viewer.analysis.rows import Rows
 from viewer.analysis.states import begins_call, keys, numbers, stack_of
-from viewer.analysis.tasks import By, TaskRow, task_rows
+from viewer.analysis.tasks import By, TaskRow, callbacks, ready_behind, task_rows
 from viewer.analysis.threads import ThreadRow, thread_rows
 from viewer.trace.columns import (
     AWAIT,
@@ -136,6 +136,16 @@ class Facts(Reading):
     @cached_property
     def tasks(self) -> Rows[TaskRow]:
         return task_rows(self.model, By.CORO)
+
+    @cached_property
+    def behind_callbacks(self) -> Rows[TaskRow]:
+        """The coroutines that are ready while callbacks run for half of the time that they
+        are ready, and for half a second: no callback is as much of what delays the others."""
+        ready, least = self.tasks.measure("ready_ns"), LOST_NS
+        if max(ready, default=0) < least:
+            return Rows()
+        behind = ready_behind(self.model, callbacks(self.model))
+        return self.tasks.only(lambda n: behind[n] * 2 >= ready[n] >= least)
 
     @cached_property
     def threads(self) -> Rows[ThreadRow]:

@@ -11,7 +11,8 @@ from viewer.analysis.findings.basis.hot import hot
 from viewer.analysis.findings.basis.words import at, sampled
 from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import Windows, window, windows_of
-from viewer.analysis.tasks import TaskRow
+from viewer.analysis.rows import Rows
+from viewer.analysis.tasks import TaskRow, occupants_called, ready_behind
 from viewer.trace.columns import LOOP_CALLBACK, RUNNING
 from viewer.trace.sites import is_library
 from viewer.words import code
@@ -48,13 +49,14 @@ class _Busy(NamedTuple):
 
 def busy_with_one(facts: Facts) -> Iterator[Finding]:
     """One task, or one callback, computes in very many short steps."""
-    late = facts.tasks.at_least("ready_ns", _LATE_NS)
     for row in facts.tasks.at_least("running_ns", _BUSY_NS * facts.patience):
         if row.count == 1 and not is_library(row.site):
-            others = [other for other in late if other is not row]
-            yield from _told(facts, _of_task(facts, row), others)
+            task = _of_task(facts, row)
+            if _is_busy(facts, task):
+                late = [other for other in _behind_it(facts, task) if other is not row]
+                yield from _told(facts, task, late)
     by_callback: dict[tuple[str, str, int], list[TaskRow]] = defaultdict(list)
-    for row in late:
+    for row in facts.behind_callbacks.at_least("ready_ns", _LATE_NS):
         most = next(iter(row.delayed_by), None)
         if most is None or most.kind != "callback":
             continue
@@ -64,7 +66,7 @@ def busy_with_one(facts: Facts) -> Iterator[Finding]:
         busy = _of_callback(facts, name, site, loop)
         if busy is None or busy.took_ns < _BUSY_NS * facts.patience:
             continue
-        if not _is_a_librarys_alone(facts, busy):
+        if _is_busy(facts, busy) and not _is_a_librarys_alone(facts, busy):
             yield from _told(facts, busy, rows)
 
 
@@ -75,11 +77,23 @@ def _is_a_librarys_alone(facts: Facts, busy: _Busy) -> bool:
     return bool(functions) and is_library(busy.site) and is_library(functions[0].site)
 
 
+def _is_busy(facts: Facts, busy: _Busy) -> bool:
+    """Whether it is most of what the loop does, in many short steps."""
+    is_most = busy.took_ns * _PART[1] >= busy.whole_ns * _PART[0]
+    return is_most and busy.steps >= _STEPS and _own_p90_ns(facts, busy) < _SHORT_NS
+
+
 def _told(facts: Facts, busy: _Busy, others: list[TaskRow]) -> Iterator[Finding]:
     late = [row for row in others if _is_late(row, busy)]
-    is_most = busy.took_ns * _PART[1] >= busy.whole_ns * _PART[0]
-    if late and is_most and busy.steps >= _STEPS and _own_p90_ns(facts, busy) < _SHORT_NS:
+    if late:
         yield _finding(facts, busy, late)
+
+
+def _behind_it(facts: Facts, busy: _Busy) -> Rows[TaskRow]:
+    """Of the coroutines that may be late because of it; see `ready_behind`."""
+    model = facts.model
+    behind = ready_behind(model, occupants_called(model, busy.name, busy.site))
+    return facts.tasks.only(lambda n: behind[n] >= _LATE_NS)
 
 
 def _own_p90_ns(facts: Facts, busy: _Busy) -> int:
@@ -178,8 +192,9 @@ def _finding(facts: Facts, busy: _Busy, late: list[TaskRow]) -> Finding:
     where = sampled(*hot(facts.hot_places, _stacks(facts, busy)), most=1)
     most = max(late, key=lambda row: row.ready.total_ns)
     nouns = facts.model.nouns_for([_task_of(facts, most)])
-    every = facts.tasks.at_least("ready_ns", _LATE_NS)
-    lost = sum(_behind(row, busy) for row in every)
+    ready = facts.tasks.measure("ready_ns")
+    behind = ready_behind(facts.model, occupants_called(facts.model, busy.name, busy.site))
+    lost = sum(behind[n] for n in facts.tasks.numbers if ready[n] >= _LATE_NS)
     steps = "steps" if busy.who[0] == "task" else "times"
     means = _growth(facts, busy)
     grows = (

@@ -113,7 +113,7 @@ def _is_of_long_steps(facts: Facts, crowd: _Crowd) -> bool:
 def _calls(facts: Facts) -> Iterator[Finding]:
     """Tasks are late behind very many short calls that others gave to the loop."""
     late: dict[tuple[str, str], list[TaskRow]] = defaultdict(list)
-    for row in facts.tasks.at_least("ready_ns", _OTHERS_NS):
+    for row in facts.behind_callbacks.at_least("ready_ns", _OTHERS_NS):
         most = next(iter(row.delayed_by), None)
         is_callback = most is not None and most.kind == "callback"
         if most is None or not is_callback or is_library(most.site):
