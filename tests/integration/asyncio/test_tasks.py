@@ -82,11 +82,13 @@ def test_names(tmp_path: Path) -> None:
         second.set_name("set")
         await asyncio.gather(first, second)
 
-    first, second = tasks_of(record_main(main, tmp_path), "child")
-    assert (first.name, second.name) == ("given", "set")
-    for task in (first, second):
-        later = [e.begin.args["name"] for e in task.slices[1:] if "name" in e.begin.args]
-        assert later == ["changed"]
+    tasks = tasks_of(record_main(main, tmp_path), "child")
+    names = [
+        [each.begin.args["name"] for each in task.slices if "name" in each.begin.args]
+        for task in tasks
+    ]
+    assert names == [["given", "changed"], ["set", "changed"]]
+    assert [task.name for task in tasks] == ["changed", "changed"]
 
 
 def test_eager_tasks(tmp_path: Path) -> None:
