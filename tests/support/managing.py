@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -57,10 +57,11 @@ def answers(port: int) -> bool:
 
 
 def children(pid: int) -> set[int]:
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return {
-        int(child) for each in threads for child in (each / "children").read_text().split()
-    }
+    found = set[int]()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has just ended
+            found |= {*map(int, (thread / "children").read_text().split())}
+    return found
 
 
 # When the first process has done what a signal asks for, by its children before and now.
