@@ -297,6 +297,11 @@ class Lanes(NamedTuple):
         first = bisect_left(self.start_ns, since_ns, low, high)
         return range(first, bisect_left(self.start_ns, until_ns, first, high))
 
+    def met(self, lane: int, since_ns: int, until_ns: int) -> Column:
+        """Its rows that begin in a time, and before them the one that began last before it."""
+        begun = self.begun(lane, since_ns, until_ns)
+        return self.row[max(begun.start - 1, self.offset[lane]) : begun.stop]
+
     def codes(self, lane: int) -> Column:
         return self.code[self.offset[lane] : self.offset[lane + 1]]
 

@@ -109,11 +109,8 @@ def _read(trace: Trace) -> tuple[dict[int, int], tuple[Block, ...]]:
     def place_of(site: int, stack: int) -> tuple[str, str, str]:
         return text(site), text(stack), head(text(stack)) or text(site)
 
-    begun, over, tid = (
-        memoryview(array("i", made)),
-        memoryview(end_of),
-        told.numbers(s.ARG_TID, 0),
-    )
+    begun, over = memoryview(array("i", made)), memoryview(end_of)
+    tid = told.numbers(s.ARG_TID, 0)
     of, call = take(process, begun, -1).tolist(), take(calls, begun, 0).tolist()
     sizes = take(told.numbers(s.ARG_BYTES, 0), begun, 0).tolist()
     counts = [*map(count_of, sizes, rates)]

@@ -155,23 +155,24 @@ class Enders:
             if ends(("task", task)) >= wait.end_ns - _JUST_NS
             and self.model.trace.slices.start_ns[owned.task_head[task]] < wait.end_ns
         ]  # fmt: skip
-        if not pending and not found and name == wait.name and self._gathers_all(wait):
-            pending = [task for _, task in sorted(self.waits.living(wait) - {wait.who})]
+        if not found and name == wait.name:
+            pending = self._gathers_all(wait)
         if not pending or len(pending) > (_CHILDREN if name == wait.name else 1):
             return None
         return Blocked(How.JOIN, tuple(("task", task) for task in pending))
 
-    def _gathers_all(self, wait: Wait) -> bool:
-        """Whether a task that made none awaits others, some of which end, until only such are
-        left that await the end of others: it gathers all, itself among them."""
-        ends = (self.waits.ends_ns(who) for who in self.waits.begun_before(wait))
+    def _gathers_all(self, wait: Wait) -> list[int]:
+        """Where a task that made none awaits others, some of which end, until only such are
+        left that await the end of others, these: it gathers all, itself among them."""
+        begun = self.waits.begun_by(wait, wait.start_ns - 1)
+        ends = map(self.waits.ends_ns, begun)
         left = self.waits.living(wait) - {wait.who}
-        return (
+        is_its = (
             not self.reading.jobs.of_submitter.get(wait.who)
-            and bool(left)
             and left <= self.waits.waiting_for_ends(wait)
             and sum(wait.start_ns < ns < wait.end_ns - _JUST_NS for ns in ends) >= _ENDED
         )
+        return [task for _, task in sorted(left)] if is_its else []
 
     def _barrier(self, wait: Wait) -> Blocked | None:
         """Those who run the same and have not come; else a job that no worker begins."""

@@ -9,7 +9,7 @@ from tracer import schema as s
 from viewer.analysis.ledger.jobs import Jobs
 from viewer.analysis.ledger.ledger import Ledger
 from viewer.analysis.states import call_of, having, marks, numbers, wait_of
-from viewer.trace.columns import AWAIT, IO, STATE_MASK, Column, Lanes
+from viewer.trace.columns import AWAIT, IO, SLEEP, STATE_MASK, Column, Lanes
 from viewer.trace.model import Model
 from viewer.trace.told import Told
 
@@ -32,6 +32,12 @@ class Reading:
     def call(self, row: int) -> tuple[str, str]:
         """Name and site of a blocking call."""
         return call_of(self.model, row)
+
+    def site_of(self, row: int) -> str:
+        """The line of a thread's call, sleep or wait, by its row of the states table."""
+        table = self.model.states
+        is_call = table.state[row] & STATE_MASK in (IO, SLEEP)
+        return (self.call(table.row[row]) if is_call else self.wait(row))[1]
 
     def row_ns(self, row: int) -> int:
         """How long a row of the states table lasts."""

@@ -225,21 +225,16 @@ class Waits:
 
     def living(self, wait: Wait) -> set[Who]:
         """The tasks of the same process that are there during four fifths of a wait."""
-        process, fifth = self.process(wait.who), wait.ns // 5
-        owned, found = self.model.owners, set[Who]()
-        for task, of in enumerate(owned.task_process):
-            who: Who = ("task", task)
-            is_there = of == process and self.begins_ns(who) <= wait.start_ns + fifth
-            if is_there and self.ends_ns(who) >= wait.end_ns - fifth:
-                found.add(who)
-        return found
+        fifth = wait.ns // 5
+        begun = self.begun_by(wait, wait.start_ns + fifth)
+        return {who for who in begun if self.ends_ns(who) >= wait.end_ns - fifth}
 
-    def begun_before(self, wait: Wait) -> Iterator[Who]:
-        """The tasks of the same process that had begun before a wait."""
+    def begun_by(self, wait: Wait, at_ns: int) -> Iterator[Who]:
+        """The tasks of a wait's process that have begun by a moment."""
         process = self.process(wait.who)
         for task, of in enumerate(self.model.owners.task_process):
             who: Who = ("task", task)
-            if of == process and self.begins_ns(who) < wait.start_ns:
+            if of == process and self.begins_ns(who) <= at_ns:
                 yield who
 
     def waiting_for_ends(self, wait: Wait) -> set[Who]:

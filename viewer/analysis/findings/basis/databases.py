@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Self
 
 from tracer import schema as s
 from tracer.units import MS, plural
@@ -93,7 +94,7 @@ def _locked(
         # that is read from a `select`, which has the lock until its connection is closed.
         closed = [gap for gap in kept if gap.is_closing and not gap.is_opening]
         kept = [gap for gap in kept if not gap.is_closing]
-        closed = closed if lock_errors(facts) else [*_ended_by(long, closed)]
+        closed = closed if LockErrors.of(facts) else [*_ended_by(long, closed)]
         between = [gap for gap in kept if not gap.is_opening]
         for gaps in (between, kept, closed, [*kept, *closed]):
             some = _kept_from(long, gaps)
@@ -135,13 +136,20 @@ def _own_ns(facts: Facts, gap: Call) -> int:
     return gap.ns - facts.split(which, window(gap.start_ns, gap.end_ns)).of(NOT_ITS_FAULT)
 
 
-def lock_errors(facts: Facts) -> list[tuple[int, Who, str]]:
+class LockErrors(list[tuple[int, Who, str]]):
     """When, to whom and as which exceptions waits for a lock may have come to nothing."""
-    failures, found = Failures.of(facts), list[tuple[int, Who, str]]()
+
+    @classmethod
+    def of(cls, facts: Facts) -> Self:
+        """Those of the model, found once: whoever asks for SQLite's calls asks for them."""
+        return facts.model.derive(cls, lambda: cls(_lock_errors(Failures.of(facts))))
+
+
+def _lock_errors(failures: Failures) -> Iterator[tuple[int, Who, str]]:
     for (_, how), which in failures.by_line.items():
         if how in _LOCKED:
-            found += [(one.at_ns, one.who, how) for one in failures.told(which[:_ERRORS])]
-    return found
+            for one in failures.told(which[:_ERRORS]):
+                yield one.at_ns, one.who, how
 
 
 def evidence(facts: Facts, call: Call) -> Evidence:
@@ -277,7 +285,7 @@ def _sleeps_at(facts: Facts, wanted: Sequence[int]) -> dict[int, str]:
     """Sleeps of SQLite in a call that the trace does not know yet, as the first commit at the
     end of a `with`, after which it gave up; and the name of one that it knows at the line."""
     table, names = facts.model.states, facts.call
-    failed = sorted((at_ns, who) for at_ns, who, _ in lock_errors(facts))
+    failed = sorted((at_ns, who) for at_ns, who, _ in LockErrors.of(facts))
     known = {names(call)[1]: names(call)[0] for call, is_its in enumerate(wanted) if is_its}
     found = dict[int, str]()
     for row in facts.rows_of((SLEEP,), LOCKED_NS) if failed else ():

@@ -16,7 +16,7 @@ from viewer.analysis.ledger.circles import Who
 from viewer.analysis.ledger.resource import window
 from viewer.analysis.resources.processqueues import who_empties
 from viewer.analysis.waited import For, waited_for
-from viewer.trace.columns import AWAIT, LARGEST, PREEMPTED, SLEEP, STATE_MASK, Lanes
+from viewer.trace.columns import AWAIT, LARGEST, PREEMPTED, SLEEP, STATE_MASK
 from viewer.trace.sites import is_library, place_of
 from viewer.words import code, shorten
 
@@ -222,7 +222,7 @@ def _of_alike(
 def _naps(facts: Facts, thread: int, start_ns: int, end_ns: int) -> Iterator[Sleep]:
     """Where a thread slept, from when to when."""
     table, rows = facts.model.states, facts.ledger.rows_of_threads
-    for row in _on(rows, thread, start_ns, end_ns):
+    for row in rows.met(thread, start_ns, end_ns):
         if table.state[row] & STATE_MASK == SLEEP:
             yield facts.call(table.row[row]), table.start_ns[row], table.end_ns[row]
 
@@ -230,12 +230,6 @@ def _naps(facts: Facts, thread: int, start_ns: int, end_ns: int) -> Iterator[Sle
 def _sleeps(facts: Facts, task: int, start_ns: int, end_ns: int) -> Iterator[Sleep]:
     """The same of a task."""
     slices, kinds = facts.model.trace.slices, facts.model.owners.kind
-    for i in _on(facts.ledger.rows_of_tasks, task, start_ns, end_ns):
+    for i in facts.ledger.rows_of_tasks.met(task, start_ns, end_ns):
         if kinds[i] == AWAIT and waited_for(facts.what(i)) is For.CLOCK:
             yield facts.awaited(i), slices.start_ns[i], slices.end_ns[i]
-
-
-def _on(rows: Lanes, which: int, start_ns: int, end_ns: int) -> Iterable[int]:
-    """What begins in a time, and what is on as that begins."""
-    begun = rows.begun(which, start_ns, end_ns)
-    return rows.row[max(begun.start - 1, rows.offset[which]) : begun.stop]

@@ -9,14 +9,12 @@ from viewer.analysis.ledger.jobs import Job
 from viewer.analysis.ledger.resource import covers
 from viewer.analysis.states import at_least, having, keys, numbers
 from viewer.trace.columns import LARGEST, SLEEP, STATE_MASK, Column
-from viewer.trace.sites import place_of
+from viewer.trace.sites import function_of
 
-_EACH = 2
+_EACH = 2  # waits of a job
+_LOOKS = 3  # between two sleeps it looks whether what it sleeps for is there
 
 type Calls = dict[tuple[int, int], Column]
-
-# Between two sleeps it looks whether what it sleeps for is there.
-_LOOKS = 3
 
 
 class _Alike(NamedTuple):
@@ -61,10 +59,9 @@ def counts_by_thread(
 def are_jobs(jobs: Iterable[Job], stack: str, calls: int) -> bool:
     """Whether so many calls of this stack are one each, or two, of jobs whose function is on
     it: each job waits once, and nobody asks again and again."""
-    inside = {(place.path, place.function) for place in map(place_of, stack.split("\n"))}
+    inside = {*map(function_of, stack.split("\n"))}
     begun = Counter(job.site for job in jobs)
-    places = ((place_of(site), count) for site, count in begun.items() if site)
-    count = sum(n for place, n in places if (place.path, place.function) in inside)
+    count = sum(n for site, n in begun.items() if site and function_of(site) in inside)
     return count * _EACH >= calls
 
 

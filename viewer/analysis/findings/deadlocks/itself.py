@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracer.units import MS, duration, plural
-from viewer.analysis.findings.basis.databases import evidence, lock_errors, sqlite_calls
+from viewer.analysis.findings.basis.databases import LockErrors, evidence, sqlite_calls
 from viewer.analysis.findings.basis.facts import LOST_NS, Facts, Finding
 from viewer.analysis.findings.basis.queries import Call, server_calls
 from viewer.analysis.findings.basis.waits import LongWaits, name_of, place_in, users
@@ -202,7 +202,7 @@ class _Asked(NamedTuple):
 def locked_by_its_loop(facts: Facts) -> Iterator[Finding]:
     """A step of a loop waits in a query for what a transaction of another of its tasks has
     locked: that one goes on only when the step is over."""
-    raised = lock_errors(facts) if facts.ledger.lane_of_thread else []
+    raised = LockErrors.of(facts) if facts.ledger.lane_of_thread else []
     if not raised:
         return
     for calls in (server_calls(facts), sqlite_calls(facts)):

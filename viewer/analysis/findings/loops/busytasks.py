@@ -2,7 +2,7 @@
 late."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tracer.units import MS, duration, plural, share
@@ -90,10 +90,14 @@ def _told(facts: Facts, busy: _Busy, others: list[TaskRow]) -> Iterator[Finding]
 
 
 def _behind_it(facts: Facts, busy: _Busy) -> Rows[TaskRow]:
-    """Of the coroutines that may be late because of it; see `ready_behind`."""
-    model = facts.model
-    behind = ready_behind(model, occupants_called(model, busy.name, busy.site))
+    """Of the coroutines that may be late because of it."""
+    behind = _behind_ns(facts, busy)
     return facts.tasks.only(lambda n: behind[n] >= _LATE_NS)
+
+
+def _behind_ns(facts: Facts, busy: _Busy) -> Sequence[int]:
+    """By coroutine how long it was ready behind it; see `ready_behind`."""
+    return ready_behind(facts.model, occupants_called(facts.model, busy.name, busy.site))
 
 
 def _own_p90_ns(facts: Facts, busy: _Busy) -> int:
@@ -193,7 +197,7 @@ def _finding(facts: Facts, busy: _Busy, late: list[TaskRow]) -> Finding:
     most = max(late, key=lambda row: row.ready.total_ns)
     nouns = facts.model.nouns_for([_task_of(facts, most)])
     ready = facts.tasks.measure("ready_ns")
-    behind = ready_behind(facts.model, occupants_called(facts.model, busy.name, busy.site))
+    behind = _behind_ns(facts, busy)
     lost = sum(behind[n] for n in facts.tasks.numbers if ready[n] >= _LATE_NS)
     steps = "steps" if busy.who[0] == "task" else "times"
     means = _growth(facts, busy)

@@ -157,10 +157,8 @@ def _tiny_time_outs(facts: Facts) -> Iterator[Finding]:
 
 def _tiny_waits_in_calls(facts: Facts) -> Iterator[Finding]:
     """The same of threads that wait for a socket or the like."""
-    names, alike = (
-        facts.model.thread_names,
-        defaultdict[tuple[str, str, str], list[_Asked]](list),
-    )
+    names = facts.model.thread_names
+    alike = defaultdict[tuple[str, str, str], list[_Asked]](list)
     for (thread, call), rows in calls_by_thread(facts, IO, _POLLS, _READY, _POLL_NS).items():
         looked = rows[:: len(rows) // _LOOKED + 1]
         in_vain = sum(gave_up(facts, row) for row in looked)

@@ -18,7 +18,7 @@ from viewer.analysis.ledger.jobs import Job, ThreadPool
 from viewer.analysis.resources.enders import Enders
 from viewer.analysis.resources.failures import Failures
 from viewer.trace.columns import STATE_MASK, TASK_WAIT
-from viewer.trace.sites import place_of
+from viewer.trace.sites import function_of, place_of
 from viewer.words import code
 
 # Fifty jobs, which must have come evenly: a burst that waits for its turn is no fault. Its
@@ -87,7 +87,7 @@ def jobs_pile_up(facts: Facts) -> Iterator[Finding]:
 
 def held_up_by_one(facts: Facts) -> Iterator[Finding]:
     """Whoever takes items tries one again and again, and those behind it wait."""
-    failures = Failures(facts)
+    failures = Failures.of(facts)
     for (process, lock, site), counts in counts_of(facts, queues(facts)).items():
         takers, _ = _users(facts, process, {lock})
         times = [at_ns for at_ns, _ in counts]
@@ -153,9 +153,8 @@ def queues(facts: Facts) -> dict[int, tuple[int, int, str]]:
 def takes_items(facts: Facts, stack: str) -> bool:
     """Whether a function on a stack takes items of a queue in which many wait: what it calls
     works on each."""
-    inside = {(place.path, place.function) for place in map(place_of, stack.split("\n"))}
-    taking = (place_of(of) for _, _, of in queues(facts).values())
-    return any((place.path, place.function) in inside for place in taking)
+    inside = {*map(function_of, stack.split("\n"))}
+    return any(function_of(of) in inside for _, _, of in queues(facts).values())
 
 
 def _finding(facts: Facts, process: int, of_queues: dict[int, Counts], site: str) -> Finding:

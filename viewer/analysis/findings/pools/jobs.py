@@ -31,7 +31,7 @@ from viewer.analysis.processes.family import Family
 from viewer.analysis.regions import merged
 from viewer.analysis.resources.servers import pools_of_answers
 from viewer.analysis.states import stack_of
-from viewer.trace.columns import IO, SLEEP, STATE_MASK
+from viewer.trace.columns import STATE_MASK
 from viewer.trace.sites import function_of, is_library, place_of
 from viewer.words import code
 
@@ -132,8 +132,7 @@ def _blocked_in(facts: Facts, job: Job) -> tuple[str, ...]:
         state, ns = table.state[row] & STATE_MASK, rows.end_ns[place] - rows.start_ns[place]
         if state not in BLOCKED or ns < most:
             continue
-        is_call = state in (IO, SLEEP)
-        site = facts.call(table.row[row])[1] if is_call else facts.wait(row)[1]
+        site = facts.site_of(row)
         if site and not is_library(site):
             best, at, most = row, site, ns
     if best < 0:

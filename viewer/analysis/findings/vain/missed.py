@@ -122,10 +122,9 @@ def _polled(facts: Facts, waits: LongWaits) -> Iterator[tuple[Wait, Wait]]:
             continue
         if thread in facts.ledger.lane_of_thread or _STOPS in "\n".join(wait.stack):
             continue  # loops have timers of their own, and servers look whether to stop
-        begun = rows.begun(thread, wait.start_ns, wait.end_ns)
         own = [
             row
-            for row in rows.row[max(begun.start - 1, rows.offset[thread]) : begun.stop]
+            for row in rows.met(thread, wait.start_ns, wait.end_ns)
             if table.end_ns[row] <= wait.end_ns and gave_up(facts, row)
         ]
         met = within(

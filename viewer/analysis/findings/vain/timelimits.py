@@ -83,7 +83,7 @@ def _cut(facts: Facts, row: int, asked: set[int]) -> _Cut | None:
     stack = stack_of(model, row)
     if is_library(site) or any(part in stack for part in _SERVES):
         return None
-    called, start = _called(facts, row), table.start_ns[row]
+    called, start = _called(stack), table.start_ns[row]
     return _Cut(thread, row, start, table.end_ns[row] - start, site, called, how)
 
 
@@ -205,37 +205,33 @@ def _waited(facts: Facts, who: Who, site: str, since_ns: int, until_ns: int) -> 
     for n in reversed(begun[-_MOST:]):
         row = rows.row[n]
         if table.state[row] & STATE_MASK in _WAITING:
-            if _site_of(facts, row) != site or since - table.end_ns[row] > _LOOKS_NS:
+            if facts.site_of(row) != site or since - table.end_ns[row] > _LOOKS_NS:
                 break
             since, ns = table.start_ns[row], ns + facts.row_ns(row)
             longest = (
                 row if longest < 0 or facts.row_ns(row) > facts.row_ns(longest) else longest
             )
-    if ns < _EACH_NS or any(part in _called(facts, longest) for part in _COMES):
+    if ns < _EACH_NS:
+        return None
+    stack = stack_of(facts.model, longest)
+    if any(part in _called(stack) for part in _COMES):
         return None
     is_wait = table.state[longest] & STATE_MASK in (LOCK_WAIT, IDLE_WAIT)
-    if is_wait and pool_of(
-        facts.wait(longest)[0], (*stack_of(facts.model, longest).split("\n"),)
-    ):
+    if is_wait and pool_of(facts.wait(longest)[0], (*stack.split("\n"),)):
         return None
     return _Call(who, since, ns, longest)
 
 
-def _called(facts: Facts, row: int) -> str:
+def _called(stack: str) -> str:
     """The library's function that the program called; "" none."""
-    frames = stack_of(facts.model, row).split("\n")
+    frames = stack.split("\n")
     own = next((n for n, frame in enumerate(frames) if not is_library(frame)), 0)
     return place_of(frames[own - 1]).function if own else ""
 
 
-def _site_of(facts: Facts, row: int) -> str:
-    is_call = facts.model.states.state[row] & STATE_MASK in (IO, SLEEP)
-    return (facts.call(facts.model.states.row[row]) if is_call else facts.wait(row))[1]
-
-
 def _given_up(facts: Facts, site: str, how: str, found: list[_Call], lost: int) -> Finding:
     worst, table = max(found, key=lambda call: call.ns), facts.model.states
-    called = _called(facts, worst.row)
+    called = _called(stack_of(facts.model, worst.row))
     text = (
         f"Waited in vain: {users(facts.model, (call.who for call in found))}{place_in(site)} "
         f"gave up {plural(len(found), 'call')} of {code(called)}, "
